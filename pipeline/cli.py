@@ -1,0 +1,249 @@
+"""The command line: each command parses, calls one function, prints results; progress and errors go to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.config import Config, load_config
+from pipeline.errors import PoselineError
+from pipeline.progress import Bar, Lines, Progress, Silent
+
+app = typer.Typer(
+    name="poseline",
+    help="Long videos of people in, one motion table per person and an annotated video out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+evaluation = typer.Typer(help="Measure accuracy against ground truth.", no_args_is_help=True)
+app.add_typer(evaluation, name="eval")
+
+ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, accurate, or a TOML file.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Change one setting, such as track.max_gap_s=2. Repeatable.")
+]
+DetectorOption = Annotated[str | None, typer.Option("--detector", help="Network that finds people.")]
+PoseOption = Annotated[str | None, typer.Option("--pose", help="Network that estimates poses.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks; 0: all cores.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def _config(source: str, sets: list[str] | None, **named: tuple[str, Any]) -> Config:
+    """The config with the options given on the command line, each a (setting, value or None)."""
+    options = [f"{key}={json.dumps(value)}" for key, value in named.values() if value is not None]
+    return load_config(source, [*options, *(sets or [])])
+
+
+def _progress(quiet: bool) -> Progress:
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+@app.command("run")
+def run_command(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Videos, folders of videos or of images, -")],
+    out: Annotated[Path, typer.Option("--out", help="Folder that gets one run folder per video.")] = Path("outputs"),
+    config: ConfigOption = "default",
+    sets: SetOption = None,
+    detector: DetectorOption = None,
+    pose: PoseOption = None,
+    device: DeviceOption = None,
+    decoder: Annotated[str | None, typer.Option("--decoder", help="decord or pyav.")] = None,
+    threads: ThreadsOption = None,
+    fps: Annotated[
+        str | None, typer.Option("--fps", help="Frame rate of a folder of images, such as 30000/1001.")
+    ] = None,
+    start: Annotated[float | None, typer.Option("--start", help="Seconds after the first frame.")] = None,
+    end: Annotated[float | None, typer.Option("--end", help="Seconds after the first frame.")] = None,
+    render: Annotated[bool, typer.Option("--render/--no-render", help="Make annotated.mp4.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find people in videos, track them, write one table per person and an annotated video."""
+    from pipeline.run import run
+
+    settings = _config(
+        config,
+        sets,
+        detector=("detect.name", detector),
+        pose=("pose.name", pose),
+        device=("runtime.device", device),
+        decoder=("runtime.decoder", decoder),
+        threads=("runtime.threads", threads),
+    )
+    progress = _progress(quiet)
+    try:
+        folders = run(
+            inputs,
+            out,
+            settings,
+            fps=_rate(fps),
+            start_s=start,
+            end_s=end,
+            render=render,
+            force=force,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    if not quiet:
+        for folder in folders:
+            _report(folder)
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise PoselineError(f"--fps {text}: write a frame rate above 0, such as 25 or 30000/1001")
+    return rate
+
+
+def _report(folder: Any) -> None:
+    manifest = folder.manifest()
+    print(f"{folder.path}: {manifest.get('people', 0)} people in {manifest['video']['frames']} frames")
+    for path in (folder.people_csv, folder.people, folder.tracks, folder.video):
+        if path.exists():
+            print(f"  {path}")
+
+
+@app.command("track")
+def track_command(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    config: Annotated[str | None, typer.Option("--config", help="Settings; by default those of the run.")] = None,
+    sets: SetOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Track and smooth again from the stored observations, in seconds, with other settings."""
+    from pipeline.config import with_settings
+    from pipeline.run import stored_config, track
+    from pipeline.store import RunFolder
+
+    folder = RunFolder.existing(run_folder)
+    settings = load_config(config) if config is not None else stored_config(folder)
+    progress = _progress(quiet)
+    try:
+        track(folder, with_settings(settings, sets or []), progress)
+    finally:
+        progress.close()
+    if not quiet:
+        _report(folder)
+
+
+@app.command("render")
+def render_command(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    sets: SetOption = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw the annotated video again from the tables."""
+    from pipeline.config import with_settings
+    from pipeline.run import render_run, stored_config
+    from pipeline.store import RunFolder
+
+    folder = RunFolder.existing(run_folder)
+    progress = _progress(quiet)
+    try:
+        render_run(folder, with_settings(stored_config(folder), sets or []), progress)
+    finally:
+        progress.close()
+    if not quiet:
+        print(folder.video)
+
+
+@app.command("models")
+def models_command() -> None:
+    """List the networks that --detector and --pose take."""
+    from pipeline.models.registry import DETECTORS, POSES
+
+    for option, known in (("--detector", DETECTORS), ("--pose", POSES)):
+        for name, entry in known.items():
+            points = f"{len(entry.skeleton)} keypoints" if entry.skeleton and option == "--pose" else "boxes"
+            print(f"{option:11}{name:27}{points:14}{entry.about}")
+
+
+@app.command("doctor")
+def doctor_command() -> None:
+    """Say what is installed and whether it works."""
+    from pipeline.doctor import checks
+
+    results = list(checks())
+    for good, what, detail in results:
+        print(f"{'ok  ' if good else 'FAIL'}  {what:24} {detail}")
+    if not all(good for good, _, _ in results):
+        raise typer.Exit(1)
+
+
+@evaluation.command("keypoints")
+def eval_keypoints_command(
+    gt: Annotated[Path, typer.Option("--gt", help="COCO keypoint annotations.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder of the images that the annotations name.")],
+    gt_boxes: Annotated[bool, typer.Option("--gt-boxes", help="Give the pose network the true boxes.")] = False,
+    config: ConfigOption = "default",
+    sets: SetOption = None,
+    detector: DetectorOption = None,
+    pose: PoseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Accuracy of a detector and a pose network on photographs: OKS AP and AR as COCO computes them, PCK."""
+    from pipeline.evaluate.images import evaluate_images
+
+    settings = _config(config, sets, detector=("detect.name", detector), pose=("pose.name", pose))
+    scores = evaluate_images(gt, images, settings, gt_boxes)
+    if as_json:
+        print(json.dumps(scores))
+        return
+    for name, value in scores.items():
+        shown = " … ".join(f"{v:.3f}" for v in value) if isinstance(value, list) else value
+        print(f"{name:12} {shown:.3f}" if isinstance(shown, float) else f"{name:12} {shown}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends it with one line and status 2."""
+    debug = "--debug" in sys.argv
+    try:
+        app(standalone_mode=False)
+    except PoselineError as error:
+        if debug:
+            raise
+        _fail(str(error), error.status)
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except Exception as error:
+        if debug:
+            raise
+        # click's own usage errors carry a status and know how to show themselves
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
+        _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)".replace("\n", " "), 1)
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"poseline: {message}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Settings: frozen models, TOML in, digests out. Unknown keys are errors.
+
+Every setting that can change a result is part of a digest. ``runtime`` holds what may not change any result (threads,
+decoder, batch sizes) and is part of none, so that runs on other machines continue and compare equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import PoselineError
+
+NAMED = ("default", "fast", "accurate")
+_HERE = Path(__file__).resolve().parent
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ObserveConfig(_Section):
+    """How frames become observations."""
+
+    chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
+    detect_every: int = Field(1, ge=1)  # detect on every Nth frame of a chunk, boxes interpolated between
+
+
+class InputSize(_Section):
+    """The longer side of a detector's input: a share of the video's, within limits."""
+
+    share: float = Field(0.5, ge=0, le=4)
+    least_px: int = Field(512, ge=64)
+    most_px: int = Field(512, ge=64)
+
+
+class DetectConfig(_Section):
+    """How people are found. Thresholds are low on purpose: the tracker tells weak people from clutter over time."""
+
+    name: str = "movenet-multipose+nanodet"
+    multipose_input: tuple[InputSize, ...] = (InputSize(share=0.4, least_px=512, most_px=768),)  # one scale each
+    multipose_score: float = Field(0.1, ge=0, le=1)  # centres below are not people
+    nanodet_input: InputSize = InputSize(share=0.67, least_px=640, most_px=1280)
+    nanodet_score: float = Field(0.3, ge=0, le=1)  # boxes below are not people
+    nms_iou: float = Field(0.6, ge=0, le=1)  # NanoDet boxes that overlap more are one person
+
+
+class PoseConfig(_Section):
+    """How poses are estimated."""
+
+    name: str = "movenet-thunder"
+    duplicate_oks: float = Field(0.5, ge=0, le=1)  # poses in a frame more alike than this are one person
+    min_score: float = Field(0.1, ge=0, le=1)  # people below are not stored
+
+
+class TrackConfig(_Section):
+    """How observations become people. Lengths are in body lengths (√(box area / 0.4), about a standing height)."""
+
+    max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
+    high_score: float = Field(0.35, ge=0, le=1)  # observations from here on are matched first and may start a person
+    low_score: float = Field(0.1, ge=0, le=1)  # observations below are ignored; between, they only continue a person
+    sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
+    confirm_hits: int = Field(3, ge=1)  # otherwise so many observations do
+    tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped
+    min_length_s: float = Field(0.3, ge=0)  # people seen over a shorter time are dropped (at most half of the video)
+    min_mean_score: float = Field(0.3, ge=0, le=1)  # people with a lower mean score are dropped
+    gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
+    start_speed_len_s: float = Field(1.0, gt=0)  # standard deviation of a new person's velocity, body lengths / s
+    agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
+    min_similarity: float = Field(0.15, ge=0, le=1)  # OKS with IoU that a match needs at least
+    min_similarity_low: float = Field(0.4, ge=0, le=1)  # the same for observations below high_score
+    match_limit: float = Field(6.0, gt=0)  # largest cost of a match, a negative log likelihood ratio
+    match_limit_low: float = Field(2.5, gt=0)  # the same for observations below high_score
+    duplicate_oks: float = Field(0.7, ge=0, le=1)  # two people more alike than this in a frame may be one seen twice
+    duplicate_overlap: float = Field(0.8, ge=0, le=1)  # and are, when so in this share of the shorter one's frames
+
+
+class SmoothConfig(_Section):
+    """How each keypoint's path is smoothed. Lengths are in body lengths (the longer side of the person's box)."""
+
+    method: Literal["kalman", "none"] = "kalman"  # none: measured positions as they are, gaps still filled
+    min_keypoint_score: float = Field(0.3, ge=0, le=1)  # keypoints below count as not measured
+    noise_len: float = Field(0.008, gt=0)  # standard deviation of a keypoint of score 1, per axis; grows as 1 / score
+    least_jerk: float = Field(18.0, gt=0)  # √ spectral density of a calm point's jerk, body lengths / s³ / √Hz
+    gate_sigma: float = Field(5.0, gt=0)  # measurements further from the prediction are outliers, not used
+    bridge_s: float = Field(0.2, ge=0)  # a keypoint unseen for longer is bridged by a line, not by the motion model
+
+
+class RenderConfig(_Section):
+    """How the annotated video looks and is encoded."""
+
+    enabled: bool = True
+    crf: int = Field(23, ge=0, le=51)  # H.264 quality, lower is better
+    preset: str = "veryfast"
+
+
+class RuntimeConfig(_Section):
+    """What may change speed but no result."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(0, ge=0)  # of the networks; 0: all cores
+    decoder: Literal["decord", "pyav"] = "decord"
+    batch_frames: int = Field(4, ge=1)  # frames the detector sees at once
+    batch_people: int = Field(16, ge=1)  # crops the pose network sees at once
+    queue_batches: int = Field(2, ge=1)  # decoded batches that wait at most
+
+
+class Config(_Section):
+    """All settings of a run."""
+
+    observe: ObserveConfig = ObserveConfig()
+    detect: DetectConfig = DetectConfig()
+    pose: PoseConfig = PoseConfig()
+    track: TrackConfig = TrackConfig()
+    smooth: SmoothConfig = SmoothConfig()
+    render: RenderConfig = RenderConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    def digest(self, *sections: str) -> str:
+        """Hex digest of the named sections, by default of all that can change a table."""
+        names = sections or ("observe", "detect", "pose", "track", "smooth")
+        text = json.dumps({n: getattr(self, n).model_dump(mode="json") for n in names}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def config_file(name: str) -> Path:
+    """The TOML file of a named config (default, fast, accurate), in a checkout or an installed package."""
+    for folder in (_HERE.parent / "configs", _HERE / "configs"):
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    raise PoselineError(
+        f"--config {name}: the file {name}.toml is missing from the installation; install poseline again"
+    )
+
+
+def load_config(source: str | Path = "default", sets: list[str] | tuple[str, ...] = ()) -> Config:
+    """A config from a name or a TOML file, changed by ``section.key=value`` settings.
+
+    Raises PoselineError that names the file or setting, the value and what would be right.
+    """
+    path = config_file(str(source)) if str(source) in NAMED else Path(source)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PoselineError(
+            f"--config {source}: cannot be read; give a TOML file or one of {', '.join(NAMED)}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PoselineError(f"{path}: not valid TOML: {error}") from error
+    return with_settings(_validated(data, str(path)), sets)
+
+
+def with_settings(config: Config, sets: list[str] | tuple[str, ...]) -> Config:
+    """The config changed by ``section.key=value`` settings; PoselineError for one that is not right."""
+    for setting in sets:
+        config = _with_setting(config, setting)
+    return config
+
+
+def _with_setting(config: Config, setting: str) -> Config:
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise PoselineError(f"--set {setting}: write section.key=value, such as track.max_gap_s=2")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    data: dict[str, Any] = config.model_dump(mode="json")
+    *sections, last = key.strip().split(".")
+    here = data
+    for name in sections:
+        if not isinstance(here.get(name), dict):
+            raise PoselineError(
+                f"--set {setting}: there is no section {name}; sections are {', '.join(Config.model_fields)}"
+            )
+        here = here[name]
+    here[last] = value
+    return _validated(data, f"--set {setting}")
+
+
+def _validated(data: dict[str, Any], source: str) -> Config:
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(p) for p in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = _known_keys(first["loc"][:-1])
+            raise PoselineError(f"{source}: unknown setting {key}; known are {', '.join(known)}") from error
+        raise PoselineError(f"{source}: {key} = {first['input']!r}: {first['msg']}") from error
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: Any = Config
+    for name in loc:
+        field = getattr(model, "model_fields", {}).get(name)
+        model = field.annotation if field is not None else model
+    return sorted(getattr(model, "model_fields", Config.model_fields))

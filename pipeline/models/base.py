@@ -1,0 +1,116 @@
+"""What detectors and pose networks share: people of a batch of images, scaling, crops, non-maximum suppression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+
+from pipeline.track.similarity import iou
+
+
+@dataclass(frozen=True)
+class People:
+    """N people in a batch of images, sorted by image. Poses are COCO-17; a score of 0 means no pose is known."""
+
+    image: np.ndarray  # (N,) i64, row in the batch
+    box_px: np.ndarray  # (N, 4) f32 x1 y1 x2 y2
+    score: np.ndarray  # (N,) f32, the detector's own
+    keypoints_px: np.ndarray  # (N, 17, 2) f32
+    keypoint_score: np.ndarray  # (N, 17) f32
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @classmethod
+    def from_boxes(cls, image: np.ndarray, box_px: np.ndarray, score: np.ndarray) -> People:
+        """People of whom only boxes are known."""
+        n = len(image)
+        return cls(
+            np.asarray(image, np.int64),
+            np.asarray(box_px, np.float32).reshape(n, 4),
+            np.asarray(score, np.float32),
+            np.zeros((n, 17, 2), np.float32),
+            np.zeros((n, 17), np.float32),
+        )
+
+    @classmethod
+    def empty(cls) -> People:
+        """Nobody."""
+        return cls.from_boxes(np.zeros(0), np.zeros((0, 4)), np.zeros(0))
+
+    @classmethod
+    def concat(cls, parts: list[People]) -> People:
+        """All parts after one another, then sorted by image (stable)."""
+        if not parts:
+            return cls.empty()
+        joined = cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+        return joined.take(np.argsort(joined.image, kind="stable"))
+
+    def take(self, rows: np.ndarray) -> People:
+        """The given rows (mask or indices)."""
+        return People(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    def of(self, image: int) -> People:
+        """The people of one image."""
+        low, high = np.searchsorted(self.image, [image, image + 1])
+        return self.take(np.arange(low, high))
+
+    def clipped(self, height: int, width: int) -> People:
+        """Boxes cut at the picture's border; people without any area left are dropped."""
+        box = self.box_px.copy()
+        box[:, 0::2] = box[:, 0::2].clip(0, width)
+        box[:, 1::2] = box[:, 1::2].clip(0, height)
+        keep = (box[:, 2] - box[:, 0] > 1) & (box[:, 3] - box[:, 1] > 1)
+        return People(self.image, box, self.score, self.keypoints_px, self.keypoint_score).take(keep)
+
+
+def letterbox(images: np.ndarray, long_px: int, multiple: int = 32) -> tuple[np.ndarray, float]:
+    """Images (B, H, W, 3) scaled so that the longer side is ``long_px``, padded right and below to the multiple.
+
+    Returns the scaled batch (B, h, w, 3) u8 and the scale (network px per image px).
+    """
+    b, height, width = images.shape[:3]
+    scale = long_px / max(height, width)
+    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    out = np.zeros((b, -(-h // multiple) * multiple, -(-w // multiple) * multiple, 3), np.uint8)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    for i in range(b):
+        out[i, :h, :w] = cv2.resize(images[i], (w, h), interpolation=how) if scale != 1 else images[i]
+    return out, scale
+
+
+def long_side(images: np.ndarray, share: float, least_px: int, most_px: int) -> int:
+    """The network's longer input side for pictures of this size: a share of theirs, within limits."""
+    return int(min(max(share * max(images.shape[1:3]), least_px), most_px))
+
+
+def suppress(box: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
+    """Indices kept by greedy non-maximum suppression, best first; overlaps of an IoU above ``threshold`` go."""
+    order = np.argsort(-score, kind="stable")
+    above = iou(box[order], box[order]) > threshold
+    kept = np.ones(len(order), bool)
+    for i in range(len(order)):
+        if kept[i]:
+            kept[i + 1 :] &= ~above[i, i + 1 :]
+    return order[kept]
+
+
+def square_crops(
+    images: np.ndarray, people_image: np.ndarray, box: np.ndarray, size: int, pad: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Square crops (N, size, size, 3) f32 RGB around boxes (N, 4), ``pad`` times their longer side.
+
+    Returns the crops, scales (N,) in crop px per image px and centres (N, 2) in image px: a crop point p lies at
+    ``(p - size / 2) / scale + centre``.
+    """
+    centre = (box[:, :2] + box[:, 2:]) / 2
+    scale = size / (np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]) * pad)
+    crops = np.empty((len(box), size, size, 3), np.float32)
+    for n, (i, s, c) in enumerate(zip(people_image, scale, centre, strict=True)):
+        # Pixel centres stand at .5 in image and crop; cv2 counts them from 0.
+        shift = size / 2 - s * c + 0.5 * (s - 1)
+        matrix = np.array([[s, 0, shift[0]], [0, s, shift[1]]], np.float32)
+        crops[n] = cv2.warpAffine(images[i], matrix, (size, size), flags=cv2.INTER_LINEAR)
+    return crops, scale, centre

@@ -1,0 +1,57 @@
+"""NanoDet (RangiLyu, Apache-2.0): boxes of people of every size, high recall, many weak ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.models.base import People, letterbox, long_side, suppress
+from pipeline.models.runtime import ASSETS, Device, Session
+
+MEAN_BGR = np.array([103.53, 116.28, 123.675], np.float32)
+STD_BGR = np.array([57.375, 57.12, 58.395], np.float32)
+STRIDES = (8, 16, 32)
+PERSON = 0  # channel of the COCO class
+N_CLASSES, N_BINS = 80, 11
+MOST_BOXES = 400  # of one image, before suppression
+
+
+class NanoDet:
+    """The detector: images in, boxes with scores out."""
+
+    def __init__(self, device: Device, share: float, least_px: int, most_px: int, threshold: float, nms_iou: float):
+        self.sessions = [Session(ASSETS / "nanodet.onnx", device)]
+        self.share, self.least_px, self.most_px = share, least_px, most_px
+        self.threshold, self.nms_iou = threshold, nms_iou
+
+    def detect(self, images: np.ndarray) -> People:
+        """People in images (B, H, W, 3) u8 RGB."""
+        scaled, scale = letterbox(images, long_side(images, self.share, self.least_px, self.most_px))
+        inputs = (scaled[..., ::-1].astype(np.float32) - MEAN_BGR) / STD_BGR
+        out = self.sessions[0].run(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
+        people = []
+        for i in range(len(images)):
+            box, score = decode([out[f"p{s}"][i] for s in STRIDES], self.threshold)
+            keep = suppress(box, score, self.nms_iou)
+            people.append(People.from_boxes(np.full(len(keep), i), box[keep] / scale, score[keep]))
+        return People.concat(people).clipped(*images.shape[1:3])
+
+
+def decode(maps: list[np.ndarray], threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of one image from its output maps [(124, H/s, W/s) for s in STRIDES].
+
+    Returns boxes (N, 4) f32 x1 y1 x2 y2 in input pixels and scores (N,), best first, before suppression of overlaps.
+    A side's distance is the expectation of a softmax over 11 bins, in strides (Li et al. 2020, Generalized Focal Loss).
+    """
+    boxes, scores = [], []
+    for stride, out in zip(STRIDES, maps, strict=True):
+        score = 1 / (1 + np.exp(-out[PERSON]))  # (h, w)
+        y, x = np.nonzero(score > threshold)
+        bins = out[N_CLASSES:, y, x].reshape(4, N_BINS, -1)
+        bins = np.exp(bins - bins.max(1, keepdims=True))
+        side = (bins * np.arange(N_BINS, dtype=np.float32)[:, None]).sum(1) / bins.sum(1) * stride  # (4, n) l t r b
+        cx, cy = (x + 0.5) * stride, (y + 0.5) * stride
+        boxes.append(np.stack([cx - side[0], cy - side[1], cx + side[2], cy + side[3]], 1))
+        scores.append(score[y, x])
+    box, score = np.concatenate(boxes).astype(np.float32), np.concatenate(scores)
+    order = np.argsort(-score, kind="stable")[:MOST_BOXES]
+    return box[order], score[order]

@@ -1,0 +1,110 @@
+"""One person's observations to one motion: rows, gaps, smoothing, and the provenance of every keypoint."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.motion import repair
+from pipeline.motion.jerk import jerk_density
+from pipeline.motion.smooth import noise_px, smooth
+from pipeline.skeleton import Skeleton
+from pipeline.types import INTERPOLATED, MEASURED, MISSING, Motion, Observations
+
+_SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
+_STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
+
+
+def build_motion(
+    person_id: int,
+    obs: Observations,
+    time_s_table: np.ndarray,
+    skeleton: Skeleton,
+    track_config: TrackConfig,
+    smooth_config: SmoothConfig,
+) -> Motion:
+    """The motion of one person from all of its observations.
+
+    A row per frame where the person was seen, or lies between two sightings at most ``track_config.max_gap_s`` apart.
+    Each keypoint is MEASURED where its measurement was used; INTERPOLATED where it was not (none, score below
+    ``smooth_config.min_keypoint_score``, or an outlier) but used measurements at most ``max_gap_s`` apart lie on both
+    sides; MISSING (NaN) elsewhere. ``raw_px`` is what the network said in every observed row, whatever its score.
+    Bridged rows have a score of NaN and keypoint scores of 0.
+
+    Args:
+        obs: one person's rows, at most one per frame, at least one.
+        time_s_table: (T,) f64, the time of each frame of the video.
+
+    Raises:
+        ValueError: no observations, two in one frame, or frames outside the table.
+    """
+    if len(obs) == 0:
+        raise ValueError(f"person {person_id} has no observations")
+    max_gap_s = track_config.max_gap_s
+    frame, source = repair.rows(obs.frame, time_s_table, max_gap_s)
+    time_s, seen = time_s_table[frame].astype(np.float64), source >= 0
+    raw = np.full((len(frame), len(skeleton), 2), np.nan, np.float32)
+    raw[seen] = obs.keypoints_px
+    keypoint_score = np.zeros(raw.shape[:2], np.float32)
+    keypoint_score[seen] = obs.keypoint_score
+    score = np.full(len(frame), np.nan, np.float32)
+    score[seen] = obs.score
+    box = np.full((len(frame), 4), np.nan, np.float32)
+    box[seen] = obs.box_px
+    box, _ = repair.bridge(time_s, box, seen, max_gap_s)
+    size = body_length(box)
+    measured = (keypoint_score >= smooth_config.min_keypoint_score) & np.isfinite(raw).all(-1)
+    if smooth_config.method == "kalman":
+        density = jerk_density(time_s, raw, measured, size, smooth_config.noise_len, smooth_config.least_jerk)
+        position, std, used = smooth(time_s, raw, keypoint_score, measured, size, density, smooth_config, max_gap_s)
+    else:
+        position, used = raw.copy(), measured
+        std = noise_px(keypoint_score, size, smooth_config.noise_len).astype(np.float32)
+    provenance = _fill(time_s, position, std, used, size, smooth_config, max_gap_s)
+    return Motion(
+        person_id=person_id,
+        frame=frame,
+        time_s=time_s,
+        box_px=box,
+        score=score,
+        state=np.where(seen, MEASURED, INTERPOLATED).astype(np.uint8),
+        keypoints_px=position,
+        keypoint_score=keypoint_score,
+        keypoint_std_px=std,
+        provenance=provenance,
+        raw_px=raw,
+        skeleton=skeleton.name,
+    )
+
+
+def body_length(box_px: np.ndarray) -> np.ndarray:
+    """Size of a person in px from its boxes (L, 4): the longer side, a running median: (L,) f32, at least 1."""
+    longer = np.maximum(box_px[:, 2] - box_px[:, 0], box_px[:, 3] - box_px[:, 1])
+    return np.maximum(median_filter(longer, size=_SIZE_ROWS, mode="nearest"), np.float32(1.0))
+
+
+def _fill(
+    time_s: np.ndarray,
+    position: np.ndarray,
+    std: np.ndarray,
+    used: np.ndarray,
+    size_px: np.ndarray,
+    config: SmoothConfig,
+    max_gap_s: float,
+) -> np.ndarray:
+    """Bridge what is still open in ``position (L, K, 2)`` and ``std (L, K)``, in place; provenance (L, K) u8."""
+    provenance = np.full(used.shape, MISSING, np.uint8)
+    provenance[used] = MEASURED
+    stray = np.square(_STRAY_LEN * size_px.astype(np.float64))
+    for k in range(used.shape[1]):
+        known = used[:, k]
+        if config.method == "kalman":  # short gaps were filled by the smoother
+            known = known | np.isfinite(position[:, k, 0])
+        position[:, k], filled = repair.bridge(time_s, position[:, k], known, max_gap_s)
+        # A gap is what lies between measurements that were used; the smoother fills only gaps well below the limit.
+        var = np.square(std[:, k].astype(np.float64))
+        repair.bridge_var(time_s, var, known, filled, stray)
+        std[:, k] = np.where(known | filled, np.sqrt(var), np.nan)
+        provenance[(filled | known) & ~used[:, k], k] = INTERPOLATED
+    return provenance

@@ -1,0 +1,120 @@
+"""From observations to people: assign ids, then build and write one person after another, streaming from disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config import Config
+from pipeline.motion import build_motion
+from pipeline.skeleton import SKELETONS, Skeleton
+from pipeline.store import RunFolder, atomic, file_metadata, fixed, read_part, tracks_schema
+from pipeline.tables import person_name, person_summary, write_people_csv, write_person
+from pipeline.track import assign
+from pipeline.types import MEASURED, Motion, Observations, VideoInfo
+
+GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
+
+
+def build_people(
+    folder: RunFolder, info: VideoInfo, config: Config, digest: str, say: Callable[[str, int], None]
+) -> list[dict[str, Any]]:
+    """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
+
+    ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done).
+    """
+    skeleton = SKELETONS[folder.manifest()["skeleton"]]
+    parts = folder.parts()
+    ids = assign(
+        (read_part(p) for p in parts), info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f)
+    )
+    facts = folder.manifest()["video"]
+    metadata = file_metadata(skeleton, facts, digest)
+    schema = tracks_schema(skeleton, facts, digest)
+    summaries = []
+    mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
+    with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for person_id, obs in _by_person(parts, ids):
+            motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
+            motion = _with_world(motion, obs)
+            writer.write_table(_track_rows(motion, schema))
+            write_person(folder.people, motion, skeleton, metadata)
+            summaries.append(person_summary(motion, mean_step_s))
+            say("people", person_id)
+    write_people_csv(folder.people_csv, summaries)
+    _remove_others(folder, {s["person_id"] for s in summaries})
+    return summaries
+
+
+def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations]]:
+    """(person, its observations) in order of the ids. Reads each part once per group of people that are in it."""
+    sizes = [pq.read_metadata(p).num_rows for p in parts]
+    ends = np.cumsum(sizes)
+    count = np.bincount(ids[ids > 0], minlength=1)
+    here = np.flatnonzero(ids > 0)
+    first = np.full(len(count), len(ids))
+    np.minimum.at(first, ids[here], here)
+    last = np.zeros(len(count), np.int64)
+    np.maximum.at(last, ids[here], here)
+    person = 1
+    while person < len(count):
+        stop, rows = person + 1, count[person]
+        while stop < len(count) and rows + count[stop] <= GATHER_ROWS:
+            rows += count[stop]
+            stop += 1
+        low, high = np.searchsorted(ends, [first[person:stop].min(), last[person:stop].max()], "right")
+        gathered, owner = [], []
+        for p in range(low, high + 1):
+            mine = ids[ends[p] - sizes[p] : ends[p]]
+            wanted = np.flatnonzero((mine >= person) & (mine < stop))
+            gathered.append(read_part(parts[p]).take(wanted))
+            owner.append(mine[wanted])
+        group, owners = Observations.concat(gathered), np.concatenate(owner)
+        del gathered
+        for i in range(person, stop):
+            yield i, group.take(np.flatnonzero(owners == i))
+        person = stop
+
+
+def _with_world(motion: Motion, obs: Observations) -> Motion:
+    """The motion with the network's own 3D, in metres about the hips, where the person was measured."""
+    if obs.world_m is None:
+        return motion
+    world = np.full((*motion.provenance.shape, 3), np.nan, np.float32)
+    world[np.searchsorted(motion.frame, obs.frame)] = obs.world_m
+    return dataclasses.replace(motion, keypoints_m=world)
+
+
+def _track_rows(motion: Motion, schema: pa.Schema) -> pa.Table:
+    """A person's rows of tracks.parquet: keypoints as measured, in filled rows as interpolated."""
+    seen = motion.state == MEASURED
+    keypoints = np.where(seen[:, None, None], motion.raw_px, motion.keypoints_px)
+    columns = [
+        pa.array(np.full(len(motion), motion.person_id, np.int32)),
+        pa.array(motion.frame),
+        pa.array(motion.time_s),
+        fixed(motion.box_px),
+        pa.array(np.where(seen, motion.score, 0).astype(np.float32)),
+        fixed(keypoints),
+        fixed(motion.keypoint_score),
+        pa.array(motion.state),
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _remove_others(folder: RunFolder, people: set[int]) -> None:
+    """Delete the tables of people that an earlier tracking found and this one did not."""
+    keep = {person_name(i) for i in people}
+    for file in folder.people.glob("person_*.*") if folder.people.is_dir() else ():
+        if file.stem not in keep:
+            file.unlink()
+
+
+def skeleton_of_run(folder: RunFolder) -> Skeleton:
+    """The keypoint set of a run."""
+    return SKELETONS[folder.manifest()["skeleton"]]

@@ -1,0 +1,330 @@
+"""The whole story, top to bottom: index, observe, track, per person, render. A reader starts here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config, load_config
+from pipeline.errors import PoselineError
+from pipeline.models.registry import Models, build_models, check_names
+from pipeline.observe import Chunk, frame_range, plan_chunks, process_chunk
+from pipeline.people import build_people
+from pipeline.progress import Progress, Silent
+from pipeline.store import (
+    FORMAT_VERSION,
+    RunFolder,
+    part_is_whole,
+    part_warnings,
+    stored_video,
+    video_facts,
+    write_index,
+    write_part,
+)
+from pipeline.types import Frames, VideoInfo
+from pipeline.video.decode import open_reader, prefetch
+from pipeline.video.index import find_inputs, index_video, spool
+
+VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
+
+
+def run(
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path = "outputs",
+    config: Config | str | Path = "default",
+    *,
+    fps: Fraction | float | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    render: bool = True,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[RunFolder]:
+    """Run the pipeline on videos, folders of videos or folders of images; returns one run folder per video.
+
+    A run that was stopped goes on where it stopped. ``force`` starts over. ``start_s`` and ``end_s`` are seconds after
+    the first frame. A video that fails does not stop the others; all failures are raised together at the end as one
+    PoselineError.
+    """
+    progress = progress or Silent()
+    config = config if isinstance(config, Config) else load_config(config)
+    check_names(config)
+    names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
+    videos = find_inputs(names)
+    rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
+    folders, failures, networks = [], [], _Networks(config)
+    for video in videos:
+        try:
+            folders.append(
+                _run_one(video, Path(out), config, networks, rate, (start_s, end_s), render, force, progress)
+            )
+        except PoselineError as error:
+            failures.append(str(error))
+            if len(videos) > 1:
+                progress.say(f"failed: {error}")
+    if failures:
+        rest = f" ({len(failures)} of {len(videos)} inputs failed)" if len(videos) > 1 else ""
+        raise PoselineError(failures[0] + rest)
+    return folders
+
+
+class _Networks:
+    """Loads the networks when the first chunk needs them, once for all videos."""
+
+    def __init__(self, config: Config):
+        self._config = config
+        self._models: Models | None = None
+
+    def get(self) -> Models:
+        if self._models is None:
+            self._models = build_models(self._config)
+        return self._models
+
+
+def _run_one(
+    video: Path,
+    out: Path,
+    config: Config,
+    networks: _Networks,
+    fps: Fraction | None,
+    span_s: tuple[float | None, float | None],
+    render: bool,
+    force: bool,
+    progress: Progress,
+) -> RunFolder:
+    stages: dict[str, float] = {}
+    with _timed(stages, "index"):
+        info = index_video(spool(video, out / "stdin" if str(video) == "-" else out / video.stem), fps)
+        frames = frame_range(info, *span_s)
+        folder = choose_folder(out, video, info)
+    if force and folder.path.exists():
+        _start_over(folder)
+    with _timed(stages, "observe"):
+        observe_digest = prepare(folder, info, config, frames, networks, progress)
+        observe(folder, info, config, frames, networks, observe_digest, progress)
+    _finish(folder, config, info, render and config.render.enabled, stages, progress)
+    return folder
+
+
+def choose_folder(out: Path, video: Path, info: VideoInfo) -> RunFolder:
+    """``out/<video stem>``, or with the video's digest behind it where another video has that name already."""
+    name = "stdin" if str(video) == "-" else video.resolve().name if info.kind == "images" else video.stem
+    folder = RunFolder(out / name)
+    known = folder.manifest().get("video", {})
+    if known and known["digest"] != info.digest and known["path"] != str(info.path.resolve()):
+        return RunFolder(out / f"{name}-{info.digest[:8]}")
+    return folder
+
+
+def _start_over(folder: RunFolder) -> None:
+    """Remove what a run makes, and nothing else that a user may have put beside it."""
+    for path in (folder.observations, folder.people):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in (folder.manifest_file, folder.tracks, folder.people_csv, folder.video):
+        path.unlink(missing_ok=True)
+
+
+# --- observe ---------------------------------------------------------------------------------------------------------
+
+
+def prepare(
+    folder: RunFolder,
+    info: VideoInfo,
+    config: Config,
+    frames: tuple[int, int],
+    networks: _Networks,
+    progress: Progress,
+) -> str:
+    """Make the run folder ready for observations made under these settings; returns the digest of those settings.
+
+    Observations made under other settings are moved aside, and taken back when their settings return.
+    """
+    manifest = folder.manifest()
+    digests = networks.get().digests()
+    content = [FORMAT_VERSION, info.digest, str(info.fps), frames, config.digest("observe", "detect", "pose"), digests]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    before = manifest.get("observe_digest")
+    if before and before != digest and folder.observations.is_dir():
+        aside = folder.path / f"observations-{before[:8]}"
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.observations.rename(aside)
+        progress.say(f"{folder.path}: observations made under other settings are kept in {aside.name}")
+        back = folder.path / f"observations-{digest[:8]}"
+        if back.is_dir():
+            back.rename(folder.observations)
+    write_index(folder, info)
+    folder.write_manifest(
+        {
+            "poseline": FORMAT_VERSION,
+            "finished": False,
+            "video": {**video_facts(info), "path": str(info.path.resolve())},
+            "skeleton": networks.get().skeleton.name,
+            "frames_observed": list(frames),
+            "observe_digest": digest,
+            "config_digest": config.digest(),
+            "config": config.model_dump(mode="json"),
+            "networks": digests,
+            "versions": {name: _version(name) for name in VERSIONED},
+        }
+    )
+    return digest
+
+
+def observe(
+    folder: RunFolder,
+    info: VideoInfo,
+    config: Config,
+    frames: tuple[int, int],
+    networks: _Networks,
+    digest: str,
+    progress: Progress,
+) -> None:
+    """Fill in the observation parts that are not there yet."""
+    chunks = plan_chunks(frames, config.observe.chunk_frames)
+    missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
+    _remove_other_parts(folder, {folder.part(c.number) for c in chunks})
+    total = frames[1] - frames[0]
+    done = total - sum(c.stop - c.start for c in missing)
+    progress.start("observe", total, done)
+    if not missing:
+        return
+    models = networks.get()
+    with (
+        open_reader(info, config.runtime.decoder) as reader,
+        closing(prefetch(_read(reader, missing, config), config.runtime.queue_batches)) as stream,
+    ):
+        for chunk, items in groupby(stream, key=lambda item: item[0]):
+            warnings: list[str] = []
+            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config)
+            write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings)
+            progress.people(len(obs) / max(chunk.stop - chunk.start, 1))
+            for line in warnings:
+                progress.say(line)
+
+
+def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:
+    """The frames of each chunk, and after them what the decoder had to say: runs in the decoding thread."""
+    for chunk in chunks:
+        said = len(reader.warnings)
+        for frames in reader.read(chunk.start, chunk.stop, config.runtime.batch_frames):
+            yield chunk, frames
+        yield chunk, reader.warnings[said:]
+
+
+def _frames_of(
+    items: Iterator[tuple[Chunk, Frames | list[str]]], warnings: list[str], progress: Progress
+) -> Iterator[Frames]:
+    """The frames among the items; the decoder's words go to ``warnings``."""
+    for _, item in items:
+        if isinstance(item, Frames):
+            yield item
+            progress.advance(len(item))
+        else:
+            warnings += item
+
+
+def _remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
+    for path in folder.parts():
+        if path not in wanted:
+            path.unlink()
+
+
+# --- after observe ---------------------------------------------------------------------------------------------------
+
+
+def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
+    """Track and smooth again from the stored observations, with other settings if given; nothing is rendered."""
+    folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
+    config = config or stored_config(folder)
+    _finish(folder, config, stored_video(folder), False, {}, progress or Silent())
+    return folder
+
+
+def stored_config(folder: RunFolder) -> Config:
+    """The settings a run was made with."""
+    try:
+        return Config.model_validate(folder.manifest()["config"])
+    except (KeyError, ValueError) as error:
+        raise PoselineError(f"{folder.manifest_file}: settings of another version; run again with --force") from error
+
+
+def _finish(
+    folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: dict[str, float], progress: Progress
+) -> None:
+    """Everything after observe, and the manifest of the finished run."""
+    low, high = folder.manifest()["frames_observed"]
+    with _timed(stages, "track"):
+        progress.start("track", high - low, 0)
+        people = build_people(folder, info, config, config.digest(), progress.stage)
+    manifest = folder.manifest()
+    manifest |= {
+        "finished": True,
+        "config_digest": config.digest(),
+        "config": config.model_dump(mode="json"),
+        "people": len(people),
+        "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
+        "stages_s": {**manifest.get("stages_s", {}), **stages},
+        "warnings": [line for path in folder.parts() for line in part_warnings(path)]
+        + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
+    }
+    folder.write_manifest(manifest)
+    if render:
+        render_run(folder, config, progress)
+
+
+def render_run(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> None:
+    """Draw annotated.mp4 from the tables of a finished run."""
+    from pipeline.render import render
+
+    folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
+    progress = progress or Silent()
+    low, high = folder.manifest()["frames_observed"]
+    progress.start("render", high - low, 0)
+    stages: dict[str, float] = {}
+    with _timed(stages, "render"):
+        render(folder, config or stored_config(folder), progress.advance)
+    manifest = folder.manifest()
+    manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
+    folder.write_manifest(manifest)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@contextmanager
+def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    stages[name] = round(time.perf_counter() - start, 3)
+
+
+def read_run(path: str | Path) -> dict[str, Any]:
+    """A finished run: ``manifest`` (dict), ``tracks`` and ``people`` (pandas), ``motion`` {person id: pandas table}."""
+    import pandas as pd
+
+    folder = RunFolder.existing(path)
+    manifest = folder.manifest()
+    if not manifest.get("finished"):
+        raise PoselineError(f"{path}: the run is not finished; run poseline run on the video again to go on")
+    people = pd.read_csv(folder.people_csv)
+    return {
+        "manifest": manifest,
+        "tracks": pd.read_parquet(folder.tracks),
+        "people": people,
+        "motion": {
+            int(i): pd.read_parquet(folder.people / f"person_{int(i):04d}.parquet") for i in people["person_id"]
+        },
+    }

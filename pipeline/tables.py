@@ -1,0 +1,213 @@
+"""The tables people open: one Parquet and one CSV per person, people.csv; and reading them back frame by frame.
+
+Every column has its unit in its name and again in the Parquet field metadata. A missing value is null (empty in CSV).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from pipeline.skeleton import Skeleton
+from pipeline.store import atomic
+from pipeline.types import MEASURED, STATE_NAMES, Motion
+
+ROW_GROUP = 4096  # rows written and read at once, so that ten hours take the memory of a minute
+BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
+_UNITS = {"px": "px", "m": "m", "s": "s", "deg": "deg"}
+_STATE = pa.dictionary(pa.int8(), pa.string())
+
+
+def person_schema(skeleton: Skeleton, world: bool, metadata: dict[str, str]) -> pa.Schema:
+    """Columns of a person's table: frame, time, box and score, then each joint's quantities."""
+    fields = [("frame", pa.int64()), ("time_s", pa.float64())]
+    fields += [(name, pa.float32()) for name in (*BOX, "score")]
+    for joint in skeleton.names:
+        fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px", "y_px", "score", "std_px")]
+        fields += [(f"{joint}_state", _STATE)]
+        fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px_raw", "y_px_raw")]
+        fields += [(f"{joint}_{axis}_m", pa.float32()) for axis in "xyz"] if world else []
+    return pa.schema([pa.field(n, t, metadata={"unit": unit_of(n)}) for n, t in fields], metadata=metadata)
+
+
+def unit_of(column: str) -> str:
+    """The unit that a column's name states; 1 for counts, scores and states."""
+    last = re.sub(r"_raw$", "", column).rsplit("_", 1)[-1]
+    return _UNITS.get(last, "1")
+
+
+def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) -> pa.RecordBatch:
+    values: dict[str, np.ndarray] = {"frame": motion.frame[rows], "time_s": motion.time_s[rows]}
+    values |= {name: motion.box_px[rows, i] for i, name in enumerate(BOX)}
+    values["score"] = motion.score[rows]
+    states = pa.array([STATE_NAMES[i] for i in range(len(STATE_NAMES))])
+    columns: dict[str, pa.Array] = {}
+    for k, joint in enumerate(skeleton.names):
+        for i, axis in enumerate("xy"):
+            values[f"{joint}_{axis}_px"] = motion.keypoints_px[rows, k, i]
+            values[f"{joint}_{axis}_px_raw"] = motion.raw_px[rows, k, i]
+        values[f"{joint}_score"] = motion.keypoint_score[rows, k]
+        values[f"{joint}_std_px"] = motion.keypoint_std_px[rows, k]
+        codes = pa.array(motion.provenance[rows, k].astype(np.int8))
+        columns[f"{joint}_state"] = pa.DictionaryArray.from_arrays(codes, states)
+        if motion.keypoints_m is not None:
+            values |= {f"{joint}_{axis}_m": motion.keypoints_m[rows, k, i] for i, axis in enumerate("xyz")}
+    columns |= {name: pa.array(v, schema.field(name).type, from_pandas=True) for name, v in values.items()}
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def person_name(person_id: int) -> str:
+    """Stem of a person's files."""
+    return f"person_{person_id:04d}"
+
+
+def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dict[str, str]) -> None:
+    """Write ``person_NNNN.parquet`` and ``.csv`` of one person into ``folder``."""
+    world = motion.keypoints_m is not None
+    schema = person_schema(skeleton, world, {**metadata, "person_id": str(motion.person_id)})
+    plain = pa.schema([pa.field(f.name, pa.string() if f.type == _STATE else f.type) for f in schema])
+    stem = person_name(motion.person_id)
+    with contextlib.ExitStack() as stack:
+        parquet = stack.enter_context(atomic(folder / f"{stem}.parquet"))
+        csv = stack.enter_context(atomic(folder / f"{stem}.csv"))
+        binary = stack.enter_context(pq.ParquetWriter(parquet, schema, compression="zstd"))
+        text = stack.enter_context(pc.CSVWriter(csv, plain, write_options=pc.WriteOptions(quoting_style="none")))
+        for start in range(0, len(motion), ROW_GROUP):
+            batch = _rows(motion, schema, skeleton, slice(start, start + ROW_GROUP))
+            binary.write_batch(batch)
+            text.write(batch.cast(plain))
+
+
+# --- people.csv ------------------------------------------------------------------------------------------------------
+
+
+def person_summary(motion: Motion, mean_step_s: float) -> dict[str, Any]:
+    """One row of people.csv: when a person was there, how much of it was measured, how sure."""
+    seen = motion.state == MEASURED
+    span_s = float(motion.time_s[-1] - motion.time_s[0])
+    steps = np.diff(motion.time_s[seen])
+    gaps = steps[np.diff(motion.frame[seen]) > 1]
+    frames = int(motion.frame[-1] - motion.frame[0]) + 1
+    coverage = float(seen.sum()) / frames
+    low = float(np.mean(motion.score[seen]))
+    warnings = []
+    if coverage < 0.5:
+        warnings.append(f"measured in only {coverage:.0%} of the frames between first and last sighting")
+    if low < 0.4:
+        warnings.append("low mean score: may be no person, or hardly visible")
+    if mean_step_s > 1 / 20:
+        warnings.append(f"low frame rate ({1 / mean_step_s:.3g} per second): fast movements are under-sampled")
+    return {
+        "person_id": motion.person_id,
+        "first_time_s": round(float(motion.time_s[0]), 6),
+        "last_time_s": round(float(motion.time_s[-1]), 6),
+        "duration_s": round(span_s, 6),
+        "frames_measured": int(seen.sum()),
+        "frames_interpolated": int((~seen).sum()),
+        "coverage": round(coverage, 4),
+        "gaps": len(gaps),
+        "longest_gap_s": round(float(gaps.max()), 6) if len(gaps) else 0.0,
+        "mean_score": round(low, 4),
+        "warnings": "; ".join(warnings),
+    }
+
+
+PEOPLE_COLUMNS = (
+    "person_id", "first_time_s", "last_time_s", "duration_s", "frames_measured", "frames_interpolated", "coverage",
+    "gaps", "longest_gap_s", "mean_score", "warnings",
+)  # fmt: skip
+
+
+def write_people_csv(path: Path, people: list[dict[str, Any]]) -> None:
+    """Write people.csv; with nobody there it has its header only."""
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, PEOPLE_COLUMNS)
+        writer.writeheader()
+        writer.writerows(people)
+
+
+# --- reading back ----------------------------------------------------------------------------------------------------
+
+
+class PersonCursor:
+    """Walks through a person's table with rising frames, holding one row group at a time."""
+
+    def __init__(self, path: Path, skeleton: Skeleton):
+        self._file = pq.ParquetFile(path)
+        self.person_id = int(self._file.schema_arrow.metadata[b"person_id"])
+        names = [f"{j}_{a}_px" for j in skeleton.names for a in "xy"]
+        self._columns = ["frame", *BOX, *names, *(f"{j}_state" for j in skeleton.names), "score"]
+        self._k = len(skeleton)
+        self._groups = iter(range(self._file.num_row_groups))
+        self.last = _span(path)[1]
+        self._frame = np.zeros(0, np.int64)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool] | None:
+        """Box (4,), keypoints (K, 2), state codes (K,) and whether measured, in this frame; None when not there."""
+        while not len(self._frame) or self._frame[-1] < frame:
+            group = next(self._groups, None)
+            if group is None:
+                return None
+            self._load(group)
+        i = int(np.searchsorted(self._frame, frame))
+        if self._frame[i] != frame:
+            return None
+        return self._box[i], self._keypoints[i], self._state[i], bool(np.isfinite(self._score[i]))
+
+    def _load(self, group: int) -> None:
+        table = self._file.read_row_group(group, columns=self._columns)
+
+        def numbers(names: list[str]) -> np.ndarray:
+            return np.stack([table[n].to_numpy() for n in names], 1).astype(np.float32)
+
+        self._frame = table["frame"].to_numpy()
+        self._box = numbers(list(BOX))
+        self._score = table["score"].to_numpy()
+        joints = [c[:-6] for c in self._columns if c.endswith("_state")]
+        xy = numbers([f"{j}_{a}_px" for j in joints for a in "xy"])
+        self._keypoints = xy.reshape(len(xy), self._k, 2)
+        codes = {name: code for code, name in STATE_NAMES.items()}
+        self._state = np.stack(
+            [np.array([codes[s] for s in table[f"{j}_state"].to_pylist()], np.uint8) for j in joints], 1
+        )
+
+
+def _span(path: Path) -> tuple[int, int]:
+    """First and last frame of a person's table, from its footer."""
+    meta = pq.read_metadata(path)
+    first, last = meta.row_group(0), meta.row_group(meta.num_row_groups - 1)
+    return first.column(0).statistics.min, last.column(0).statistics.max
+
+
+def people_by_frame(
+    folder: Path, skeleton: Skeleton, frames: range
+) -> Iterator[list[tuple[int, np.ndarray, np.ndarray, np.ndarray, bool]]]:
+    """For each frame of the rising range: (id, box, keypoints, states, measured) of the people there, streamed."""
+    spans = sorted(((*_span(path), path) for path in folder.glob("person_*.parquet")), reverse=True)
+    active: list[PersonCursor] = []
+    for frame in frames:
+        while spans and spans[-1][0] <= frame:
+            _, last, path = spans.pop()
+            if last >= frame:
+                active.append(PersonCursor(path, skeleton))
+        here = []
+        for cursor in active:
+            found = cursor.at(frame)
+            if found is not None:
+                here.append((cursor.person_id, *found))
+        for cursor in [c for c in active if c.last <= frame]:
+            cursor.close()
+            active.remove(cursor)
+        yield sorted(here, key=lambda person: person[0])

@@ -1,0 +1,197 @@
+"""Where frames come from: a video file read by PyAV, or a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from typing import Protocol
+
+import av
+import numpy as np
+
+from pipeline.errors import PoselineError
+from pipeline.types import VideoInfo
+from pipeline.video.index import image_files, read_image, video_stream
+
+STEPS_BACK = 4  # key frames to go back when a seek lands too late
+Picture = tuple[int, np.ndarray]  # row of the pts table, stored (not yet turned) picture (h, w, 3) u8 RGB
+
+
+class Source(Protocol):
+    """Frames of one video; consecutive ranges are read without seeking."""
+
+    def frames(self, start: int, stop: int) -> Iterator[Picture]: ...
+
+    def close(self) -> None: ...
+
+
+def stored_size_px(info: VideoInfo) -> tuple[int, int]:
+    """(w, h) before the pictures are turned upright."""
+    return info.size_px if info.rotation_deg % 180 == 0 else info.size_px[::-1]
+
+
+class ImageSource:
+    """A folder of images as a source of frames."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._files = image_files(info.path)
+        self._info = info
+        if len(self._files) != len(info):
+            raise PoselineError(f"{info.path}: {len(self._files)} images now, {len(info)} when indexed; run again")
+
+    def frames(self, start: int, stop: int) -> Iterator[Picture]:
+        for i in range(start, stop):
+            image = read_image(self._files[i])
+            if image.shape[1::-1] != self._info.size_px:
+                size = "x".join(map(str, self._info.size_px))
+                raise PoselineError(
+                    f"{self._files[i]}: {image.shape[1]}x{image.shape[0]} pixels but the first image has {size};"
+                    " make all sizes equal"
+                )
+            yield i, image
+
+    def close(self) -> None:
+        pass
+
+
+def open_video(info: VideoInfo) -> tuple[av.container.InputContainer, av.VideoStream]:
+    try:
+        container = av.open(str(info.path))
+    except (av.FFmpegError, OSError) as error:
+        raise PoselineError(f"{info.path}: cannot be opened any more ({error.strerror}); was it moved?") from error
+    stream = video_stream(container)
+    assert stream is not None  # the index found one
+    return container, stream
+
+
+def key_frames(info: VideoInfo) -> np.ndarray:
+    """Frames that decoding may start from; the first always may, by reading the file from its start."""
+    keys = np.flatnonzero(info.is_key)
+    return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
+
+
+class _ToRGB:
+    """Converts frames to RGB arrays with the filters that decord uses.
+
+    ``VideoFrame.to_ndarray`` takes other ones: with it interlaced pictures, 10 bits and odd sizes come out differently,
+    by up to 57 of 255 in the tests' clips.
+    """
+
+    def __init__(self, size_px: tuple[int, int]) -> None:
+        self._size_px = size_px
+        self._format: tuple[int, int, str] | None = None
+        self._graph: av.filter.Graph | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """(h, w, 3) u8, scaled to the size of the video where a stream changes its size on the way."""
+        kind = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or kind != self._format:
+            self._format, self._graph = kind, self._build(frame)
+        self._graph.push(frame)
+        return self._graph.pull().to_ndarray()
+
+    def _build(self, frame: av.VideoFrame) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        graph.threads = 1
+        width, height = self._size_px
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
+        )
+        chain = [source, graph.add("scale", f"{width}:{height}"), graph.add("format", "rgb24"), graph.add("buffersink")]
+        for one, following in pairwise(chain):
+            one.link_to(following)
+        graph.configure()
+        return graph
+
+
+class PyAVSource:
+    """Frames matched to the pts table one by one, from the nearest key frame on."""
+
+    def __init__(self, info: VideoInfo, threads: int) -> None:
+        self._info, self._threads = info, threads
+        self._keys = key_frames(info)
+        self._to_rgb = _ToRGB(stored_size_px(info))
+        self._container, self._stream = open_video(info)
+        self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
+        self._next = len(info)  # no frame before this one will come out of _decoded
+        self._held: tuple[int, av.VideoFrame] | None = None  # came out, not asked for yet
+        # Behind lost pictures a decoder makes do with what it saw before, so the next range must start afresh to be the
+        # same whatever was read before it.
+        self._damaged = False
+
+    def frames(self, start: int, stop: int) -> Iterator[Picture]:
+        key = int(self._keys[np.searchsorted(self._keys, start, "right") - 1])
+        if self._damaged or not key <= self._next <= start:
+            self._seek(start)
+        while self._next < stop:
+            held = self._held or next(self._decoded, None)
+            self._held = held
+            if held is None:
+                self._next = len(self._info)
+                return
+            index, frame = held
+            if index >= stop:
+                # Frames are missing up to here; all of them are behind us, so the next range may go on.
+                self._next = stop
+                return
+            self._held, self._next = None, index + 1
+            if index >= start:
+                yield index, self._to_rgb(frame)
+
+    def _seek(self, start: int) -> None:
+        """Stand at the last key frame that makes ``start`` come out, where any does."""
+        self._damaged = False
+        nearest = int(np.searchsorted(self._keys, start, "right")) - 1
+        for k in range(nearest, max(nearest - STEPS_BACK, 0) - 1, -1):
+            key = int(self._keys[k])
+            self._restart(key)
+            self._held = next(self._decoded, None)
+            if self._held is not None and self._held[0] <= start:
+                break
+        self._next = min(start, self._held[0]) if self._held else start
+
+    def _restart(self, key: int) -> None:
+        if key == 0:  # needs no seek, so it works in every container
+            self._container.close()
+            self._container, self._stream = open_video(self._info)
+        else:
+            self._container.seek(int(self._info.pts[key]), stream=self._stream, backward=True)
+        context = self._stream.codec_context
+        if not context.is_open:
+            # Not by frames: with those, damaged packets give other pictures than with one thread.
+            context.thread_count, context.thread_type = self._threads, "SLICE"
+        self._decoded = self._decode(key)
+
+    def _decode(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """(row, frame) ascending; damaged packets and frames that are not in the table are passed over."""
+        last = key - 1
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                frames = next(packets).decode()
+            except StopIteration:
+                return
+            except av.error.InvalidDataError:
+                self._damaged = True
+                continue
+            except av.FFmpegError:
+                return
+            for frame in frames:
+                row = self._row(frame.pts, last)
+                if row is not None:
+                    self._damaged |= row > last + 1
+                    last = row
+                    yield row, frame
+
+    def _row(self, pts: int | None, last: int) -> int | None:
+        """The row after ``last`` that has this pts (several may), or the next row without a pts; None: no such row."""
+        table = self._info.pts
+        if pts is None:
+            return last + 1 if last + 1 < len(table) else None
+        row = max(int(np.searchsorted(table, pts)), last + 1 if last >= 0 and table[last] == pts else 0)
+        return row if row < len(table) and table[row] == pts and row > last else None
+
+    def close(self) -> None:
+        self._decoded, self._held = iter(()), None
+        self._container.close()

@@ -1,0 +1,74 @@
+"""Assignment: optimal, limited, gated, and the same whatever the order."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.track import associate
+
+
+def _best(costs: np.ndarray, limit: float) -> float:
+    m, n = costs.shape
+    padded = np.full((m, n + m), limit)  # row i may go unmatched in a column of its own
+    padded[:, :n] = np.minimum(costs, limit)
+    return min(sum(padded[i, c] for i, c in enumerate(p)) for p in permutations(range(n + m), m))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 100_000), st.integers(1, 3), st.integers(1, 3))
+def test_match_is_optimal(seed: int, m: int, n: int) -> None:
+    costs = np.random.default_rng(seed).uniform(0, 10, (m, n))
+    rows, columns = associate.match(costs, 6.0)
+    total = costs[rows, columns].sum() + 6.0 * (m - len(rows))
+    assert total == pytest.approx(_best(costs, 6.0))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 100_000), st.integers(1, 9), st.integers(1, 9))
+def test_match_does_not_depend_on_the_order(seed: int, m: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    costs = rng.uniform(0, 10, (m, n))
+    costs[rng.uniform(size=(m, n)) < 0.3] = np.inf
+    a, b = rng.permutation(m), rng.permutation(n)
+    plain = set(zip(*map(np.ndarray.tolist, associate.match(costs, 6.0)), strict=True))
+    rows, columns = associate.match(costs[np.ix_(a, b)], 6.0)
+    assert {(int(a[r]), int(b[c])) for r, c in zip(rows, columns, strict=True)} == plain
+    assert len(set(rows.tolist())) == len(rows)
+    assert len(set(columns.tolist())) == len(columns)
+
+
+def test_nothing_above_the_limit_or_outside_the_gates() -> None:
+    rows, columns = associate.match(np.array([[7.0, np.inf], [np.inf, 1.0]]), 6.0)
+    assert (rows.tolist(), columns.tolist()) == ([1], [1])
+    for shape in ((0, 3), (3, 0)):
+        assert len(associate.match(np.zeros(shape), 6.0)[0]) == 0
+    costs = associate.cost(
+        np.array([[0.9, 0.05, 0.9]]), np.array([[1.0, 1.0, 20.0]]), np.zeros(1), min_similarity=0.1, gate_sigma=4.0
+    )
+    assert np.isfinite(costs).tolist() == [[True, False, False]]
+
+
+def test_a_lost_tracklet_does_not_steal_from_a_known_one() -> None:
+    # Both lie equally well on the only observation; the lost one might have been anywhere.
+    costs = associate.cost(
+        np.array([[0.95], [0.9]]), np.zeros((2, 1)), np.array([20.0, 0.1]), min_similarity=0.1, gate_sigma=4.0
+    )
+    rows, _ = associate.match(costs, 6.0)
+    assert rows.tolist() == [1]
+
+
+def test_shift_follows_the_points_both_see() -> None:
+    rng = np.random.default_rng(0)
+    points, score = rng.uniform(0, 100, (2, 5, 2)), np.ones((2, 5))
+    other, other_score = points + np.array([7.0, -3.0]), np.ones((2, 5))
+    other_score[:, 4] = 0.1
+    other[:, 4] += 1000
+    offset, total = associate.shift(points, score, other, other_score, np.array([1.0, 1, 0.5, 0.5, 1]))
+    np.testing.assert_allclose(np.diagonal(offset).T, [[7, -3]] * 2)
+    np.testing.assert_allclose(total, 3.0)
+    np.testing.assert_allclose(offset[0, 1], np.average(other[1, :4] - points[0, :4], axis=0, weights=[1, 1, 0.5, 0.5]))

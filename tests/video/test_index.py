@@ -1,0 +1,181 @@
+import hashlib
+import os
+import threading
+from fractions import Fraction
+from io import BytesIO
+from types import SimpleNamespace
+
+import av
+import cv2
+import numpy as np
+import pytest
+from clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
+
+from pipeline.errors import PoselineError
+from pipeline.video.index import find_inputs, image_files, index_video, spool
+
+
+@pytest.mark.parametrize("clip", [c for c in HEALTHY if c.name != "raw.h264"], ids=lambda c: c.name)
+def test_the_table_holds_exactly_the_pts_that_decoding_yields(clip, tmp_path):
+    path = write_clip(clip, tmp_path)
+    info = index_video(path)
+    with av.open(str(path)) as container:
+        assert info.pts.tolist() == [frame.pts for frame in container.decode(video=0)]
+        assert info.time_base == container.streams.video[0].time_base
+    assert info.time_s.tolist() == [float(p * info.time_base) for p in info.pts.tolist()]
+    assert info.size_px == clip.size_px
+    assert info.rotation_deg == clip.rotation_deg
+    assert info.is_key[0] or clip.name == "mpeg4_b.avi"
+    assert info.has_audio == (clip.audio is not None)
+
+
+def test_variable_times_are_kept_to_the_tick(tmp_path):
+    times = (0, 400, 1100, 1150, 5000)
+    info = index_video(write_clip(Clip("a.mp4", frames=5, time_base=Fraction(1, 12800), pts=times), tmp_path))
+    assert info.pts.tolist() == list(times)
+    assert info.time_base == Fraction(1, 12800)
+
+
+def test_rate_is_a_fraction(tmp_path):
+    path = write_clip(Clip("a.mp4", time_base=Fraction(1001, 30000)), tmp_path)
+    assert index_video(path).fps == Fraction(30000, 1001)
+
+
+def test_key_frames_are_where_they_were_put(tmp_path):
+    info = index_video(write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path))
+    assert np.flatnonzero(info.is_key).tolist() == [0, 10, 20, 30]
+
+
+def test_discarded_packets_are_not_frames(tmp_path):
+    source = write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path)
+    path = remux(source, tmp_path / "cut.mp4", shift=-5 * 512)
+    with av.open(str(path)) as container:
+        assert sum(p.is_discard for p in container.demux(video=0)) == 5
+    info = index_video(path)
+    assert len(info) == 35
+    assert info.pts[0] == 0
+    assert not info.is_key[0]
+
+
+def test_pictures_before_the_first_that_decodes_are_not_frames(tmp_path):
+    source = write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path)
+    info = index_video(remux(source, tmp_path / "b.ts", drop=frozenset(range(4))))
+    assert len(info) == 30
+    assert info.is_key[0]
+
+
+def test_a_stream_without_times_gets_equal_steps(tmp_path):
+    info = index_video(write_clip(Clip("a.h264", options=B_FRAMES), tmp_path))
+    assert len(info) == 40
+    assert len(set(np.diff(info.pts).tolist())) == 1
+    assert np.flatnonzero(info.is_key).tolist() == [0]
+
+
+def test_digest_is_of_the_content_only(tmp_path):
+    first = write_clip(Clip("a.mp4"), tmp_path)
+    second = tmp_path / "other.mp4"
+    second.write_bytes(first.read_bytes())
+    os.utime(second, (1, 1))
+    assert index_video(first).digest == index_video(second).digest
+    data = first.read_bytes()
+    assert (
+        index_video(first).digest == hashlib.blake2b(data + len(data).to_bytes(8, "little"), digest_size=16).hexdigest()
+    )
+    third = write_clip(Clip("c.mp4", frames=39), tmp_path)
+    assert index_video(third).digest != index_video(first).digest
+
+
+def error_of(path, **kwargs) -> str:
+    with pytest.raises(PoselineError) as caught:
+        index_video(path, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def test_errors_are_one_line_each(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("not a video\n" * 100)
+    (tmp_path / "folder").mkdir()
+    header = write_clip(Clip("header.mp4"), tmp_path)
+    header.write_bytes(header.read_bytes()[:300])
+    with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as out:
+        write_sound(out, out.add_stream("aac", rate=48000, layout="mono"), 0.5, 0.0)
+    assert "no such file" in error_of(tmp_path / "missing.mp4")
+    assert "empty" in error_of(tmp_path / "empty.mp4")
+    assert "not a video" in error_of(tmp_path / "text.mp4")
+    assert "no images" in error_of(tmp_path / "folder")
+    assert "header is damaged" in error_of(header)
+    assert "only audio" in error_of(tmp_path / "sound.m4a")
+
+
+def test_permission_denied_is_said(tmp_path, monkeypatch):
+    path = write_clip(Clip("a.mp4", frames=2), tmp_path)
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)  # a mode would not stop root
+    assert "permission denied" in error_of(path)
+
+
+def test_images_are_in_natural_order_and_need_a_rate(tmp_path):
+    for number in (10, 2, 1):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), picture(number))
+    (tmp_path / "notes.txt").touch()
+    assert [p.name for p in image_files(tmp_path)] == ["frame1.png", "frame2.png", "frame10.png"]
+    info = index_video(tmp_path, Fraction(30000, 1001))
+    assert (info.kind, len(info), info.size_px) == ("images", 3, (160, 96))
+    assert info.time_s[1] == pytest.approx(1001 / 30000)
+    assert "frame rate" in error_of(tmp_path)
+
+
+def test_images_of_two_sizes_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), picture(1))
+    cv2.imwrite(str(tmp_path / "2.png"), picture(1, (200, 96)))
+    with pytest.raises(PoselineError, match=r"2\.png: 200x96 pixels but 1\.png has 160x96"):
+        index_video(tmp_path, Fraction(30))
+
+
+def test_exif_turns_count_for_the_size(tmp_path):
+    _, jpeg = cv2.imencode(".jpg", picture(1))
+    turned = b"\x4d\x4d\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    exif = b"Exif\x00\x00" + turned
+    data = jpeg.tobytes()
+    (tmp_path / "1.jpg").write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    assert index_video(tmp_path, Fraction(30)).size_px == (96, 160)
+
+
+def test_a_pipe_is_copied_to_the_folder(tmp_path, monkeypatch):
+    clip = write_clip(Clip("a.mp4"), tmp_path)
+    assert spool(clip, tmp_path / "kept") == clip
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_bytes(clip.read_bytes()))
+    writer.start()
+    copied = spool(fifo, tmp_path / "kept")
+    writer.join()
+    assert copied.parent == tmp_path / "kept"
+    assert index_video(copied).digest == index_video(clip).digest
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(clip.read_bytes())))
+    assert len(index_video(spool("-", tmp_path / "kept"))) == 40
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(b"")))
+    with pytest.raises(PoselineError, match="the pipe gave no data"):
+        spool("-", tmp_path / "kept")
+
+
+def test_inputs_are_expanded(tmp_path):
+    videos, images, nothing = tmp_path / "videos", tmp_path / "images", tmp_path / "nothing"
+    for folder in (videos, images, nothing, videos / "deeper"):
+        folder.mkdir()
+    for name in ("b10.mp4", "b9.MOV", "notes.txt", "deeper/c.mp4"):
+        (videos / name).touch()
+    (images / "1.png").touch()
+    expected = [videos / "b9.MOV", videos / "b10.mp4", images]
+    assert find_inputs([str(videos), str(images)]) == expected
+    assert [str(p) for p in find_inputs(["-", str(videos / "notes.txt")])] == ["-", str(videos / "notes.txt")]
+    with pytest.raises(PoselineError, match="no videos and no images"):
+        find_inputs([str(nothing)])
+    with pytest.raises(PoselineError, match="no such file"):
+        find_inputs([str(tmp_path / "x")])
