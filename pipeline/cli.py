@@ -1,8 +1,9 @@
-"""The command line: each command parses, calls one function, prints results; progress and errors go to standard error."""
+"""The command line: a command parses, calls one function, prints results. Progress and errors go to standard error."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from fractions import Fraction
@@ -64,8 +65,8 @@ def run_command(
     fps: Annotated[
         str | None, typer.Option("--fps", help="Frame rate of a folder of images, such as 30000/1001.")
     ] = None,
-    start: Annotated[float | None, typer.Option("--start", help="Seconds after the first frame.")] = None,
-    end: Annotated[float | None, typer.Option("--end", help="Seconds after the first frame.")] = None,
+    start: Annotated[str | None, typer.Option("--start", help="Seconds, or m:s, after the first frame.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
     render: Annotated[bool, typer.Option("--render/--no-render", help="Make annotated.mp4.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
     quiet: QuietOption = False,
@@ -90,8 +91,8 @@ def run_command(
             out,
             settings,
             fps=_rate(fps),
-            start_s=start,
-            end_s=end,
+            start_s=_seconds("--start", start),
+            end_s=_seconds("--end", end),
             render=render,
             force=force,
             progress=progress,
@@ -115,9 +116,25 @@ def _rate(text: str | None) -> Fraction | None:
     return rate
 
 
+def _seconds(option: str, text: str | None) -> float | None:
+    """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``."""
+    if text is None:
+        return None
+    try:
+        seconds = 0.0
+        for part in text.split(":"):
+            seconds = 60 * seconds + float(part)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise PoselineError(f"{option} {text}: write seconds such as 12.5, or minutes and seconds such as 1:02.5")
+    return seconds
+
+
 def _report(folder: Any) -> None:
     manifest = folder.manifest()
-    print(f"{folder.path}: {manifest.get('people', 0)} people in {manifest['video']['frames']} frames")
+    low, high = manifest["frames_observed"]
+    print(f"{folder.path}: {manifest.get('people', 0)} people in {high - low} frames")
     for path in (folder.people_csv, folder.people, folder.tracks, folder.video):
         if path.exists():
             print(f"  {path}")

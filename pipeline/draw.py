@@ -108,7 +108,7 @@ def sizes_of(extent: np.ndarray, size_px: tuple[int, int]) -> Sizes:
 def person_colour(person_id: int) -> Colour:
     """A colour of the person's own, far from those of the ids next to it and the same in every run."""
     hue = person_id * 0.61803399 % 1.0  # steps of the golden ratio never come close to each other soon
-    rgb = 255 * np.array(colorsys.hls_to_rgb(hue, (0.68, 0.5)[person_id // 2 % 2], 0.9))
+    rgb = 255 * np.array(colorsys.hls_to_rgb(hue, (0.5, 0.72, 0.6)[person_id % 3], 0.9))
     light = float(rgb @ _LIGHTNESS)
     if light < _LEAST_LIGHT:
         rgb += (255 - rgb) * (_LEAST_LIGHT - light) / (255 - light)

@@ -133,7 +133,7 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     """Observations of the people of images (B, H, W, 3), which are the frames ``frame`` (B,)."""
     skeleton = models.skeleton
     if models.pose is None:
-        people = people.take(people.keypoint_score.any(1))
+        people = people.take(np.any(people.keypoint_score, axis=1))
         keypoints, score, world = people.keypoints_px, people.keypoint_score, None
     else:
         keypoints, score, world = models.pose.estimate(images, people)

@@ -30,8 +30,10 @@ def build_people(
     """
     skeleton = SKELETONS[folder.manifest()["skeleton"]]
     parts = folder.parts()
+    low, high = folder.manifest()["frames_observed"]
+    stream = (read_part(p) for p in parts)
     ids = assign(
-        (read_part(p) for p in parts), info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f)
+        stream, info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f - low), (low, high)
     )
     facts = folder.manifest()["video"]
     metadata = file_metadata(skeleton, facts, digest)

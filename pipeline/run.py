@@ -291,9 +291,11 @@ def render_run(folder: RunFolder | str | Path, config: Config | None = None, pro
     progress.start("render", high - low, 0)
     stages: dict[str, float] = {}
     with _timed(stages, "render"):
-        render(folder, config or stored_config(folder), progress.advance)
+        drawn = render(folder, config or stored_config(folder), progress.advance)
     manifest = folder.manifest()
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
+    # Frames that do not decode were said when they were observed.
+    manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
     folder.write_manifest(manifest)
 
 

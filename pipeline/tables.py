@@ -80,7 +80,10 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
         parquet = stack.enter_context(atomic(folder / f"{stem}.parquet"))
         csv = stack.enter_context(atomic(folder / f"{stem}.csv"))
         binary = stack.enter_context(pq.ParquetWriter(parquet, schema, compression="zstd"))
-        text = stack.enter_context(pc.CSVWriter(csv, plain, write_options=pc.WriteOptions(quoting_style="none")))
+        sink = stack.enter_context(open(csv, "wb"))
+        sink.write((",".join(schema.names) + "\n").encode())  # pyarrow would quote the header
+        options = pc.WriteOptions(include_header=False, quoting_style="none")
+        text = stack.enter_context(pc.CSVWriter(sink, plain, write_options=options))
         for start in range(0, len(motion), ROW_GROUP):
             batch = _rows(motion, schema, skeleton, slice(start, start + ROW_GROUP))
             binary.write_batch(batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,9 +127,9 @@ class Observations(_Arrays):
 
     def take(self, rows: np.ndarray) -> Observations:
         """The given rows (indices or mask), in the given order, which must keep ``frame`` ascending."""
-        return type(self)(
-            **{f.name: v[rows] if isinstance(v := getattr(self, f.name), np.ndarray) else v for f in fields(self)}
-        )
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        chosen: dict[str, Any] = {k: v[rows] if isinstance(v, np.ndarray) else v for k, v in values.items()}
+        return type(self)(**chosen)
 
     @classmethod
     def concat(cls, parts: list[Observations]) -> Observations:

@@ -90,13 +90,12 @@ def test_people_are_drawn_in_their_frames_and_no_others(source, tmp_path):
     after = pictures(index_video(folder.video))
     assert [number_of(i) for i in after] == list(range(40))
     share = drawn(pictures(source), after)
-    print(share.round(4))
     there = np.zeros(40)
     there[10:30] += 1
     there[20:36] += 1
     assert (share[there == 0] < 1e-3).all()
-    assert (share[there > 0] > 0.01).all()
-    assert share[20:30].mean() > 1.4 * share[10:20].mean()
+    assert (share[there > 0] > 0.005).all()
+    assert share[20:30].mean() > 1.8 * share[10:20].mean()
 
 
 def test_nobody_found(source, tmp_path):
@@ -138,8 +137,7 @@ def test_odd_sizes_and_turned_videos(clip, tmp_path):
     assert out.size_px == (width + width % 2, height + height % 2)
     after = pictures(out)[:, :height, :width]
     assert [number_of(i) for i in after] == list(range(8))
-    print(drawn(pictures(info), after).round(4))
-    assert ((drawn(pictures(info), after) > 0.01) == np.isin(np.arange(8), np.arange(2, 6))).all()
+    assert ((drawn(pictures(info), after) > 0.005) == np.isin(np.arange(8), np.arange(2, 6))).all()
 
 
 def test_folder_of_images(tmp_path):

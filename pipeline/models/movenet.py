@@ -108,9 +108,9 @@ class SinglePose:
 
     skeleton = COCO17
 
-    def __init__(self, device: Device, name: str, batch: int):
+    def __init__(self, device: Device, name: str, batch: int, prior_only: bool = False):
         self.sessions = [Session(ASSETS / f"{name}.onnx", device)]
-        self.size, self.batch = SINGLE[name], batch
+        self.size, self.batch, self.prior_only = SINGLE[name], batch, prior_only
 
     def estimate(self, images: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray, None]:
         """Keypoints (N, 17, 2) f32 in image px and scores (N, 17) f32 of people in images (B, H, W, 3) u8 RGB."""
@@ -124,7 +124,7 @@ class SinglePose:
             corners = (box.reshape(-1, 2, 2) - centre[:, None]) * scale[:, None, None] + self.size / 2
             cells = corners.reshape(-1, 4) / STRIDE
             for j, n in enumerate(rows):
-                xy, score[n] = decode_one({k: v[j] for k, v in out.items()}, cells[j])
+                xy, score[n] = decode_one({k: v[j] for k, v in out.items()}, cells[j], self.prior_only)
                 keypoints[n] = (xy * STRIDE - self.size / 2) / scale[j] + centre[j]
         return keypoints, score, None
 

@@ -93,8 +93,8 @@ _BUILD_DETECTOR: dict[str, Callable[[Device, DetectConfig], Detector]] = {
     "nanodet": _nanodet,
 }
 _BUILD_POSE: dict[str, Callable[[Device, PoseConfig, int], PoseNetwork]] = {
-    "movenet-thunder": lambda d, c, batch: SinglePose(d, "movenet-thunder", batch),
-    "movenet-lightning": lambda d, c, batch: SinglePose(d, "movenet-lightning", batch),
+    "movenet-thunder": lambda d, c, batch: SinglePose(d, "movenet-thunder", batch, c.decode == "crop"),
+    "movenet-lightning": lambda d, c, batch: SinglePose(d, "movenet-lightning", batch, c.decode == "crop"),
     "blazepose-heavy": lambda d, c, batch: BlazePose(d, batch),
 }
 
@@ -106,6 +106,8 @@ def check_names(config: Config) -> None:
             raise PoselineError(f"--{option} {name}: no such network; choose one of {', '.join(known)}")
     if config.pose.name == ONE_STAGE and config.detect.name == "nanodet":
         raise PoselineError(f"--pose {ONE_STAGE} takes its people from MultiPose: leave out --detector nanodet")
+    if config.pose.name == ONE_STAGE and config.observe.detect_every > 1:
+        raise PoselineError(f"--pose {ONE_STAGE} has poses where it detects only: set observe.detect_every=1")
 
 
 def build_models(config: Config) -> Models:

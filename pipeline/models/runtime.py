@@ -8,10 +8,14 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import PoselineError
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -54,7 +58,7 @@ class Session:
     device: Device
     seconds: float = 0.0  # spent inside the network
     calls: int = 0
-    _ort: object = field(init=False, repr=False)
+    _ort: onnxruntime.InferenceSession = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         import onnxruntime

@@ -76,7 +76,7 @@ def smooth(
     *,
     window: int = WINDOW,
     overlap: int = OVERLAP,
-    dtype: type = np.float32,
+    dtype: type[np.floating] = np.float32,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Smoothed positions (L, K, 2), their standard deviation per axis (L, K), both px, and what was used (L, K) bool.
 
@@ -169,7 +169,10 @@ def _forward(
     f, q = transition(np.minimum(dt, max_gap_s), 3), process_noise(np.minimum(dt, max_gap_s), 1.0, 3)
     out = _Block(
         time_s,
-        *(np.empty((w, k, 3, n)) for n in (2, 3, 2, 3)),
+        mean=np.empty((w, k, 3, 2)),
+        cov=np.empty((w, k, 3, 3)),
+        mean_pred=np.empty((w, k, 3, 2)),
+        cov_pred=np.empty((w, k, 3, 3)),
         linked=np.zeros((w, k), bool),
         used=np.zeros((w, k), bool),
     )

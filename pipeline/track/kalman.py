@@ -9,11 +9,11 @@ without which results would depend on the frame rate and on dropped frames.
 
 from __future__ import annotations
 
-import numpy as np
-from filterpy.common import Q_continuous_white_noise
+from functools import cache
 
-# Noise of a step of one second and the power of dt each entry grows with, by order (Bar-Shalom et al. 2001, §6.2).
-_UNIT_NOISE = {n: Q_continuous_white_noise(dim=n, dt=1.0) for n in (2, 3)}
+import numpy as np
+
+# The power of dt that each entry of the noise grows with, by order (Bar-Shalom et al. 2001, §6.2).
 _POWER = {n: 2 * n - 1 - np.add.outer(np.arange(n), np.arange(n)) for n in (2, 3)}
 _LAG = {n: np.maximum(np.arange(n) - np.arange(n)[:, None], 0) for n in (2, 3)}
 _TAYLOR = {2: np.array([[1.0, 1], [0, 1]]), 3: np.array([[1.0, 1, 0.5], [0, 1, 1], [0, 0, 1]])}
@@ -24,6 +24,14 @@ def transition(dt: np.ndarray | float, order: int) -> np.ndarray:
     return _TAYLOR[order] * np.asarray(dt, np.float64)[..., None, None] ** _LAG[order]
 
 
+@cache
+def _unit_noise(order: int) -> np.ndarray:
+    """Noise that one second adds, of density 1: (order, order)."""
+    from filterpy.common import Q_continuous_white_noise  # takes a second to import, for which --help should not wait
+
+    return Q_continuous_white_noise(dim=order, dt=1.0)
+
+
 def process_noise(dt: np.ndarray | float, density: np.ndarray | float, order: int) -> np.ndarray:
     """Covariance Q that ``dt (…)`` seconds add: (…, order, order).
 
@@ -31,7 +39,7 @@ def process_noise(dt: np.ndarray | float, density: np.ndarray | float, order: in
     order 2, px²/s⁵ on the jerk of order 3 (``filterpy.common.Q_continuous_white_noise``).
     """
     dt, density = np.asarray(dt, np.float64), np.asarray(density, np.float64)
-    return _UNIT_NOISE[order] * dt[..., None, None] ** _POWER[order] * density[..., None, None]
+    return _unit_noise(order) * dt[..., None, None] ** _POWER[order] * density[..., None, None]
 
 
 def predict(

@@ -47,6 +47,7 @@ def assign(
     skeleton: Skeleton,
     config: TrackConfig,
     progress: Callable[[int], None] | None = None,
+    frames: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Person of every observation of all ``parts`` in order: (N,) i32, 1… by first appearance, −1 for nobody.
 
@@ -58,11 +59,12 @@ def assign(
         time_s: (T,) time of each frame of the video.
         size_px: (w, h) of the upright frame.
         progress: called after each part with the number of its last frame + 1, where it has observations.
+        frames: first frame and one past the last that were observed, if not all were.
 
     Raises:
         ValueError: parts out of order, beyond the pts table, or of another skeleton.
     """
-    config = _fit_to_length(config, time_s)
+    config = _fit_to_length(config, time_s[slice(*frames)] if frames else time_s)
     tracker = Tracker(config, skeleton, size_px)
     doubles = _Doubles(config.duplicate_oks, np.array(skeleton.sigmas))
     columns = [np.zeros(0, np.int32)]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def open_reader(info: VideoInfo, decoder: str = "decord", threads: int = 1) -> R
     return Reader(info, decoder, threads)
 
 
-def prefetch(iterator: Iterator[T], depth: int) -> Iterator[T]:
+def prefetch(iterator: Iterator[T], depth: int) -> Generator[T, None, None]:
     """The same items, made up to ``depth`` ahead in a thread of their own; what ``iterator`` raises is raised here.
 
     The thread starts with the first ``next`` and has ended, with ``iterator`` closed, when this generator is exhausted
@@ -127,7 +127,7 @@ def prefetch(iterator: Iterator[T], depth: int) -> Iterator[T]:
                 return
             if end is not None:
                 raise end
-            yield item  # type: ignore[misc]
+            yield cast(T, item)  # None only beside an error
             del item
     finally:
         stopped.set()

@@ -63,6 +63,7 @@ class VideoWriter:
         self._origin: int | None = None  # ticks of the source's clock that are 0 in the output
         self._last: int | None = None
         self._source: av.container.InputContainer | None = None
+        self._out: av.container.OutputContainer | None = None  # None when closed
         try:
             self._partial.open("wb").close()  # FFmpeg opens it with the first packet only, when much work may be done
             self._out = av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"})
@@ -109,6 +110,7 @@ class VideoWriter:
             threads=1,
         )
         frame.pts, frame.time_base = ticks - self._origin, self._tick
+        assert self._out is not None  # not closed
         try:
             self._out.mux(self._video.encode(frame))
             self._copy_audio(ticks * self._tick)
@@ -139,6 +141,7 @@ class VideoWriter:
 
     def _add_video(self, fps: Fraction, options: dict[str, str], threads: int) -> av.VideoStream:
         width, height = (n + n % 2 for n in self._size_px)
+        assert self._out is not None  # not closed
         stream = self._out.add_stream("libx264", rate=fps, options=options)
         context = stream.codec_context
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -152,9 +155,11 @@ class VideoWriter:
     def _add_audio(self, path: Path) -> None:
         self._source = av.open(str(path))
         source = self._source.streams.best("audio")
-        if source is None:
+        # A stream that FFmpeg has no decoder for has no context, whatever the stubs say: it cannot be named or kept.
+        if not isinstance(source, av.AudioStream) or source.codec_context is None:
             self._close_source()
             return
+        assert self._out is not None  # not closed
         if source.codec_context.name in _COPIED_AUDIO:
             target = self._out.add_stream_from_template(source)
             self._audio = self._copied(source, target)
@@ -173,8 +178,9 @@ class VideoWriter:
 
     def _copied(self, source: av.AudioStream, target: av.AudioStream) -> Iterator[av.Packet]:
         """The source's packets on the output's clock."""
-        shift = -round(self._origin_s() / source.time_base)
         assert self._source is not None
+        assert source.time_base is not None  # every demuxed stream has one
+        shift = -round(self._origin_s() / source.time_base)
         for packet in self._source.demux(source):
             if packet.dts is None or packet.pts is None:
                 continue
@@ -194,7 +200,11 @@ class VideoWriter:
         shift = round(self._origin_s() / tick)
         for frame in self._source.decode(source):
             length = Fraction(frame.samples, frame.sample_rate)
-            if frame.pts is None or not self._inside(at := frame.pts * frame.time_base, at + length):
+            if frame.pts is None:
+                continue
+            assert frame.time_base is not None  # decoders set it with the pts
+            at = frame.pts * frame.time_base
+            if not self._inside(at, at + length):
                 continue
             frame.pts, frame.time_base = round(at / tick) - shift, tick
             for part in resampler.resample(frame):
@@ -207,8 +217,11 @@ class VideoWriter:
         """Pass on the audio up to a time of the source's clock, so that little waits to be interleaved; None: all."""
         while (packet := self._waiting or next(self._audio, None)) is not None:
             self._waiting = packet
-            if until_s is not None and packet.pts * packet.time_base + self._origin_s() > until_s:
-                return
+            if until_s is not None:
+                assert packet.pts is not None  # the copied have one, encoders set it
+                if packet.pts * packet.time_base + self._origin_s() > until_s:
+                    return
+            assert self._out is not None  # not closed
             self._out.mux(packet)
             self._waiting = None
 
@@ -221,7 +234,7 @@ class VideoWriter:
     def _discard(self) -> None:
         """Close everything and leave no file behind."""
         self._close_source()
-        out, self._out = getattr(self, "_out", None), None
+        out, self._out = self._out, None
         if out is not None:
             with contextlib.suppress(av.FFmpegError, OSError):  # the first error is the one to report
                 out.close()

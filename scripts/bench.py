@@ -1,0 +1,38 @@
+"""Measure poseline. One thin command each; what they do stands in bench_<command>.py.
+
+python scripts/bench.py overhead clip.mp4 --end 10 --repeat 3 --threads 2
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import bench_overhead
+import typer
+
+app = typer.Typer(help="Measure poseline.", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def main() -> None:
+    """Measure poseline."""  # with a callback Typer keeps the names of commands, even of a single one
+
+
+@app.command()
+def overhead(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", exists=True)],
+    config: Annotated[str, typer.Option(help="default, fast, accurate, or a TOML file.")] = "default",
+    threads: Annotated[int, typer.Option(help="CPU threads of the networks; 0: all cores.")] = 0,
+    end: Annotated[float | None, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs and replays, taken in turn; medians are printed.")] = 1,
+    process: Annotated[bool, typer.Option(help="Also time the command line once, start-up included.")] = True,
+    spool: Annotated[Path | None, typer.Option(help="Folder for the recorded tensors; default: TMPDIR.")] = None,
+) -> None:
+    """Wall time of `poseline run --no-render` over the bare time of its networks on the same tensors."""
+    for clip in clips:
+        bench_overhead.measure(clip, config, threads, end, repeat, process, spool)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,123 @@
+"""The command line as a user meets it: one line and status 2 for a mistake, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIP = ROOT / "data" / "treadmill.mp4"
+QUICK = ["--pose", "movenet-lightning", "--detector", "movenet-multipose", "--end", "0.1", "--no-render"]
+
+
+def poseline(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], *words: object) -> None:
+    assert result.returncode == 2, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("poseline: ")
+    for word in words:
+        assert str(word) in lines[0]
+
+
+def audio_only(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), format="fltp", layout="mono")
+        frame.rate = 48000
+        for packet in [*stream.encode(frame), *stream.encode()]:
+            out.mux(packet)
+    return path
+
+
+def test_bad_inputs_give_one_line_that_names_the_file(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
+    empty.touch()
+    text.write_text("hello " * 500)
+    sound, folder = audio_only(tmp_path / "sound.mp4"), tmp_path / "folder"
+    folder.mkdir()
+    for path in (tmp_path / "missing.mp4", empty, text, sound, folder):
+        assert_one_line(poseline("run", path, "--out", tmp_path / "out", "-q"), path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "track.max_gap=2"], ["track.max_gap", "max_gap_s"]),
+        (["--set", "tracking.x=2"], ["tracking", "track"]),
+        (["--set", "track.max_gap_s=soon"], ["track.max_gap_s", "soon"]),
+        (["--set", "nonsense"], ["nonsense"]),
+        (["--config", "slow"], ["slow", "fast"]),
+        (["--detector", "yolo"], ["yolo", "nanodet"]),
+        (["--pose", "nobody"], ["nobody", "movenet-thunder"]),
+        (["--decoder", "opencv"], ["opencv"]),
+        (["--start", "99"], ["99", "treadmill.mp4"]),
+        (["--fps", "0"], ["--fps"]),
+        (["--no-such-option"], ["--no-such-option"]),
+        (["--start", "early"], ["early"]),
+    ],
+)
+def test_bad_options_give_one_line_that_names_the_value(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    assert_one_line(poseline("run", CLIP, "--out", tmp_path, "-q", *arguments), *words)
+
+
+def test_a_bad_config_file_names_the_file_and_the_key(tmp_path: Path) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text("[track]\nmax_gap = 2\n")
+    assert_one_line(poseline("run", CLIP, "--out", tmp_path, "--config", config), config, "track.max_gap")
+    config.write_text("[track\n")
+    assert_one_line(poseline("run", CLIP, "--out", tmp_path, "--config", config), config)
+
+
+def test_an_output_that_is_a_file_gives_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    assert_one_line(poseline("run", CLIP, "--out", tmp_path / "out", "-q", *QUICK), tmp_path / "out", "--out")
+
+
+def test_commands_on_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    assert_one_line(poseline("track", tmp_path), tmp_path)
+    assert_one_line(poseline("render", tmp_path), tmp_path)
+
+
+def test_run_then_track_then_render(tmp_path: Path) -> None:
+    result = poseline("run", CLIP, "--out", tmp_path, *QUICK)
+    assert result.returncode == 0
+    assert "people in 6 frames" in result.stdout
+    assert "6/6 frames" in result.stderr  # plain lines where there is no terminal
+    folder = tmp_path / "treadmill"
+    assert poseline("track", folder, "--set", "track.max_gap_s=0.5", "-q").returncode == 0
+    assert json.loads((folder / "run.json").read_text())["config"]["track"]["max_gap_s"] == 0.5
+    assert poseline("render", folder).stdout.strip() == str(folder / "annotated.mp4")
+    with av.open(str(folder / "annotated.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 6
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    result = poseline("run", CLIP, "--out", tmp_path, "-q", *QUICK)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_models_and_doctor_name_every_network() -> None:
+    listed = poseline("models").stdout
+    for name in ("nanodet", "movenet-multipose", "movenet-thunder", "movenet-lightning", "blazepose-heavy"):
+        assert name in listed
+    checked = poseline("doctor")
+    assert checked.returncode == 0, checked.stdout
+    assert "opencv-python-headless" in checked.stdout
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = poseline("run", tmp_path / "missing.mp4", "--debug")
+    assert "Traceback" in result.stderr
+    assert result.returncode == 1
