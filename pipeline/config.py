@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,7 +21,7 @@ _HERE = Path(__file__).resolve().parent
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ObserveConfig(_Section):
@@ -199,6 +199,9 @@ def _validated(data: dict[str, Any], source: str) -> Config:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: Any = Config
     for name in loc:
+        if isinstance(name, int):  # an element of a tuple
+            model = get_args(model)[0]
+            continue
         field = getattr(model, "model_fields", {}).get(name)
         model = field.annotation if field is not None else model
     return sorted(getattr(model, "model_fields", Config.model_fields))

@@ -140,7 +140,8 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     if models.pose is not None and skeleton is COCO17:
         keypoints, score = second_opinion(keypoints, score, people)
     body = mapping(skeleton, COCO17)
-    certainty = np.sqrt(score[:, body].mean(1) * people.score) if len(people) else people.score
+    # score[:, body] would lie in memory by columns, and the mean's last bit depend on how many people there are.
+    certainty = np.sqrt(np.take(score, body, axis=1).mean(1) * people.score) if len(people) else people.score
     keep = np.zeros(len(people), bool)
     for i in range(len(images)):
         rows = np.flatnonzero((people.image == i) & (certainty >= config.pose.min_score))

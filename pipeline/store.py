@@ -107,7 +107,10 @@ class RunFolder:
         if not self.manifest_file.is_file():
             return {}
         try:
-            return json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            if not isinstance(manifest, dict):
+                raise ValueError("not a JSON object")
+            return manifest
         except (OSError, ValueError) as error:
             raise PoselineError(f"{self.manifest_file}: cannot be read ({error}); run again with --force") from error
 
@@ -137,9 +140,9 @@ def read_index(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     path = folder.observations / "index.parquet"
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        return table["pts"].to_numpy(), table["time_s"].to_numpy(), table["is_key"].to_numpy()
+    except (OSError, pa.ArrowException, KeyError) as error:
         raise PoselineError(f"{path}: missing or damaged; run poseline run on the video again") from error
-    return table["pts"].to_numpy(), table["time_s"].to_numpy(), table["is_key"].to_numpy()
 
 
 def video_facts(info: VideoInfo) -> dict[str, Any]:

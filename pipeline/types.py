@@ -137,7 +137,7 @@ class Observations(_Arrays):
         first = parts[0]
         if any(p.skeleton != first.skeleton for p in parts):
             raise ValueError(f"cannot join observations of skeletons {sorted({p.skeleton for p in parts})}")
-        values = {
+        values: dict[str, Any] = {
             f.name: np.concatenate([getattr(p, f.name) for p in parts]) if isinstance(v, np.ndarray) else v
             for f in fields(cls)
             for v in [getattr(first, f.name)]

@@ -75,10 +75,21 @@ def letterbox(images: np.ndarray, long_px: int, multiple: int = 32) -> tuple[np.
     scale = long_px / max(height, width)
     h, w = max(1, round(height * scale)), max(1, round(width * scale))
     out = np.zeros((b, -(-h // multiple) * multiple, -(-w // multiple) * multiple, 3), np.uint8)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     for i in range(b):
-        out[i, :h, :w] = cv2.resize(images[i], (w, h), interpolation=how) if scale != 1 else images[i]
+        out[i, :h, :w] = resized(images[i], w, h)
     return out, scale
+
+
+def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """An image (H, W, 3) u8 at another size, without aliasing.
+
+    Halved by area while it is more than twice as large, then bilinear: cv2 halves ten times faster than it averages
+    over an area of any other ratio, and bilinear reaches as far as it needs to for the rest.
+    """
+    while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width and not (image.shape[0] | image.shape[1]) % 2:
+        image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    far = image.shape[0] >= 2 * height  # an odd size that cannot be halved exactly
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if far else cv2.INTER_LINEAR)
 
 
 def long_side(images: np.ndarray, share: float, least_px: int, most_px: int) -> int:
