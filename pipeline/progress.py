@@ -17,7 +17,7 @@ class Progress:
         """So many more frames are done."""
 
     def people(self, per_frame: float) -> None:
-        """The mean number of people in the last chunk's frames."""
+        """The mean number of clearly seen people in the last chunk's frames."""
 
     def stage(self, name: str, done: int) -> None:
         """A stage that counts for itself: what it is at, and how far."""
@@ -43,9 +43,12 @@ class Lines(Progress):
         self._began = self._told = time.monotonic()
 
     def start(self, stage: str, total: int, done: int) -> None:
-        self._stage, self._total, self._done, self._first = stage, total, done, done
-        self._began = self._told = time.monotonic()
+        self._begin(stage, total, done)
         self.say(f"{stage}: {total} frames" + (f", {done} there already" if done else ""))
+
+    def _begin(self, stage: str, total: int, done: int) -> None:
+        self._stage, self._total, self._done, self._first, self._people = stage, total, done, done, float("nan")
+        self._began = self._told = time.monotonic()
 
     def advance(self, frames: int) -> None:
         self._done += frames
@@ -88,8 +91,7 @@ class Bar(Lines):
         self._rich.start()
 
     def start(self, stage: str, total: int, done: int) -> None:
-        self._stage, self._total, self._done, self._first = stage, total, done, done
-        self._began = time.monotonic()
+        self._begin(stage, total, done)
         self._task = self._rich.add_task(stage, total=total, completed=done, status="")
 
     def advance(self, frames: int) -> None:

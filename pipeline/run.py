@@ -206,7 +206,7 @@ def observe(
             warnings: list[str] = []
             obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config)
             write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings)
-            progress.people(len(obs) / max(chunk.stop - chunk.start, 1))
+            progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
             for line in warnings:
                 progress.say(line)
 

@@ -59,7 +59,7 @@ def score_keypoints(
 
     Raises PoselineError when an input is not what is said here or pycocotools is not installed.
     """
-    truth = _read_truth(gt)
+    truth = read_truth(gt)
     found = _read_results(results, truth)
     images = _choose_images(truth, image_ids)
     variances = _sigmas(truth, sigmas)
@@ -72,7 +72,7 @@ def score_keypoints(
 
 
 @dataclass(frozen=True)
-class _Truth:
+class Truth:
     """Checked ground truth of one category. ``annotations`` are copies that pycocotools may write to."""
 
     name: str  # for messages: the file's name
@@ -107,7 +107,8 @@ def _triplets(values: Any, count: int, owner: str) -> np.ndarray:
     return array.reshape(count, 3)
 
 
-def _read_truth(source: Path | dict[str, Any]) -> _Truth:
+def read_truth(source: Path | dict[str, Any]) -> Truth:
+    """Checked annotations of a COCO keypoint file or its content; PoselineError when it is none."""
     data, name = _load(source, "a COCO keypoint annotation file")
     lists = ("images", "annotations", "categories")
     if not isinstance(data, dict) or not all(isinstance(data.get(key), list) for key in lists):
@@ -125,7 +126,7 @@ def _read_truth(source: Path | dict[str, Any]) -> _Truth:
         annotations = {i: _annotation(ann, i, count, name) for i, ann in enumerate(raw, 1)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PoselineError(f"{name}: not COCO keypoint annotations; an entry lacks or misuses {error}") from error
-    return _Truth(name, images, categories, category, count, annotations)
+    return Truth(name, images, categories, category, count, annotations)
 
 
 def _person_category(categories: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -159,7 +160,7 @@ def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict
     }
 
 
-def _read_results(source: Path | Sequence[dict[str, Any]], truth: _Truth) -> dict[int, dict[str, Any]]:
+def _read_results(source: Path | Sequence[dict[str, Any]], truth: Truth) -> dict[int, dict[str, Any]]:
     """Checked copies of the results, by a new id. Their area is that of the points' extent, as pycocotools has it."""
     data, name = _load(source, "a COCO keypoint result list")
     if not isinstance(data, list | tuple) or not all(isinstance(r, dict) for r in data):
@@ -183,7 +184,7 @@ def _read_results(source: Path | Sequence[dict[str, Any]], truth: _Truth) -> dic
     return found
 
 
-def _choose_images(truth: _Truth, image_ids: Iterable[int] | None) -> list[int]:
+def _choose_images(truth: Truth, image_ids: Iterable[int] | None) -> list[int]:
     """The images to score, each once, ascending as in pycocotools."""
     chosen = set(truth.images) if image_ids is None else set(image_ids)
     unknown = sorted(chosen - set(truth.images))
@@ -194,7 +195,7 @@ def _choose_images(truth: _Truth, image_ids: Iterable[int] | None) -> list[int]:
     return sorted(chosen)
 
 
-def _sigmas(truth: _Truth, sigmas: Sequence[float] | None) -> np.ndarray:
+def _sigmas(truth: Truth, sigmas: Sequence[float] | None) -> np.ndarray:
     """(K,) OKS sigmas: given, the category's, by the keypoints' names, or COCO's for 17 points."""
     names = truth.category.get("keypoints") or ()
     if sigmas is None:
@@ -211,7 +212,7 @@ def _sigmas(truth: _Truth, sigmas: Sequence[float] | None) -> np.ndarray:
     return array
 
 
-def _evaluate(truth: _Truth, found: dict[int, dict[str, Any]], images: list[int], sigmas: np.ndarray) -> Any:
+def _evaluate(truth: Truth, found: dict[int, dict[str, Any]], images: list[int], sigmas: np.ndarray) -> Any:
     """A pycocotools COCOeval after its matching and accumulation; what it prints is dropped."""
     try:
         from pycocotools.coco import COCO
@@ -313,7 +314,7 @@ def _torso_px(points: np.ndarray, names: Sequence[str]) -> float:
     return max(lengths)
 
 
-def _pck(evaluator: Any, truth: _Truth, found: dict[int, dict[str, Any]]) -> float:
+def _pck(evaluator: Any, truth: Truth, found: dict[int, dict[str, Any]]) -> float:
     """PCK@0.2 over the people matched at OKS ≥ .5; see `score_keypoints`."""
     names = list(truth.category.get("keypoints") or (COCO17.names if truth.keypoints == len(COCO17) else ()))
     has_torso = {"left_shoulder", "right_shoulder", "left_hip", "right_hip"} <= set(names)

@@ -80,7 +80,7 @@ def reference(gt: dict, results: list[dict]) -> np.ndarray:
 
 
 def matches_of(gt: dict, results: list[dict]) -> kp.Matches:
-    truth = kp._read_truth(gt)
+    truth = kp.read_truth(gt)
     found = kp._read_results(results, truth)
     return kp.collect_matches(kp._evaluate(truth, found, truth.images, np.array(COCO17.sigmas)))
 
