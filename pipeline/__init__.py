@@ -3,7 +3,8 @@
 # Imported here and not on first use: `pipeline.run` has to be the function, though a module has the same name.
 from pipeline.config import load_config
 from pipeline.errors import PoselineError
-from pipeline.run import read_run, render_run, run, track
+from pipeline.read import read_run
+from pipeline.run import render_run, run, track
 
 __all__ = ["PoselineError", "load_config", "read_run", "render_run", "run", "track"]
 __version__ = "0.1.0"

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.config import Config, load_config
 from pipeline.errors import PoselineError
-from pipeline.models.registry import Models, build_models, check_names
+from pipeline.models.registry import Models, build_models, check_names, network_digests, skeleton_of
 from pipeline.observe import Chunk, frame_range, plan_chunks, process_chunk
 from pipeline.people import build_people
 from pipeline.progress import Progress, Silent
@@ -109,7 +109,7 @@ def _run_one(
     if force and folder.path.exists():
         _start_over(folder)
     with _timed(stages, "observe"):
-        observe_digest = prepare(folder, info, config, frames, networks, progress)
+        observe_digest = prepare(folder, info, config, frames, progress)
         observe(folder, info, config, frames, networks, observe_digest, progress)
     _finish(folder, config, info, render and config.render.enabled, stages, progress)
     return folder
@@ -141,7 +141,6 @@ def prepare(
     info: VideoInfo,
     config: Config,
     frames: tuple[int, int],
-    networks: _Networks,
     progress: Progress,
 ) -> str:
     """Make the run folder ready for observations made under these settings; returns the digest of those settings.
@@ -149,7 +148,7 @@ def prepare(
     Observations made under other settings are moved aside, and taken back when their settings return.
     """
     manifest = folder.manifest()
-    digests = networks.get().digests()
+    digests = network_digests(config)
     content = [FORMAT_VERSION, info.digest, str(info.fps), frames, config.digest("observe", "detect", "pose"), digests]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     before = manifest.get("observe_digest")
@@ -167,7 +166,7 @@ def prepare(
             "poseline": FORMAT_VERSION,
             "finished": False,
             "video": {**video_facts(info), "path": str(info.path.resolve())},
-            "skeleton": networks.get().skeleton.name,
+            "skeleton": skeleton_of(config).name,
             "frames_observed": list(frames),
             "observe_digest": digest,
             "config_digest": config.digest(),
@@ -311,22 +310,3 @@ def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     stages[name] = round(time.perf_counter() - start, 3)
-
-
-def read_run(path: str | Path) -> dict[str, Any]:
-    """A finished run: ``manifest`` (dict), ``tracks`` and ``people`` (pandas), ``motion`` {person id: pandas table}."""
-    import pandas as pd
-
-    folder = RunFolder.existing(path)
-    manifest = folder.manifest()
-    if not manifest.get("finished"):
-        raise PoselineError(f"{path}: the run is not finished; run poseline run on the video again to go on")
-    people = pd.read_csv(folder.people_csv)
-    return {
-        "manifest": manifest,
-        "tracks": pd.read_parquet(folder.tracks),
-        "people": people,
-        "motion": {
-            int(i): pd.read_parquet(folder.people / f"person_{int(i):04d}.parquet") for i in people["person_id"]
-        },
-    }

@@ -17,7 +17,7 @@ from pipeline.models.base import People, letterbox, long_side, square_crops, sup
 from pipeline.models.blazepose import PAD, BlazePose, crop_frames
 from pipeline.models.combined import merge
 from pipeline.models.movenet import SinglePose, decode_all, decode_one, refine
-from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, skeleton_of
+from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, network_digests, skeleton_of
 from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
 from pipeline.observe import pose_people
 from pipeline.skeleton import BLAZEPOSE33
@@ -519,15 +519,16 @@ def test_every_listed_network_is_embedded_and_has_a_skeleton():
 
 
 def test_models_know_their_files():
-    models = treadmill.models(BOTH, "movenet-lightning")
-    digests = models.digests()
+    config = treadmill.config(BOTH, "movenet-lightning")
+    digests = network_digests(config)
+    assert {s.file.name for s in treadmill.models(BOTH, "movenet-lightning").sessions} == set(digests)
     assert set(digests) == {"movenet-multipose.onnx", "nanodet.onnx", "movenet-lightning.onnx"}
     assert all(digests[name] == file_digest(ASSETS / name) for name in digests)
     assert len(set(digests.values())) == 3
 
 
 def test_a_missing_network_says_how_to_get_it(tmp_path):
-    with pytest.raises(PoselineError, match=r"gone\.onnx: this network is missing; reinstall poseline"):
+    with pytest.raises(PoselineError, match=r"gone\.onnx: this network is missing; install poseline"):
         Session(tmp_path / "gone.onnx", pick_device("cpu", 1))
 
 

@@ -14,7 +14,7 @@ from pipeline.models.blazepose import BlazePose
 from pipeline.models.combined import Combined
 from pipeline.models.movenet import MultiPose, SinglePose
 from pipeline.models.nanodet import NanoDet
-from pipeline.models.runtime import Device, Session, file_digest, pick_device
+from pipeline.models.runtime import ASSETS, Device, Session, file_digest, pick_device
 from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 
 
@@ -73,10 +73,6 @@ class Models(NamedTuple):
     def sessions(self) -> list[Session]:
         return self.detector.sessions + (self.pose.sessions if self.pose else [])
 
-    def digests(self) -> dict[str, str]:
-        """File name: short digest, of every network."""
-        return {s.file.name: file_digest(s.file) for s in self.sessions}
-
 
 def _multipose(device: Device, c: DetectConfig) -> MultiPose:
     return MultiPose(device, tuple((s.share, s.least_px, s.most_px) for s in c.multipose_input), c.multipose_score)
@@ -119,6 +115,14 @@ def build_models(config: Config) -> Models:
     detector = _BUILD_DETECTOR[config.detect.name](device, config.detect)
     pose = _BUILD_POSE[config.pose.name](device, config.pose, config.runtime.batch_people)
     return Models(detector, pose, pose.skeleton, config.pose.name == "blazepose-heavy")
+
+
+def network_digests(config: Config) -> dict[str, str]:
+    """File name: short digest, of every network that a run with this config uses; nothing is loaded."""
+    check_names(config)
+    one_stage = config.pose.name == ONE_STAGE
+    files = POSES[config.pose.name].files + (() if one_stage else DETECTORS[config.detect.name].files)
+    return {name: file_digest(ASSETS / name) for name in sorted(set(files))}
 
 
 def skeleton_of(config: Config) -> Skeleton:

@@ -50,6 +50,12 @@ def pick_device(name: str = "auto", threads: int = 0) -> Device:
     return Device(("CUDAExecutionProvider",) * use_cuda + ("CPUExecutionProvider",), threads or cores)
 
 
+def check_file(file: Path) -> None:
+    """Raise PoselineError when a network's file is missing."""
+    if not file.is_file():
+        raise PoselineError(f"{file}: this network is missing; install poseline again")
+
+
 @dataclass
 class Session:
     """One network. ``run`` takes the input array and returns the outputs by name; calls are timed for the manifest."""
@@ -63,10 +69,7 @@ class Session:
     def __post_init__(self) -> None:
         import onnxruntime
 
-        if not self.file.exists():
-            raise PoselineError(
-                f"{self.file}: this network is missing; reinstall poseline (pip install --force-reinstall)"
-            )
+        check_file(self.file)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.device.threads
         options.inter_op_num_threads = 1
@@ -87,5 +90,6 @@ class Session:
 
 @cache
 def file_digest(file: Path) -> str:
-    """Short hex digest of a network's file."""
+    """Short hex digest of a network's file; PoselineError when it is missing."""
+    check_file(file)
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
