@@ -54,7 +54,7 @@ class PoseConfig(_Section):
     """How poses are estimated."""
 
     name: str = "movenet-thunder"
-    decode: Literal["person", "crop"] = "person"  # MoveNet: the person who fills the box, or who is nearest its middle
+    decode: Literal["person", "crop"] = "person"  # the person who fills the box, or MoveNet's own rule
     duplicate_oks: float = Field(0.5, ge=0, le=1)  # poses in a frame more alike than this are one person
     min_score: float = Field(0.1, ge=0, le=1)  # people below are not stored
 

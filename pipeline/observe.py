@@ -142,10 +142,11 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     body = mapping(skeleton, COCO17)
     # score[:, body] would lie in memory by columns, and the mean's last bit depend on how many people there are.
     certainty = np.sqrt(np.take(score, body, axis=1).mean(1) * people.score) if len(people) else people.score
+    spare = people if config.pose.decode == "person" else People.from_boxes(people.image, people.box_px, people.score)
     keep = np.zeros(len(people), bool)
     for i in range(len(images)):
         rows = np.flatnonzero((people.image == i) & (certainty >= config.pose.min_score))
-        keep[_distinct(rows, keypoints, score, certainty, people, skeleton.sigmas, config.pose.duplicate_oks)] = True
+        keep[_distinct(rows, keypoints, score, certainty, spare, skeleton.sigmas, config.pose.duplicate_oks)] = True
     return Observations(
         frame=frame[people.image[keep]].astype(np.int64),
         box_px=people.box_px[keep].astype(np.float32),

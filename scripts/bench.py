@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import bench_detect
 import bench_overhead
 import typer
 
@@ -32,6 +33,18 @@ def overhead(
     """Wall time of `poseline run --no-render` over the bare time of its networks on the same tensors."""
     for clip in clips:
         bench_overhead.measure(clip, config, threads, end, repeat, process, spool)
+
+
+@app.command()
+def detect(
+    clip: Annotated[Path, typer.Argument(exists=True)],
+    gt: Annotated[Path, typer.Option(exists=True, help="MOTChallenge boxes of the clip, gt.txt.")],
+    every: Annotated[int, typer.Option(min=1, help="Use every Nth frame.")] = 5,
+    config: Annotated[str, typer.Option(help="default, fast, accurate, or a TOML file.")] = "default",
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
+) -> None:
+    """Recall and precision of people in single frames against true boxes."""
+    bench_detect.measure(clip, gt, every, config, sets or [])
 
 
 if __name__ == "__main__":
