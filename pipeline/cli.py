@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.config import Config, load_config
+from pipeline.config import Config, load_config, with_settings
 from pipeline.errors import PoselineError
 from pipeline.progress import Bar, Lines, Progress, Silent
 
@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 evaluation = typer.Typer(help="Measure accuracy against ground truth.", no_args_is_help=True)
 app.add_typer(evaluation, name="eval")
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, accurate, or a TOML file.")]
 SetOption = Annotated[
@@ -140,6 +142,18 @@ def _report(folder: Any) -> None:
             print(f"  {path}")
 
 
+def _later_settings(folder: Any, config: str | None, sets: list[str]) -> Config:
+    """The settings of a stage after observe; PoselineError for one that only observe could follow."""
+    from pipeline.run import later_config, stored_config
+
+    stored = stored_config(folder)
+    base = later_config(folder, load_config(config)) if config is not None else stored
+    settings = with_settings(base, sets)
+    if settings.digest("observe", "detect", "pose") != stored.digest("observe", "detect", "pose"):
+        raise PoselineError(f"--set {' '.join(sets)}: the networks do not run again here; use poseline run with it")
+    return settings
+
+
 @app.command("track")
 def track_command(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
@@ -149,15 +163,14 @@ def track_command(
     debug: DebugOption = False,
 ) -> None:
     """Track and smooth again from the stored observations, in seconds, with other settings."""
-    from pipeline.config import with_settings
-    from pipeline.run import stored_config, track
+    from pipeline.run import track
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)
-    settings = load_config(config) if config is not None else stored_config(folder)
+    settings = _later_settings(folder, config, sets or [])
     progress = _progress(quiet)
     try:
-        track(folder, with_settings(settings, sets or []), progress)
+        track(folder, settings, progress)
     finally:
         progress.close()
     if not quiet:
@@ -172,14 +185,14 @@ def render_command(
     debug: DebugOption = False,
 ) -> None:
     """Draw the annotated video again from the tables."""
-    from pipeline.config import with_settings
-    from pipeline.run import render_run, stored_config
+    from pipeline.run import render_run
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)
+    settings = _later_settings(folder, None, sets or [])
     progress = _progress(quiet)
     try:
-        render_run(folder, with_settings(stored_config(folder), sets or []), progress)
+        render_run(folder, settings, progress)
     finally:
         progress.close()
     if not quiet:
@@ -238,13 +251,14 @@ def main() -> None:
     """Run the command line; a user's mistake ends it with one line and status 2."""
     debug = "--debug" in sys.argv
     try:
-        app(standalone_mode=False)
+        # Typer returns the status of an Exit here, and turns an interrupt into 130.
+        status = app(standalone_mode=False) or 0
     except PoselineError as error:
         if debug:
             raise
         _fail(str(error), error.status)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to go on", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
@@ -255,6 +269,9 @@ def main() -> None:
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
         _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)".replace("\n", " "), 1)
+    if status == INTERRUPTED:
+        _fail("stopped; run the same command again to go on", status)
+    raise SystemExit(status)
 
 
 def _fail(message: str, status: int) -> None:

@@ -54,6 +54,7 @@ def render(
             " are complete without it)"
         )
     written = drawn = 0
+    shown: int | None = None
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_reader(info, config.runtime.decoder))
         writer = stack.enter_context(_writer(folder, config, info, start, stop))
@@ -61,7 +62,10 @@ def render(
         people = people_by_frame(folder.people, skeleton, range(start, stop))
         pictures = _draw(decoded, zip(range(start, stop), people, strict=True), skeleton)
         for frame, image, n_people in stack.enter_context(contextlib.closing(prefetch(pictures, AHEAD))):
-            writer.write(image, int(info.pts[frame]))
+            if shown == (pts := int(info.pts[frame])):
+                continue  # two pictures at one time: the second is never seen
+            writer.write(image, pts)
+            shown = pts
             written, drawn = written + 1, drawn + n_people
             if progress is not None:
                 progress(1)

@@ -243,7 +243,7 @@ def _remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
 def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
     """Track and smooth again from the stored observations, with other settings if given; nothing is rendered."""
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
-    config = config or stored_config(folder)
+    config = later_config(folder, config) if config else stored_config(folder)
     _finish(folder, config, stored_video(folder), False, {}, progress or Silent())
     return folder
 
@@ -254,6 +254,12 @@ def stored_config(folder: RunFolder) -> Config:
         return Config.model_validate(folder.manifest()["config"])
     except (KeyError, ValueError) as error:
         raise PoselineError(f"{folder.manifest_file}: settings of another version; run again with --force") from error
+
+
+def later_config(folder: RunFolder, config: Config) -> Config:
+    """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
+    later = {name: getattr(config, name) for name in ("track", "smooth", "render", "runtime")}
+    return stored_config(folder).model_copy(update=later)
 
 
 def _finish(

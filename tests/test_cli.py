@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_run_then_track_then_render(tmp_path: Path) -> None:
     folder = tmp_path / "treadmill"
     assert poseline("track", folder, "--set", "track.max_gap_s=0.5", "-q").returncode == 0
     assert json.loads((folder / "run.json").read_text())["config"]["track"]["max_gap_s"] == 0.5
+    assert_one_line(poseline("track", folder, "--set", "pose.name=movenet-thunder"), "pose.name", "poseline run")
     assert poseline("render", folder).stdout.strip() == str(folder / "annotated.mp4")
     with av.open(str(folder / "annotated.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 6
@@ -115,6 +117,28 @@ def test_models_and_doctor_name_every_network() -> None:
     checked = poseline("doctor")
     assert checked.returncode == 0, checked.stdout
     assert "opencv-python-headless" in checked.stdout
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(CLIP), "--out", str(tmp_path), "--no-render"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+        assert process.stderr is not None
+        assert "observe" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.strip().splitlines()[-1] == "poseline: stopped; run the same command again to go on"
+
+
+def test_doctor_fails_when_something_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    from pipeline import cli, doctor
+
+    monkeypatch.setattr(doctor, "checks", lambda: iter([(False, "opencv", "2 distributions")]))
+    monkeypatch.setattr(sys, "argv", ["poseline", "doctor"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 1
+    assert "FAIL" in capsys.readouterr().out
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -224,7 +223,6 @@ def test_a_full_disk_ends_with_one_line_and_keeps_the_parts(tmp_path: Path, monk
     assert len(quick(tmp_path).parts()) == 4
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
 def test_a_pipe_is_read_like_a_file(done: RunFolder, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.cli", "run", "-", "--out", str(tmp_path), "--no-render", "-q"]
     command += ["--end", str(END_S), *(f"--set={s}" for s in QUICK)]

@@ -54,10 +54,10 @@ DETECTORS: dict[str, Entry] = {
     "nanodet": Entry(("nanodet.onnx",), None, "people of every size, more false alarms"),
 }
 POSES: dict[str, Entry] = {
-    "movenet-thunder": Entry(("movenet-thunder.onnx",), COCO17, "17 keypoints, accurate (default)"),
-    "movenet-lightning": Entry(("movenet-lightning.onnx",), COCO17, "17 keypoints, 4 times cheaper"),
-    "blazepose-heavy": Entry(("blazepose-heavy.onnx",), BLAZEPOSE33, "33 keypoints with feet, single-frame 3D"),
-    ONE_STAGE: Entry(("movenet-multipose.onnx",), COCO17, "17 keypoints, one stage: the detector's own poses"),
+    "movenet-thunder": Entry(("movenet-thunder.onnx",), COCO17, "accurate (default)"),
+    "movenet-lightning": Entry(("movenet-lightning.onnx",), COCO17, "4 times cheaper"),
+    "blazepose-heavy": Entry(("blazepose-heavy.onnx",), BLAZEPOSE33, "feet, and single-frame 3D"),
+    ONE_STAGE: Entry(("movenet-multipose.onnx",), COCO17, "one stage: the detector's own poses"),
 }
 
 

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -180,6 +181,11 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream | Non
     return best if best in streams else next(iter(streams), None)
 
 
+def _fraction(rational: Any) -> Fraction:
+    """PyAV 19 has a number type of its own, which prints and compares differently."""
+    return Fraction(rational.numerator, rational.denominator)
+
+
 def _index_file(path: Path, container: av.container.InputContainer, digest: str) -> VideoInfo:
     stream = video_stream(container)
     if stream is None:
@@ -187,8 +193,8 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
             "only audio in this file" if container.streams.audio else "no video in this file, or its header is damaged"
         )
         raise PoselineError(f"{path}: {what}; give a file with pictures")
-    time_base = stream.time_base or Fraction(1, 1_000_000)
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    time_base = _fraction(stream.time_base or Fraction(1, 1_000_000))
+    rate = _fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     pts, is_key = _read_packets(container, stream, max(1, round(1 / (rate * time_base))))
     picture = _first_picture(path)
     if picture is None or len(pts) == 0:
@@ -269,7 +275,9 @@ def _index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
     if not files:
         raise PoselineError(f"{folder}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))}); give a video")
     if fps is None or fps <= 0:
-        raise PoselineError(f"{folder}: a folder of images has no frame rate; give one greater than 0, such as fps 30")
+        raise PoselineError(
+            f"{folder}: a folder of images has no frame rate; give one greater than 0, such as --fps 30"
+        )
     height, width = read_image(files[0]).shape[:2]
     stored = _stored_size(files[0])
     for file in files[1:]:
