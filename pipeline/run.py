@@ -25,6 +25,7 @@ from pipeline.store import (
     RunFolder,
     part_is_whole,
     part_warnings,
+    remove_leftovers,
     stored_video,
     video_facts,
     write_index,
@@ -160,6 +161,7 @@ def prepare(
         back = folder.path / f"observations-{digest[:8]}"
         if back.is_dir():
             back.rename(folder.observations)
+    remove_leftovers(folder.path)
     write_index(folder, info)
     folder.write_manifest(
         {
@@ -173,6 +175,7 @@ def prepare(
             "config": config.model_dump(mode="json"),
             "networks": digests,
             "versions": {name: _version(name) for name in VERSIONED},
+            **{key: manifest[key] for key in ("stages_s", "rendered") if key in manifest},
         }
     )
     return digest
@@ -282,8 +285,18 @@ def _finish(
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
     }
     folder.write_manifest(manifest)
-    if render:
+    if not render:
+        return
+    if folder.video.is_file() and manifest.get("rendered") == _render_digest(manifest, config):
+        progress.say(f"{folder.video}: is up to date")
+    else:
         render_run(folder, config, progress)
+
+
+def _render_digest(manifest: dict[str, Any], config: Config) -> str:
+    """Stands for all that annotated.mp4 is made from."""
+    content = manifest["observe_digest"], manifest["config_digest"], config.digest("render")
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def render_run(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> None:
@@ -291,13 +304,14 @@ def render_run(folder: RunFolder | str | Path, config: Config | None = None, pro
     from pipeline.render import render
 
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
-    progress = progress or Silent()
+    config, progress = config or stored_config(folder), progress or Silent()
     low, high = folder.manifest()["frames_observed"]
     progress.start("render", high - low, 0)
     stages: dict[str, float] = {}
     with _timed(stages, "render"):
-        drawn = render(folder, config or stored_config(folder), progress.advance)
+        drawn = render(folder, config, progress.advance)
     manifest = folder.manifest()
+    manifest["rendered"] = _render_digest(manifest, config)
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))

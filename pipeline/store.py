@@ -49,6 +49,24 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of runs that were killed; those of a run that is still alive stay."""
+    for path in [*folder.rglob(".*.tmp"), *folder.rglob(".*.partial")]:
+        owner = path.name.split(".")[-2]
+        if owner.isdigit() and not _alive(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
+
+
 def write_error(path: Path, error: OSError) -> PoselineError:
     """What a user is told when a file cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):

@@ -106,6 +106,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(done: RunFolder, tmp_
     process.wait()
     assert not (tmp_path / "treadmill" / "tracks.parquet").exists()
     before = part.stat().st_mtime_ns
+    part.with_name(f".part-00002.parquet.{process.pid}.tmp").write_bytes(b"half")  # as a kill may leave it
     subprocess.run(command, cwd=CLIP.parent.parent, check=True)
     assert part.stat().st_mtime_ns == before  # what was whole is not made again
     assert (tmp_path / "treadmill" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
@@ -166,6 +167,23 @@ def test_start_and_end_keep_the_frames_numbers_and_times(tmp_path: Path) -> None
     assert tracks["frame"].min() == 30
     assert tracks["time_s"].max() < 0.8
     assert len(index_video(folder.video)) == 18
+
+
+def test_a_video_that_is_up_to_date_is_not_drawn_again(tmp_path: Path) -> None:
+    config = load_config("default", QUICK)
+
+    def draw(*sets: str) -> int:
+        folder = run(CLIP, tmp_path, load_config("default", [*QUICK, *sets]), end_s=0.1)[0]
+        return folder.video.stat().st_mtime_ns
+
+    first = draw()
+    assert draw() == first
+    assert draw("render.crf=30") != first
+    second = draw()
+    track(tmp_path / "treadmill", load_config("default", [*QUICK, "track.min_mean_score=1.0"]))
+    assert run(CLIP, tmp_path, config, end_s=0.1)[0].video.stat().st_mtime_ns == second  # same tables again
+    (tmp_path / "treadmill" / "annotated.mp4").unlink()
+    assert draw() != second
 
 
 def test_a_video_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
