@@ -69,7 +69,8 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations
         while stop < len(count) and rows + count[stop] <= GATHER_ROWS:
             rows += count[stop]
             stop += 1
-        low, high = np.searchsorted(ends, [first[person:stop].min(), last[person:stop].max()], "right")
+        low = int(np.searchsorted(ends, np.min(first[person:stop]), "right"))
+        high = int(np.searchsorted(ends, np.max(last[person:stop]), "right"))
         gathered, owner = [], []
         for p in range(low, high + 1):
             mine = ids[ends[p] - sizes[p] : ends[p]]

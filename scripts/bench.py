@@ -25,8 +25,8 @@ def overhead(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", exists=True)],
     config: Annotated[str, typer.Option(help="default, fast, accurate, or a TOML file.")] = "default",
     threads: Annotated[int, typer.Option(help="CPU threads of the networks; 0: all cores.")] = 0,
-    end: Annotated[float | None, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = None,
-    repeat: Annotated[int, typer.Option(min=1, help="Runs and replays, taken in turn; medians are printed.")] = 1,
+    end: Annotated[float, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = 10.0,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs and replays, taken in turn; medians are printed.")] = 3,
     process: Annotated[bool, typer.Option(help="Also time the command line once, start-up included.")] = True,
     spool: Annotated[Path | None, typer.Option(help="Folder for the recorded tensors; default: TMPDIR.")] = None,
 ) -> None:

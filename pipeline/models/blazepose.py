@@ -72,8 +72,8 @@ def crop_frames(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         up = shoulders - hips
         if np.hypot(*up) < 0.1 * side[n]:  # seen along the torso: no direction in the picture
             continue
-        reach = np.hypot(*(points[n, seen[n]] - hips).T).max()
-        edge = max(abs(box[n, :2] - hips).max(), abs(box[n, 2:] - hips).max())
+        reach = np.max(np.hypot(*(points[n, seen[n]] - hips).T))
+        edge = np.max(np.abs(box[n].reshape(2, 2) - hips))
         centre[n], side[n] = hips, 2 * max(reach, min(edge, 1.3 * reach)) * PAD
         angle[n] = np.arctan2(up[0], -up[1])
     return centre, side, angle

@@ -144,7 +144,7 @@ def decode_one(maps: dict[str, np.ndarray], box: np.ndarray, prior_only: bool = 
     middle, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
     weighted = centre / (np.hypot(axis[:, None] - middle[1], axis[None] - middle[0]) + SOFTEN)
     if prior_only:
-        guess = _guess(maps, int(weighted.argmax()))
+        guess = _guess(maps, int(np.argmax(weighted)))
         yx, score = refine(heat, offset, guess)
         return yx[:, ::-1], score
     reach = 0.1 * size + 1
@@ -174,7 +174,7 @@ def _candidates(centre: np.ndarray, weighted: np.ndarray) -> list[int]:
     """Flat indices of the best centre peaks, the strongest weighted cell always among them."""
     peaks = np.flatnonzero((centre == cv2.dilate(centre, np.ones((5, 5), np.uint8))) & (centre > 0.05))
     order = peaks[np.argsort(-weighted.ravel()[peaks], kind="stable")][:CANDIDATES]
-    first = int(weighted.argmax())
+    first = int(np.argmax(weighted))
     return [first, *(int(p) for p in order if p != first)]
 
 

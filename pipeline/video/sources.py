@@ -121,7 +121,7 @@ class PyAVSource:
         self._damaged = False
 
     def frames(self, start: int, stop: int) -> Iterator[Picture]:
-        key = int(self._keys[np.searchsorted(self._keys, start, "right") - 1])
+        key = int(self._keys[int(np.searchsorted(self._keys, start, "right")) - 1])
         if self._damaged or not key <= self._next <= start:
             self._seek(start)
         while self._next < stop:
