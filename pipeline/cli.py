@@ -199,6 +199,20 @@ def render_command(
         print(folder.video)
 
 
+@app.command("export")
+def export_command(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    form: Annotated[str, typer.Option("--format", help="mot (MOTChallenge) or coco (with track ids).")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; by default in the run folder.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the tracks in the format of another tool."""
+    from pipeline.export import export_run
+    from pipeline.store import RunFolder
+
+    print(export_run(RunFolder.existing(run_folder), form, out))
+
+
 @app.command("models")
 def models_command() -> None:
     """List the networks that --detector and --pose take."""

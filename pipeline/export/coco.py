@@ -1,0 +1,83 @@
+"""COCO keypoint annotations with ``track_id``: an image per frame, an annotation per person and frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline.skeleton import SKELETONS, Skeleton
+from pipeline.store import RunFolder, atomic, read_index
+
+SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but not visible
+VISIBLE = 0.3  # keypoint score from which a point counts as seen
+
+
+def export_coco(folder: RunFolder, path: Path) -> None:
+    """Write all frames that were observed and all rows of tracks.parquet, one person in memory at a time.
+
+    A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or bridged, 0 with x = y = 0 where
+    there is none. ``time_s`` stands with each image, ``score`` with each annotation.
+    """
+    manifest = folder.manifest()
+    skeleton = SKELETONS[manifest["skeleton"]]
+    _, time_s, _ = read_index(folder)
+    facts, (low, high) = manifest["video"], manifest["frames_observed"]
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
+        out.write('{"images": [\n')
+        images = (_image(i, float(time_s[i]), facts) for i in range(low, high))
+        out.writelines(_joined(images))
+        out.write('],\n"categories": ' + json.dumps([_category(skeleton)]) + ',\n"annotations": [\n')
+        out.writelines(_joined(_annotations(folder, len(skeleton))))
+        out.write("]}\n")
+
+
+def _joined(items: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """One JSON object a line, with commas between."""
+    for n, item in enumerate(items):
+        yield (",\n" if n else "") + json.dumps(item)
+
+
+def _image(frame: int, time_s: float, facts: dict[str, Any]) -> dict[str, Any]:
+    name = f"{Path(facts['path']).name}#{frame}"
+    size = {"width": facts["width_px"], "height": facts["height_px"]}
+    return {"id": frame, "frame": frame, "time_s": time_s, "file_name": name, **size}
+
+
+def _category(skeleton: Skeleton) -> dict[str, Any]:
+    limbs = [[a + 1, b + 1] for a, b in skeleton.limbs]  # COCO counts from 1 here
+    return {"id": 1, "name": "person", "keypoints": list(skeleton.names), "skeleton": limbs}
+
+
+def _annotations(folder: RunFolder, k: int) -> Iterator[dict[str, Any]]:
+    file, number = pq.ParquetFile(folder.tracks), 0
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group)
+
+        def column(name: str, *shape: int, table: Any = table) -> np.ndarray:
+            return table[name].combine_chunks().flatten().to_numpy().reshape(-1, *shape).astype(np.float64)
+
+        boxes, points, scores = column("box_px", 4), column("keypoints_px", k, 2), column("keypoint_score", k)
+        known = np.isfinite(points).all(2)
+        seen = np.where(known, np.where(scores >= VISIBLE, SEEN, GUESSED), 0)
+        xyv = np.concatenate([np.where(known[..., None], points, 0).round(3), seen[..., None]], 2)
+        rows = zip(table["person_id"].to_pylist(), table["frame"].to_pylist(), table["score"].to_pylist(), strict=True)
+        for i, (person, frame, score) in enumerate(rows):
+            number += 1
+            x1, y1, x2, y2 = boxes[i].round(3).tolist()
+            yield {
+                "id": number,
+                "image_id": frame,
+                "category_id": 1,
+                "track_id": person,
+                "bbox": [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)],
+                "area": round((x2 - x1) * (y2 - y1), 3),
+                "iscrowd": 0,
+                "keypoints": xyv[i].ravel().tolist(),
+                "num_keypoints": int(known[i].sum()),
+                "score": round(score, 5),
+            }

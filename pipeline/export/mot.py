@@ -1,0 +1,22 @@
+"""MOTChallenge text: frame, id, x, y, width, height, confidence, −1, −1, −1; frames and pixels count from 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline.store import RunFolder, atomic
+
+
+def export_mot(folder: RunFolder, path: Path) -> None:
+    """Write every row of tracks.parquet, bridged ones with a confidence of 0, sorted by frame and person."""
+    table = pq.read_table(folder.tracks, columns=["person_id", "frame", "box_px", "score"])
+    box = table["box_px"].combine_chunks().flatten().to_numpy().reshape(-1, 4).astype(np.float64)
+    person, frame = table["person_id"].to_numpy(), table["frame"].to_numpy()
+    order = np.lexsort((person, frame))
+    size = box[:, 2:] - box[:, :2]
+    rows = np.column_stack([frame + 1, person, box[:, :2] + 1, size, table["score"].to_numpy()])[order]
+    with atomic(path) as temporary, open(temporary, "w", encoding="ascii") as out:
+        np.savetxt(out, rows, fmt="%d,%d,%.2f,%.2f,%.2f,%.2f,%.4f,-1,-1,-1")

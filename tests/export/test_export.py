@@ -1,0 +1,55 @@
+"""Exports read back by other readers, against the tables they came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pycocotools.coco import COCO
+
+from pipeline import PoselineError, load_config, run
+from pipeline.export import export_run
+from pipeline.store import RunFolder
+
+CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    config = load_config("default", ["pose.name=movenet-multipose"])
+    return run(CLIP, tmp_path_factory.mktemp("run"), config, start_s=0.1, end_s=0.25, render=False)[0]
+
+
+def test_mot_has_every_row_from_frame_and_pixel_one(done: RunFolder) -> None:
+    rows = pd.read_csv(export_run(done, "mot"), header=None)
+    tracks = pd.read_parquet(done.tracks).sort_values(["frame", "person_id"], kind="stable")
+    np.testing.assert_array_equal(rows[0], tracks["frame"] + 1)
+    np.testing.assert_array_equal(rows[1], tracks["person_id"])
+    box = np.stack(tracks["box_px"])
+    np.testing.assert_allclose(rows[[2, 3]], box[:, :2] + 1, atol=0.006)
+    np.testing.assert_allclose(rows[[4, 5]], box[:, 2:] - box[:, :2], atol=0.006)
+    assert (rows[[7, 8, 9]] == -1).all(axis=None)
+
+
+def test_coco_is_read_by_pycocotools(done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    coco = COCO(export_run(done, "coco", tmp_path / "people.json"))
+    tracks = pd.read_parquet(done.tracks)
+    assert sorted(coco.getImgIds()) == list(range(6, 15))
+    assert len(coco.anns) == len(tracks)
+    for annotation, row in zip(coco.anns.values(), tracks.itertuples(), strict=True):
+        assert (annotation["track_id"], annotation["image_id"]) == (row.person_id, row.frame)
+        points = np.reshape(annotation["keypoints"], (17, 3))
+        np.testing.assert_allclose(points[:, :2].ravel(), row.keypoints_px, atol=0.001)
+        np.testing.assert_array_equal(points[:, 2] == 2, row.keypoint_score >= 0.3)
+    assert coco.loadCats([1])[0]["keypoints"][0] == "nose"
+
+
+def test_unknown_formats_and_unfinished_runs(done: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(PoselineError, match=r"--format xls.*mot, coco"):
+        export_run(done, "xls")
+    (tmp_path / "run.json").write_text(json.dumps({"finished": False}))
+    with pytest.raises(PoselineError, match="not finished"):
+        export_run(RunFolder(tmp_path), "mot")
