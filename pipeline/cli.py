@@ -38,6 +38,7 @@ PoseOption = Annotated[str | None, typer.Option("--pose", help="Network that est
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks; 0: all cores.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
@@ -239,20 +240,59 @@ def doctor_command() -> None:
 @evaluation.command("keypoints")
 def eval_keypoints_command(
     gt: Annotated[Path, typer.Option("--gt", help="COCO keypoint annotations.")],
-    images: Annotated[Path, typer.Option("--images", help="Folder of the images that the annotations name.")],
+    images: Annotated[Path | None, typer.Option("--images", help="Folder of the images: run the networks.")] = None,
+    pred: Annotated[Path | None, typer.Option("--pred", help="COCO keypoint results: score these.")] = None,
     gt_boxes: Annotated[bool, typer.Option("--gt-boxes", help="Give the pose network the true boxes.")] = False,
     config: ConfigOption = "default",
     sets: SetOption = None,
     detector: DetectorOption = None,
     pose: PoseOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Accuracy of a detector and a pose network on photographs: OKS AP and AR as COCO computes them, PCK."""
+    """Accuracy of poses in single pictures: OKS AP and AR as COCO computes them, PCK."""
     from pipeline.evaluate.images import evaluate_images
+    from pipeline.evaluate.keypoints import score_keypoints
 
-    settings = _config(config, sets, detector=("detect.name", detector), pose=("pose.name", pose))
-    scores = evaluate_images(gt, images, settings, gt_boxes)
+    if (images is None) == (pred is None):
+        raise PoselineError("eval keypoints: give either --images DIR, to run the networks, or --pred RESULTS.json")
+    if images is not None:
+        settings = _config(config, sets, detector=("detect.name", detector), pose=("pose.name", pose))
+        scores = evaluate_images(gt, images, settings, gt_boxes)
+    else:
+        assert pred is not None
+        scores = score_keypoints(gt, pred)
+    _print_scores(scores, as_json)
+
+
+@evaluation.command("mot")
+def eval_mot_command(
+    gt: Annotated[Path, typer.Option("--gt", help="MOTChallenge ground truth, gt.txt.")],
+    pred: Annotated[Path, typer.Option("--pred", help="MOTChallenge results, as poseline export --format mot writes.")],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Accuracy of tracked boxes: HOTA, CLEAR MOT and IDF1 over IoU, as TrackEval computes them."""
+    from pipeline.evaluate.mot import read_mot, score_mot
+
+    _print_scores(score_mot(read_mot(gt), read_mot(pred)), as_json)
+
+
+@evaluation.command("pose-track")
+def eval_pose_track_command(
+    gt: Annotated[Path, typer.Option("--gt", help="COCO keypoint annotations with track_id.")],
+    pred: Annotated[Path, typer.Option("--pred", help="The same of the prediction, as export --format coco writes.")],
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Accuracy of tracked poses: HOTA, CLEAR MOT and IDF1 over OKS."""
+    from pipeline.evaluate.mot import read_pose_tracks, score_pose_tracks
+
+    truth = read_pose_tracks(gt)
+    _print_scores(score_pose_tracks(truth, read_pose_tracks(pred, truth=truth)), as_json)
+
+
+def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(scores))
         return

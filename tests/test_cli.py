@@ -99,6 +99,14 @@ def test_run_then_track_then_render(tmp_path: Path) -> None:
     folder = tmp_path / "treadmill"
     assert poseline("track", folder, "--set", "track.max_gap_s=0.5", "-q").returncode == 0
     assert json.loads((folder / "run.json").read_text())["config"]["track"]["max_gap_s"] == 0.5
+    exported = poseline("export", folder, "--format", "mot").stdout.strip()
+    scored = poseline("eval", "mot", "--gt", exported, "--pred", exported, "--json")
+    assert json.loads(scored.stdout)["HOTA"] == 100
+    exported = poseline("export", folder, "--format", "coco").stdout.strip()
+    scored = poseline("eval", "pose-track", "--gt", exported, "--pred", exported, "--json")
+    assert json.loads(scored.stdout)["IDF1"] == 100
+    assert_one_line(poseline("eval", "mot", "--gt", folder / "run.json", "--pred", exported), folder / "run.json")
+    assert_one_line(poseline("eval", "keypoints", "--gt", exported), "--images", "--pred")
     assert_one_line(poseline("track", folder, "--set", "pose.name=movenet-thunder"), "pose.name", "poseline run")
     assert poseline("render", folder).stdout.strip() == str(folder / "annotated.mp4")
     with av.open(str(folder / "annotated.mp4")) as video:

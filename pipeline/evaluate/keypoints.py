@@ -62,7 +62,7 @@ def score_keypoints(
     truth = read_truth(gt)
     found = _read_results(results, truth)
     images = _choose_images(truth, image_ids)
-    variances = _sigmas(truth, sigmas)
+    variances = oks_sigmas(truth, sigmas)
     evaluator = _evaluate(truth, found, images, variances)
     scores: dict[str, Any] = dict(zip(STATS, _summary(evaluator), strict=True))
     matches = collect_matches(evaluator)
@@ -83,7 +83,7 @@ class Truth:
     annotations: dict[int, dict[str, Any]]  # by a new id from 1 on: pycocotools takes id 0 for "not matched"
 
 
-def _load(source: Any, wanted: str) -> tuple[Any, str]:
+def load_json(source: Any, wanted: str) -> tuple[Any, str]:
     """The parsed JSON of a path, or the value itself; and how to call it in a message."""
     if not isinstance(source, str | Path):
         return source, wanted
@@ -107,9 +107,10 @@ def _triplets(values: Any, count: int, owner: str) -> np.ndarray:
     return array.reshape(count, 3)
 
 
-def read_truth(source: Path | dict[str, Any]) -> Truth:
-    """Checked annotations of a COCO keypoint file or its content; PoselineError when it is none."""
-    data, name = _load(source, "a COCO keypoint annotation file")
+def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Truth:
+    """Checked annotations of a COCO keypoint file or its content; PoselineError, naming ``name``, if it is none."""
+    data, found = load_json(source, "a COCO keypoint annotation file")
+    name = name or found
     lists = ("images", "annotations", "categories")
     if not isinstance(data, dict) or not all(isinstance(data.get(key), list) for key in lists):
         raise PoselineError(f"{name}: not COCO keypoint annotations; expected lists {', '.join(lists)}")
@@ -162,7 +163,7 @@ def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict
 
 def _read_results(source: Path | Sequence[dict[str, Any]], truth: Truth) -> dict[int, dict[str, Any]]:
     """Checked copies of the results, by a new id. Their area is that of the points' extent, as pycocotools has it."""
-    data, name = _load(source, "a COCO keypoint result list")
+    data, name = load_json(source, "a COCO keypoint result list")
     if not isinstance(data, list | tuple) or not all(isinstance(r, dict) for r in data):
         raise PoselineError(f"{name}: expected a list of results with image_id, keypoints and score")
     images, found = set(truth.images), {}
@@ -195,7 +196,7 @@ def _choose_images(truth: Truth, image_ids: Iterable[int] | None) -> list[int]:
     return sorted(chosen)
 
 
-def _sigmas(truth: Truth, sigmas: Sequence[float] | None) -> np.ndarray:
+def oks_sigmas(truth: Truth, sigmas: Sequence[float] | None) -> np.ndarray:
     """(K,) OKS sigmas: given, the category's, by the keypoints' names, or COCO's for 17 points."""
     names = truth.category.get("keypoints") or ()
     if sigmas is None:

@@ -1,0 +1,238 @@
+"""Tracks against true tracks: boxes in MOTChallenge text files by IoU, poses in COCO-style JSON by OKS.
+
+The scores are those of `pipeline.evaluate.hota`, which follows TrackEval 1.3. Boxes are scored as in MOT15: all
+scored rows of the truth are people, and there are no distractors that a prediction may match without harm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from pipeline.errors import PoselineError
+from pipeline.evaluate.hota import THRESHOLD, Frame, score_similarities
+from pipeline.evaluate.keypoints import Truth, load_json, oks_sigmas, read_truth
+from pipeline.track.similarity import iou, oks
+
+MOT_COLUMNS = "frame, id, x, y, w, h, conf"
+_FRAME_KEYS = ("frame_id", "frame_index", "frame")  # what data sets call the place of an image in its video
+
+
+@dataclass(frozen=True)
+class MotTable:
+    """Rows of a MOTChallenge file by rising frame, within a frame as in the file."""
+
+    frame: np.ndarray  # (R,) i64, from 1
+    id: np.ndarray  # (R,) i64, once per frame
+    box: np.ndarray  # (R, 4) f64 x y w h in px; the top left pixel of the image is 1, 1
+    score: np.ndarray  # (R,) f64; in a truth file 0 marks rows that are not scored
+
+
+def read_mot(path: Path | str) -> MotTable:
+    """The rows of a MOTChallenge text file: frame, id, x, y, w, h, conf and more, with commas or blanks between.
+
+    An empty file is a sequence without people. Raises PoselineError with file and line for anything else than such
+    rows, for a frame that is not a whole number from 1 on, and for an id that is twice in a frame.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise PoselineError(f"{path}: cannot be read ({error.strerror}); expected a MOTChallenge text file") from error
+    except UnicodeDecodeError as error:
+        raise PoselineError(f"{path}: not text ({error.reason}); expected a MOTChallenge text file") from error
+    rows: list[tuple[float, ...]] = []
+    seen: dict[tuple[float, ...], int] = {}  # frame and id → line
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        row = _mot_row(line, f"{path}: line {number}")
+        first = seen.setdefault(row[:2], number)
+        if first != number:
+            who = f"id {row[1]:.0f} of frame {row[0]:.0f}"
+            raise PoselineError(f"{path}: line {number}: {who} is also in line {first}; expected each id once a frame")
+        rows.append(row)
+    table = np.array(rows, np.float64).reshape(-1, 7)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    return MotTable(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:6], table[:, 6])
+
+
+def _mot_row(line: str, where: str) -> tuple[float, ...]:
+    """The first seven numbers of a line."""
+    fields = line.split(",") if "," in line else line.split()
+    if len(fields) < 7:
+        raise PoselineError(f"{where}: expected at least 7 columns ({MOT_COLUMNS}), got {len(fields)}")
+    try:
+        row = tuple(float(field) for field in fields[:7])
+    except ValueError:
+        raise PoselineError(f"{where}: expected numbers ({MOT_COLUMNS}), got {line.strip()[:60]!r}") from None
+    if not all(map(math.isfinite, row)):
+        raise PoselineError(f"{where}: expected finite numbers ({MOT_COLUMNS}), got {line.strip()[:60]!r}")
+    if row[0] < 1 or row[0] % 1 or row[1] % 1:
+        got = f"{fields[0].strip()} and {fields[1].strip()}"
+        raise PoselineError(f"{where}: expected a whole frame from 1 and a whole id, got {got}")
+    return row
+
+
+def score_mot(gt: MotTable, pred: MotTable) -> dict[str, float]:
+    """Scores of predicted boxes by IoU, as `score_similarities` returns them.
+
+    True rows with score 0 are left out; what is predicted there is a false alarm. All frames of both tables count,
+    those that only the prediction has too.
+    """
+    scored = gt.score != 0
+    truth = MotTable(gt.frame[scored], gt.id[scored], gt.box[scored], gt.score[scored])
+    return score_similarities(_mot_frames(truth, pred))
+
+
+def _mot_frames(truth: MotTable, found: MotTable) -> Iterator[Frame]:
+    """The frames where somebody is."""
+    frames = np.union1d(truth.frame, found.frame)
+    sides = []
+    for table in (truth, found):
+        ends = np.searchsorted(table.frame, [frames, frames + 1])  # (2, F) first row and one past the last
+        corners = np.concatenate([table.box[:, :2], table.box[:, :2] + table.box[:, 2:]], axis=1)
+        sides.append([(table.id[a:b], corners[a:b]) for a, b in ends.T])
+    for (truth_id, truth_box), (found_id, found_box) in zip(*sides, strict=True):
+        yield Frame(truth_id, found_id, iou(truth_box, found_box))
+
+
+@dataclass(frozen=True)
+class PoseTracks:
+    """Tracked poses of one video: R annotations, K keypoints."""
+
+    coco: Truth  # name, category and K
+    images: list[Any]  # ids of the images that are scored, in the order of time
+    image: np.ndarray  # (R,) i64 index into images
+    id: np.ndarray  # (R,) i64 track ids, once per image
+    keypoints: np.ndarray  # (R, K, 3) x, y in px and visibility or score
+    area: np.ndarray  # (R,) px²
+    box: np.ndarray  # (R, 4) x y w h in px
+    ignored: np.ndarray  # (R,) bool: crowds, and people without a labelled keypoint
+
+
+def read_pose_tracks(source: Path | dict[str, Any] | list[Any], truth: PoseTracks | None = None) -> PoseTracks:
+    """Tracked poses of a COCO keypoint file, or its content, whose annotations carry a whole ``track_id``.
+
+    One file is one video. Its images are in the order of their ``frame_id`` (or ``frame_index``, or ``frame``) where
+    all have one, else as listed; those with ``is_labeled: false`` are not scored. ``truth`` says that the source
+    holds predictions for it: images and categories are the truth's, and a bare list of annotations will do.
+
+    Raises PoselineError when the source is something else, or when a track is twice in an image.
+    """
+    data, name = load_json(source, "tracked poses")
+    if truth is not None:
+        data = _as_prediction(data, name, truth)
+    coco = read_truth(data, name)
+    raw = [ann for ann in data["annotations"] if ann["category_id"] == coco.category["id"]]
+    rows = list(zip(coco.annotations.values(), raw, strict=True))
+    keypoints = np.array([ann["keypoints"] for ann, _ in rows], np.float64).reshape(-1, coco.keypoints, 3)
+    crowd = np.array([ann["iscrowd"] != 0 for ann, _ in rows], bool)
+    ignored = (crowd | ~(keypoints[..., 2] > 0).any(1)) & (truth is None)  # all that is predicted counts
+    images = truth.images if truth else _in_order(data["images"])
+    place = {image: i for i, image in enumerate(images)}
+    tracks = _check_tracks(rows, ignored, set(coco.images), name)
+    kept = np.array([i for i, (ann, _) in enumerate(rows) if ann["image_id"] in place], np.int64)
+    return PoseTracks(
+        coco=coco,
+        images=images,
+        image=np.array([place[rows[i][0]["image_id"]] for i in kept], np.int64),
+        id=tracks[kept],
+        keypoints=keypoints[kept],
+        area=np.array([rows[i][0]["area"] for i in kept], np.float64),
+        box=np.array([rows[i][0]["bbox"] for i in kept], np.float64).reshape(-1, 4),
+        ignored=ignored[kept],
+    )
+
+
+def _check_tracks(
+    rows: list[tuple[dict[str, Any], dict[str, Any]]], ignored: np.ndarray, images: set[Any], name: str
+) -> np.ndarray:
+    """Track ids of annotations, given as checked and as they came; −1 for those ignored, which need none."""
+    tracks = np.full(len(rows), -1, np.int64)
+    seen = set()
+    for i, (ann, original) in enumerate(rows):
+        owner, image = f"{name}: annotation {original.get('id', ann['id'])}", ann["image_id"]
+        track = original.get("track_id")
+        if image not in images:
+            raise PoselineError(f"{owner}: image_id {image} is not among the images")
+        if ignored[i]:
+            continue
+        if not isinstance(track, int) or isinstance(track, bool):
+            raise PoselineError(f"{owner}: expected a whole track_id, got {track!r}")
+        if (image, track) in seen:
+            raise PoselineError(f"{owner}: track {track} is twice in image {image}; expected once")
+        seen.add((image, track))
+        tracks[i] = track
+    return tracks
+
+
+def _as_prediction(data: Any, name: str, truth: PoseTracks) -> dict[str, Any]:
+    """Predictions as a COCO data set with the images and the category of the truth."""
+    annotations = data.get("annotations") if isinstance(data, dict) else data
+    if not isinstance(annotations, list) or not all(isinstance(ann, dict) for ann in annotations):
+        raise PoselineError(f"{name}: expected a list of annotations with image_id, keypoints and track_id")
+    for i, ann in enumerate(annotations, 1):
+        if ann.get("category_id", truth.coco.category["id"]) not in truth.coco.categories:
+            owner = f"{name}: annotation {ann.get('id', i)}"
+            raise PoselineError(f"{owner}: category_id {ann['category_id']} is not in {truth.coco.name}")
+    category = truth.coco.category | {"keypoints": truth.coco.category.get("keypoints") or [""] * truth.coco.keypoints}
+    return {
+        "images": [{"id": image} for image in truth.coco.images],
+        "categories": [category],
+        "annotations": [{"category_id": category["id"], **ann} for ann in annotations],
+    }
+
+
+def _in_order(images: list[dict[str, Any]]) -> list[Any]:
+    """Ids of the labelled images, each once, in the order of time."""
+    for key in _FRAME_KEYS:
+        if all(isinstance(image.get(key), int | float) for image in images):
+            images = sorted(images, key=lambda image: image[key])
+            break
+    return list(dict.fromkeys(image["id"] for image in images if image.get("is_labeled", True)))
+
+
+def score_pose_tracks(gt: PoseTracks, pred: PoseTracks, sigmas: Sequence[float] | None = None) -> dict[str, float]:
+    """Scores of predicted poses by OKS over the points labelled in the truth, as `score_similarities` returns them.
+
+    ``pred`` is what ``read_pose_tracks(…, truth=gt)`` returned; its scores and visibilities do not matter. ``sigmas``
+    (K,) are as in `score_keypoints`. Crowds and people without a labelled keypoint need not be found, and predictions
+    that match nobody at OKS ≥ .5 are left out where most of their points lie in the box of one of these, as
+    TrackEval does with regions to ignore.
+    """
+    if gt.images != pred.images:
+        raise PoselineError(f"{pred.coco.name}: its images are not the truth's; read it with truth=")
+    return score_similarities(_pose_frames(gt, pred, oks_sigmas(gt.coco, sigmas)))
+
+
+def _pose_frames(gt: PoseTracks, pred: PoseTracks, sigmas: np.ndarray) -> Iterator[Frame]:
+    """The images where somebody is, in the order of time."""
+    order = np.argsort(gt.image, kind="stable"), np.argsort(pred.image, kind="stable")
+    for image in np.union1d(gt.image, pred.image):
+        sides = zip((gt.image, pred.image), order, strict=True)
+        here, found = (rows[slice(*np.searchsorted(column[rows], [image, image + 1]))] for column, rows in sides)
+        true = here[~gt.ignored[here]]
+        a, b = gt.keypoints[true], pred.keypoints[found]
+        labelled, every = np.where(a[..., 2] > 0, 1.0, 0.0), np.ones(b.shape[:2])
+        similarity = oks(a[..., :2], labelled, b[..., :2], every, gt.area[true], sigmas)  # (N, M)
+        keep = ~_excused(similarity, b, gt.box[here[gt.ignored[here]]])
+        yield Frame(gt.id[true], pred.id[found[keep]], similarity[:, keep])
+
+
+def _excused(similarity: np.ndarray, points: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """(M,) bool: poses ``(M, K, 3)`` that match nobody and lie mostly in one of the boxes ``(I, 4)`` x y w h."""
+    seen = points[..., 2] > 0
+    seen[~seen.any(1)] = True
+    xy = points[:, None, :, :2]  # (M, 1, K, 2)
+    low, high = regions[None, :, None, :2], (regions[:, :2] + regions[:, 2:])[None, :, None]
+    inside = ((xy >= low) & (xy <= high)).all(-1) & seen[:, None]  # (M, I, K)
+    excused = (2 * inside.sum(-1) > seen.sum(-1)[:, None]).any(1)
+    rows, cols = linear_sum_assignment(-np.where(similarity >= THRESHOLD, similarity, 0.0))
+    excused[cols[similarity[rows, cols] >= THRESHOLD]] = False
+    return excused
