@@ -63,8 +63,8 @@ class TrackConfig(_Section):
     """How observations become people. Lengths are in body lengths (√(box area / 0.4), about a standing height)."""
 
     max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
-    high_score: float = Field(0.35, ge=0, le=1)  # observations from here on are matched first and may start a person
-    low_score: float = Field(0.1, ge=0, le=1)  # observations below are ignored; between, they only continue a person
+    high_score: float = Field(0.4, ge=0, le=1)  # observations from here on are matched first and may start a person
+    low_score: float = Field(0.15, ge=0, le=1)  # observations below are ignored; between, they only continue a person
     sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
     confirm_hits: int = Field(3, ge=1)  # otherwise so many observations do
     tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped
