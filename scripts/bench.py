@@ -5,12 +5,16 @@ python scripts/bench.py overhead clip.mp4 --end 10 --repeat 3 --threads 2
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
+
 import bench_detect
 import bench_overhead
-import typer
 
 app = typer.Typer(help="Measure poseline.", no_args_is_help=True, add_completion=False)
 
@@ -25,7 +29,7 @@ def overhead(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", exists=True)],
     config: Annotated[str, typer.Option(help="default, fast, accurate, or a TOML file.")] = "default",
     threads: Annotated[int, typer.Option(help="CPU threads of the networks; 0: all cores.")] = 0,
-    end: Annotated[float, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = 10.0,
+    end: Annotated[float, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = 5.0,
     repeat: Annotated[int, typer.Option(min=1, help="Runs and replays, taken in turn; medians are printed.")] = 3,
     process: Annotated[bool, typer.Option(help="Also time the command line once, start-up included.")] = True,
     spool: Annotated[Path | None, typer.Option(help="Folder for the recorded tensors; default: TMPDIR.")] = None,
