@@ -18,7 +18,7 @@ def read_run(path: str | Path) -> dict[str, Any]:
     manifest = folder.manifest()
     if not manifest.get("finished"):
         raise PoselineError(f"{path}: the run is not finished; run poseline run on the video again to go on")
-    people = pd.read_csv(folder.people_csv, converters={"warnings": str})  # none is an empty text, not NaN
+    people = pd.read_csv(folder.people_csv, keep_default_na=False)  # no warning is an empty text
     return {
         "manifest": manifest,
         "tracks": pd.read_parquet(folder.tracks),

@@ -40,6 +40,7 @@ def test_default_run_on_the_real_clip_finds_its_three_people(tmp_path: Path) -> 
     assert tables["manifest"]["finished"]
     assert sorted(tables["people"]["person_id"]) == [1, 2, 3]
     assert (tables["people"]["coverage"] > 0.9).all()
+    assert all(isinstance(text, str) for text in tables["people"]["warnings"])
     for motion in tables["motion"].values():  # standing people: head above hips above ankles
         middle = motion.iloc[len(motion) // 2]
         assert middle["nose_y_px"] < middle["left_hip_y_px"] < middle["left_ankle_y_px"]
