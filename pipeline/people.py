@@ -28,7 +28,7 @@ def build_people(
 
     ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done).
     """
-    skeleton = SKELETONS[folder.manifest()["skeleton"]]
+    skeleton = skeleton_of_run(folder)
     parts = folder.parts()
     low, high = folder.manifest()["frames_observed"]
     stream = (read_part(p) for p in parts)

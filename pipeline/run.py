@@ -129,7 +129,8 @@ def choose_folder(out: Path, video: Path, info: VideoInfo) -> RunFolder:
 def _start_over(folder: RunFolder) -> None:
     """Remove what a run makes, and nothing else that a user may have put beside it."""
     for path in (folder.observations, folder.people):
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():  # a part that cannot be deleted is an error: it would be taken for new
+            shutil.rmtree(path)
     for path in (folder.manifest_file, folder.tracks, folder.people_csv, folder.video):
         path.unlink(missing_ok=True)
 
