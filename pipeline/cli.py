@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +30,7 @@ evaluation = typer.Typer(help="Measure accuracy against ground truth.", no_args_
 app.add_typer(evaluation, name="eval")
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+STOPPED = "stopped; run the same command again to go on"
 
 ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, accurate, or a TOML file.")]
 SetOption = Annotated[
@@ -35,7 +38,17 @@ SetOption = Annotated[
 ]
 DetectorOption = Annotated[str | None, typer.Option("--detector", help="Network that finds people.")]
 PoseOption = Annotated[str | None, typer.Option("--pose", help="Network that estimates poses.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+LifterOption = Annotated[
+    str | None, typer.Option("--lifter", help="3D: none, blazepose (of that pose network), mmpose:CONFIG@CHECKPOINT.")
+]
+ClassesOption = Annotated[str | None, typer.Option("--classes", help="What is looked for: person, or cat,dog …")]
+RandomOption = Annotated[
+    int | None, typer.Option("--random-weights", help="Seed: mmdet: and mmpose: networks know nothing, for tests.")
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-checkpoint", help="Load checkpoints that may run any code they hold.")
+]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or openvino.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks; 0: all cores.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -44,8 +57,12 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 def _config(source: str, sets: list[str] | None, **named: tuple[str, Any]) -> Config:
     """The config with the options given on the command line, each a (setting, value or None)."""
-    options = [f"{key}={json.dumps(value)}" for key, value in named.values() if value is not None]
-    return load_config(source, [*options, *(sets or [])])
+    return load_config(source, [*_options(**named), *(sets or [])])
+
+
+def _options(**named: tuple[str, Any]) -> list[str]:
+    """Options of the command line, each a (setting, value or None), as settings."""
+    return [f"{key}={json.dumps(value)}" for key, value in named.values() if value is not None]
 
 
 def _progress(quiet: bool) -> Progress:
@@ -62,6 +79,10 @@ def run_command(
     sets: SetOption = None,
     detector: DetectorOption = None,
     pose: PoseOption = None,
+    lifter: LifterOption = None,
+    classes: ClassesOption = None,
+    random_weights: RandomOption = None,
+    trust_checkpoint: TrustOption = False,
     device: DeviceOption = None,
     decoder: Annotated[str | None, typer.Option("--decoder", help="decord or pyav.")] = None,
     threads: ThreadsOption = None,
@@ -83,6 +104,10 @@ def run_command(
         sets,
         detector=("detect.name", detector),
         pose=("pose.name", pose),
+        lifter=("lift.name", lifter),
+        classes=("detect.classes", _classes(classes)),
+        random_weights=("runtime.random_weights", random_weights),
+        trust=("runtime.trust_checkpoint", trust_checkpoint or None),
         device=("runtime.device", device),
         decoder=("runtime.decoder", decoder),
         threads=("runtime.threads", threads),
@@ -105,6 +130,10 @@ def run_command(
     if not quiet:
         for folder in folders:
             _report(folder)
+
+
+def _classes(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _rate(text: str | None) -> Fraction | None:
@@ -160,6 +189,9 @@ def track_command(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     config: Annotated[str | None, typer.Option("--config", help="Settings; by default those of the run.")] = None,
     sets: SetOption = None,
+    lifter: LifterOption = None,
+    random_weights: RandomOption = None,
+    trust_checkpoint: TrustOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -168,7 +200,12 @@ def track_command(
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)
-    settings = _later_settings(folder, config, sets or [])
+    options = _options(
+        lifter=("lift.name", lifter),
+        random_weights=("runtime.random_weights", random_weights),
+        trust=("runtime.trust_checkpoint", trust_checkpoint or None),
+    )
+    settings = _later_settings(folder, config, [*options, *(sets or [])])
     progress = _progress(quiet)
     try:
         track(folder, settings, progress)
@@ -304,6 +341,9 @@ def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
 def main() -> None:
     """Run the command line; a user's mistake ends it with one line and status 2."""
     debug = "--debug" in sys.argv
+    interrupted: list[int] = []
+    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it sees to Ctrl-C
+        signal.signal(signal.SIGINT, lambda number, frame: _interrupt(interrupted))
     try:
         # Typer returns the status of an Exit here, and turns an interrupt into 130.
         status = app(standalone_mode=False) or 0
@@ -322,6 +362,8 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}; check the path, its rights and the disk", 2)
     except Exception as error:
+        if interrupted:  # an interrupted import of compiled code ends in an error of its own
+            _fail(STOPPED, INTERRUPTED)
         if debug:
             raise
         # click's own usage errors carry a status and know how to show themselves
@@ -329,8 +371,13 @@ def main() -> None:
             _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
         _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)".replace("\n", " "), 1)
     if status == INTERRUPTED:
-        _fail("stopped; run the same command again to go on", status)
+        _fail(STOPPED, status)
     raise SystemExit(status)
+
+
+def _interrupt(interrupted: list[int]) -> None:
+    interrupted.append(signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 def _fail(message: str, status: int) -> None:

@@ -29,6 +29,7 @@ class ObserveConfig(_Section):
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
     detect_every: int = Field(1, ge=1)  # detect on every Nth frame of a chunk, boxes interpolated between
+    half: bool = False  # mmdet: and mmpose: networks compute in half precision on CUDA
 
 
 class InputSize(_Section):
@@ -47,7 +48,10 @@ class DetectConfig(_Section):
     multipose_score: float = Field(0.1, ge=0, le=1)  # centres below are not people
     nanodet_input: InputSize = InputSize(share=0.67, least_px=640, most_px=1280)
     nanodet_score: float = Field(0.3, ge=0, le=1)  # boxes below are not people
-    nms_iou: float = Field(0.6, ge=0, le=1)  # NanoDet boxes that overlap more are one person
+    nms_iou: float = Field(0.6, ge=0, le=1)  # boxes that overlap more are one person
+    score: float = Field(0.3, ge=0, le=1)  # boxes of mmdet: and onnx: networks below are not people
+    classes: tuple[str, ...] = ("person",)  # what is looked for, by the detector's names; all are tracked as people
+    layout: Literal["auto", "rtmdet", "yolox"] = "auto"  # of an onnx: network's outputs, where its graph does not tell
 
 
 class PoseConfig(_Section):
@@ -57,6 +61,9 @@ class PoseConfig(_Section):
     decode: Literal["person", "crop"] = "person"  # the person who fills the box, or MoveNet's own rule
     duplicate_oks: float = Field(0.5, ge=0, le=1)  # poses in a frame more alike than this are one person
     min_score: float = Field(0.1, ge=0, le=1)  # people below are not stored
+    flip_test: bool = False  # mmpose: networks see each person mirrored too: twice the cost, a little better
+    layout: Literal["auto", "simcc", "heatmap", "rtmo"] = "auto"  # of an onnx: network's outputs
+    keypoints: str = "auto"  # keypoint set of an onnx: network, where its file does not tell
 
 
 class TrackConfig(_Section):
@@ -92,6 +99,12 @@ class SmoothConfig(_Section):
     bridge_s: float = Field(0.2, ge=0)  # a keypoint unseen for longer is bridged by a line, not by the motion model
 
 
+class LiftConfig(_Section):
+    """How people get a third dimension."""
+
+    name: str = "blazepose"  # the pose network's own where it has one; none; mmpose:CONFIG[@CHECKPOINT]
+
+
 class RenderConfig(_Section):
     """How the annotated video looks and is encoded."""
 
@@ -103,12 +116,14 @@ class RenderConfig(_Section):
 class RuntimeConfig(_Section):
     """What may change speed but no result."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "openvino"] = "auto"
     threads: int = Field(0, ge=0)  # of the networks; 0: all cores
     decoder: Literal["decord", "pyav"] = "decord"
     batch_frames: int = Field(4, ge=1)  # frames the detector sees at once
     batch_people: int = Field(16, ge=1)  # crops the pose network sees at once
     queue_batches: int = Field(2, ge=1)  # decoded batches that wait at most
+    random_weights: int | None = Field(None, ge=0)  # seed: mmdet: and mmpose: networks know nothing, for tests
+    trust_checkpoint: bool = False  # load checkpoints that hold Python objects, which may run any code
 
 
 class Config(_Section):
@@ -119,12 +134,13 @@ class Config(_Section):
     pose: PoseConfig = PoseConfig()
     track: TrackConfig = TrackConfig()
     smooth: SmoothConfig = SmoothConfig()
+    lift: LiftConfig = LiftConfig()
     render: RenderConfig = RenderConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
     def digest(self, *sections: str) -> str:
         """Hex digest of the named sections, by default of all that can change a table."""
-        names = sections or ("observe", "detect", "pose", "track", "smooth")
+        names = sections or ("observe", "detect", "pose", "track", "smooth", "lift")
         text = json.dumps({n: getattr(self, n).model_dump(mode="json") for n in names}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

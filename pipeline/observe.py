@@ -10,10 +10,10 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.config import Config
 from pipeline.errors import PoselineError
-from pipeline.models.base import People
+from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
-from pipeline.skeleton import COCO17, mapping
-from pipeline.track.similarity import box_area, iou, oks
+from pipeline.skeleton import COCO17, Skeleton, mapping
+from pipeline.track.similarity import box_area, common_points, iou, oks
 from pipeline.types import Frames, Observations, VideoInfo
 
 # Area of a person as a share of the box, as OKS wants it (the mean ratio of segment to box area in COCO).
@@ -22,6 +22,7 @@ SECOND_OPINION = 0.3  # weight of the detector's own keypoints where they agree 
 AGREE = 0.1  # of √box area: keypoints closer than this agree
 FALLBACK_OKS = 0.4  # the detector's own pose is a person of its own when less alike than this
 FALLBACK_DISCOUNT = 0.8
+LEAST_POINTS = 3  # that two people must both have, to be told apart by their poses rather than boxes
 
 
 class Chunk(NamedTuple):
@@ -134,19 +135,21 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     skeleton = models.skeleton
     if models.pose is None:
         people = people.take(np.any(people.keypoint_score, axis=1))
-        keypoints, score, world = people.keypoints_px, people.keypoint_score, None
+        poses = Poses(people.keypoints_px, people.keypoint_score)
     else:
-        keypoints, score, world = models.pose.estimate(images, people)
-    if models.pose is not None and skeleton is COCO17:
-        keypoints, score = second_opinion(keypoints, score, people)
-    body = mapping(skeleton, COCO17)
-    # score[:, body] would lie in memory by columns, and the mean's last bit depend on how many people there are.
-    certainty = np.sqrt(np.take(score, body, axis=1).mean(1) * people.score) if len(people) else people.score
+        people = as_coco(people, models.detector.skeleton)
+        poses = models.pose.estimate(images, people)
+        if skeleton is COCO17:
+            poses = second_opinion(poses, people)
+    keypoints, score, world = poses[:3]
+    # score[:, tracked] would lie in memory by columns, and the mean's last bit depend on how many people there are.
+    posed = np.take(score, _judged(skeleton), axis=1).mean(1) if poses.certainty is None else poses.certainty
+    certainty = np.sqrt(posed * people.score) if len(people) else people.score
     spare = people if config.pose.decode == "person" else People.from_boxes(people.image, people.box_px, people.score)
     keep = np.zeros(len(people), bool)
     for i in range(len(images)):
         rows = np.flatnonzero((people.image == i) & (certainty >= config.pose.min_score))
-        keep[_distinct(rows, keypoints, score, certainty, spare, skeleton.sigmas, config.pose.duplicate_oks)] = True
+        keep[_distinct(rows, keypoints, score, certainty, spare, skeleton, config.pose.duplicate_oks)] = True
     return Observations(
         frame=frame[people.image[keep]].astype(np.int64),
         box_px=people.box_px[keep].astype(np.float32),
@@ -158,13 +161,30 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     )
 
 
-def second_opinion(keypoints: np.ndarray, score: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (N, 17, 2), averaged with the detector's own where both agree; scores (N, 17) stay."""
+def as_coco(people: People, skeleton: Skeleton) -> People:
+    """People whose keypoints, of ``skeleton``, are given as COCO-17 hints; a point that it lacks has a score of 0."""
+    if skeleton is COCO17:
+        return people
+    columns = mapping(skeleton, COCO17)
+    score = np.where(columns >= 0, people.keypoint_score[:, columns], 0).astype(np.float32)
+    return People(people.image, people.box_px, people.score, people.keypoints_px[:, columns], score)
+
+
+def _judged(skeleton: Skeleton) -> np.ndarray:
+    """Indices of the points whose mean score says how well a person is seen: the COCO body where there is one."""
+    columns = mapping(skeleton, COCO17)
+    return columns if (columns >= 0).all() else skeleton.tracked
+
+
+def second_opinion(poses: Poses, people: People) -> Poses:
+    """Poses whose keypoints (N, 17, 2) are averaged with the detector's own where both agree; scores stay."""
+    keypoints, score = poses.keypoints_px, poses.score
     side = np.sqrt(box_area(people.box_px))[:, None]
     agree = np.linalg.norm(keypoints - people.keypoints_px, axis=2) < AGREE * side
     weight = np.where(agree, SECOND_OPINION * people.keypoint_score, 0)[..., None]
     own = score[..., None] + 1e-6
-    return ((keypoints * own + people.keypoints_px * weight) / (own + weight)).astype(np.float32), score
+    mixed = (keypoints * own + people.keypoints_px * weight) / (own + weight)
+    return poses._replace(keypoints_px=mixed.astype(np.float32))
 
 
 def _distinct(
@@ -173,7 +193,7 @@ def _distinct(
     score: np.ndarray,
     certainty: np.ndarray,
     people: People,
-    sigmas: tuple[float, ...],
+    skeleton: Skeleton,
     threshold: float,
 ) -> list[int]:
     """The rows of one frame that are people of their own, best first kept.
@@ -183,19 +203,25 @@ def _distinct(
     """
     kept: list[int] = []
     area = BODY_SHARE * box_area(people.box_px)
+    # A network that knows a point cannot be seen gives it a score of 0, and no place.
+    chosen, placed = skeleton.tracked, score > 0
+    sigmas = np.array(skeleton.sigmas)[chosen]
 
     def likeness(points: np.ndarray, row: int) -> float:
         if not kept:
             return 0.0
         least = np.minimum(area[kept], area[row])
-        seen = np.ones((1, points.shape[0]))
-        others = np.ones((len(kept), points.shape[0]))
-        return float(oks(keypoints[kept], others, points[None], seen, least, np.array(sigmas)).max())
+        seen = placed[row, chosen][None].astype(float)
+        others = placed[kept][:, chosen].astype(float)
+        alike = oks(keypoints[kept][:, chosen], others, points[None, chosen], seen, least, sigmas)[:, 0]
+        told = common_points(others, seen)[:, 0] >= LEAST_POINTS
+        boxes = iou(people.box_px[kept], people.box_px[row : row + 1])[:, 0]
+        return float(np.where(told, alike, boxes).max())
 
     for row in rows[np.argsort(-certainty[rows], kind="stable")]:
         if likeness(keypoints[row], row) > threshold:
             own = people.keypoints_px[row]
-            if len(own) != keypoints.shape[1] or not people.keypoint_score[row].any():
+            if skeleton is not COCO17 or not people.keypoint_score[row].any():
                 continue
             if likeness(own, row) > FALLBACK_OKS:
                 continue

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
+from pipeline.errors import PoselineError
 from pipeline.motion import build_motion
+from pipeline.motion.lift import Lifter
 from pipeline.skeleton import SKELETONS, Skeleton
 from pipeline.store import RunFolder, atomic, file_metadata, fixed, read_part, tracks_schema
 from pipeline.tables import person_name, person_summary, write_people_csv, write_person
@@ -22,7 +24,12 @@ GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single pe
 
 
 def build_people(
-    folder: RunFolder, info: VideoInfo, config: Config, digest: str, say: Callable[[str, int], None]
+    folder: RunFolder,
+    info: VideoInfo,
+    config: Config,
+    digest: str,
+    say: Callable[[str, int], None],
+    lifter: Lifter | None = None,
 ) -> list[dict[str, Any]]:
     """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
 
@@ -43,7 +50,7 @@ def build_people(
     with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for person_id, obs in _by_person(parts, ids):
             motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
-            motion = _with_world(motion, obs)
+            motion = _lifted(motion, obs, skeleton, info.size_px, config, lifter)
             writer.write_table(_track_rows(motion, schema))
             write_person(folder.people, motion, skeleton, metadata)
             summaries.append(person_summary(motion, mean_step_s))
@@ -84,13 +91,23 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations
         person = stop
 
 
-def _with_world(motion: Motion, obs: Observations) -> Motion:
-    """The motion with the network's own 3D, in metres about the hips, where the person was measured."""
-    if obs.world_m is None:
+def _lifted(
+    motion: Motion,
+    obs: Observations,
+    skeleton: Skeleton,
+    size_px: tuple[int, int],
+    config: Config,
+    lifter: Lifter | None,
+) -> Motion:
+    """The motion in metres: by the lifter, else the pose network's own 3D in the frames where it saw the person."""
+    if lifter is not None:
+        lifted = lifter.lift(motion, skeleton, size_px)
+        return dataclasses.replace(motion, keypoints_m=lifted, names_m=lifter.names)
+    if obs.world_m is None or config.lift.name == "none":
         return motion
     world = np.full((*motion.provenance.shape, 3), np.nan, np.float32)
     world[np.searchsorted(motion.frame, obs.frame)] = obs.world_m
-    return dataclasses.replace(motion, keypoints_m=world)
+    return dataclasses.replace(motion, keypoints_m=world, names_m=skeleton.names)
 
 
 def _track_rows(motion: Motion, schema: pa.Schema) -> pa.Table:
@@ -120,4 +137,9 @@ def _remove_others(folder: RunFolder, people: set[int]) -> None:
 
 def skeleton_of_run(folder: RunFolder) -> Skeleton:
     """The keypoint set of a run."""
-    return SKELETONS[folder.manifest()["skeleton"]]
+    manifest = folder.manifest()
+    try:
+        # Runs of the first version have the name only.
+        return Skeleton.from_spec(manifest["keypoints"]) if "keypoints" in manifest else SKELETONS[manifest["skeleton"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PoselineError(f"{folder.manifest_file}: names no keypoint set; run again with --force") from error

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.config import Config, load_config
 from pipeline.errors import PoselineError
-from pipeline.models.registry import Models, build_models, check_names, network_digests, skeleton_of
+from pipeline.models.registry import Facts, Models, build_lifter, build_models, lifter_facts, run_facts
 from pipeline.observe import Chunk, frame_range, plan_chunks, process_chunk
 from pipeline.people import build_people
 from pipeline.progress import Progress, Silent
@@ -58,7 +58,9 @@ def run(
     """
     progress = progress or Silent()
     config = config if isinstance(config, Config) else load_config(config)
-    check_names(config)
+    facts, lifts = run_facts(config), lifter_facts(config)
+    for line in facts.warnings + lifts.warnings:
+        progress.say(line)
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
     videos = find_inputs(names)
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
@@ -66,7 +68,7 @@ def run(
     for video in videos:
         try:
             folders.append(
-                _run_one(video, Path(out), config, networks, rate, (start_s, end_s), render, force, progress)
+                _run_one(video, Path(out), config, facts, networks, rate, (start_s, end_s), render, force, progress)
             )
         except PoselineError as error:
             failures.append(str(error))
@@ -95,6 +97,7 @@ def _run_one(
     video: Path,
     out: Path,
     config: Config,
+    facts: Facts,
     networks: _Networks,
     fps: Fraction | None,
     span_s: tuple[float | None, float | None],
@@ -110,7 +113,7 @@ def _run_one(
     if force and folder.path.exists():
         _start_over(folder)
     with _timed(stages, "observe"):
-        observe_digest = prepare(folder, info, config, frames, progress)
+        observe_digest = prepare(folder, info, config, facts, frames, progress)
         observe(folder, info, config, frames, networks, observe_digest, progress)
     _finish(folder, config, info, render and config.render.enabled, stages, progress)
     return folder
@@ -142,6 +145,7 @@ def prepare(
     folder: RunFolder,
     info: VideoInfo,
     config: Config,
+    facts: Facts,
     frames: tuple[int, int],
     progress: Progress,
 ) -> str:
@@ -150,8 +154,8 @@ def prepare(
     Observations made under other settings are moved aside, and taken back when their settings return.
     """
     manifest = folder.manifest()
-    digests = network_digests(config)
-    content = [FORMAT_VERSION, info.digest, str(info.fps), frames, config.digest("observe", "detect", "pose"), digests]
+    settings = config.digest("observe", "detect", "pose")
+    content = [FORMAT_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     before = manifest.get("observe_digest")
     if before and before != digest and folder.observations.is_dir():
@@ -169,12 +173,14 @@ def prepare(
             "poseline": FORMAT_VERSION,
             "finished": False,
             "video": {**video_facts(info), "path": str(info.path.resolve())},
-            "skeleton": skeleton_of(config).name,
+            "skeleton": facts.skeleton.name,
+            "keypoints": facts.skeleton.spec(),
             "frames_observed": list(frames),
             "observe_digest": digest,
             "config_digest": config.digest(),
             "config": config.model_dump(mode="json"),
-            "networks": digests,
+            "networks": facts.digests,
+            "network_warnings": list(facts.warnings),
             "versions": {name: _version(name) for name in VERSIONED},
             **{key: manifest[key] for key in ("stages_s", "rendered") if key in manifest},
         }
@@ -262,7 +268,7 @@ def stored_config(folder: RunFolder) -> Config:
 
 def later_config(folder: RunFolder, config: Config) -> Config:
     """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
-    later = {name: getattr(config, name) for name in ("track", "smooth", "render", "runtime")}
+    later = {name: getattr(config, name) for name in ("track", "smooth", "lift", "render", "runtime")}
     return stored_config(folder).model_copy(update=later)
 
 
@@ -273,7 +279,8 @@ def _finish(
     low, high = folder.manifest()["frames_observed"]
     with _timed(stages, "track"):
         progress.start("track", high - low, 0)
-        people = build_people(folder, info, config, config.digest(), progress.stage)
+        people = build_people(folder, info, config, config.digest(), progress.stage, build_lifter(config))
+    lifts = lifter_facts(config)
     manifest = folder.manifest()
     manifest |= {
         "finished": True,
@@ -282,7 +289,9 @@ def _finish(
         "people": len(people),
         "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
         "stages_s": {**manifest.get("stages_s", {}), **stages},
-        "warnings": [line for path in folder.parts() for line in part_warnings(path)]
+        "lifter": {"name": config.lift.name, "networks": lifts.digests},
+        "warnings": [*manifest.get("network_warnings", []), *lifts.warnings]
+        + [line for path in folder.parts() for line in part_warnings(path)]
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
     }
     folder.write_manifest(manifest)

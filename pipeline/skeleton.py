@@ -8,20 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+
+MANY = 40  # keypoints; sets with more are whole bodies with hands and face
+LEAST_BODY = 8  # COCO points from which a set has a body
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A keypoint set. ``limbs`` and ``pairs`` hold indices into ``names``."""
+    """A keypoint set. ``limbs`` and ``swaps`` hold indices into ``names``."""
 
     name: str
     names: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]  # OKS standard deviations as fractions of √area
+    swaps: tuple[tuple[int, int], ...] | None = None  # (left, right); None: left_x and right_x by name
 
     def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"skeleton {self.name}: names must differ")
         if len(self.sigmas) != len(self.names):
             raise ValueError(f"skeleton {self.name}: {len(self.names)} names but {len(self.sigmas)} sigmas")
 
@@ -34,7 +41,9 @@ class Skeleton:
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """(left, right) index pairs, found by name."""
+        """(left, right) index pairs."""
+        if self.swaps is not None:
+            return self.swaps
         right = {n: i for i, n in enumerate(self.names)}
         return tuple(
             (i, right["right_" + n[5:]])
@@ -52,7 +61,44 @@ class Skeleton:
 
     def side(self, k: int) -> int:
         """-1 for a left point, 1 for a right one, 0 for the middle."""
-        return -1 if self.names[k].startswith("left_") else int(self.names[k].startswith("right_"))
+        return self._sides[k]
+
+    @cached_property
+    def _sides(self) -> dict[int, int]:
+        sides = dict.fromkeys(range(len(self)), 0)
+        for left, right in self.pairs:
+            sides[left], sides[right] = -1, 1
+        return sides
+
+    @cached_property
+    def tracked(self) -> np.ndarray:
+        """(K',) indices of the points that tell people apart: of a whole body its body, else all.
+
+        The 110 points of hands and face move with the body and would outvote it.
+        """
+        body = np.array([k for k, name in enumerate(self.names) if name in _COCO], np.int64)
+        return body if len(self) > MANY and len(body) >= LEAST_BODY else np.arange(len(self))
+
+    def spec(self) -> dict[str, Any]:
+        """The set as plain data, for JSON."""
+        return {
+            "name": self.name,
+            "names": list(self.names),
+            "limbs": [list(limb) for limb in self.limbs],
+            "pairs": [list(pair) for pair in self.pairs],
+            "sigmas": list(self.sigmas),
+        }
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Skeleton:
+        """The set that `spec` described; KeyError or ValueError when it describes none."""
+        return cls(
+            str(spec["name"]),
+            tuple(str(n) for n in spec["names"]),
+            tuple((int(a), int(b)) for a, b in spec["limbs"]),
+            tuple(float(s) for s in spec["sigmas"]),
+            tuple((int(a), int(b)) for a, b in spec["pairs"]),
+        )
 
 
 def _limbs(names: tuple[str, ...], text: str) -> tuple[tuple[int, int], ...]:

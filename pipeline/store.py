@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import PoselineError
-from pipeline.skeleton import SKELETONS, Skeleton
+from pipeline.skeleton import Skeleton
 from pipeline.types import STATE_NAMES, Observations, VideoInfo
 
 FORMAT_VERSION = "1"
@@ -257,18 +257,17 @@ def read_part(path: Path) -> Observations:
     """The observations of one part; PoselineError when it is damaged."""
     try:
         table = pq.read_table(path)
-        skeleton = SKELETONS[table.schema.metadata[b"skeleton"].decode()]
-        k = len(skeleton)
+        k = table.schema.field("keypoint_score").type.list_size
         return Observations(
             frame=table["frame"].to_numpy(),
             box_px=_unfixed(table["box_px"], (4,)),
             score=table["score"].to_numpy(),
             keypoints_px=_unfixed(table["keypoints_px"], (k, 2)),
             keypoint_score=_unfixed(table["keypoint_score"], (k,)),
-            skeleton=skeleton.name,
+            skeleton=table.schema.metadata[b"skeleton"].decode(),
             world_m=_unfixed(table["world_m"], (k, 3)) if "world_m" in table.column_names else None,
         )
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         raise PoselineError(f"{path}: damaged observations; run poseline run on the video again") from error
 
 

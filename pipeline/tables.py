@@ -27,15 +27,20 @@ _UNITS = {"px": "px", "m": "m", "s": "s", "deg": "deg"}
 _STATE = pa.dictionary(pa.int8(), pa.string())
 
 
-def person_schema(skeleton: Skeleton, world: bool, metadata: dict[str, str]) -> pa.Schema:
-    """Columns of a person's table: frame, time, box and score, then each joint's quantities."""
+def person_schema(skeleton: Skeleton, names_m: tuple[str, ...], metadata: dict[str, str]) -> pa.Schema:
+    """Columns of a person's table: frame, time, box and score, then each joint's quantities.
+
+    ``names_m`` are the joints with a place in metres; those that the skeleton lacks come last.
+    """
     fields = [("frame", pa.int64()), ("time_s", pa.float64())]
     fields += [(name, pa.float32()) for name in (*BOX, "score")]
     for joint in skeleton.names:
         fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px", "y_px", "score", "std_px")]
         fields += [(f"{joint}_state", _STATE)]
         fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px_raw", "y_px_raw")]
-        fields += [(f"{joint}_{axis}_m", pa.float32()) for axis in "xyz"] if world else []
+        fields += [(f"{joint}_{axis}_m", pa.float32()) for axis in "xyz"] if joint in names_m else []
+    extra = [joint for joint in names_m if joint not in skeleton.names]
+    fields += [(f"{joint}_{axis}_m", pa.float32()) for joint in extra for axis in "xyz"]
     return pa.schema([pa.field(n, t, metadata={"unit": unit_of(n)}) for n, t in fields], metadata=metadata)
 
 
@@ -59,7 +64,8 @@ def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) ->
         values[f"{joint}_std_px"] = motion.keypoint_std_px[rows, k]
         codes = pa.array(motion.provenance[rows, k].astype(np.int8))
         columns[f"{joint}_state"] = pa.DictionaryArray.from_arrays(codes, states)
-        if motion.keypoints_m is not None:
+    if motion.keypoints_m is not None:
+        for k, joint in enumerate(motion.names_m):
             values |= {f"{joint}_{axis}_m": motion.keypoints_m[rows, k, i] for i, axis in enumerate("xyz")}
     columns |= {name: pa.array(v, schema.field(name).type, from_pandas=True) for name, v in values.items()}
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
@@ -72,8 +78,7 @@ def person_name(person_id: int) -> str:
 
 def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dict[str, str]) -> None:
     """Write ``person_NNNN.parquet`` and ``.csv`` of one person into ``folder``."""
-    world = motion.keypoints_m is not None
-    schema = person_schema(skeleton, world, {**metadata, "person_id": str(motion.person_id)})
+    schema = person_schema(skeleton, motion.names_m, {**metadata, "person_id": str(motion.person_id)})
     plain = pa.schema([pa.field(f.name, pa.string() if f.type == _STATE else f.type) for f in schema])
     stem = person_name(motion.person_id)
     with contextlib.ExitStack() as stack:

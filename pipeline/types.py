@@ -161,7 +161,8 @@ class Motion(_Arrays):
     provenance: np.ndarray  # (L, K) u8
     raw_px: np.ndarray  # (L, K, 2) f32 as measured
     skeleton: str = "coco17"
-    keypoints_m: np.ndarray | None = None  # (L, K, 3) f32
+    keypoints_m: np.ndarray | None = None  # (L, J, 3) f32 metres about the pelvis, NaN = missing
+    names_m: tuple[str, ...] = ()  # (J,) joints of keypoints_m
     angles_deg: dict[str, np.ndarray] = field(default_factory=dict)  # name: (L,) f32
 
     def __post_init__(self) -> None:
@@ -176,6 +177,8 @@ class Motion(_Arrays):
         _check(self, "keypoint_std_px", self.keypoint_std_px, (n, k), np.float32)
         _check(self, "provenance", self.provenance, (n, k), np.uint8)
         _check(self, "raw_px", self.raw_px, (n, k, 2), np.float32)
+        if self.keypoints_m is not None:
+            _check(self, "keypoints_m", self.keypoints_m, (n, len(self.names_m), 3), np.float32)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pipeline.config import Config, TrackConfig
 from pipeline.errors import PoselineError
 from pipeline.models import nanodet
-from pipeline.models.base import People, letterbox, long_side, square_crops, suppress
+from pipeline.models.base import COCO_CLASSES, People, letterbox, long_side, square_crops, suppress
 from pipeline.models.blazepose import PAD, BlazePose, crop_frames
 from pipeline.models.combined import merge
 from pipeline.models.movenet import SinglePose, decode_all, decode_one, refine
-from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, network_digests, skeleton_of
+from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, run_facts
 from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
 from pipeline.observe import pose_people
 from pipeline.skeleton import BLAZEPOSE33
@@ -151,11 +151,14 @@ def test_suppress_is_greedy_suppression(rows, threshold):
 # --- NanoDet ---------------------------------------------------------------------------------------------------------
 
 
+PERSON = np.array([0])
+
+
 def nanodet_maps(h: int = 64, w: int = 96) -> list[np.ndarray]:
     """Maps of an image of (h, w) px without anybody."""
     maps = [np.zeros((124, h // s, w // s), np.float32) for s in nanodet.STRIDES]
     for m in maps:
-        m[: nanodet.N_CLASSES] = -9.0
+        m[: len(COCO_CLASSES)] = -9.0
     return maps
 
 
@@ -165,7 +168,7 @@ def test_nanodet_finds_the_known_box():
     maps[1][0, y, x] = 2.0
     for side, bins in enumerate((1, 2, 3, 10)):  # all weight on one bin: a whole number of strides
         maps[1][80 + 11 * side + bins, y, x] = 50.0
-    box, score = nanodet.decode(maps, 0.3)
+    box, score = nanodet.decode(maps, 0.3, PERSON)
     cx, cy = (x + 0.5) * stride, (y + 0.5) * stride
     np.testing.assert_allclose(box, [[cx - 16, cy - 32, cx + 48, cy + 160]], rtol=1e-5)
     np.testing.assert_allclose(score, [1 / (1 + np.exp(-2))], rtol=1e-6)
@@ -179,7 +182,7 @@ def test_nanodet_distances_are_expectations_over_the_bins(level):
     logits = rng.normal(0, 3, (4, 11)).astype(np.float32)
     maps[level][0, 1, 0] = 0.0
     maps[level][80:, 1, 0] = logits.ravel()
-    box, score = nanodet.decode(maps, 0.3)
+    box, score = nanodet.decode(maps, 0.3, PERSON)
     share = np.exp(logits.astype(np.float64))
     left, top, right, bottom = (share * np.arange(11)).sum(1) / share.sum(1) * stride
     cx, cy = 0.5 * stride, 1.5 * stride
@@ -190,12 +193,15 @@ def test_nanodet_distances_are_expectations_over_the_bins(level):
 def test_nanodet_takes_people_only_best_first():
     maps = nanodet_maps()
     maps[0][0, 1, 1], maps[2][0, 0, 1], maps[0][0, 3, 3] = 1.0, 3.0, -2.0
-    maps[0][nanodet.PERSON + 2, 5, 5] = 6.0  # a car
-    box, score = nanodet.decode(maps, 0.3)
+    maps[0][2, 5, 5] = 6.0  # a car
+    box, score = nanodet.decode(maps, 0.3, PERSON)
     assert len(box) == 2
     assert score[0] > score[1] > 0.3
     np.testing.assert_allclose((box[:, 0] + box[:, 2]) / 2, [1.5 * 32, 1.5 * 8])
-    box, score = nanodet.decode(nanodet_maps(), 0.3)
+    boxes, scores = nanodet.decode(maps, 0.3, np.array([0, 2]))  # people and cars
+    np.testing.assert_allclose((boxes[0, 0] + boxes[0, 2]) / 2, 5.5 * 8)
+    assert scores[0] > scores[1] == score[0]
+    box, score = nanodet.decode(nanodet_maps(), 0.3, PERSON)
     assert box.shape == (0, 4)
     assert score.shape == (0,)
 
@@ -367,7 +373,7 @@ def test_a_keypoint_at_a_known_place_comes_back_from_a_movenet_crop(name, box):
         return maps
 
     network = moved_to(SinglePose(pick_device("cpu", 1), name, 2), CropReader(answer))
-    keypoints, score, world = network.estimate(image[None], people_of(*[box] * 3))
+    keypoints, score, world, _ = network.estimate(image[None], people_of(*[box] * 3))
     assert world is None
     assert len(network.sessions[0].crops) == 3
     np.testing.assert_allclose(keypoints, np.broadcast_to(point, (3, 17, 2)), atol=0.4)
@@ -442,7 +448,7 @@ def test_keypoints_and_metres_come_back_from_a_turned_crop(blazepose, monkeypatc
 
     reader = CropReader(answer)
     monkeypatch.setattr(blazepose, "sessions", [reader])
-    keypoints, score, world = blazepose.estimate(image[None], People.concat([people] * 3))
+    keypoints, score, world, _ = blazepose.estimate(image[None], People.concat([people] * 3))
     np.testing.assert_allclose(keypoints, np.broadcast_to(wrist, (3, 33, 2)), atol=0.5)
     np.testing.assert_allclose(score, 0.75, atol=1e-4)
     np.testing.assert_allclose(world[:, BLAZEPOSE33.index("left_hip"), :2], np.tile(0.5 * up, (3, 1)), atol=1e-5)
@@ -500,12 +506,14 @@ def test_merging_does_not_change_what_went_in_and_nobody_is_nobody():
     [
         ({"detect": {"name": "yolo"}}, r"--detector yolo: no such network; choose one of .*nanodet"),
         ({"pose": {"name": "hrnet"}}, r"--pose hrnet: no such network; choose one of .*movenet-thunder"),
+        ({"detect": {"name": "mmdetect:x"}}, r"--detector mmdetect:x: no such network; .*mmdet:…, onnx:…"),
+        ({"detect": {"classes": ["dog"]}}, "--classes dog: .*add --detector nanodet"),
         ({"detect": {"name": "nanodet"}, "pose": {"name": "movenet-multipose"}}, "leave out --detector nanodet"),
     ],
 )
 def test_networks_that_cannot_be_used_are_named(settings_, message):
     config = Config.model_validate(settings_)
-    for ask in (check_names, skeleton_of, build_models):
+    for ask in (check_names, run_facts, build_models):
         with pytest.raises(PoselineError, match=message) as error:
             ask(config)
         assert "\n" not in str(error.value)
@@ -515,12 +523,12 @@ def test_every_listed_network_is_embedded_and_has_a_skeleton():
     for entry in (*DETECTORS.values(), *POSES.values()):
         assert all((ASSETS / file).is_file() for file in entry.files)
     for name in POSES:
-        assert skeleton_of(treadmill.config("movenet-multipose", name)) is POSES[name].skeleton
+        assert run_facts(treadmill.config("movenet-multipose", name)).skeleton is POSES[name].skeleton
 
 
 def test_models_know_their_files():
     config = treadmill.config(BOTH, "movenet-lightning")
-    digests = network_digests(config)
+    digests = run_facts(config).digests
     assert {s.file.name for s in treadmill.models(BOTH, "movenet-lightning").sessions} == set(digests)
     assert set(digests) == {"movenet-multipose.onnx", "nanodet.onnx", "movenet-lightning.onnx"}
     assert all(digests[name] == file_digest(ASSETS / name) for name in digests)
@@ -614,7 +622,7 @@ def test_every_pose_network_gives_plausible_poses(name):
 def test_blazepose_metres_are_those_of_a_person():
     models = treadmill.models("movenet-multipose", "blazepose-heavy")
     images = treadmill.half_size(0)
-    keypoints, _, world = models.pose.estimate(images, models.detector.detect(images))
+    keypoints, _, world, _ = models.pose.estimate(images, models.detector.detect(images))
     at = models.skeleton.index
     hips = world[:, [at("left_hip"), at("right_hip")]].mean(1)
     assert np.abs(hips).max() < 0.05

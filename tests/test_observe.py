@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config
 from pipeline.errors import PoselineError
-from pipeline.models.base import People
+from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
 from pipeline.observe import Chunk, between, frame_range, plan_chunks, pose_people, process_chunk, second_opinion
 from pipeline.skeleton import BLAZEPOSE33, COCO17
@@ -37,6 +37,7 @@ class Detector:
     """Sees one person in each picture, who moves by 10 px a frame up to frame 40, then back; notes the frames."""
 
     sessions: list = []  # noqa: RUF012
+    skeleton = COCO17
 
     def __init__(self):
         self.asked: list[int] = []
@@ -64,7 +65,7 @@ class Pose:
         assert (people.image < len(images)).all()
         low, size = people.box_px[:, None, :2], (people.box_px[:, 2:] - people.box_px[:, :2])[:, None]
         points = low + np.linspace(0, 1, 17)[:, None] * size
-        return points.astype(np.float32), np.full((len(people), 17), 0.8, np.float32), None
+        return Poses(points.astype(np.float32), np.full((len(people), 17), 0.8, np.float32))
 
 
 def stand_ins() -> Models:
@@ -314,7 +315,7 @@ class Answer:
     def estimate(self, images, people):
         n, k = self.keypoints.shape[:2]
         score = np.broadcast_to(self.score, (n, k)).astype(np.float32)
-        return self.keypoints.astype(np.float32), score.copy(), self.world
+        return Poses(self.keypoints.astype(np.float32), score.copy(), self.world)
 
 
 def posed(
@@ -407,7 +408,7 @@ def test_the_second_opinion_counts_by_its_scores():
     def moved(score, own_score):
         known = np.full((1, 17), own_score, np.float32)
         seen = np.full((1, 17), score, np.float32)
-        points, after = second_opinion(mine, seen, replace(people, keypoints_px=own, keypoint_score=known))
+        points, after, _, _ = second_opinion(Poses(mine, seen), replace(people, keypoints_px=own, keypoint_score=known))
         np.testing.assert_array_equal(after, seen)
         return float(points[0, 0, 0])
 

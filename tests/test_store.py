@@ -201,9 +201,9 @@ def test_foreign_files_are_no_parts(tmp_path):
             read_part(path)
 
 
-def test_a_part_of_an_unknown_skeleton_is_an_error(part):
+def test_a_part_without_a_skeleton_is_an_error(part):
     table = pq.read_table(part)
-    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"skeleton": b"hand21"}), part)
+    pq.write_table(table.replace_schema_metadata({b"digest": b"abc"}), part)
     with pytest.raises(PoselineError, match="damaged observations"):
         read_part(part)
 

@@ -66,6 +66,7 @@ def motion(
         keypoints_m=np.where(seen[:, None, None], numbers(n, k, 3, high=1.0), np.nan).astype(np.float32)
         if world
         else None,
+        names_m=skeleton.names if world else (),
     )
 
 
@@ -104,7 +105,7 @@ def test_columns_are_the_documented_ones_in_their_order_with_their_units(tmp_pat
 
 def test_no_column_is_without_a_unit():
     """A length, time or angle says so in its name; what has no unit is a count, a score or a state."""
-    for field in person_schema(BLAZEPOSE33, True, {}):
+    for field in person_schema(BLAZEPOSE33, BLAZEPOSE33.names, {}):
         unit = field.metadata[b"unit"].decode()
         if unit == "1":
             assert field.name == "frame" or field.name.endswith(("score", "_state")), field.name

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.skeleton import SKELETONS, Skeleton
+from pipeline.people import skeleton_of_run
+from pipeline.skeleton import Skeleton
 from pipeline.store import RunFolder, atomic, read_index
 
 SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but not visible
@@ -24,7 +25,7 @@ def export_coco(folder: RunFolder, path: Path) -> None:
     there is none. ``time_s`` stands with each image, ``score`` with each annotation.
     """
     manifest = folder.manifest()
-    skeleton = SKELETONS[manifest["skeleton"]]
+    skeleton = skeleton_of_run(folder)
     _, time_s, _ = read_index(folder)
     facts, (low, high) = manifest["video"], manifest["frames_observed"]
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as out:

@@ -1,44 +1,59 @@
-"""What detectors and pose networks share: people of a batch of images, scaling, crops, non-maximum suppression."""
+"""What detectors and pose networks share: people of a batch of images, poses, scaling, crops, suppression."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from pipeline.errors import PoselineError
 from pipeline.track.similarity import iou
+
+# The classes of COCO (Lin et al. 2014), in the order of its detectors.
+_COCO_CLASSES = (
+    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, "
+    "stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, "
+    "backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, "
+    "baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, "
+    "banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, "
+    "potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone, microwave, "
+    "oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush"
+)
+COCO_CLASSES = tuple(_COCO_CLASSES.split(", "))
 
 
 @dataclass(frozen=True)
 class People:
-    """N people in a batch of images, sorted by image. Poses are COCO-17; a score of 0 means no pose is known."""
+    """N people in a batch of images, sorted by image. Poses are of the detector's keypoint set; a score of 0 means that
+    no pose is known."""
 
     image: np.ndarray  # (N,) i64, row in the batch
     box_px: np.ndarray  # (N, 4) f32 x1 y1 x2 y2
     score: np.ndarray  # (N,) f32, the detector's own
-    keypoints_px: np.ndarray  # (N, 17, 2) f32
-    keypoint_score: np.ndarray  # (N, 17) f32
+    keypoints_px: np.ndarray  # (N, K, 2) f32, K = 17 for a detector of boxes
+    keypoint_score: np.ndarray  # (N, K) f32
 
     def __len__(self) -> int:
         return len(self.image)
 
     @classmethod
-    def from_boxes(cls, image: np.ndarray, box_px: np.ndarray, score: np.ndarray) -> People:
-        """People of whom only boxes are known."""
+    def from_boxes(cls, image: np.ndarray, box_px: np.ndarray, score: np.ndarray, k: int = 17) -> People:
+        """People of whom only boxes are known, with room for K keypoints."""
         n = len(image)
         return cls(
             np.asarray(image, np.int64),
             np.asarray(box_px, np.float32).reshape(n, 4),
             np.asarray(score, np.float32),
-            np.zeros((n, 17, 2), np.float32),
-            np.zeros((n, 17), np.float32),
+            np.zeros((n, k, 2), np.float32),
+            np.zeros((n, k), np.float32),
         )
 
     @classmethod
-    def empty(cls) -> People:
+    def empty(cls, k: int = 17) -> People:
         """Nobody."""
-        return cls.from_boxes(np.zeros(0), np.zeros((0, 4)), np.zeros(0))
+        return cls.from_boxes(np.zeros(0), np.zeros((0, 4)), np.zeros(0), k)
 
     @classmethod
     def concat(cls, parts: list[People]) -> People:
@@ -64,6 +79,15 @@ class People:
         box[:, 1::2] = box[:, 1::2].clip(0, height)
         keep = (box[:, 2] - box[:, 0] > 1) & (box[:, 3] - box[:, 1] > 1)
         return People(self.image, box, self.score, self.keypoints_px, self.keypoint_score).take(keep)
+
+
+class Poses(NamedTuple):
+    """What a pose network says of N people."""
+
+    keypoints_px: np.ndarray  # (N, K, 2) f32
+    score: np.ndarray  # (N, K) f32, 0…1
+    world_m: np.ndarray | None = None  # (N, K, 3) f32 metres about the hips
+    certainty: np.ndarray | None = None  # (N,) f32, 0…1: a person is there, where the keypoints cannot tell
 
 
 def letterbox(images: np.ndarray, long_px: int, multiple: int = 32) -> tuple[np.ndarray, float]:
@@ -95,6 +119,17 @@ def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
 def long_side(images: np.ndarray, share: float, least_px: int, most_px: int) -> int:
     """The network's longer input side for pictures of this size: a share of theirs, within limits."""
     return int(min(max(share * max(images.shape[1:3]), least_px), most_px))
+
+
+def class_rows(wanted: tuple[str, ...], known: tuple[str, ...], network: str) -> np.ndarray:
+    """(C,) indices of the wanted classes among the known ones; PoselineError for one that the network lacks."""
+    for name in wanted:
+        if name not in known:
+            some = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+            raise PoselineError(f"--classes {name}: {network} has no such class; it knows {some}")
+    if not wanted:
+        raise PoselineError("--classes: name at least one class, such as person")
+    return np.array([known.index(name) for name in wanted])
 
 
 def suppress(box: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:

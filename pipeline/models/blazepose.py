@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.models.base import People
+from pipeline.models.base import People, Poses
 from pipeline.models.runtime import ASSETS, Device, Session
 from pipeline.skeleton import BLAZEPOSE33, COCO17
 
@@ -30,7 +30,7 @@ class BlazePose:
         self.sessions = [Session(ASSETS / "blazepose-heavy.onnx", device)]
         self.batch = batch
 
-    def estimate(self, images: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def estimate(self, images: np.ndarray, people: People) -> Poses:
         """Keypoints (N, 33, 2) px, scores (N, 33) and world (N, 33, 3) m, all f32, of people in images (B, H, W, 3)."""
         centre, side, angle = crop_frames(people)
         keypoints = np.zeros((len(people), K, 2), np.float32)
@@ -54,7 +54,7 @@ class BlazePose:
             world[rows, :, 2] = metres[..., 2]
             seen = _sigmoid(points[..., 3]) * _sigmoid(points[..., 4])
             score[rows] = seen * out["presence"].reshape(-1, 1).clip(0, 1)
-        return keypoints, score, world
+        return Poses(keypoints, score, world)
 
 
 def crop_frames(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

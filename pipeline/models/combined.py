@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.models.base import People
 from pipeline.models.movenet import MultiPose
 from pipeline.models.nanodet import NanoDet
+from pipeline.skeleton import COCO17
 from pipeline.track.similarity import iou
 
 SAME = 0.5  # IoU from which a NanoDet box supports a MultiPose person
@@ -19,6 +20,8 @@ TAKEN = 0.6  # IoU from which a NanoDet box is no new person
 
 class Combined:
     """The default detector."""
+
+    skeleton = COCO17
 
     def __init__(self, multipose: MultiPose, nanodet: NanoDet):
         self.multipose, self.nanodet = multipose, nanodet

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.models.base import People, letterbox, long_side, square_crops
+from pipeline.models.base import People, Poses, letterbox, long_side, square_crops
 from pipeline.models.runtime import ASSETS, Device, Session
 from pipeline.skeleton import COCO17
 from pipeline.track.similarity import box_area, iou, suppress_duplicates
@@ -47,6 +47,8 @@ class MultiPose:
     Large people break into parts when the input is large, small ones vanish when it is small; each scale finds its own
     and duplicates between scales go by OKS.
     """
+
+    skeleton = COCO17
 
     def __init__(self, device: Device, long_sides: tuple[tuple[float, int, int], ...], threshold: float):
         self.sessions = [Session(ASSETS / "movenet-multipose.onnx", device)]
@@ -112,7 +114,7 @@ class SinglePose:
         self.sessions = [Session(ASSETS / f"{name}.onnx", device)]
         self.size, self.batch, self.prior_only = SINGLE[name], batch, prior_only
 
-    def estimate(self, images: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray, None]:
+    def estimate(self, images: np.ndarray, people: People) -> Poses:
         """Keypoints (N, 17, 2) f32 in image px and scores (N, 17) f32 of people in images (B, H, W, 3) u8 RGB."""
         keypoints = np.zeros((len(people), 17, 2), np.float32)
         score = np.zeros((len(people), 17), np.float32)
@@ -126,7 +128,7 @@ class SinglePose:
             for j, n in enumerate(rows):
                 xy, score[n] = decode_one({k: v[j] for k, v in out.items()}, cells[j], self.prior_only)
                 keypoints[n] = (xy * STRIDE - self.size / 2) / scale[j] + centre[j]
-        return keypoints, score, None
+        return Poses(keypoints, score)
 
 
 def decode_one(maps: dict[str, np.ndarray], box: np.ndarray, prior_only: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -1,64 +1,123 @@
-"""Every network poseline can run, in two explicit dicts, and the calls that build them."""
+"""Every network poseline can run: the embedded ones in two explicit dicts, families of files behind a prefix."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.config import Config, DetectConfig, PoseConfig
+from pipeline.config import Config, DetectConfig
 from pipeline.errors import PoselineError
-from pipeline.models.base import People
+from pipeline.models.base import People, Poses
 from pipeline.models.blazepose import BlazePose
 from pipeline.models.combined import Combined
 from pipeline.models.movenet import MultiPose, SinglePose
 from pipeline.models.nanodet import NanoDet
-from pipeline.models.runtime import ASSETS, Device, Session, file_digest, pick_device
+from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
+from pipeline.motion.lift import Lifter
 from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 
 
-class Detector(Protocol):
-    """Finds people in images (B, H, W, 3) u8 RGB."""
+class Timed(Protocol):
+    """A network that knows how long it has run."""
 
-    sessions: list[Session]
+    seconds: float
+    calls: int
+
+
+class Detector(Protocol):
+    """Finds people in images (B, H, W, 3) u8 RGB. Its people have keypoints of ``skeleton``, if it knows any."""
+
+    @property
+    def sessions(self) -> list[Any]: ...  # of Timed
+
+    @property
+    def skeleton(self) -> Skeleton: ...
 
     def detect(self, images: np.ndarray) -> People: ...
 
 
 class PoseNetwork(Protocol):
-    """Estimates the pose of people in images: keypoints (N, K, 2) px, scores (N, K), world (N, K, 3) m or None."""
+    """Estimates the pose of people in images (B, H, W, 3) u8 RGB; ``people`` bring boxes, and COCO-17 if known."""
 
-    sessions: list[Session]
+    @property
+    def sessions(self) -> list[Any]: ...  # of Timed
 
     @property
     def skeleton(self) -> Skeleton: ...
 
-    def estimate(self, images: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]: ...
+    def estimate(self, images: np.ndarray, people: People) -> Poses: ...
 
 
 class Entry(NamedTuple):
-    """What `poseline models` prints of a network."""
+    """An embedded network. ``build`` is None for a one-stage network, whose poses are the detector's."""
 
     files: tuple[str, ...]
-    skeleton: Skeleton | None
+    skeleton: Skeleton
     about: str
+    build: Callable[[Device, Config], Any] | None
+    has_world: bool = False
+
+
+class Facts(NamedTuple):
+    """What is known of a network before it is loaded."""
+
+    digests: dict[str, str]  # name: digest of all that decides its numbers
+    skeleton: Skeleton
+    one_stage: bool = False  # finds people and poses together
+    has_world: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def _multipose(device: Device, config: Config) -> MultiPose:
+    c: DetectConfig = config.detect
+    return MultiPose(device, tuple((s.share, s.least_px, s.most_px) for s in c.multipose_input), c.multipose_score)
+
+
+def _nanodet(device: Device, config: Config) -> NanoDet:
+    c = config.detect
+    s = c.nanodet_input
+    return NanoDet(device, s.share, s.least_px, s.most_px, c.nanodet_score, c.nms_iou, c.classes)
+
+
+def _combined(device: Device, config: Config) -> Combined:
+    return Combined(_multipose(device, config), _nanodet(device, config))
+
+
+def _single(name: str) -> Callable[[Device, Config], SinglePose]:
+    return lambda device, c: SinglePose(device, name, c.runtime.batch_people, c.pose.decode == "crop")
 
 
 ONE_STAGE = "movenet-multipose"
+MOVENET_NANODET = ("movenet-multipose.onnx", "nanodet.onnx")
 DETECTORS: dict[str, Entry] = {
     "movenet-multipose+nanodet": Entry(
-        ("movenet-multipose.onnx", "nanodet.onnx"), COCO17, "both together: cleanest scores, best recall (default)"
+        MOVENET_NANODET, COCO17, "both together: cleanest scores, best recall (default)", _combined
     ),
-    "movenet-multipose": Entry(("movenet-multipose.onnx",), COCO17, "clean on streets, cost independent of people"),
-    "nanodet": Entry(("nanodet.onnx",), None, "people of every size, more false alarms"),
+    "movenet-multipose": Entry(
+        ("movenet-multipose.onnx",), COCO17, "clean on streets, cost independent of people", _multipose
+    ),
+    "nanodet": Entry(("nanodet.onnx",), COCO17, "people of every size, more false alarms; --classes", _nanodet),
 }
 POSES: dict[str, Entry] = {
-    "movenet-thunder": Entry(("movenet-thunder.onnx",), COCO17, "accurate (default)"),
-    "movenet-lightning": Entry(("movenet-lightning.onnx",), COCO17, "4 times cheaper"),
-    "blazepose-heavy": Entry(("blazepose-heavy.onnx",), BLAZEPOSE33, "feet, and single-frame 3D"),
-    ONE_STAGE: Entry(("movenet-multipose.onnx",), COCO17, "one stage: the detector's own poses"),
+    "movenet-thunder": Entry(("movenet-thunder.onnx",), COCO17, "accurate (default)", _single("movenet-thunder")),
+    "movenet-lightning": Entry(("movenet-lightning.onnx",), COCO17, "4 times cheaper", _single("movenet-lightning")),
+    "blazepose-heavy": Entry(
+        ("blazepose-heavy.onnx",),
+        BLAZEPOSE33,
+        "feet, and single-frame 3D",
+        lambda device, c: BlazePose(device, c.runtime.batch_people),
+        has_world=True,
+    ),
+    ONE_STAGE: Entry(("movenet-multipose.onnx",), COCO17, "one stage: the detector's own poses", None),
 }
+# Networks in files, named PREFIX:REFERENCE. Each module has, imported when it is asked for,
+# detector_facts(reference, config), pose_facts(reference, config), build_detector(reference, device, config) and
+# build_pose(reference, device, config), which builds a detector where the facts say one stage.
+DETECTOR_FAMILIES = {"mmdet": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
+POSE_FAMILIES = {"mmpose": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
 
 
 class Models(NamedTuple):
@@ -70,64 +129,115 @@ class Models(NamedTuple):
     has_world: bool
 
     @property
-    def sessions(self) -> list[Session]:
-        return self.detector.sessions + (self.pose.sessions if self.pose else [])
+    def sessions(self) -> list[Any]:
+        return list(self.detector.sessions) + (list(self.pose.sessions) if self.pose else [])
 
 
-def _multipose(device: Device, c: DetectConfig) -> MultiPose:
-    return MultiPose(device, tuple((s.share, s.least_px, s.most_px) for s in c.multipose_input), c.multipose_score)
+def _split(name: str, families: dict[str, str]) -> tuple[Any, str]:
+    """(family's module, reference) of a name with a prefix; (None, name) of an embedded network."""
+    prefix, colon, reference = name.partition(":")
+    return (import_module(families[prefix]), reference) if colon and prefix in families else (None, name)
 
 
-def _nanodet(device: Device, c: DetectConfig) -> NanoDet:
-    s = c.nanodet_input
-    return NanoDet(device, s.share, s.least_px, s.most_px, c.nanodet_score, c.nms_iou)
+def _embedded_facts(option: str, name: str, known: dict[str, Entry], families: dict[str, str]) -> Facts:
+    if name not in known:
+        prefixes = ", ".join(f"{p}:…" for p in families)
+        raise PoselineError(f"{option} {name}: no such network; choose one of {', '.join(known)}, {prefixes}")
+    entry = known[name]
+    digests = {file: file_digest(ASSETS / file) for file in entry.files}
+    return Facts(digests, entry.skeleton, entry.build is None, entry.has_world)
 
 
-_BUILD_DETECTOR: dict[str, Callable[[Device, DetectConfig], Detector]] = {
-    "movenet-multipose+nanodet": lambda d, c: Combined(_multipose(d, c), _nanodet(d, c)),
-    "movenet-multipose": _multipose,
-    "nanodet": _nanodet,
-}
-_BUILD_POSE: dict[str, Callable[[Device, PoseConfig, int], PoseNetwork]] = {
-    "movenet-thunder": lambda d, c, batch: SinglePose(d, "movenet-thunder", batch, c.decode == "crop"),
-    "movenet-lightning": lambda d, c, batch: SinglePose(d, "movenet-lightning", batch, c.decode == "crop"),
-    "blazepose-heavy": lambda d, c, batch: BlazePose(d, batch),
-}
+def detector_facts(config: Config) -> Facts:
+    """What is known of the config's detector. Raises PoselineError for one that is not there."""
+    name = config.detect.name
+    family, reference = _split(name, DETECTOR_FAMILIES)
+    if family:
+        return family.detector_facts(reference, config)
+    facts = _embedded_facts("--detector", name, DETECTORS, DETECTOR_FAMILIES)
+    if name != "nanodet" and config.detect.classes != ("person",):
+        wanted = ",".join(config.detect.classes)
+        raise PoselineError(f"--classes {wanted}: {name} knows persons only; add --detector nanodet")
+    return facts
+
+
+def pose_facts(config: Config) -> Facts:
+    """What is known of the config's pose network. Raises PoselineError for one that is not there."""
+    family, reference = _split(config.pose.name, POSE_FAMILIES)
+    if family:
+        return family.pose_facts(reference, config)
+    return _embedded_facts("--pose", config.pose.name, POSES, POSE_FAMILIES)
 
 
 def check_names(config: Config) -> None:
-    """Raise PoselineError when the config names a network that is not there."""
-    for option, name, known in (("detector", config.detect.name, DETECTORS), ("pose", config.pose.name, POSES)):
-        if name not in known:
-            raise PoselineError(f"--{option} {name}: no such network; choose one of {', '.join(known)}")
-    if config.pose.name == ONE_STAGE and config.detect.name == "nanodet":
-        raise PoselineError(f"--pose {ONE_STAGE} takes its people from MultiPose: leave out --detector nanodet")
-    if config.pose.name == ONE_STAGE and config.observe.detect_every > 1:
-        raise PoselineError(f"--pose {ONE_STAGE} has poses where it detects only: set observe.detect_every=1")
+    """Raise PoselineError when the config names networks that are not there or do not go together."""
+    facts = pose_facts(config)
+    if not facts.one_stage:
+        detector_facts(config)
+        return
+    name, detector = config.pose.name, config.detect.name
+    fitting = ("movenet-multipose+nanodet", "movenet-multipose") if name == ONE_STAGE else (DetectConfig().name,)
+    if detector not in fitting:
+        raise PoselineError(f"--pose {name} finds its people by itself: leave out --detector {detector}")
+    if config.observe.detect_every > 1:
+        raise PoselineError(f"--pose {name} has poses where it detects only: set observe.detect_every=1")
 
 
 def build_models(config: Config) -> Models:
     """Load the networks that the config names. Raises PoselineError for unknown names, missing files, missing CUDA."""
     check_names(config)
     device = pick_device(config.runtime.device, config.runtime.threads)
-    if config.pose.name == ONE_STAGE:
-        return Models(_multipose(device, config.detect), None, COCO17, False)
-    detector = _BUILD_DETECTOR[config.detect.name](device, config.detect)
-    pose = _BUILD_POSE[config.pose.name](device, config.pose, config.runtime.batch_people)
-    return Models(detector, pose, pose.skeleton, config.pose.name == "blazepose-heavy")
+    facts = pose_facts(config)
+    family, reference = _split(config.pose.name, POSE_FAMILIES)
+    if facts.one_stage:
+        alone = family.build_pose(reference, device, config) if family else _multipose(device, config)
+        return Models(alone, None, facts.skeleton, facts.has_world)
+    detectors, boxes = _split(config.detect.name, DETECTOR_FAMILIES)
+    detector = (
+        detectors.build_detector(boxes, device, config) if detectors else _build(DETECTORS[boxes], device, config)
+    )
+    pose = family.build_pose(reference, device, config) if family else _build(POSES[reference], device, config)
+    return Models(detector, pose, facts.skeleton, facts.has_world)
 
 
-def network_digests(config: Config) -> dict[str, str]:
-    """File name: short digest, of every network that a run with this config uses; nothing is loaded."""
+def _build(entry: Entry, device: Device, config: Config) -> Any:
+    assert entry.build is not None
+    return entry.build(device, config)
+
+
+LIFTERS = ("blazepose", "none")  # of the pose network itself, or none; else mmpose:…
+_LIFTER_FAMILY = "pipeline.openmm.lifter"
+
+
+def _lifter_reference(config: Config) -> str:
+    prefix, _, reference = config.lift.name.partition(":")
+    if prefix != "mmpose" or not reference:
+        raise PoselineError(
+            f"--lifter {config.lift.name}: no such lifter; choose one of {', '.join(LIFTERS)}, mmpose:CONFIG@CHECKPOINT"
+        )
+    return reference
+
+
+def lifter_facts(config: Config) -> Facts:
+    """Digests and warnings of the config's lifter, which has no keypoint set of its own."""
+    if config.lift.name in LIFTERS:
+        return Facts({}, COCO17)
+    digests, warnings = import_module(_LIFTER_FAMILY).facts(_lifter_reference(config), config)
+    return Facts(digests, COCO17, warnings=tuple(warnings))
+
+
+def build_lifter(config: Config) -> Lifter | None:
+    """Load the config's lifter; None where the pose network's own 3D, or nothing, is wanted."""
+    if config.lift.name in LIFTERS:
+        return None
+    device = pick_device(config.runtime.device, config.runtime.threads)
+    return import_module(_LIFTER_FAMILY).build(_lifter_reference(config), device, config)
+
+
+def run_facts(config: Config) -> Facts:
+    """Digests of every network that a run with this config uses, its keypoint set and what there is to warn of."""
     check_names(config)
-    one_stage = config.pose.name == ONE_STAGE
-    files = POSES[config.pose.name].files + (() if one_stage else DETECTORS[config.detect.name].files)
-    return {name: file_digest(ASSETS / name) for name in sorted(set(files))}
-
-
-def skeleton_of(config: Config) -> Skeleton:
-    """The keypoint set that a run with this config produces."""
-    check_names(config)
-    skeleton = POSES[config.pose.name].skeleton
-    assert skeleton is not None
-    return skeleton
+    pose = pose_facts(config)
+    boxes = Facts({}, COCO17) if pose.one_stage else detector_facts(config)
+    digests = dict(sorted({**boxes.digests, **pose.digests}.items()))
+    return pose._replace(digests=digests, warnings=boxes.warnings + pose.warnings)

@@ -66,7 +66,8 @@ def assign(
     """
     config = _fit_to_length(config, time_s[slice(*frames)] if frames else time_s)
     tracker = Tracker(config, skeleton, size_px)
-    doubles = _Doubles(config.duplicate_oks, np.array(skeleton.sigmas))
+    chosen = skeleton.tracked
+    doubles = _Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen])
     columns = [np.zeros(0, np.int32)]
     for part in parts:
         _check_part(part, time_s, skeleton)
@@ -76,7 +77,7 @@ def assign(
             box, kp, kp_score = part.box_px[rows], part.keypoints_px[rows], part.keypoint_score[rows]
             ids[rows] = tracker.update(frame, float(time_s[frame]), box, part.score[rows], kp, kp_score)
             if rows.stop - rows.start > 1:
-                doubles.add(ids[rows], box, kp, kp_score)
+                doubles.add(ids[rows], box, kp[:, chosen], kp_score[:, chosen])
         columns.append(ids)
         if progress is not None and len(part):
             progress(int(part.frame[-1]) + 1)

@@ -29,7 +29,7 @@ _EPS_S = 1e-6  # slack of comparisons between time differences
 
 @dataclass
 class _Tracks:
-    """The people present, arrays in parallel: M tracklets, P = K + 2 points (keypoints, then two box corners)."""
+    """The people present, arrays in parallel: M tracklets, P points (the skeleton's tracked ones, two box corners)."""
 
     id: np.ndarray  # (M,) i32
     status: np.ndarray  # (M,) u8
@@ -90,9 +90,10 @@ class Tracker:
     def __init__(self, config: TrackConfig, skeleton: Skeleton, size_px: tuple[int, int]) -> None:
         self.config = config
         self.size_px = size_px
-        self._sigmas = np.array(skeleton.sigmas)
+        self._chosen = skeleton.tracked
+        self._sigmas = np.array(skeleton.sigmas)[self._chosen]
         self._mean_var = float(np.mean((2 * self._sigmas) ** 2))
-        free = [any(limb in name for limb in _LIMBS) for name in skeleton.names]
+        free = [any(limb in skeleton.names[k] for limb in _LIMBS) for k in self._chosen]
         self._weight = np.append(np.where(free, _FREE, _RIGID), [_CORNER, _CORNER])  # (P,)
         self.reset()
 
@@ -130,6 +131,7 @@ class Tracker:
             raise ValueError(f"tracker frames must rise, got {frame} after {self._frame}")
         ids = np.full(len(score), -1, np.int32)
         self._predict(frame, time_s)
+        keypoints_px, keypoint_score = keypoints_px[:, self._chosen], keypoint_score[:, self._chosen]
         points = np.concatenate([keypoints_px, box_px.reshape(-1, 2, 2)], axis=1, dtype=np.float64)  # (n, P, 2)
         point_score = np.concatenate([keypoint_score, np.ones((len(score), 2))], axis=1, dtype=np.float64)
 
