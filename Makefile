@@ -1,9 +1,10 @@
-# make demo: the main job on the clip in data/.  make test: the tests.  Each sets itself up on a fresh machine.
+# make demo: the main job on the clip in data/.  make test: the tests.  make openmm: MMDetection and MMPose beside it.
+# Each sets itself up on a fresh machine.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint openmm test-openmm clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +16,15 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest
+
+$(VENV)/.openmm: $(VENV)/.ready scripts/install_openmm.py
+	$(BIN)/python scripts/install_openmm.py
+	touch $@
+
+openmm: $(VENV)/.openmm
+
+test-openmm: openmm
+	$(BIN)/python -m pytest tests/openmm
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

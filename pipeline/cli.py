@@ -27,7 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 evaluation = typer.Typer(help="Measure accuracy against ground truth.", no_args_is_help=True)
+networks = typer.Typer(help="List networks; make ONNX files of others.")
 app.add_typer(evaluation, name="eval")
+app.add_typer(networks, name="models")
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 STOPPED = "stopped; run the same command again to go on"
@@ -251,15 +253,42 @@ def export_command(
     print(export_run(RunFolder.existing(run_folder), form, out))
 
 
-@app.command("models")
-def models_command() -> None:
-    """List the networks that --detector and --pose take."""
-    from pipeline.models.registry import DETECTORS, POSES
+@networks.callback(invoke_without_command=True)
+def models_command(context: typer.Context) -> None:
+    """List the networks that --detector, --pose and --lifter take; make ONNX files of others."""
+    from pipeline.models.registry import DETECTORS, FILES, POSES
 
+    if context.invoked_subcommand is not None:
+        return
     for option, known in (("--detector", DETECTORS), ("--pose", POSES)):
         for name, entry in known.items():
-            points = f"{len(entry.skeleton)} keypoints" if entry.skeleton and option == "--pose" else "boxes"
+            points = f"{len(entry.skeleton)} keypoints" if option == "--pose" else "boxes"
             print(f"{option:11}{name:27}{points:14}{entry.about}")
+    for option, name, about in FILES:
+        print(f"{option:11}{name:41}{about}")
+
+
+@networks.command("export")
+def models_export_command(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="mmpose:CONFIG@CHECKPOINT or mmdet:…")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    half: Annotated[bool, typer.Option("--half", help="Weights in half precision, for CUDA.")] = False,
+    random_weights: RandomOption = None,
+    trust_checkpoint: TrustOption = False,
+    sets: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Make an ONNX file of an OpenMMLab network, and verify that it answers as the network does."""
+    from pipeline.openmm.export import export
+
+    settings = _config(
+        "default",
+        sets,
+        random_weights=("runtime.random_weights", random_weights),
+        trust=("runtime.trust_checkpoint", trust_checkpoint or None),
+    )
+    for name, value in export(network, out, settings, half).items():
+        print(f"{name:20} {value}")
 
 
 @app.command("doctor")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distributions, version
 
+from pipeline.openmm.report import checks as openmm
+
 PACKAGES = (
     "numpy", "pandas", "pyarrow", "scipy", "av", "decord2", "lap", "filterpy", "onnxruntime", "pydantic", "typer",
 )  # fmt: skip
@@ -22,6 +24,7 @@ def checks() -> Iterator[Check]:
             yield False, name, f"missing: pip install {name}"
     yield _opencv()
     yield from _networks()
+    yield from openmm()
 
 
 def _opencv() -> Check:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -27,6 +28,10 @@ _LIGHTNESS = np.array([0.299, 0.587, 0.114])  # of red, green and blue (BT.601 l
 _LEAST_LIGHT = 120  # of a person's colour, so that boxes show on dark ground and dark letters on labels
 _BODY = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _MINOR = 0.6  # size of face, hand and foot, relative to the body's limbs and joints
+_HEAD = ("nose", "eye", "ear")
+_FINE = 0.25  # of fingers and of the lines of a face
+_FINE_PX = 150  # length of a person from which on these are more than a blot
+_FINE_NAME = re.compile(r"face_\d+|.*(hand_root|(thumb|forefinger|middle_finger|ring_finger|pinky_finger)\d)")
 _RING = 1.4  # radius of an interpolated joint's ring, relative to a measured joint's dot
 _DETAIL = 70  # limb widths in a person's length from which on face, hands and feet are more than a blot
 _BITS = 4  # cv2 takes coordinates in 1/16 px, so that slow movements do not jump from pixel to pixel
@@ -51,6 +56,7 @@ class Sizes(NamedTuple):
     box: int  # line width
     label: int  # height
     detail: bool  # whether there is room for face, hands and feet
+    fine: bool  # whether there is room for fingers and the lines of a face
 
 
 class _Plan(NamedTuple):
@@ -61,6 +67,9 @@ class _Plan(NamedTuple):
     limb_weight: np.ndarray  # (M,) relative width
     joints: tuple[int, ...]
     weight: np.ndarray  # (K,) relative radius
+    fine: np.ndarray  # (K,) bool: fingers and the face's points, of which a whole body has a hundred
+    face: np.ndarray  # (K,) bool: the face's points
+    head: np.ndarray  # (K,) bool: nose, eyes and ears
 
 
 def draw_people(image: np.ndarray, people: Iterable[Person], skeleton: Skeleton) -> None:
@@ -78,7 +87,7 @@ def draw_people(image: np.ndarray, people: Iterable[Person], skeleton: Skeleton)
         with _faded(image, extent, 1.0 if person.measured else BRIDGED_OPACITY):
             draw_skeleton(image, person, skeleton, sizes)
     for person, extent in shown:
-        draw_label(image, person, extent, sizes_of(extent, size_px))
+        draw_label(image, person, extent, sizes_of(extent, size_px), skeleton)
 
 
 def visible_extent(person: Person, size_px: tuple[int, int]) -> np.ndarray | None:
@@ -101,7 +110,8 @@ def sizes_of(extent: np.ndarray, size_px: tuple[int, int]) -> Sizes:
     limb = max(min(max(0.0125 * person, 0.002 * picture), 0.0085 * picture), 1.2)
     label = max(min(max(0.075 * person, 0.021 * picture), 0.034 * picture), 14)
     box = max(1, round(0.0018 * picture))
-    return Sizes(limb, 0.85 * limb + 0.4, max(0.22 * limb, 0.7), box, round(label), bool(person >= _DETAIL * limb))
+    detail, fine = bool(person >= _DETAIL * limb), bool(person >= _FINE_PX)
+    return Sizes(limb, 0.85 * limb + 0.4, max(0.22 * limb, 0.7), box, round(label), detail, fine)
 
 
 @cache
@@ -122,6 +132,12 @@ def person_colour(person_id: int) -> Colour:
 def _plan(skeleton: Skeleton) -> _Plan:
     body = np.array([name.rsplit("_", 1)[-1] in _BODY for name in skeleton.names])
     limbs = np.array(skeleton.limbs, np.intp).reshape(-1, 2)
+    # Points without a limb, such as corners of the eyes, are left out, unless the set is mostly made of them.
+    linked = np.isin(np.arange(len(skeleton)), limbs)
+    cloud = ~linked & (linked.mean() < 0.5)
+    face = np.array([name.startswith("face_") for name in skeleton.names])
+    fine = cloud | np.array([_FINE_NAME.fullmatch(name) is not None for name in skeleton.names])
+    weight = np.where(body, 1.0, np.where(fine, _FINE, _MINOR))
     sides = []
     for a, b in skeleton.limbs:
         between = {skeleton.side(a), skeleton.side(b)}
@@ -129,23 +145,32 @@ def _plan(skeleton: Skeleton) -> _Plan:
     return _Plan(
         limbs,
         tuple(sides),
-        np.where(body[limbs].all(1), 1.0, _MINOR),
-        tuple(int(k) for k in np.unique(limbs)),  # points without a limb, such as corners of the eyes, are left out
-        np.where(body, 1.0, _MINOR),
+        weight[limbs].min(1, initial=1.0),
+        tuple(int(k) for k in np.flatnonzero((linked & ~face) | cloud)),  # a face is lines only
+        weight,
+        fine,
+        face,
+        np.array([name.rsplit("_", 1)[-1] in _HEAD for name in skeleton.names]),
     )
 
 
 def draw_skeleton(image: np.ndarray, person: Person, skeleton: Skeleton, sizes: Sizes) -> None:
     """Limbs whose ends are both known, and joints: dots where measured, rings where interpolated.
 
-    Face, hands and feet are left out where they would be a blot.
+    Face, hands and feet are left out where they would be a blot. Fingers and the lines of a face are thin, and their
+    joints too small for rings.
     """
     plan = _plan(skeleton)
     known = _drawable(person, image.shape)
     if not sizes.detail:
         known &= plan.weight == 1
-    hollow = person.state == INTERPOLATED
+    if not sizes.fine:
+        known &= ~plan.fine
+    if known[plan.face].sum() > plan.face.sum() / 2:
+        known &= ~plan.head  # the face says it better
+    hollow = (person.state == INTERPOLATED) & ~plan.fine
     radius = sizes.joint * plan.weight
+    edge = np.where(plan.fine, 0.5, 1.0) * sizes.outline
     rows = np.flatnonzero(known[plan.limbs].all(1))
     ends = person.keypoints_px[plan.limbs[rows]].astype(np.float64)  # (m, 2, 2)
     gap = np.where(hollow, _RING * radius, 0.0)[plan.limbs[rows]]  # rings stay empty inside
@@ -153,11 +178,11 @@ def draw_skeleton(image: np.ndarray, person: Person, skeleton: Skeleton, sizes: 
     joints = [k for k in plan.joints if known[k]]
     at = _fixed(np.where(known[:, None], person.keypoints_px, 0.0))
     # All edges go below all fills, so that crossing limbs and joints read as one figure.
-    for quad in _quads(ends, gap, half + sizes.outline):
+    for quad in _quads(ends, gap, half + edge[plan.limbs[rows]].min(1, initial=sizes.outline)):
         if quad is not None:
             cv2.fillConvexPoly(image, quad, OUTLINE, cv2.LINE_AA, _BITS)
     for k in joints:
-        _draw_joint(image, at[k], radius[k], OUTLINE, bool(hollow[k]), sizes.outline)
+        _draw_joint(image, at[k], radius[k], OUTLINE, bool(hollow[k]), edge[k])
     for row, quad in zip(rows, _quads(ends, gap, half), strict=True):
         if quad is not None:
             cv2.fillConvexPoly(image, quad, SIDE_COLOURS[plan.limb_side[row]], cv2.LINE_AA, _BITS)
@@ -244,14 +269,15 @@ def draw_box(image: np.ndarray, person: Person, sizes: Sizes) -> None:
             cv2.line(image, (x, y), (x, min(y + dash, y2)), colour, sizes.box)
 
 
-def draw_label(image: np.ndarray, person: Person, extent: np.ndarray, sizes: Sizes) -> None:
+def draw_label(image: np.ndarray, person: Person, extent: np.ndarray, sizes: Sizes, skeleton: Skeleton) -> None:
     """The person's id on a small rounded plate above the head, moved as far as needed to lie in the picture."""
     plate, alpha = _label(str(person.person_id), sizes.label, person_colour(person.person_id))
     h, w = alpha.shape[:2]
     height, width = image.shape[:2]
     if h > height or w > width:
         return
-    nose = person.keypoints_px[0] if _drawable(person, image.shape)[0] else None
+    known = skeleton.names[0] == "nose" and _drawable(person, image.shape)[0]
+    nose = person.keypoints_px[0] if known else None
     centre = (extent[0] + extent[2]) / 2 if nose is None else min(max(float(nose[0]), extent[0]), extent[2])
     x = int(min(max(round(centre - w / 2), 0), width - w))
     y = int(min(max(round(extent[1] - h - sizes.box), 0), height - h))

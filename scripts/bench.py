@@ -14,6 +14,7 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
 import bench_detect
+import bench_models
 import bench_overhead
 
 app = typer.Typer(help="Measure poseline.", no_args_is_help=True, add_completion=False)
@@ -49,6 +50,16 @@ def detect(
 ) -> None:
     """Recall and precision of people in single frames against true boxes."""
     bench_detect.measure(clip, gt, every, config, sets or [])
+
+
+@app.command()
+def models(
+    clip: Annotated[Path, typer.Argument(exists=True)],
+    environment: Annotated[Path, typer.Option(help="Virtual environment of the peers; made where missing.")],
+    repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 3,
+) -> None:
+    """Frames/s of the same networks and weights in poseline, MMPose's inferencer and rtmlib."""
+    bench_models.measure(clip, environment, repeat)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@ import pytest
 
 from pipeline import draw
 from pipeline.draw import Person, draw_people, person_colour
-from pipeline.skeleton import BLAZEPOSE33, COCO17
+from pipeline.models.wholebody_sets import FACE, WHOLEBODY133
+from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.types import INTERPOLATED, MEASURED, MISSING
 from tests import synthetic
 
@@ -123,6 +124,49 @@ def test_face_of_a_small_person_is_left_out():
     p = person({0: (60.0, 225.0), 1: (62.0, 223.0)}, box_px=np.array([40, 210, 80, 300], np.float32))
     draw_people(image, [p], COCO17)
     assert not changed(image)[216:234, 50:70].any()
+
+
+def whole_body() -> Person:
+    """Somebody from in front: a body and a round face, whose points but the jaw's lie in one place."""
+    body = walker()
+    xy, state = np.full((133, 2), np.nan, np.float32), np.full(133, MISSING, np.uint8)
+    xy[:17], state[:17] = body.keypoints_px, MEASURED
+    xy[:5] = [(320, 122), (328, 112), (312, 112), (336, 115), (304, 115)]
+    turn = np.linspace(0, np.pi, 17)
+    xy[FACE.start : FACE.start + 17] = np.stack([320 - 40 * np.cos(turn), 200 + 30 * np.sin(turn)], 1)
+    xy[FACE.start + 17 : FACE.stop] = (320, 170)
+    state[FACE] = MEASURED
+    return Person(1, np.array([220, 100, 420, 450], np.float32), xy, state, True)
+
+
+def test_a_face_of_lines_is_thin_and_stands_for_the_bodys_eyes_and_ears():
+    image, p = picture(), whole_body()
+    draw_people(image, [p], WHOLEBODY133)
+    chin = image[215:245, 320].astype(int)
+    assert 1 <= (np.abs(chin - GREY).sum(1) > 60).sum() <= 4
+    assert not changed(image)[106:126, 300:340].any()  # no sticks from eye to ear
+    limb = draw.sizes_of(p.box_px, (640, 480)).limb
+    assert limb > 4  # what a body's limb takes there
+    lost = p.state.copy()
+    lost[FACE] = MISSING
+    image = picture()
+    draw_people(image, [p._replace(state=lost)], WHOLEBODY133)
+    assert changed(image)[106:126, 300:340].any()
+
+
+def test_face_and_fingers_of_a_small_person_are_left_out():
+    image, p = picture(), whole_body()
+    box = np.array([300, 120, 340, 250], np.float32)
+    draw_people(image, [p._replace(box_px=box)], WHOLEBODY133)
+    assert not changed(image)[222:240, 310:330].any()
+
+
+def test_a_set_without_limbs_is_drawn_as_dots():
+    cloud = Skeleton("cloud", tuple(f"kpt_{i}" for i in range(106)), (), (0.01,) * 106)
+    image = picture()
+    draw_people(image, [person({3: (300.0, 250.0)}, k=106)], cloud)
+    assert changed(image)[249:252, 299:302].any()
+    assert changed(image)[240:260, 290:310].sum() < 40
 
 
 def test_nearer_people_and_labels_are_on_top():

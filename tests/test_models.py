@@ -591,8 +591,8 @@ def test_multipose_poses_come_with_its_people():
     assert inside.all(2).mean() > 0.95
 
 
-@pytest.mark.parametrize("name", POSES)
-def test_every_pose_network_gives_plausible_poses(name):
+@pytest.mark.parametrize("name", [name for name, entry in POSES.items() if "nose" in entry.skeleton.names])
+def test_every_network_of_bodies_gives_plausible_poses(name):
     """All three stand: shoulders, hips, knees and ankles from top to bottom, left and right where they are."""
     models = treadmill.models("movenet-multipose", name)
     config = treadmill.config("movenet-multipose", name)

@@ -15,8 +15,17 @@ from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
-from pipeline.observe import Chunk, between, frame_range, plan_chunks, pose_people, process_chunk, second_opinion
-from pipeline.skeleton import BLAZEPOSE33, COCO17
+from pipeline.observe import (
+    Chunk,
+    as_coco,
+    between,
+    frame_range,
+    plan_chunks,
+    pose_people,
+    process_chunk,
+    second_opinion,
+)
+from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.types import Frames, Observations, VideoInfo
 from tests import synthetic, treadmill
 
@@ -465,3 +474,61 @@ def test_a_wider_skeleton_keeps_its_own_points():
     out = pose_people(np.zeros((1, 8, 8, 3), np.uint8), np.array([5]), people, models, Config())
     np.testing.assert_allclose(out.keypoints_px, points[1:], rtol=1e-5)
     np.testing.assert_array_equal(out.world_m, world[1:])
+
+
+# --- networks of other keypoint sets ---------------------------------------------------------------------------------
+
+HANDS = Skeleton("hands", tuple(f"left_hand_{i}" for i in range(4)), (), (0.03,) * 4)
+
+
+class Posed(Detector):
+    """Sees one person, with a pose of another keypoint set."""
+
+    def __init__(self, skeleton):
+        super().__init__()
+        self.skeleton = skeleton
+
+
+def test_a_detectors_pose_of_another_set_reaches_the_pose_network_as_coco():
+    turned = Skeleton("turned", COCO17.names[::-1], (), COCO17.sigmas[::-1])
+    seen: list[People] = []
+
+    class Hints(Answer):
+        def estimate(self, images, people):
+            seen.append(people)
+            return super().estimate(images, people)
+
+    mine = np.arange(34, dtype=np.float32).reshape(1, 17, 2)
+    people = replace(
+        People.from_boxes(np.zeros(1), [[0, 0, 99, 99]], np.ones(1)),
+        keypoints_px=mine,
+        keypoint_score=np.linspace(0.1, 0.9, 17, dtype=np.float32)[None],
+    )
+    models = Models(Posed(turned), Hints(mine), COCO17, False)
+    pose_people(np.zeros((1, 8, 8, 3), np.uint8), np.array([0]), people, models, Config())
+    np.testing.assert_array_equal(seen[0].keypoints_px, mine[:, ::-1])
+    np.testing.assert_array_equal(seen[0].keypoint_score, people.keypoint_score[:, ::-1])
+
+
+def test_points_a_detector_lacks_are_not_known():
+    people = People.from_boxes(np.zeros(2), np.tile([0, 0, 9, 9], (2, 1)), np.ones(2), k=4)
+    people.keypoint_score[:] = 0.9
+    hints = as_coco(people, HANDS)
+    assert hints.keypoints_px.shape == (2, 17, 2)
+    assert not hints.keypoint_score.any()
+
+
+def test_hidden_hands_hide_nobody():
+    """A network that sees no point of a person may still be sure of the person, whom the box then tells apart."""
+    boxes = np.array([[0, 0, 100, 300], [4, 2, 103, 300], [150, 0, 250, 300]], np.float32)
+    people = People.from_boxes(np.zeros(3), boxes, np.array([0.9, 0.8, 0.7]))
+
+    class Hidden(Answer):
+        def estimate(self, images, people):
+            return super().estimate(images, people)._replace(certainty=np.full(3, 0.9, np.float32))
+
+    models = Models(Detector(), Hidden(np.zeros((3, 4, 2)), 0.0, HANDS), HANDS, False)
+    out = pose_people(np.zeros((1, 8, 8, 3), np.uint8), np.array([3]), people, models, Config())
+    np.testing.assert_array_equal(out.box_px, boxes[[0, 2]])  # the second is the first again
+    np.testing.assert_allclose(out.score, np.sqrt(0.9 * np.array([0.9, 0.7])), rtol=1e-6)
+    assert not out.keypoint_score.any()

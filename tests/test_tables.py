@@ -161,6 +161,18 @@ def test_values_come_back_and_missing_is_null_or_empty(tmp_path):
     assert '"' not in text
 
 
+def test_joints_that_only_a_lifter_knows_come_last(tmp_path):
+    person = motion(range(5))
+    metres = np.arange(30, dtype=np.float32).reshape(5, 2, 3)
+    lifted = replace(person, keypoints_m=metres, names_m=("pelvis", "left_knee"))
+    write_person(tmp_path, lifted, COCO17, METADATA)
+    table = pq.read_table(tmp_path / "person_0001.parquet")
+    assert table.column_names[-3:] == ["pelvis_x_m", "pelvis_y_m", "pelvis_z_m"]
+    assert [n for n in table.column_names if n.endswith("_m")][:3] == [f"left_knee_{axis}_m" for axis in "xyz"]
+    np.testing.assert_array_equal(table["pelvis_y_m"].to_numpy(), metres[:, 0, 1])
+    np.testing.assert_array_equal(table["left_knee_z_m"].to_numpy(), metres[:, 1, 2])
+
+
 @pytest.mark.parametrize("row_group", [7, 4096])
 def test_csv_and_parquet_say_the_same(tmp_path, monkeypatch, row_group):
     monkeypatch.setattr(tables, "ROW_GROUP", row_group)
@@ -434,6 +446,29 @@ def test_metres_stay_with_their_person_and_frame(tmp_path, scene):
             np.testing.assert_array_equal(w, of_pose[tuple(raw.tolist())])
             found += 1
     assert found == len(obs)
+
+
+class Upright:
+    """Lifts everybody to one knee above the pelvis."""
+
+    names, sessions = ("pelvis", "left_knee"), ()
+
+    def lift(self, motion, skeleton, size_px):
+        assert skeleton is COCO17
+        assert size_px == (1920, 1080)
+        metres = np.zeros((len(motion), 2, 3), np.float32)
+        metres[:, 1, 1] = motion.frame
+        return metres
+
+
+def test_a_lifter_sees_each_person_whole(tmp_path, scene):
+    folder, info = run_folder(tmp_path, scene.observations, 100)
+    build_people(folder, info, Config(), "abc", lambda stage, done: None, Upright())
+    for file in folder.people.glob("*.parquet"):
+        table = pd.read_parquet(file)
+        assert (table["left_knee_y_m"] == table["frame"]).all()
+        assert (table["pelvis_z_m"] == 0).all()
+        assert "right_knee_x_m" not in table
 
 
 def test_facts_of_the_run_are_in_every_table(tmp_path, scene):

@@ -6,11 +6,11 @@ large as the circle around the body times 1.25, and turned so that the torso poi
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from pipeline.models.base import People, Poses
 from pipeline.models.runtime import ASSETS, Device, Session
+from pipeline.models.turned import Views, rotation, to_image, turned_crops
 from pipeline.skeleton import BLAZEPOSE33, COCO17
 
 SIZE = 256  # px, side of the crop
@@ -32,24 +32,18 @@ class BlazePose:
 
     def estimate(self, images: np.ndarray, people: People) -> Poses:
         """Keypoints (N, 33, 2) px, scores (N, 33) and world (N, 33, 3) m, all f32, of people in images (B, H, W, 3)."""
-        centre, side, angle = crop_frames(people)
+        views = crop_frames(people)
         keypoints = np.zeros((len(people), K, 2), np.float32)
         score = np.zeros((len(people), K), np.float32)
         world = np.zeros((len(people), K, 3), np.float32)
         for start in range(0, len(people), self.batch):
             rows = np.arange(start, min(start + self.batch, len(people)))
-            crops = np.empty((len(rows), SIZE, SIZE, 3), np.float32)
-            for j, n in enumerate(rows):
-                matrix = _to_crop(centre[n], side[n], angle[n])
-                # cv2 counts pixel centres from 0, we from .5.
-                matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5
-                crops[j] = cv2.warpAffine(images[people.image[n]], matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR) / 255.0
+            crops = turned_crops(images, people.image[rows], views.take(rows), SIZE)
             out = self.sessions[0].run(crops)
             points = out["landmarks"].reshape(-1, N_OUT, 5)[:, :K]
             metres = out["world"].reshape(-1, N_OUT, 3)[:, :K]
-            turn = _rotation(angle[rows])  # (n, 2, 2) crop axes in the image
-            offset = (points[..., :2] - SIZE / 2) * (side[rows] / SIZE)[:, None, None]
-            keypoints[rows] = np.einsum("nij,nkj->nki", turn, offset) + centre[rows, None]
+            keypoints[rows] = to_image(points[..., :2], views.take(rows), SIZE)
+            turn = rotation(views.angle[rows])  # (n, 2, 2) crop axes in the image
             world[rows, :, :2] = np.einsum("nij,nkj->nki", turn, metres[..., :2])
             world[rows, :, 2] = metres[..., 2]
             seen = _sigmoid(points[..., 3]) * _sigmoid(points[..., 4])
@@ -57,8 +51,8 @@ class BlazePose:
         return Poses(keypoints, score, world)
 
 
-def crop_frames(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre (N, 2) px, side (N,) px and clockwise turn (N,) rad of each person's crop.
+def crop_frames(people: People) -> Views:
+    """The view of each person's crop.
 
     From the detector's pose where hips and shoulders are seen, else upright around the box.
     """
@@ -76,20 +70,7 @@ def crop_frames(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         edge = np.max(np.abs(box[n].reshape(2, 2) - hips))
         centre[n], side[n] = hips, 2 * max(reach, min(edge, 1.3 * reach)) * PAD
         angle[n] = np.arctan2(up[0], -up[1])
-    return centre, side, angle
-
-
-def _to_crop(centre: np.ndarray, side: float, angle: float) -> np.ndarray:
-    """(2, 3) f64 affine map from image px to crop px."""
-    scale = SIZE / side
-    turn = _rotation(np.array([angle]))[0].T * scale
-    return np.concatenate([turn, (SIZE / 2 - turn @ centre)[:, None]], 1)
-
-
-def _rotation(angle: np.ndarray) -> np.ndarray:
-    """(N, 2, 2) rotations by angle (N,) rad, clockwise in a picture whose y points down."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
+    return Views(centre, side, angle)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from pipeline.models.combined import Combined
 from pipeline.models.movenet import MultiPose, SinglePose
 from pipeline.models.nanodet import NanoDet
 from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
+from pipeline.models.wholebody import WholeBody
+from pipeline.models.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
 from pipeline.motion.lift import Lifter
 from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 
@@ -90,7 +92,13 @@ def _single(name: str) -> Callable[[Device, Config], SinglePose]:
     return lambda device, c: SinglePose(device, name, c.runtime.batch_people, c.pose.decode == "crop")
 
 
+def _part(name: str) -> Callable[[Device, Config], WholeBody]:
+    return lambda device, c: WholeBody(device, c.runtime.batch_people, name, c.pose.decode == "crop")
+
+
 ONE_STAGE = "movenet-multipose"
+_BODY_FILES = ("movenet-thunder.onnx", "blazepose-heavy.onnx")  # of whole bodies
+_HAND_FILES, _FACE_FILES = ("handlandmark-full.onnx",), ("facemesh.onnx",)
 MOVENET_NANODET = ("movenet-multipose.onnx", "nanodet.onnx")
 DETECTORS: dict[str, Entry] = {
     "movenet-multipose+nanodet": Entry(
@@ -111,6 +119,11 @@ POSES: dict[str, Entry] = {
         lambda device, c: BlazePose(device, c.runtime.batch_people),
         has_world=True,
     ),
+    "wholebody": Entry(
+        (*_BODY_FILES, *_HAND_FILES, *_FACE_FILES), WHOLEBODY133, "body, feet, face and hands", _part("wholebody")
+    ),
+    "hands": Entry((*_BODY_FILES, *_HAND_FILES), HANDS42, "both hands, 21 keypoints each", _part("hands")),
+    "face": Entry((*_BODY_FILES, *_FACE_FILES), FACE68, "the face", _part("face")),
     ONE_STAGE: Entry(("movenet-multipose.onnx",), COCO17, "one stage: the detector's own poses", None),
 }
 # Networks in files, named PREFIX:REFERENCE. Each module has, imported when it is asked for,
@@ -118,6 +131,15 @@ POSES: dict[str, Entry] = {
 # build_pose(reference, device, config), which builds a detector where the facts say one stage.
 DETECTOR_FAMILIES = {"mmdet": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
 POSE_FAMILIES = {"mmpose": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
+FILES = (
+    ("--detector", "mmdet:CONFIG@CHECKPOINT", "any detector of MMDetection (needs the OpenMMLab packages)"),
+    ("--detector", "onnx:FILE", "RTMDet or YOLOX"),
+    ("--pose", "mmpose:CONFIG@CHECKPOINT", "any pose network of MMPose (needs the OpenMMLab packages)"),
+    ("--pose", "onnx:FILE", "RTMPose and other SimCC networks, RTMO"),
+    ("--lifter", "blazepose", "the 3D of --pose blazepose-heavy (default)"),
+    ("--lifter", "mmpose:CONFIG@CHECKPOINT", "VideoPose3D, SimpleBaseline3D, MotionBERT"),
+    ("--lifter", "none", "no 3D"),
+)
 
 
 class Models(NamedTuple):

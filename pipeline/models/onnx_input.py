@@ -1,0 +1,123 @@
+"""Pictures as the networks in ONNX files want them: fitted or cropped, in planes of floats, in batches.
+
+Geometry and pixel values follow mmdet's and mmpose's own pipelines to the bit, also where those count pixel centres from
+0: only then are our numbers theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from pipeline.models.runtime import Session
+
+PAD = 114  # grey beside a picture that does not fill the input
+
+
+class Pixels(NamedTuple):
+    """Values that a network wants: (pixel - mean) / std, in the order of its planes."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    rgb: bool  # red first; else blue first
+
+
+# What the published configs of mmdet and mmpose say, by layout. rtmlib feeds its pose networks blue first though the
+# configs turn the order (bgr_to_rgb); ours is the configs'.
+PIXELS = {
+    "rtmdet": Pixels((103.53, 116.28, 123.675), (57.375, 57.12, 58.395), False),
+    "yolox": Pixels((0, 0, 0), (1, 1, 1), False),
+    "rtmo": Pixels((0, 0, 0), (1, 1, 1), False),
+    "simcc": Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), True),
+    "heatmap": Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), True),
+}
+
+
+class Planes:
+    """Pictures to planes of floats, by a table of the 256 values of each channel."""
+
+    def __init__(self, pixels: Pixels):
+        values = np.arange(256, dtype=np.float32)
+        scales = zip(np.float32(pixels.mean), np.float32(pixels.std), strict=True)
+        tables = [(values - mean) / std for mean, std in scales]  # in f32, as torch computes them
+        self.channels = list(zip((0, 1, 2) if pixels.rgb else (2, 1, 0), tables, strict=True))
+
+    def fill(self, image: np.ndarray, planes: np.ndarray) -> None:
+        """Write an image (h, w, 3) u8 RGB into planes (3, h, w) f32."""
+        split = cv2.split(image)
+        for plane, (channel, table) in zip(planes, self.channels, strict=True):
+            cv2.LUT(split[channel], table, dst=plane)
+
+
+def fitted(images: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Images (B, H, W, 3) scaled to fit ``size`` (w, h), at the top left of grey; and the scale (2,) of x and y.
+
+    Sides are rounded as mmcv rounds them, so that the two scales differ a little.
+    """
+    b, height, width = images.shape[:3]
+    scale = min(size[0] / width, size[1] / height)
+    w, h = int(width * scale + 0.5), int(height * scale + 0.5)
+    out = np.full((b, size[1], size[0], 3), PAD, np.uint8)
+    for i in range(b):
+        out[i, :h, :w] = cv2.resize(images[i], (w, h), interpolation=cv2.INTER_LINEAR)
+    return out, np.array([w / width, h / height], np.float32)
+
+
+def views(box: np.ndarray, size: tuple[int, int], padding: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (N, 2) and sides (N, 2) in image px of crops around boxes (N, 4), as wide and high as ``size`` (w, h) asks.
+
+    Crops are ``padding`` times the box on the side that fills them.
+    """
+    box = box.astype(np.float32)
+    side = (box[:, 2:] - box[:, :2]) * np.float32(padding)
+    centre = (box[:, 2:] + box[:, :2]) * np.float32(0.5)
+    ratio = size[0] / size[1]
+    w, h = side[:, :1], side[:, 1:]
+    wide = w > h * np.float32(ratio)
+    return centre, np.where(wide, np.hstack([w, w / np.float32(ratio)]), np.hstack([h * np.float32(ratio), h]))
+
+
+def matrices(centre: np.ndarray, side: np.ndarray, size: tuple[int, int], udp: bool) -> np.ndarray:
+    """(N, 2, 3) maps from the image to crops of ``size`` (w, h), pixel centres counted from 0.
+
+    With ``udp`` the outermost pixel centres fall together (Huang et al. 2020, "The Devil Is in the Details"), else the
+    crop's middle does, and one scale, that of the width, holds for both axes.
+    """
+    if udp:
+        scale = (np.array(size) - 1) / side  # (N, 2)
+        shift = scale * (0.5 * side - centre)
+        out = np.zeros((len(centre), 2, 3), np.float32)
+        out[:, 0, 0], out[:, 1, 1], out[:, :, 2] = scale[:, 0], scale[:, 1], shift
+        return out
+    source = np.empty((len(centre), 3, 2), np.float32)
+    source[:, 0], source[:, 1] = centre, centre
+    source[:, 1, 0] -= side[:, 0] / 2
+    # The third point lies at a right angle, as far away.
+    source[:, 2] = source[:, 1]
+    source[:, 2, 1] += source[:, 0, 0] - source[:, 1, 0]
+    w, h = size
+    target = np.array([[w / 2, h / 2], [0, h / 2], [0, h / 2 + w / 2]], np.float32)
+    return np.array([cv2.getAffineTransform(s, target) for s in source]).reshape(-1, 2, 3)
+
+
+def to_image(points: np.ndarray, centre: np.ndarray, side: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Points (N, K, 2) of crops of ``size`` (w, h) in image px, f32."""
+    out = points.astype(np.float64) / np.array(size) * side[:, None] + centre[:, None] - 0.5 * side[:, None]
+    return out.astype(np.float32)
+
+
+def batches(session: Session, planes: np.ndarray, fixed: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """(first row, outputs) of a network for planes (N, 3, h, w), all at once or as many as its input is fixed to."""
+    if fixed is None:
+        yield 0, session.run(planes)
+        return
+    for start in range(0, len(planes), fixed):
+        some = planes[start : start + fixed]
+        lacking = fixed - len(some)
+        if lacking:
+            some = np.concatenate([some, np.zeros((lacking, *planes.shape[1:]), np.float32)])
+        made = session.run(np.ascontiguousarray(some))
+        yield start, {name: array[: fixed - lacking] for name, array in made.items()}

@@ -1,0 +1,1 @@
+"""MMDetection and MMPose as families of networks; imported only when a config names one."""

@@ -1,0 +1,267 @@
+"""Do poseline's backends say what the OpenMMLab calls say? Prints two Markdown tables; needs make openmm.
+
+python scripts/parity.py [CLIP] [--frames 4] [--onnx-dir DIR]
+
+1. mmdet's inference_detector and mmpose's inference_topdown and inference_bottomup against poseline's torch backend.
+2. poseline's torch backend against its ONNX backend, on files that `poseline models export` makes.
+
+Weights are random (seed 0), which changes nothing in what is compared; since they see nobody, the last layer of
+detectors and one-stage networks is shifted until they see something.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from pipeline.config import Config, with_settings  # noqa: E402
+from pipeline.models.base import People  # noqa: E402
+from pipeline.models.registry import build_models  # noqa: E402
+from pipeline.openmm import compat  # noqa: E402
+from pipeline.video.decode import open_reader  # noqa: E402
+from pipeline.video.index import index_video  # noqa: E402
+
+SCORE = 0.3
+DETECTORS = {
+    "RTMDet nano": "rtmdet_nano_320-8xb32_coco-person",
+    "RTMDet tiny": "rtmdet_tiny_8xb32-300e_coco",
+    "YOLOX tiny": "yolox_tiny_8xb8-300e_coco",
+}
+TOP_DOWN = {
+    "RTMPose t": "rtmpose-t_8xb256-420e_coco-256x192",
+    "HRNet w32": "td-hm_hrnet-w32_8xb64-210e_coco-256x192",
+    "SimCC ResNet-50": "simcc_res50_8xb64-210e_coco-256x192",
+    "RLE ResNet-50": "td-reg_res50_rle-8xb64-210e_coco-256x192",
+    "RTMPose m, whole body": "rtmpose-m_8xb64-270e_coco-wholebody-256x192",
+    "RTMPose m, hand": "rtmpose-m_8xb256-210e_hand5-256x256",
+    "RTMPose m, face": "rtmpose-m_8xb64-120e_lapa-256x256",
+    "RTMPose m, animal": "rtmpose-m_8xb64-210e_ap10k-256x256",
+}
+ONE_STAGE = {
+    "RTMO s": "rtmo-s_8xb32-600e_coco-640x640",
+    "YOLOX-Pose tiny": "yoloxpose_tiny_4xb64-300e_coco-416",
+    "AE HRNet w32": "ae_hrnet-w32_8xb24-300e_coco-512x512",
+    "CID HRNet w32": "cid_hrnet-w32_8xb20-140e_coco-512x512",
+}
+ONNX_DETECTORS, ONNX_POSES = ("RTMDet nano", "RTMDet tiny"), ("RTMPose t", "RTMPose m, whole body", "RTMPose m, hand")
+
+
+class Row(NamedTuple):
+    """What one network's two ways differ by, and take."""
+
+    points: int
+    people: int
+    difference_px: float
+    difference_score: float
+    theirs_ms: float  # per frame
+    ours_ms: float
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(exists=True)] = ROOT / "data" / "treadmill.mp4",
+    frames: Annotated[int, typer.Option(min=1)] = 4,
+    threads: Annotated[int, typer.Option()] = 2,
+) -> None:
+    """Print both tables."""
+    compat.ensure()
+    info = index_video(clip)
+    with open_reader(info) as reader:
+        images = next(reader.read(0, min(frames, len(info)), frames)).image
+    config = with_settings(
+        Config(), ["runtime.random_weights=0", f"runtime.threads={threads}", f"detect.score={SCORE}"]
+    )
+    print(f"{len(images)} frames of {clip.name}, {images.shape[2]} × {images.shape[1]}, {threads} threads\n")
+    _head("OpenMMLab, ms a frame", "poseline, ms a frame")
+    for shown, name in DETECTORS.items():
+        _line(shown, detector_row(images, with_settings(config, [f"detect.name=mmdet:{name}"])))
+    for shown, name in TOP_DOWN.items():
+        _line(shown, pose_row(images, with_settings(config, [f"pose.name=mmpose:{name}"])))
+    for shown, name in ONE_STAGE.items():
+        _line(shown, one_stage_row(images, with_settings(config, [f"pose.name=mmpose:{name}"])))
+    print()
+    _head("torch, ms a frame", "ONNX Runtime, ms a frame")
+    with tempfile.TemporaryDirectory() as folder:
+        for shown in ONNX_DETECTORS:
+            _line(shown, onnx_detector_row(images, config, DETECTORS[shown], Path(folder) / "det.onnx"))
+        for shown in ONNX_POSES:
+            _line(shown, onnx_pose_row(images, config, TOP_DOWN[shown], Path(folder) / "pose.onnx"))
+
+
+def _head(theirs: str, ours: str) -> None:
+    print(f"| network | points | people | largest difference, px | in scores | {theirs} | {ours} |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+
+
+def _line(name: str, row: Row) -> None:
+    print(
+        f"| {name} | {row.points or 'box'} | {row.people} | {row.difference_px:.1g} | {row.difference_score:.1g} "
+        f"| {row.theirs_ms:.0f} | {row.ours_ms:.0f} |",
+        flush=True,
+    )
+
+
+# --- OpenMMLab against poseline --------------------------------------------------------------------------------------
+
+
+def detector_row(images: np.ndarray, config: Config) -> Row:
+    """Boxes of `mmdet.apis.inference_detector` and ours, of persons above the threshold."""
+    from mmdet.apis import inference_detector
+
+    network = build_models(config).detector
+    see_somebody(network.loaded.model.bbox_head)  # type: ignore[attr-defined]
+    ours, ours_ms = timed(lambda: network.detect(images), len(images))
+    model = network.loaded.model  # type: ignore[attr-defined]
+    theirs, theirs_ms = timed(
+        lambda: scoped("mmdet", lambda: [inference_detector(model, bgr(i)) for i in images]), len(images)
+    )
+    parts = []
+    for i, result in enumerate(theirs):
+        found = result.pred_instances
+        keep = (found.scores > SCORE) & (found.labels == 0)
+        parts.append(
+            People.from_boxes(np.full(int(keep.sum()), i), found.bboxes[keep].numpy(), found.scores[keep].numpy())
+        )
+    reference = People.concat(parts).clipped(*images.shape[1:3])
+    return Row(0, len(ours), *_differ(ours, reference, ours.box_px, reference.box_px), theirs_ms, ours_ms)
+
+
+def pose_row(images: np.ndarray, config: Config) -> Row:
+    """Poses of `mmpose.apis.inference_topdown` and ours, in the same boxes."""
+    from mmpose.apis import inference_topdown
+
+    network = build_models(config).pose
+    assert network is not None
+    people = _people(images)
+    poses, ours_ms = timed(lambda: network.estimate(images, people), len(images))
+    model = network.loaded.model  # type: ignore[attr-defined]
+
+    def ask() -> list[Any]:
+        return [r for i, image in enumerate(images) for r in inference_topdown(model, bgr(image), people.of(i).box_px)]
+
+    theirs, theirs_ms = timed(lambda: scoped("mmpose", ask), len(images))
+    points = np.concatenate([r.pred_instances.keypoints for r in theirs])
+    score = np.concatenate([r.pred_instances.keypoint_scores for r in theirs]).clip(0, 1)
+    apart = (float(np.abs(points - poses.keypoints_px).max()), float(np.abs(score - poses.score).max()))
+    return Row(len(network.skeleton), len(people), *apart, theirs_ms, ours_ms)
+
+
+def one_stage_row(images: np.ndarray, config: Config) -> Row:
+    """People with poses of `mmpose.apis.inference_bottomup` and ours."""
+    from mmpose.apis import inference_bottomup
+
+    network = build_models(config).detector
+    model = network.loaded.model  # type: ignore[attr-defined]
+    see_somebody(model.head)
+    ours, ours_ms = timed(lambda: network.detect(images), len(images))
+
+    def ask() -> list[Any]:
+        return [inference_bottomup(model, bgr(image))[0].pred_instances for image in images]
+
+    theirs, theirs_ms = timed(lambda: scoped("mmpose", ask), len(images))
+    worst = 0.0
+    for i, found in enumerate(theirs):
+        points = np.asarray(found.keypoints, np.float32).reshape(-1, len(network.skeleton), 2)
+        for mine in ours.of(i).keypoints_px:
+            worst = max(worst, float(np.abs(points - mine).max((1, 2)).min()))
+    return Row(len(network.skeleton), len(ours), worst, 0.0, theirs_ms, ours_ms)
+
+
+# --- torch against ONNX ----------------------------------------------------------------------------------------------
+
+
+def onnx_detector_row(images: np.ndarray, config: Config, name: str, file: Path) -> Row:
+    """Boxes of the torch backend and of the exported file, at a threshold that random weights reach."""
+    from pipeline.openmm.export import export
+
+    config = with_settings(config, ["detect.score=0.008"])
+    torch_net = build_models(with_settings(config, [f"detect.name=mmdet:{name}"])).detector
+    export(f"mmdet:{name}", file, config)
+    onnx_net = build_models(with_settings(config, [f"detect.name=onnx:{file}"])).detector
+    reference, torch_ms = timed(lambda: torch_net.detect(images), len(images))
+    ours, onnx_ms = timed(lambda: onnx_net.detect(images), len(images))
+    return Row(0, len(ours), *_differ(ours, reference, ours.box_px, reference.box_px), torch_ms, onnx_ms)
+
+
+def onnx_pose_row(images: np.ndarray, config: Config, name: str, file: Path) -> Row:
+    """Poses of the torch backend and of the exported file, in the same boxes."""
+    from pipeline.openmm.export import export
+
+    torch_net = build_models(with_settings(config, [f"pose.name=mmpose:{name}"])).pose
+    export(f"mmpose:{name}", file, config)
+    onnx_net = build_models(with_settings(config, [f"pose.name=onnx:{file}"])).pose
+    assert torch_net is not None
+    assert onnx_net is not None
+    people = _people(images)
+    reference, torch_ms = timed(lambda: torch_net.estimate(images, people), len(images))
+    ours, onnx_ms = timed(lambda: onnx_net.estimate(images, people), len(images))
+    apart = np.abs(ours.keypoints_px - reference.keypoints_px).max(), np.abs(ours.score - reference.score).max()
+    return Row(len(torch_net.skeleton), len(people), float(apart[0]), float(apart[1]), torch_ms, onnx_ms)
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def _differ(a: People, b: People, of_a: np.ndarray, of_b: np.ndarray) -> tuple[float, float]:
+    """Largest difference of values and of scores of the same people; infinite when there are not as many."""
+    if len(a) != len(b):
+        return float("inf"), float("inf")
+    if not len(a):
+        return 0.0, 0.0
+    return float(np.abs(of_a - of_b).max()), float(np.abs(a.score - b.score).max())
+
+
+def _people(images: np.ndarray) -> People:
+    """Four boxes in each picture: a person's, a wide one, one that leaves the picture, a small one."""
+    height, width = images.shape[1:3]
+    shares = np.array([(0.1, 0.2, 0.4, 0.9), (0.2, 0.5, 0.9, 0.7), (-0.1, 0.3, 0.3, 1.1), (0.6, 0.6, 0.65, 0.75)])
+    boxes = (shares * [width, height, width, height]).astype(np.float32)
+    return People.from_boxes(
+        np.repeat(np.arange(len(images)), 4), np.tile(boxes, (len(images), 1)), np.full(4 * len(images), 0.9)
+    )
+
+
+def see_somebody(head: Any) -> None:
+    """Shift the last layer of a network of random weights until it is sure of somebody."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in head.named_parameters():
+            if parameter.ndim == 1 and "convs" not in name and name.endswith("bias"):
+                parameter += 6.0 if "cls" in name or "obj" in name else 1.0 if "reg" in name else 0.0
+
+
+def scoped(scope: str, call: Callable[[], Any]) -> Any:
+    """Call with the registry that the package's own calls expect."""
+    from mmengine.registry import DefaultScope
+
+    from pipeline.openmm.load import quiet
+
+    with DefaultScope.overwrite_default_scope(scope), quiet():
+        return call()
+
+
+def timed(call: Callable[[], Any], frames: int) -> tuple[Any, float]:
+    """The result and the milliseconds a frame of the second of two calls."""
+    call()
+    start = time.perf_counter()
+    result = call()
+    return result, 1000 * (time.perf_counter() - start) / frames
+
+
+def bgr(image: np.ndarray) -> np.ndarray:
+    """As OpenMMLab reads files."""
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+if __name__ == "__main__":
+    typer.run(main)

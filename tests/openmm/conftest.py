@@ -1,0 +1,28 @@
+"""These tests need the OpenMMLab packages (make test-openmm installs them); without them none is collected."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.models.runtime import Device, pick_device
+from pipeline.openmm import compat
+from tests import treadmill
+
+ABSENT = compat.missing()
+collect_ignore_glob = ["test_*.py"] if ABSENT else []
+
+
+def pytest_report_header() -> str:
+    return f"openmm: not tested, for want of {', '.join(ABSENT)}" if ABSENT else "openmm: tested"
+
+
+@pytest.fixture(scope="session")
+def device() -> Device:
+    return pick_device("cpu", 1)
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    """Two frames (2, 480, 272, 3) u8 RGB of the clip."""
+    return treadmill.half_size(0, 33)
