@@ -1,9 +1,9 @@
 """Keypoint sets of networks whose files do not tell theirs, by name and by the number of points.
 
 Facts of the data sets, with names, limbs and sigmas as MMPose's metadata has them (Apache-2.0): COCO (Lin et al. 2014),
-COCO-WholeBody (Jin et al. 2020) with its hands and faces, Halpe-26 (Li et al. 2020), LaPa's face of 106 points (Liu et al.
-2020), CrowdPose (Li et al. 2019), MPII (Andriluka et al. 2014), Human-Art (Ju et al. 2023), AP-10K (Yu et al. 2021) and
-Animal-Pose (Cao et al. 2019). LaPa publishes no sigmas: .05 for each point.
+COCO-WholeBody (Jin et al. 2020) with its hands and faces, Halpe-26 (Li et al. 2020), LaPa's face of 106 points (Liu et
+al. 2020), CrowdPose (Li et al. 2019), MPII (Andriluka et al. 2014), Human-Art (Ju et al. 2023), AP-10K (Yu et al. 2021)
+and Animal-Pose (Cao et al. 2019). LaPa publishes no sigmas: .05 for each point.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _BODY_SIGMAS = "26 25 25 35 35 79 79 72 72 62 62 107 107 87 87 89 89"
 HALPE26 = _set(
     "halpe26",
     f"{_BODY} head neck hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel",
-    "15-13 13-11 11-19 16-14 14-12 12-19 17-18 18-19 18-5 5-7 7-9 18-6 6-8 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6 15-20 15-22 "
-    "15-24 16-21 16-23 16-25",
+    "15-13 13-11 11-19 16-14 14-12 12-19 17-18 18-19 18-5 5-7 7-9 18-6 6-8 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6 15-20 "
+    "15-22 15-24 16-21 16-23 16-25",
     f"{_BODY_SIGMAS} 26 26 66 79 79 79 79 79 79",
 )
 HUMANART21 = _set(
@@ -42,8 +42,8 @@ HUMANART21 = _set(
 )
 CROWDPOSE14 = _set(
     "crowdpose14",
-    "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee "
-    "left_ankle right_ankle top_head neck",
+    "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee "
+    "right_knee left_ankle right_ankle top_head neck",
     "10-8 8-6 11-9 9-7 6-7 0-6 1-7 0-1 0-2 1-3 2-4 3-5 12-13 1-13 0-13",
     "79 79 72 72 62 62 107 107 87 87 89 89 79 79",
 )
@@ -56,8 +56,8 @@ MPII16 = _set(
 )
 AP10K = _set(
     "ap10k",
-    "L_Eye R_Eye Nose Neck Root_of_tail L_Shoulder L_Elbow L_F_Paw R_Shoulder R_Elbow R_F_Paw L_Hip L_Knee L_B_Paw R_Hip "
-    "R_Knee R_B_Paw",
+    "L_Eye R_Eye Nose Neck Root_of_tail L_Shoulder L_Elbow L_F_Paw R_Shoulder R_Elbow R_F_Paw L_Hip L_Knee L_B_Paw "
+    "R_Hip R_Knee R_B_Paw",
     "0-1 0-2 1-2 2-3 3-4 3-5 5-6 6-7 3-8 8-9 9-10 4-11 11-12 12-13 4-14 14-15 15-16",
     "25 25 26 35 35 79 72 62 79 72 62 107 87 89 107 87 89",
     "0-1 5-8 6-9 7-10 11-14 12-15 13-16",
@@ -91,8 +91,8 @@ def _lapa() -> Skeleton:
         limbs += [(i, i + 1) for i in range(first, last)] + [(last, first)] * closed
     swaps = _pairs(
         "32-0 31-1 30-2 29-3 28-4 27-5 26-6 25-7 24-8 23-9 22-10 21-11 20-12 19-13 18-14 17-15 46-33 45-34 44-35 43-36 "
-        "42-37 50-38 49-39 48-40 47-41 65-55 64-56 63-57 62-58 61-59 79-66 78-67 77-68 76-69 75-70 82-71 81-72 80-73 83-74 "
-        "90-84 89-85 88-86 91-95 92-94 100-96 99-97 101-103 105-104"
+        "42-37 50-38 49-39 48-40 47-41 65-55 64-56 63-57 62-58 61-59 79-66 78-67 77-68 76-69 75-70 82-71 81-72 80-73 "
+        "83-74 90-84 89-85 88-86 91-95 92-94 100-96 99-97 101-103 105-104"
     )
     return Skeleton("face106", tuple(f"kpt_{i}" for i in range(106)), tuple(limbs), (SIGMA,) * 106, swaps)
 
@@ -117,7 +117,7 @@ def by_name(name: str, k: int) -> Skeleton:
         fitting = [s.name for s in SETS.values() if len(s) == k]
         wanted = f"choose {' or '.join(fitting)}, or" if fitting else "no known set has so many;"
         raise PoselineError(
-            f"pose.keypoints={name}: has {len(SETS[name])} points where the network has {k}; {wanted} leave the setting out"
+            f"pose.keypoints={name}: has {len(SETS[name])} points where the network has {k}; {wanted} leave it out"
         )
     return SETS[name]
 

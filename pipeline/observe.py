@@ -139,7 +139,7 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     else:
         people = as_coco(people, models.detector.skeleton)
         poses = models.pose.estimate(images, people)
-        if skeleton is COCO17:
+        if models.seconded:
             poses = second_opinion(poses, people)
     keypoints, score, world = poses[:3]
     # score[:, tracked] would lie in memory by columns, and the mean's last bit depend on how many people there are.
@@ -149,7 +149,7 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     keep = np.zeros(len(people), bool)
     for i in range(len(images)):
         rows = np.flatnonzero((people.image == i) & (certainty >= config.pose.min_score))
-        keep[_distinct(rows, keypoints, score, certainty, spare, skeleton, config.pose.duplicate_oks)] = True
+        keep[_distinct(rows, keypoints, score, certainty, spare, models, config.pose.duplicate_oks)] = True
     return Observations(
         frame=frame[people.image[keep]].astype(np.int64),
         box_px=people.box_px[keep].astype(np.float32),
@@ -177,14 +177,15 @@ def _judged(skeleton: Skeleton) -> np.ndarray:
 
 
 def second_opinion(poses: Poses, people: People) -> Poses:
-    """Poses whose keypoints (N, 17, 2) are averaged with the detector's own where both agree; scores stay."""
-    keypoints, score = poses.keypoints_px, poses.score
+    """Poses whose body (the first 17 points) is averaged with the detector's own where both agree; scores stay."""
+    keypoints, score = poses.keypoints_px[:, : len(COCO17)], poses.score[:, : len(COCO17)]
     side = np.sqrt(box_area(people.box_px))[:, None]
     agree = np.linalg.norm(keypoints - people.keypoints_px, axis=2) < AGREE * side
     weight = np.where(agree, SECOND_OPINION * people.keypoint_score, 0)[..., None]
     own = score[..., None] + 1e-6
-    mixed = (keypoints * own + people.keypoints_px * weight) / (own + weight)
-    return poses._replace(keypoints_px=mixed.astype(np.float32))
+    mixed = poses.keypoints_px.copy()
+    mixed[:, : len(COCO17)] = (keypoints * own + people.keypoints_px * weight) / (own + weight)
+    return poses._replace(keypoints_px=mixed)
 
 
 def _distinct(
@@ -193,7 +194,7 @@ def _distinct(
     score: np.ndarray,
     certainty: np.ndarray,
     people: People,
-    skeleton: Skeleton,
+    models: Models,
     threshold: float,
 ) -> list[int]:
     """The rows of one frame that are people of their own, best first kept.
@@ -201,6 +202,7 @@ def _distinct(
     Where two overlap, the pose network may see the same one twice. The weaker then falls back on the detector's own
     pose if that is another person's; ``keypoints``, ``score`` and ``certainty`` are changed in place for it.
     """
+    skeleton, body = models.skeleton, slice(len(COCO17))
     kept: list[int] = []
     area = BODY_SHARE * box_area(people.box_px)
     # A network that knows a point cannot be seen gives it a score of 0, and no place.
@@ -220,12 +222,14 @@ def _distinct(
 
     for row in rows[np.argsort(-certainty[rows], kind="stable")]:
         if likeness(keypoints[row], row) > threshold:
-            own = people.keypoints_px[row]
-            if skeleton is not COCO17 or not people.keypoint_score[row].any():
+            if not models.seconded or not people.keypoint_score[row].any():
                 continue
+            own = keypoints[row].copy()
+            own[body] = people.keypoints_px[row]
             if likeness(own, row) > FALLBACK_OKS:
                 continue
-            keypoints[row], score[row] = own, people.keypoint_score[row]
+            keypoints[row], score[row] = own, 0
+            score[row, body] = people.keypoint_score[row]
             certainty[row] *= FALLBACK_DISCOUNT
         kept.append(int(row))
     return kept

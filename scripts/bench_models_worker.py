@@ -7,6 +7,7 @@ python bench_models_worker.py NAME FOLDER CLIP          runs one contestant: see
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -29,11 +30,11 @@ def networks(folder: Path, clip: Path) -> dict[str, Any]:
     Their scores depend on the picture and their sizes do not; all that comes before is as costly as with real weights.
     """
     import torch
-    from mmdet.apis import inference_detector, init_detector
 
     from pipeline.openmm import compat, zoo
 
     compat.ensure()
+    from mmdet.apis import inference_detector, init_detector
     from mmengine.config import Config
     from mmpose.apis import init_model
 
@@ -133,6 +134,7 @@ def inferencer(folder: Path, clip: Path) -> dict[str, Any]:
     from pipeline.openmm import compat
 
     compat.ensure()
+    os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # it knows no other way; the file is our own
     from mmpose.apis import MMPoseInferencer
 
     start = time.perf_counter()

@@ -9,6 +9,7 @@ do import is installed by name. torch is left alone where there is one.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import subprocess
 import sys
@@ -25,29 +26,45 @@ MMCV = "mmcv-lite==2.1.0"
 MMPRETRAIN = ("mmpretrain==1.2.0", ("einops", "modelindex"))
 
 
+CHECK = """
+import sys
+from pipeline.openmm.report import checks
+found = list(checks())
+for good, what, detail in found:
+    print(f"  {'' if good else 'WRONG: '}{what:20} {detail}")
+sys.exit(not all(good for good, _, _ in found))
+"""
+
+
 def main() -> int:
     """Install, check, and say what is there; 1 when something does not work."""
+    parser = argparse.ArgumentParser(description="Install MMDetection and MMPose beside poseline.")
+    parser.add_argument("--with-mmpretrain", action="store_true", help="also MMPretrain, for ViTPose")
+    options = parser.parse_args()
+    if _missing("pipeline"):
+        return _fail("this Python has no poseline: first python -m pip install . in poseline's folder")
     if _missing("torch"):
         _pip(TORCH)
     _pip(*IMPORTED)
     compiled = not _missing("mmcv") and not _missing("mmcv._ext")
     _pip("--no-deps", *PACKAGES, *(() if compiled else (MMCV,)))
-    if "--with-mmpretrain" in sys.argv[1:]:
+    if options.with_mmpretrain:
         _pip(*MMPRETRAIN[1])
         _pip("--no-deps", MMPRETRAIN[0])
     opencv = sorted({d.metadata["Name"] for d in distributions() if (d.metadata["Name"] or "").startswith("opencv")})
     if len(opencv) > 1:
-        print(f"openmm: {', '.join(opencv)} overwrite one another: uninstall all, install opencv-python-headless")
-        return 1
+        return _fail(f"{', '.join(opencv)} overwrite one another: uninstall all, install opencv-python-headless")
+    print("openmm: checking", flush=True)
     # In a process of its own: this one has not seen what was installed.
-    code = (
-        "from pipeline.openmm.report import checks\nfor good, what, detail in checks(): print(f'  {what:20} {detail}')"
-    )
-    code += "\nfrom pipeline.openmm.compat import ensure\nensure()"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code])
-    if done.returncode:
-        print("openmm: installed, but does not import; see above")
-    return done.returncode
+    if subprocess.run([sys.executable, "-W", "ignore", "-c", CHECK]).returncode:
+        return _fail("installed, but something is wrong; see above")
+    print("openmm: ready")
+    return 0
+
+
+def _fail(reason: str) -> int:
+    print(f"openmm: {reason}", file=sys.stderr)
+    return 1
 
 
 def _missing(name: str) -> bool:

@@ -341,7 +341,7 @@ def posed(
             keypoints_px=own,
             keypoint_score=np.full(own.shape[:2], 0.6, np.float32),
         )
-    models = Models(Detector(), Answer(keypoints, pose_score), COCO17, False)
+    models = Models(Detector(), Answer(keypoints, pose_score), COCO17, False, seconded=True)
     config = Config.model_validate({"pose": pose})
     return pose_people(np.zeros((1, 8, 8, 3), np.uint8), np.array([42]), people, models, config)
 
@@ -532,3 +532,35 @@ def test_hidden_hands_hide_nobody():
     np.testing.assert_array_equal(out.box_px, boxes[[0, 2]])  # the second is the first again
     np.testing.assert_allclose(out.score, np.sqrt(0.9 * np.array([0.9, 0.7])), rtol=1e-6)
     assert not out.keypoint_score.any()
+
+
+def test_only_networks_that_gain_from_it_hear_the_detector():
+    """MoveNet does; the poses of a network of the user's own are stored as they are."""
+    keypoints = ONE[None] + np.float32(3)
+    people = replace(
+        People.from_boxes(np.zeros(1), synthetic.boxes(ONE[None]), np.array([0.9])),
+        keypoints_px=ONE[None].astype(np.float32),
+        keypoint_score=np.full((1, 17), 0.9, np.float32),
+    )
+    image = np.zeros((1, 8, 8, 3), np.uint8)
+    for seconded in (True, False):
+        models = Models(Detector(), Answer(keypoints), COCO17, False, seconded)
+        out = pose_people(image, np.array([0]), people, models, Config())
+        assert np.array_equal(out.keypoints_px, keypoints.astype(np.float32)) != seconded
+
+
+def test_a_whole_body_is_corrected_in_its_body_alone():
+    whole = Skeleton("whole", (*COCO17.names, "left_thumb"), COCO17.limbs, (*COCO17.sigmas, 0.03))
+    mine = np.concatenate([WALKERS[:2], WALKERS[:2, :1]], 1)
+    both = np.stack([mine[0], mine[0]])  # the network sees the nearer person twice
+    people = replace(
+        People.from_boxes(np.zeros(2), synthetic.boxes(WALKERS[:2]), np.array([0.9, 0.8])),
+        keypoints_px=WALKERS[:2].astype(np.float32),
+        keypoint_score=np.full((2, 17), 0.6, np.float32),
+    )
+    models = Models(Detector(), Answer(both, skeleton=whole), whole, False, seconded=True)
+    out = pose_people(np.zeros((1, 8, 8, 3), np.uint8), np.array([0]), people, models, Config())
+    assert len(out) == 2
+    np.testing.assert_allclose(out.keypoints_px[1, :17], WALKERS[1], atol=1e-3)
+    assert out.keypoint_score[1, 17] == 0  # the thumb was the other person's
+    assert out.keypoint_score[0, 17] > 0

@@ -120,8 +120,8 @@ def detector_layout(graph: Graph, told: str) -> str:
     single = len(graph.outputs) == 1 and len(shape := next(iter(graph.outputs.values()))) == 3 and (shape[2] or 0) > 5
     if not (names >= {"dets", "labels"} or names >= {"boxes", "scores"} or single):
         raise PoselineError(
-            f"--detector onnx:{graph.file}: its layout is unknown ({graph}); a detector has the outputs dets and labels, "
-            "boxes and scores, or YOLOX's single one (B×N×(5 + classes))"
+            f"--detector onnx:{graph.file}: its layout is unknown ({graph}); a detector has the outputs dets and "
+            "labels, boxes and scores, or YOLOX's single one (B×N×(5 + classes))"
         )
     if told != "auto":
         return told
@@ -134,22 +134,26 @@ def detector_layout(graph: Graph, told: str) -> str:
 def pose_layout(graph: Graph, told: str) -> str:
     """``simcc``, ``heatmap`` or ``rtmo``. PoselineError for a graph that is none of them.
 
-    ``told`` is the setting pose.layout; it must fit the number and ranks of the outputs all the same.
+    ``told`` is the setting pose.layout; it must fit the outputs all the same.
     """
-    ranks = sorted(len(shape) for shape in graph.outputs.values())
+    shapes = sorted(graph.outputs.values(), key=len)
+    ranks = [len(shape) for shape in shapes]
+    w, h = input_size(graph)
+    bins = ranks == [3, 3] and shapes[0][1] == shapes[1][1] and (shapes[0][2] or 0) * h == (shapes[1][2] or 0) * w
+    people = ranks == [3, 4] and shapes[0][2] == 5 and shapes[1][3] == 3
     fits = {
-        "simcc": {"simcc_x", "simcc_y"} <= set(graph.outputs) or ranks == [3, 3],
+        "simcc": {"simcc_x", "simcc_y"} <= set(graph.outputs) or bins,
         "heatmap": ranks == [4],
-        "rtmo": {"dets", "keypoints"} <= set(graph.outputs) or ranks == [3, 4],
+        "rtmo": {"dets", "keypoints"} <= set(graph.outputs) or people,
     }
-    wanted = [told] if told != "auto" else [str(graph.notes.get("layout", ""))] + list(fits)
+    wanted = [told] if told != "auto" else [str(graph.notes.get("layout", "")), *fits]
     for layout in wanted:
         if fits.get(layout):
             return layout
-    ask = "" if told != "auto" else "; if it is one of them, --set pose.layout=simcc, heatmap or rtmo"
+    what, ask = ("unknown", "") if told == "auto" else (f"not {told}", "; leave out pose.layout")
     raise PoselineError(
-        f"--pose onnx:{graph.file}: its layout is {'not ' + told if told != 'auto' else 'unknown'} ({graph}); a SimCC "
-        f"network has the outputs simcc_x and simcc_y, a heatmap network one (B×K×h×w), RTMO dets and keypoints{ask}"
+        f"--pose onnx:{graph.file}: its layout is {what} ({graph}); a SimCC network has the outputs simcc_x and "
+        f"simcc_y, a heatmap network one (B×K×h×w), RTMO dets and keypoints{ask}"
     )
 
 

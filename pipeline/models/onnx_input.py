@@ -1,7 +1,7 @@
 """Pictures as the networks in ONNX files want them: fitted or cropped, in planes of floats, in batches.
 
-Geometry and pixel values follow mmdet's and mmpose's own pipelines to the bit, also where those count pixel centres from
-0: only then are our numbers theirs.
+Geometry and pixel values follow mmdet's and mmpose's own pipelines to the bit, also where those count pixel centres
+from 0: only then are our numbers theirs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Planes:
 
     def __init__(self, pixels: Pixels):
         values = np.arange(256, dtype=np.float32)
-        scales = zip(np.float32(pixels.mean), np.float32(pixels.std), strict=True)
+        scales = np.array([pixels.mean, pixels.std], np.float32).T
         tables = [(values - mean) / std for mean, std in scales]  # in f32, as torch computes them
         self.channels = list(zip((0, 1, 2) if pixels.rgb else (2, 1, 0), tables, strict=True))
 
@@ -67,7 +67,7 @@ def fitted(images: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.nd
 
 
 def views(box: np.ndarray, size: tuple[int, int], padding: float) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (N, 2) and sides (N, 2) in image px of crops around boxes (N, 4), as wide and high as ``size`` (w, h) asks.
+    """Centres (N, 2) and sides (N, 2) in image px of crops around boxes (N, 4), of the shape of ``size`` (w, h).
 
     Crops are ``padding`` times the box on the side that fills them.
     """
@@ -109,15 +109,18 @@ def to_image(points: np.ndarray, centre: np.ndarray, side: np.ndarray, size: tup
     return out.astype(np.float32)
 
 
-def batches(session: Session, planes: np.ndarray, fixed: int | None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """(first row, outputs) of a network for planes (N, 3, h, w), all at once or as many as its input is fixed to."""
-    if fixed is None:
-        yield 0, session.run(planes)
-        return
-    for start in range(0, len(planes), fixed):
-        some = planes[start : start + fixed]
-        lacking = fixed - len(some)
-        if lacking:
-            some = np.concatenate([some, np.zeros((lacking, *planes.shape[1:]), np.float32)])
-        made = session.run(np.ascontiguousarray(some))
-        yield start, {name: array[: fixed - lacking] for name, array in made.items()}
+def batches(
+    session: Session, planes: np.ndarray, fixed: int | None, cpu_batch: int
+) -> Iterator[tuple[range, dict[str, np.ndarray]]]:
+    """(rows, outputs) of a network for planes (N, 3, h, w), in batches as its input and the device like them.
+
+    ``fixed`` is the batch that the input is fixed to, if it is. Else other devices take all at once, and a CPU
+    ``cpu_batch``: more of them would leave its caches. The numbers are the same.
+    """
+    step = fixed or (cpu_batch if session.device.name == "cpu" else len(planes))
+    for start in range(0, len(planes), step):
+        some = planes[start : start + step]
+        rows = range(start, start + len(some))
+        if fixed and len(some) < fixed:
+            some = np.concatenate([some, np.zeros((fixed - len(some), *planes.shape[1:]), np.float32)])
+        yield rows, session.run(some)

@@ -61,6 +61,7 @@ class Entry(NamedTuple):
     about: str
     build: Callable[[Device, Config], Any] | None
     has_world: bool = False
+    seconded: bool = False  # its body, the COCO-17 points in front, gains from the detector's own pose
 
 
 class Facts(NamedTuple):
@@ -110,8 +111,12 @@ DETECTORS: dict[str, Entry] = {
     "nanodet": Entry(("nanodet.onnx",), COCO17, "people of every size, more false alarms; --classes", _nanodet),
 }
 POSES: dict[str, Entry] = {
-    "movenet-thunder": Entry(("movenet-thunder.onnx",), COCO17, "accurate (default)", _single("movenet-thunder")),
-    "movenet-lightning": Entry(("movenet-lightning.onnx",), COCO17, "4 times cheaper", _single("movenet-lightning")),
+    "movenet-thunder": Entry(
+        ("movenet-thunder.onnx",), COCO17, "accurate (default)", _single("movenet-thunder"), seconded=True
+    ),
+    "movenet-lightning": Entry(
+        ("movenet-lightning.onnx",), COCO17, "4 times cheaper", _single("movenet-lightning"), seconded=True
+    ),
     "blazepose-heavy": Entry(
         ("blazepose-heavy.onnx",),
         BLAZEPOSE33,
@@ -120,7 +125,11 @@ POSES: dict[str, Entry] = {
         has_world=True,
     ),
     "wholebody": Entry(
-        (*_BODY_FILES, *_HAND_FILES, *_FACE_FILES), WHOLEBODY133, "body, feet, face and hands", _part("wholebody")
+        (*_BODY_FILES, *_HAND_FILES, *_FACE_FILES),
+        WHOLEBODY133,
+        "body, feet, face and hands",
+        _part("wholebody"),
+        seconded=True,
     ),
     "hands": Entry((*_BODY_FILES, *_HAND_FILES), HANDS42, "both hands, 21 keypoints each", _part("hands")),
     "face": Entry((*_BODY_FILES, *_FACE_FILES), FACE68, "the face", _part("face")),
@@ -149,6 +158,7 @@ class Models(NamedTuple):
     pose: PoseNetwork | None
     skeleton: Skeleton
     has_world: bool
+    seconded: bool = False  # the detector's own poses correct those of ``pose``
 
     @property
     def sessions(self) -> list[Any]:
@@ -219,7 +229,7 @@ def build_models(config: Config) -> Models:
         detectors.build_detector(boxes, device, config) if detectors else _build(DETECTORS[boxes], device, config)
     )
     pose = family.build_pose(reference, device, config) if family else _build(POSES[reference], device, config)
-    return Models(detector, pose, facts.skeleton, facts.has_world)
+    return Models(detector, pose, facts.skeleton, facts.has_world, not family and POSES[reference].seconded)
 
 
 def _build(entry: Entry, device: Device, config: Config) -> Any:

@@ -16,6 +16,7 @@ from pipeline.models.onnx_input import Pixels, Planes, batches, fitted
 from pipeline.models.runtime import Session
 from pipeline.skeleton import COCO17
 
+CPU_BATCH = 1  # pictures that a CPU takes at once
 MOST_CANDIDATES = 2000  # of one image, before suppression
 MOST_PEOPLE = 300  # of one image
 
@@ -63,14 +64,14 @@ class OnnxDetector:
         for picture, into in zip(pictures, planes, strict=True):
             self.planes.fill(picture, into)
         parts = []
-        for first, out in batches(self.sessions[0], planes, self.fixed):
-            for i in range(len(next(iter(out.values())))):
+        for rows, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
+            for i, row in enumerate(rows):
                 found = self.decode(out, i, self.wanted, self.threshold, self.size).best(MOST_CANDIDATES)
                 if self.nms_iou is not None:
                     found = suppressed(found, self.nms_iou)
                 found = found.best(MOST_PEOPLE)
                 box = found.box / np.tile(scale, 2)
-                parts.append(People.from_boxes(np.full(len(box), first + i), box, found.score))
+                parts.append(People.from_boxes(np.full(len(box), row), box, found.score))
         return People.concat(parts).clipped(*images.shape[1:3])
 
 

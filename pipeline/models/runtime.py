@@ -72,7 +72,9 @@ def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tup
         return onnxruntime.InferenceSession(str(file), options, providers=list(providers))
     except (*refused, state.NoSuchFile, state.RuntimeException, RuntimeError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise PoselineError(f"{file}: is no ONNX network that ONNX Runtime can run, or a damaged one ({reason})") from error
+        raise PoselineError(
+            f"{file}: is no ONNX network that ONNX Runtime can run, or a damaged one ({reason})"
+        ) from error
 
 
 @dataclass

@@ -18,6 +18,7 @@ from pipeline.models.onnx_input import Pixels, Planes, batches, matrices, to_ima
 from pipeline.models.runtime import Session
 from pipeline.skeleton import Skeleton
 
+CPU_BATCH = 8  # people that a CPU takes at once
 Decoder = Callable[[dict[str, np.ndarray], tuple[int, int]], tuple[np.ndarray, np.ndarray]]
 
 
@@ -55,10 +56,9 @@ class TopDownOnnx:
             for j, row in enumerate(rows):
                 crop = cv2.warpAffine(images[people.image[row]], matrix[row], size, flags=cv2.INTER_LINEAR)
                 self.planes.fill(crop, planes[j])
-            for first, out in batches(self.sessions[0], planes, self.fixed):
+            for part, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
                 found, sure = self.decode(out, size)
-                here = slice(start + first, start + first + len(found))
-                points[here], score[here] = found, sure
+                points[rows[part]], score[rows[part]] = found[: len(part)], sure[: len(part)]
         return Poses(to_image(points, centre, side, size), np.nan_to_num(score).clip(0, 1))
 
 

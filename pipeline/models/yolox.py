@@ -1,4 +1,4 @@
-"""YOLOX (Ge et al. 2021) as its own exporter writes it: one output (B, N, 5 + C), cells of strides 8, 16, 32 undecoded."""
+"""YOLOX (Ge et al. 2021) as its own exporter writes it: one output (B, N, 5 + C), cells of three strides, undecoded."""
 
 from __future__ import annotations
 

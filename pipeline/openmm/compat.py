@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,7 @@ import numpy as np
 from pipeline.errors import PoselineError
 
 INSTALL = "run make openmm, or python scripts/install_openmm.py with poseline's Python"
+INSTALL_MMPRETRAIN = "python scripts/install_openmm.py --with-mmpretrain with poseline's Python"
 NEEDED = ("torch", "mmengine", "mmcv", "mmdet", "mmpose")
 
 
@@ -41,6 +43,9 @@ def ensure() -> dict[str, str]:
     absent = missing()
     if absent:
         raise PoselineError(f"mmdet: and mmpose: networks need {', '.join(absent)}, not installed here; {INSTALL}")
+    # Threads of torch that wait must not spin: decoding shares the cores, and a run took five times as long with them.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # language models of some detectors: nothing is downloaded
     try:
         with warnings.catch_warnings(record=True):  # old ways of doing things, which are theirs to mend
             pieces = {
@@ -51,7 +56,7 @@ def ensure() -> dict[str, str]:
             }
             importlib.import_module("mmdet.models")
             importlib.import_module("mmpose.models")
-    except (ImportError, AssertionError) as error:
+    except Exception as error:  # whatever importing packages that do not fit one another leads to
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PoselineError(f"the OpenMMLab packages do not import ({first}); {INSTALL}") from error
     from mmengine.logging import MMLogger
@@ -68,13 +73,29 @@ def _pkg_resources() -> str:
     return f"real, of setuptools {version('setuptools')}"
 
 
-def _module(name: str, **contents: Any) -> ModuleType:
-    """A stand-in module, registered under its name."""
-    module = ModuleType(name)
-    module.__spec__ = ModuleSpec(name, None)
-    module.__dict__.update(contents)
-    sys.modules[name] = module
-    return module
+class MissingOperatorError(RuntimeError):
+    """A network called a function that is not installed."""
+
+
+class _StandIn(ModuleType):
+    """A module of which every function is there, and says that it is not when it is called."""
+
+    def __init__(self, name: str, remedy: str, **contents: Any):
+        super().__init__(name)
+        self.__dict__.update(contents, __spec__=ModuleSpec(name, None), __path__=[], _remedy=remedy)
+        sys.modules[name] = self
+        parent, _, last = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], last, self)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def absent(*args: Any, **kwargs: Any) -> Any:
+            raise MissingOperatorError(f"this network needs {self.__name__}.{name}: {self._remedy}")
+
+        return absent
 
 
 def _forget(package: str) -> None:
@@ -86,23 +107,24 @@ def _forget(package: str) -> None:
 # --- torchvision -----------------------------------------------------------------------------------------------------
 
 
+TORCHVISION = ("torchvision", "torchvision.ops", "torchvision.ops.boxes", "torchvision.transforms")  # what is imported
+
+
 def _torchvision() -> str:
-    """mmpose's visualisers take ``transforms.ToPILImage`` from it, for 3D hands alone."""
+    """mmpose imports it to draw, mmpretrain for networks of text and pictures; pose networks do not call it."""
     try:
         return f"real {importlib.import_module('torchvision').__version__}"
-    except (ImportError, RuntimeError, OSError, AttributeError):  # built for another torch
+    except Exception:  # whatever one that was built for another torch leads to
         _forget("torchvision")
-
-    class ToPILImage:
-        def __init__(self, *args: Any, **kwargs: Any):
-            raise RuntimeError("torchvision is not installed, or does not fit this torch")
-
-    transforms = _module("torchvision.transforms", ToPILImage=ToPILImage)
-    _module("torchvision", transforms=transforms, __path__=[], __version__="0.0.0")
-    return "stand-in (mmpose imports it, inference does not use it)"
+    for name in TORCHVISION:
+        _StandIn(name, "install the torchvision that was built for your torch", __version__="0.0.0")
+    return "stand-in (imported, but not used by inference)"
 
 
 # --- mmcv ------------------------------------------------------------------------------------------------------------
+
+
+MMCV_REMEDY = "install mmcv 2.1.0, built for your torch"
 
 
 def _mmcv_operators() -> str:
@@ -113,37 +135,10 @@ def _mmcv_operators() -> str:
         return f"real, of mmcv {mmcv.__version__}"
     except ImportError:
         pass
-    ext = _Operators("mmcv._ext")
-    ext.__spec__ = ModuleSpec("mmcv._ext", None)
-    ext.__dict__["nms"] = nms
-    torchvision = sys.modules.get("torchvision")
-    if torchvision is not None and importlib.util.find_spec("torchvision.ops") is not None:
-        ext.__dict__.update(roi_align_forward=_roi_align, deform_conv_forward=_deform_conv)
-    sys.modules["mmcv._ext"] = ext
-    mmcv._ext = ext  # type: ignore[attr-defined]
-    return f"stand-in: nms only (mmcv-lite {mmcv.__version__})"
-
-
-class _Operators(ModuleType):
-    """A module of which every function is there, and says that it is not when it is called."""
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def absent(*args: Any, **kwargs: Any) -> Any:
-            raise MissingOperatorError(name)
-
-        return absent
-
-
-class MissingOperatorError(RuntimeError):
-    """A network called an operator that only the compiled mmcv has."""
-
-    def __init__(self, name: str):
-        super().__init__(
-            f"this network needs mmcv's compiled operator {name}: install mmcv 2.1.0, built for your torch"
-        )
+    vision = sys.modules.get("torchvision")
+    lent = {} if vision is None or isinstance(vision, _StandIn) else LENT
+    _StandIn("mmcv._ext", MMCV_REMEDY, nms=nms, **lent)
+    return f"stand-in: {', '.join(['nms', *lent])} (mmcv-lite {mmcv.__version__})"
 
 
 def nms(boxes: Any, scores: Any, iou_threshold: float, offset: int = 0) -> Any:
@@ -175,7 +170,7 @@ def _roi_align(
     from torchvision.ops import roi_align
 
     if pool_mode != 1:
-        raise MissingOperatorError("roi_align (max)")
+        raise MissingOperatorError(f"this network needs mmcv's roi_align by maxima: {MMCV_REMEDY}")
     size = (aligned_height, aligned_width)
     output.copy_(roi_align(feature, rois, size, spatial_scale, sampling_ratio, aligned))
 
@@ -188,6 +183,9 @@ def _deform_conv(
     from torchvision.ops import deform_conv2d
 
     output.copy_(deform_conv2d(feature, shift, weight, None, (dH, dW), (padH, padW), (dilationH, dilationW)))
+
+
+LENT = {"roi_align_forward": _roi_align, "deform_conv_forward": _deform_conv}  # of torchvision, where it is real
 
 
 # --- xtcocotools -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import PoselineError
 from pipeline.models.base import People, class_rows
 from pipeline.openmm.load import Loaded
 from pipeline.openmm.runtime import Stopwatch, bgr, inference, pipeline_of
@@ -19,8 +20,7 @@ class MMDetector:
 
     def __init__(self, loaded: Loaded, classes: tuple[str, ...], score: float):
         self.loaded, self.score = loaded, score
-        known = tuple(str(name) for name in loaded.meta.get("classes") or ())
-        self.labels = class_rows(classes, known, loaded.config.model.type)
+        self.labels = class_rows(classes, _classes(loaded, classes), loaded.config.model.type)
         self.sessions = [Stopwatch()]
         _raise_threshold(loaded.model, score)
         _, self.prepare = pipeline_of(loaded, "mmdet")
@@ -40,6 +40,21 @@ class MMDetector:
             box = found.bboxes.float().cpu().numpy()[keep]
             parts.append(People.from_boxes(np.full(len(box), i), box, score[keep]))
         return People.concat(parts).clipped(*images.shape[1:3])
+
+
+def _classes(loaded: Loaded, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of what a detector finds; one that finds a single thing and does not say what finds what is wanted."""
+    told = loaded.meta.get("classes") or ()
+    known = (told,) if isinstance(told, str) else tuple(str(name) for name in told)
+    if known:
+        return known
+    number = getattr(getattr(loaded.model, "bbox_head", None), "num_classes", None)
+    if number != 1:
+        raise PoselineError(
+            f"--detector mmdet:…: {loaded.config.model.type} does not say what its classes are; give a "
+            "checkpoint with dataset_meta, or a config whose test data set has metainfo.classes"
+        )
+    return wanted[:1]
 
 
 def _raise_threshold(model: Any, score: float) -> None:

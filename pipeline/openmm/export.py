@@ -22,7 +22,7 @@ from pipeline.openmm.load import Loaded, Reference
 from pipeline.openmm.meta import skeleton
 
 OPSET = 17
-TOLERANCE = 1e-3  # of every number that comes out: px, or a score
+TOLERANCE = 1e-3  # of every number that comes out: px, or a score; and of the largest one, which may be small
 HALF_TOLERANCE = 0.02  # of the largest one, in half precision
 BATCHES = (1, 3)  # that both are tried on
 KNOWN = "RTMDet, YOLOX, SimCC networks such as RTMPose, heatmap networks, RTMO"
@@ -45,32 +45,34 @@ def export(reference: str, out: Path, config: Config, half: bool = False) -> dic
     loaded = load.load(found, device, config)
     notes = _notes(found, loaded, half)
     layout, size = notes["layout"], tuple(notes["input"]["size"])
+    if half and layout == "rtmo":
+        raise PoselineError(f"models export {reference} --half: RTMO is exported in full precision only; leave it out")
     module = _module(loaded.model, layout, size, torch.float32)
     pictures = [_pictures(loaded.model.data_preprocessor, b, size) for b in BATCHES]
+    if layout == "rtmo":
+        threshold = module.least
+        module.least = module.cut(torch.from_numpy(pictures[-1]))  # in noise nobody is found, and nothing compared
     wanted = [_answers(module, planes) for planes in pictures]
     if half:
         loaded.model.half()
         module = _module(loaded.model, layout, size, torch.float16)
+    part = out.with_name(out.name + ".part")  # a file under the given name has been verified
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _write(module, out, size, notes)
+        _write(module, part, size, notes, reference)
+        difference, share = _verified(Session(part, device), pictures, wanted, half, reference)
+        if layout == "rtmo":
+            _set_threshold(part, threshold)
+        part.replace(out)
     except OSError as error:
-        raise PoselineError(f"--out {out}: cannot be written ({error.strerror}); name a file in another folder") from error
-    except RuntimeError as error:  # torch's, of which its exporter's errors are
-        out.unlink(missing_ok=True)
-        reason = str(error).strip().splitlines()[0][:160]
-        raise PoselineError(f"models export {reference}: torch cannot export it ({reason})") from error
-    session = Session(out, device)
-    differences = [_difference(session.run(p), w, half) for p, w in zip(pictures, wanted, strict=True)]
-    if not max(differences) <= (HALF_TOLERANCE if half else TOLERANCE):
-        out.unlink()
-        raise PoselineError(f"models export {reference}: ONNX Runtime differs from torch by {max(differences):.1e}")
-    unit = " of the largest" if half else ""
+        reason = error.strerror or str(error)
+        raise PoselineError(f"--out {out}: cannot be written ({reason}); name a file in another folder") from error
+    finally:
+        part.unlink(missing_ok=True)
     return {
         "file": str(out),
         "layout": layout,
         "input": f"B×3×{size[1]}×{size[0]}",
-        "largest difference": f"{max(differences):.1e}{unit}",
+        "largest difference": f"{difference:.1e}, {share:.1e} of the largest",
     }
 
 
@@ -125,7 +127,9 @@ def _layout(found: Reference, loaded: Loaded) -> str:
         if codec == "MSRAHeatmap" and not model.head.decoder.unbiased:
             return "heatmap"
         head = f"{head} with {codec}" if codec else head
-    raise PoselineError(f"models export {found.scope}:{found.config_file.stem}: {head} cannot be exported, only {KNOWN}")
+    raise PoselineError(
+        f"models export {found.scope}:{found.config_file.stem}: {head} cannot be exported, only {KNOWN}"
+    )
 
 
 def _geometry(found: Reference, loaded: Loaded, layout: str) -> dict[str, Any]:
@@ -160,30 +164,45 @@ def _module(model: Any, layout: str, size: tuple[int, ...], dtype: Any) -> Any:
 # --- writing and verifying -------------------------------------------------------------------------------------------
 
 
-def _write(module: Any, out: Path, size: tuple[int, ...], notes: dict[str, Any]) -> None:
+def _write(module: Any, out: Path, size: tuple[int, ...], notes: dict[str, Any], reference: str) -> None:
     """The graph with its notes. Batches are free, and so is RTMO's number of people."""
     import onnx
     import torch
 
+    out.parent.mkdir(parents=True, exist_ok=True)
     free: dict[str, dict[int, str]] = {"input": {0: "batch"}, **{name: {0: "batch"} for name in module.names}}
     if "image" in module.names:
         free = {"input": {0: "batch"}, "dets": {1: "people"}, "keypoints": {1: "people"}, "image": {0: "people"}}
     blank = torch.zeros(2, 3, size[1], size[0])
-    if "image" in module.names:
-        module.least, least = -1.0, module.least  # so that the trace has somebody in it
-    with warnings.catch_warnings(record=True), load.quiet(), torch.inference_mode():
-        torch.onnx.export(
-            module,
-            (blank,),
-            str(out),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["input"],
-            output_names=list(module.names),
-            dynamic_axes=free,
-        )
+    try:
+        with warnings.catch_warnings(record=True), load.quiet(), torch.inference_mode():
+            torch.onnx.export(
+                module,
+                (blank,),
+                str(out),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["input"],
+                output_names=list(module.names),
+                dynamic_axes=free,
+            )
+    except RuntimeError as error:  # torch's, of which its exporter's errors are
+        reason = str(error).strip().splitlines()[0][:160]
+        raise PoselineError(f"models export {reference}: torch cannot export it ({reason})") from error
     model = onnx.load(str(out))
     onnx.helper.set_model_props(model, {f"{NOTE}{key}": json.dumps(value) for key, value in notes.items()})
+    onnx.save(model, str(out))
+
+
+def _set_threshold(out: Path, threshold: float) -> None:
+    """Give the file's suppression another threshold of scores."""
+    import onnx
+
+    model = onnx.load(str(out))
+    (node,) = (n for n in model.graph.node if n.op_type == "NonMaxSuppression")
+    for owner in model.graph.node:
+        if node.input[4] in owner.output:
+            owner.attribute[0].t.CopyFrom(onnx.numpy_helper.from_array(np.array([threshold], np.float32)))
     onnx.save(model, str(out))
 
 
@@ -191,7 +210,9 @@ def _pictures(preprocessor: Any, batch: int, size: tuple[int, ...]) -> np.ndarra
     """Planes (B, 3, h, w) f32 of pictures that are smooth in places and noisy in others."""
     rng = np.random.default_rng(batch)
     coarse = rng.integers(0, 256, (batch, 3, 8, 8)).astype(np.float32)
-    smooth = np.stack([np.kron(c, np.ones((-(-size[1] // 8), -(-size[0] // 8)), np.float32)) for c in coarse.reshape(-1, 8, 8)])
+    smooth = np.stack(
+        [np.kron(c, np.ones((-(-size[1] // 8), -(-size[0] // 8)), np.float32)) for c in coarse.reshape(-1, 8, 8)]
+    )
     values = smooth.reshape(batch, 3, *smooth.shape[1:])[..., : size[1], : size[0]]
     values = (values + rng.integers(-20, 20, values.shape)).clip(0, 255).astype(np.float32)
     mean = np.array(_values(preprocessor, "mean", 0.0), np.float32)[:, None, None]
@@ -206,13 +227,26 @@ def _answers(module: Any, planes: np.ndarray) -> dict[str, np.ndarray]:
         return {n: t.numpy() for n, t in zip(module.names, module(torch.from_numpy(planes)), strict=True)}
 
 
-def _difference(made: dict[str, np.ndarray], wanted: dict[str, np.ndarray], relative: bool) -> float:
-    """The largest difference; infinite where shapes differ or a number is none."""
-    worst = 0.0
+def _verified(
+    session: Session, pictures: list[np.ndarray], wanted: list[dict[str, np.ndarray]], half: bool, reference: str
+) -> tuple[float, float]:
+    """How far the file's answers are from the wanted ones: at most, and as a share. PoselineError when too far."""
+    pairs = [_difference(session.run(p), w) for p, w in zip(pictures, wanted, strict=True)]
+    difference, share = max(d for d, _ in pairs), max(s for _, s in pairs)
+    if not (share <= HALF_TOLERANCE if half else max(difference, share) <= TOLERANCE):
+        raise PoselineError(
+            f"models export {reference}: ONNX Runtime differs from torch by {difference:.1e} ({share:.1e} of the most)"
+        )
+    return difference, share
+
+
+def _difference(made: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> tuple[float, float]:
+    """The largest difference, and its share of an output's largest number; infinite where shapes differ."""
+    worst, share = 0.0, 0.0
     for name, array in wanted.items():
-        if array.shape != made[name].shape:
-            return np.inf
-        off = np.abs(made[name].astype(np.float64) - array).max(initial=0)
-        scale = np.abs(array).max(initial=0) if relative else 1.0
-        worst = max(worst, float(off / scale) if np.isfinite(off) and scale else np.inf if off else 0.0)
-    return worst
+        if array.shape != made[name].shape or not np.isfinite(made[name]).all():
+            return np.inf, np.inf
+        off = float(np.abs(made[name].astype(np.float64) - array).max(initial=0))
+        largest = float(np.abs(array).max(initial=0))
+        worst, share = max(worst, off), max(share, off / largest if largest else off)
+    return worst, share

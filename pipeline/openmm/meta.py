@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,15 @@ def skeleton(meta: dict[str, Any]) -> Skeleton:
 
 def _column(name: str) -> str:
     """A name of letters, digits and underscores."""
-    return re.sub(r"\W+", "_", name.strip()).strip("_") or "point"
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "point"
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
-    seen: dict[str, int] = {}
-    out = []
+    """The names, with a number behind those that are taken."""
+    out: list[str] = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        numbered = (f"{name}_{n}" for n in count(2))
+        out.append(name if name not in out else next(other for other in numbered if other not in {*names, *out}))
     return tuple(out)
 
 

@@ -53,7 +53,8 @@ def _metafile(path: Path) -> tuple[tuple[str, str, str], ...]:
     """(name, config's stem, checkpoint's address) of the models of a metafile."""
     import yaml
 
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is there
+    data = yaml.load(path.read_text(encoding="utf-8"), loader)
     models = data.get("Models") or [] if isinstance(data, dict) else []
     return tuple((str(m["Name"]), Path(str(m.get("Config", ""))).stem, str(m.get("Weights") or "")) for m in models)
 
@@ -74,11 +75,10 @@ def find_config(scope: str, name: str) -> Path:
     known = configs(scope)
     if name in known:
         return known[name]
-    for metafile in _metafiles(scope):
-        for other, stem, _ in _metafile(metafile):
-            if other == name and stem in known:
-                return known[stem]
-    near = difflib.get_close_matches(name, known, 3, 0.5)
+    stems = {other: stem for file in _metafiles(scope) for other, stem, _ in _metafile(file) if stem in known}
+    if name in stems:
+        return known[stems[name]]
+    near = difflib.get_close_matches(name, {**known, **stems}, 3, 0.5)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise PoselineError(f"{scope}:{name}: no config file and no name of {scope}'s model zoo{hint}")
 
@@ -87,8 +87,10 @@ def official_checkpoint(scope: str, config_file: Path) -> str | None:
     """Where the checkpoint of a model-zoo config is published, as the packages say; None where they don't."""
     if config_file.stem in DEMO_CHECKPOINTS:
         return DEMO_CHECKPOINTS[config_file.stem]
-    for metafile in _metafiles(scope, config_file):
-        for name, stem, weights in _metafile(metafile):
-            if weights and config_file.stem in (name, stem):
-                return weights
+    own = config_file.stem
+    for by in (1, 0):  # the config's file first: some entries bear another one's name
+        for metafile in _metafiles(scope, config_file):
+            for model in _metafile(metafile):
+                if model[by] == own and model[2]:
+                    return model[2]
     return None

@@ -1,8 +1,10 @@
-"""Names, checkpoints and weights: what is found, what is refused, and that nothing is executed."""
+"""Checkpoints and weights: what is read, what is refused, and that nothing is executed or downloaded."""
 
 from __future__ import annotations
 
 import pickle
+import socket
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ import torch
 
 from pipeline.config import Config, with_settings
 from pipeline.errors import PoselineError
-from pipeline.models.runtime import pick_device
-from pipeline.openmm import compat, load, zoo
+from pipeline.models.runtime import Device, file_digest, pick_device
+from pipeline.openmm import checkpoint as checkpoints
+from pipeline.openmm import load
+from pipeline.openmm.zoo import find_config
 from tests.openmm_settings import RTMDET, RTMPOSE, random_weights
 
 
@@ -36,20 +40,7 @@ def wrong(reference: str, scope: str = "mmpose", config: Config | None = None) -
     return str(error.value)
 
 
-# --- names -----------------------------------------------------------------------------------------------------------
-
-
-def test_configs_are_found_by_name_and_by_path(tmp_path):
-    for scope, name in (("mmdet", RTMDET), ("mmdet", "rtmdet_tiny_8xb32-300e_coco"), ("mmpose", RTMPOSE)):
-        file = zoo.find_config(scope, name)
-        assert file.stem == name
-        assert zoo.find_config(scope, str(file)) == file
-
-
-def test_a_name_that_is_not_there_says_which_are_near():
-    assert "did you mean rtmpose-t_8xb256-420e_coco-256x192" in wrong("rtmpose-t_8xb256-420e_coco-256x19")
-    assert "no such config file" in wrong("nowhere/net.py")
-    assert "mmdet:hrnet_xyz: no config file" in wrong("hrnet_xyz", "mmdet")
+# --- references -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("scope", "name"), [("mmdet", RTMDET), ("mmpose", RTMPOSE)])
@@ -65,8 +56,32 @@ def test_a_config_that_is_none_is_one_line(tmp_path):
     assert "is no OpenMMLab config" in wrong(f"{tmp_path}/bad.py@x")
     (tmp_path / "empty.py").write_text("a = 1\n")
     assert "describes no model" in wrong(f"{tmp_path}/empty.py", config=random_weights())
+    (tmp_path / "fails.py").write_text("1 / 0\n")
+    assert "is no OpenMMLab config (division by zero)" in wrong(f"{tmp_path}/fails.py@x")
     (tmp_path / "unknown.py").write_text("model = dict(type='Nothing')\n")
     assert "cannot be built" in wrong(f"{tmp_path}/unknown.py", config=random_weights())
+
+
+def test_digests_tell_two_networks_apart_whose_files_have_one_name(tmp_path):
+    """Of a detector and a pose network, which are put into one list."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for folder in "ab":
+        (tmp_path / folder / "best.pth").write_text(folder)
+    boxes = load.find("mmdet", f"{RTMDET}@{tmp_path}/a/best.pth", Config()).digests
+    poses = load.find("mmpose", f"{RTMPOSE}@{tmp_path}/b/best.pth", Config()).digests
+    assert len({**boxes, **poses}) == len(set(boxes.values()) | set(poses.values())) == 4
+
+
+def test_the_digest_of_a_config_is_of_what_it_says(tmp_path):
+    texts = {"a": "size = 3\nmodel = dict(type='X', size=size)\n", "b": "size = 4\nmodel = dict(type='X', size=size)\n"}
+    texts["c"] = "# Another layout.\n" + texts["a"]
+    digest = {}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net.py").write_text(text)
+        digest[name] = load.find("mmpose", f"{tmp_path}/{name}/net.py", random_weights()).digests["mmpose:net"]
+    assert digest["a"] == digest["c"] != digest["b"]
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------------------
@@ -75,7 +90,7 @@ def test_a_config_that_is_none_is_one_line(tmp_path):
 def test_a_checkpoint_gives_its_weights_and_its_digest(checkpoint, device):
     found = load.find("mmpose", f"{RTMPOSE}@{checkpoint}", Config())
     assert not found.warnings
-    assert set(found.digests) == {f"{RTMPOSE}.py", "rtmpose.pth"}
+    assert found.digests[f"mmpose:{RTMPOSE} weights"] == file_digest(checkpoint)
     loaded = load.load(found, device, Config())
     saved = torch.load(checkpoint, weights_only=False)["state_dict"]
     for name, value in loaded.model.state_dict().items():
@@ -140,8 +155,22 @@ def test_a_malicious_checkpoint_is_not_executed(tmp_path, where, device):
 
 def test_a_checkpoint_of_another_network_does_not_fit(checkpoint):
     said = wrong(f"td-hm_res50_8xb64-210e_coco-256x192@{checkpoint}")
-    assert "does not fit td-hm_res50" in said
-    assert "weights are missing" in said
+    assert "rtmpose.pth: does not fit td-hm_res50_8xb64-210e_coco-256x192.py: weights of another shape: 1, " in said
+    assert "such as head.final_layer.weight; give the checkpoint of this config" in said
+
+
+def test_a_checkpoint_that_lacks_weights_or_has_too_many_does_not_fit(checkpoint, tmp_path):
+    whole = torch.load(checkpoint, weights_only=False)["state_dict"]
+    torch.save({"state_dict": {k: v for k, v in whole.items() if "stage4" not in k}}, tmp_path / "less.pth")
+    said = wrong(f"{RTMPOSE}@{tmp_path}/less.pth")
+    assert "weights missing: " in said
+    assert "such as backbone.stage4" in said
+    deeper = {k.replace("stage4", "stage5"): v for k, v in whole.items() if "stage4" in k}
+    torch.save({"state_dict": {**whole, **deeper}}, tmp_path / "more.pth")
+    said = wrong(f"{RTMPOSE}@{tmp_path}/more.pth")
+    unused = sum(not k.endswith("num_batches_tracked") for k in deeper)
+    assert f"weights without a place in it: {unused} of {len(whole) + len(deeper)}" in said
+    assert "such as backbone.stage5" in said
 
 
 def test_a_file_without_weights_is_no_checkpoint(tmp_path):
@@ -150,30 +179,123 @@ def test_a_file_without_weights_is_no_checkpoint(tmp_path):
         assert f"{name}: holds" in wrong(f"{RTMPOSE}@{tmp_path / name}")
 
 
-# --- stand-ins -------------------------------------------------------------------------------------------------------
+def test_a_checkpoint_of_a_training_is_read_without_its_log(tmp_path):
+    """MMEngine's log names its methods by getattr, which would be a way to any code."""
+    from mmengine.logging import MessageHub
+
+    hub = MessageHub("a log")
+    hub.update_scalar("loss", 0.5)
+    optimizer = torch.optim.AdamW(torch.nn.Linear(2, 2).parameters()).state_dict()
+    meta = {"dataset_meta": {"sigmas": np.array([0.1]), "name": np.str_("x")}, "CLASSES": ("cat",)}
+    data = {"state_dict": {"w": torch.ones(2)}, "message_hub": hub.state_dict(), "optimizer": optimizer, "meta": meta}
+    allowed = set(torch.serialization.get_safe_globals())
+    torch.save(data, tmp_path / "epoch_1.pth")
+    assert checkpoints.weights(tmp_path / "epoch_1.pth", trust=False)["w"].tolist() == [1, 1]
+    assert checkpoints.notes(tmp_path / "epoch_1.pth", trust=False)["dataset_meta"]["sigmas"] == 0.1
+    assert set(torch.serialization.get_safe_globals()) == allowed  # nothing stays so
 
 
-def test_what_is_not_there_says_so_when_it_is_called():
-    assert compat.ensure() is compat.ensure()
-    from mmcv.ops import nms
+def test_getattr_in_a_checkpoint_reaches_nothing(tmp_path):
+    class Reach:
+        def __reduce__(self):
+            return (getattr, (np.ndarray, "tofile"))
 
-    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [20, 20, 30, 30]])
-    _, kept = nms(boxes, torch.tensor([0.8, 0.9, 0.3]), 0.5)
-    assert kept.tolist() == [1, 2]
-    if compat.ensure()["mmcv operators"].startswith("stand-in"):
-        import mmcv._ext
-
-        with pytest.raises(compat.MissingOperatorError, match="compiled operator deform_conv"):
-            mmcv._ext.deform_conv_forward()
+    torch.save({"state_dict": {"w": torch.ones(1)}, "meta": {"x": Reach()}}, tmp_path / "reach.pth")
+    assert checkpoints.notes(tmp_path / "reach.pth", trust=False) == {"x": None}
+    assert checkpoints.notes(tmp_path / "reach.pth", trust=True) == {"x": np.ndarray.tofile}
 
 
-def test_our_suppression_is_greedy():
-    rng = np.random.default_rng(0)
-    corner = rng.uniform(0, 60, (80, 2))
-    boxes = np.concatenate([corner, corner + rng.uniform(5, 40, (80, 2))], 1).astype(np.float32)
-    scores = rng.uniform(0, 1, 80).astype(np.float32)
-    kept = compat.nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4).tolist()
-    from pipeline.models.base import suppress
+def test_a_checkpoint_of_numpy_1_in_the_old_format_is_read(tmp_path):
+    path = tmp_path / "old.pth"
+    data = {"state_dict": {"module.w": torch.ones(2)}, "meta": {"dataset_meta": {"sigmas": np.array([0.5])}}}
+    torch.save(data, path, _use_new_zipfile_serialization=False)
+    modern = path.read_bytes()
+    assert b"numpy._core.multiarray" in modern
+    path.write_bytes(modern.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    assert checkpoints.weights(path, trust=False)["w"].tolist() == [1, 1]
+    assert checkpoints.notes(path, trust=False)["dataset_meta"]["sigmas"].tolist() == [0.5]
 
-    assert kept == suppress(boxes, scores, 0.4).tolist()
-    assert compat.nms(torch.zeros((0, 4)), torch.zeros(0), 0.4).tolist() == []
+
+def test_weights_with_the_names_of_mmpose_0_are_those_of_the_network(tmp_path, device):
+    """As many published ones are: the network's own hooks rename them."""
+    name = "td-hm_mobilenetv2_8xb64-210e_coco-256x192"
+    config = random_weights()
+    whole = load.load(load.find("mmpose", name, config), device, config).model.state_dict()
+    old = {k.replace("head.", "keypoint_head.", 1) if k.startswith("head.") else k: v for k, v in whole.items()}
+    torch.save({"state_dict": old}, tmp_path / "old.pth")
+    loaded = load.load(load.find("mmpose", f"{name}@{tmp_path}/old.pth", Config()), device, Config())
+    assert any(k.startswith("keypoint_head") for k in old)
+    assert all(torch.equal(v, whole[k]) for k, v in loaded.model.state_dict().items())
+
+
+def test_classes_are_those_of_the_checkpoint(tmp_path):
+    for number, meta in enumerate([{"CLASSES": ("fox", "owl")}, {"dataset_meta": {"classes": ("fox", "owl")}}]):
+        torch.save({"state_dict": {"w": torch.ones(1)}, "meta": meta}, tmp_path / f"{number}.pth")
+        found = load.find("mmdet", f"{RTMDET}@{tmp_path}/{number}.pth", Config())
+        assert load.dataset_meta(found, Config())["classes"] == ("fox", "owl")
+    assert load.dataset_meta(load.find("mmdet", RTMDET, random_weights()), Config())["classes"] == ("person",)
+
+
+def test_safetensors_are_read_where_the_package_is_there(checkpoint, tmp_path, device):
+    (tmp_path / "w.safetensors").write_bytes(b"nothing of the kind")
+    said = wrong(f"{RTMPOSE}@{tmp_path}/w.safetensors")
+    if find_spec("safetensors") is None:
+        assert said.endswith("reading it needs safetensors: pip install safetensors")
+        return
+    assert "is no safetensors file, or a damaged one" in said
+    from safetensors.torch import save_file
+
+    whole = torch.load(checkpoint, weights_only=False)["state_dict"]
+    save_file({k: v.contiguous() for k, v in whole.items()}, tmp_path / "whole.safetensors")
+    loaded = load.load(load.find("mmpose", f"{RTMPOSE}@{tmp_path}/whole.safetensors", Config()), device, Config())
+    assert all(torch.equal(v, whole[k]) for k, v in loaded.model.state_dict().items())
+
+
+# --- building --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_downloaded_and_nothing_printed(tmp_path, device, monkeypatch, capfd):
+    def no_network(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    (tmp_path / "pretrained.py").write_text(
+        "weights = 'https://download.openmmlab.com/no/such.pth'\n"
+        f"_base_ = {str(find_config('mmpose', 'td-hm_mobilenetv2_8xb64-210e_coco-256x192'))!r}\n"
+        "model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights)),\n"
+        "             head=dict(init_cfg=[dict(type='Normal', layer='Conv2d', std=0.5), dict(type='Pretrained',\n"
+        "                                 checkpoint='torchvision://resnet50')]))\n"
+    )
+    config = random_weights()
+    found = load.find("mmpose", f"{tmp_path}/pretrained.py", config)
+    model = load.load(found, device, config).model
+    assert load.read_config(found).model.backbone.init_cfg is None
+    assert (
+        0.4 < float(model.head.final_layer.weight.detach().std()) < 0.6
+    )  # the other way of making weights is still there
+    assert capfd.readouterr().out == ""
+
+
+def test_ways_of_pretraining_are_known_by_name_and_class():
+    from mmengine.model import NormalInit, PretrainedInit
+
+    for kind in ("Pretrained", "mmengine.Pretrained", PretrainedInit):
+        assert load._is_pretrained({"type": kind, "checkpoint": "x"})
+    for kind in ("Normal", NormalInit):
+        assert not load._is_pretrained({"type": kind})
+    node = {"a": [{"pretrained": True}], "pretrained": "https://x", "init_cfg": {"type": "Pretrained"}}
+    load._drop_pretrained(node)
+    assert node == {"a": [{"pretrained": False}], "pretrained": None, "init_cfg": None}
+
+
+def test_cuda_that_is_not_there_is_one_line():
+    if torch.cuda.is_available():
+        pytest.skip("CUDA is there")
+    cuda = Device(("CUDAExecutionProvider", "CPUExecutionProvider"), 1)
+    config = with_settings(random_weights(), ["runtime.device=cuda"])
+    with pytest.raises(PoselineError, match="--device cuda: this torch has no CUDA"):
+        load.load(load.find("mmpose", RTMPOSE, config), cuda, config)
+    asked_for_any = with_settings(config, ["runtime.device=auto", "observe.half=true"])
+    loaded = load.load(load.find("mmpose", RTMPOSE, config), cuda, asked_for_any)
+    assert (loaded.device.type, loaded.half) == ("cpu", False)
