@@ -36,6 +36,7 @@ from pipeline.video.decode import open_reader, prefetch
 from pipeline.video.index import find_inputs, index_video, spool
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
+VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
 
 
 def run(
@@ -181,7 +182,7 @@ def prepare(
             "config": config.model_dump(mode="json"),
             "networks": facts.digests,
             "network_warnings": list(facts.warnings),
-            "versions": {name: _version(name) for name in VERSIONED},
+            "versions": {name: _version(name) for name in _packages(config)},
             **{key: manifest[key] for key in ("stages_s", "rendered") if key in manifest},
         }
     )
@@ -326,6 +327,12 @@ def render_run(folder: RunFolder | str | Path, config: Config | None = None, pro
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
     folder.write_manifest(manifest)
+
+
+def _packages(config: Config) -> tuple[str, ...]:
+    """The packages whose versions may decide a result."""
+    names = (config.detect.name, config.pose.name, config.lift.name)
+    return VERSIONED + (VERSIONED_IF_USED if any(n.startswith(("mmdet:", "mmpose:")) for n in names) else ())
 
 
 def _version(name: str) -> str:

@@ -137,7 +137,8 @@ POSES: dict[str, Entry] = {
 }
 # Networks in files, named PREFIX:REFERENCE. Each module has, imported when it is asked for,
 # detector_facts(reference, config), pose_facts(reference, config), build_detector(reference, device, config) and
-# build_pose(reference, device, config), which builds a detector where the facts say one stage.
+# build_pose(reference, device, config), which builds a detector where the facts say one stage; and, where its networks
+# do not run in ONNX Runtime, pick(name, threads), which gives their device.
 DETECTOR_FAMILIES = {"mmdet": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
 POSE_FAMILIES = {"mmpose": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
 FILES = (
@@ -218,18 +219,27 @@ def check_names(config: Config) -> None:
 def build_models(config: Config) -> Models:
     """Load the networks that the config names. Raises PoselineError for unknown names, missing files, missing CUDA."""
     check_names(config)
-    device = pick_device(config.runtime.device, config.runtime.threads)
     facts = pose_facts(config)
     family, reference = _split(config.pose.name, POSE_FAMILIES)
+    device = _device(family, config)
     if facts.one_stage:
         alone = family.build_pose(reference, device, config) if family else _multipose(device, config)
         return Models(alone, None, facts.skeleton, facts.has_world)
-    detectors, boxes = _split(config.detect.name, DETECTOR_FAMILIES)
-    detector = (
-        detectors.build_detector(boxes, device, config) if detectors else _build(DETECTORS[boxes], device, config)
-    )
     pose = family.build_pose(reference, device, config) if family else _build(POSES[reference], device, config)
+    family_of_boxes, boxes = _split(config.detect.name, DETECTOR_FAMILIES)
+    device = _device(family_of_boxes, config)
+    detector: Detector
+    if family_of_boxes:
+        detector = family_of_boxes.build_detector(boxes, device, config)
+    else:
+        detector = _build(DETECTORS[boxes], device, config)
     return Models(detector, pose, facts.skeleton, facts.has_world, not family and POSES[reference].seconded)
+
+
+def _device(family: Any, config: Config) -> Device:
+    """Where a network runs: torch and ONNX Runtime need not have the same devices."""
+    pick = getattr(family, "pick", pick_device)
+    return pick(config.runtime.device, config.runtime.threads)
 
 
 def _build(entry: Entry, device: Device, config: Config) -> Any:
@@ -262,7 +272,7 @@ def build_lifter(config: Config) -> Lifter | None:
     """Load the config's lifter; None where the pose network's own 3D, or nothing, is wanted."""
     if config.lift.name in LIFTERS:
         return None
-    device = pick_device(config.runtime.device, config.runtime.threads)
+    device = _device(import_module(POSE_FAMILIES["mmpose"]), config)
     return import_module(_LIFTER_FAMILY).build(_lifter_reference(config), device, config)
 
 

@@ -68,8 +68,12 @@ def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tup
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     refused = (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument, state.NotImplemented)
+    # OpenVINO has threads of its own.
+    own: dict[str, dict[str, str]] = {PROVIDERS["openvino"][0]: {"num_of_threads": str(options.intra_op_num_threads)}}
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=list(providers))
+        return onnxruntime.InferenceSession(
+            str(file), options, providers=list(providers), provider_options=[own.get(p, {}) for p in providers]
+        )
     except (*refused, state.NoSuchFile, state.RuntimeException, RuntimeError) as error:
         reason = str(error).splitlines()[0][:200]
         raise PoselineError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.models.registry import Facts
-from pipeline.models.runtime import Device
+from pipeline.models.runtime import Device, pick_device
 from pipeline.openmm import load
 from pipeline.openmm.detector import MMDetector
 from pipeline.openmm.meta import skeleton
@@ -14,6 +14,19 @@ from pipeline.openmm.topdown import TopDown
 from pipeline.skeleton import COCO17
 
 TOP_DOWN, ONE_STAGE = "TopdownPoseEstimator", "BottomupPoseEstimator"
+
+
+def pick(name: str, threads: int) -> Device:
+    """The device for torch: CUDA where wanted (auto, cuda) and there. PoselineError when it must be there and is not."""
+    import torch
+
+    cpu = pick_device("cpu", threads)
+    if name == "openvino":
+        raise PoselineError("--device openvino: runs ONNX files; make one with poseline models export")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise PoselineError("--device cuda: this torch has no CUDA; install one that has, or use --device cpu")
+    cuda = name != "cpu" and torch.cuda.is_available()
+    return Device(("CUDAExecutionProvider", *cpu.providers), cpu.threads) if cuda else cpu
 
 
 def detector_facts(reference: str, config: Config) -> Facts:

@@ -190,9 +190,7 @@ def load(reference: Reference, device: Device, config: Config) -> Loaded:
     """Build the network on the device, in eval mode, with its weights. Raises PoselineError when they do not fit."""
     import torch
 
-    cuda = device.name == "cuda" and torch.cuda.is_available()
-    if device.name == "cuda" and not cuda and config.runtime.device == "cuda":  # auto: ONNX Runtime has it, torch not
-        raise PoselineError("--device cuda: this torch has no CUDA; install one that has, or use --device cpu")
+    cuda = device.name == "cuda"
     torch.set_num_threads(device.threads)
     where = torch.device("cuda" if cuda else "cpu")
     settings = read_config(reference)

@@ -13,8 +13,10 @@ ABSENT = compat.missing()
 collect_ignore_glob = ["test_*.py"] if ABSENT else []
 
 
-def pytest_report_header() -> str:
-    return f"openmm: not tested, for want of {', '.join(ABSENT)}" if ABSENT else "openmm: tested"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it at the end: the header is not shown with -q."""
+    if ABSENT:
+        terminalreporter.write_line(f"tests/openmm: NOT TESTED, for want of {', '.join(ABSENT)}: make test-openmm")
 
 
 @pytest.fixture(scope="session")
