@@ -5,9 +5,9 @@ python scripts/parity.py [CLIP] [--frames 4] [--onnx-dir DIR]
 1. mmdet's inference_detector and mmpose's inference_topdown and inference_bottomup against poseline's torch backend.
 2. poseline's torch backend against its ONNX backend, on files that `poseline models export` makes.
 
-Weights are random (seed 0), which changes nothing in what is compared, but through such weights signals die out before
-the last layer, and nobody is found: all normalisations get the statistics of a real frame, and the last layer of
-detectors and one-stage networks is shifted until some people are found.
+Weights are random (seed 0), which changes nothing in what is compared, but through mmdet's and mmpose's own random
+weights signals die out before the last layer, and nobody is found. So detectors get others, all normalisations of pose
+networks the statistics of a real frame, and last layers are shifted until some people are found.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -199,24 +200,23 @@ def awake(scope: str, name: str, images: np.ndarray, config: Config, folder: Pat
     """CONFIG@CHECKPOINT of a network of random weights that finds people; the checkpoint is written to ``folder``."""
     import torch
     from mmpose.apis import inference_topdown
-    from torch.nn.modules.batchnorm import _BatchNorm
 
     model = their_model(scope, name, config)
-    layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
-    for layer in layers:
-        layer.momentum = 1.0
-        layer.train()
+    hooks = _listening(model) if scope == "mmpose" else _kaiming(model)
     if type(model).__name__ == "TopdownPoseEstimator":
         scoped(scope, lambda: inference_topdown(model, bgr(images[0]), _people(images).of(0).box_px))
     else:
         if scope == "mmpose":  # the head of associative embedding fails without it
             model.test_cfg["flip_test"] = model.head.__class__.__name__ == "AssociativeEmbeddingHead"
         their_people(scope, model, images[:1])
-    model.eval()
+    for hook in hooks:
+        hook.remove()
     head = getattr(model, "bbox_head", None) or model.head
     last = [(n, p) for n, p in head.named_parameters() if n.endswith("bias") and "convs" not in n and p.ndim == 1]
     sure = [parameter for n, parameter in last if "cls" in n or "obj" in n]
-    while sure and "score_thr" in model.test_cfg and len(their_people(scope, model, images)) < LEAST:
+    for _ in range(60):
+        if not sure or "score_thr" not in model.test_cfg or len(their_people(scope, model, images)) >= LEAST:
+            break
         with torch.no_grad():
             for parameter in sure:
                 parameter[0] += 0.25  # of persons, the first class
@@ -276,6 +276,48 @@ def _people(images: np.ndarray) -> People:
     return People.from_boxes(
         np.repeat(np.arange(len(images)), 4), np.tile(boxes, (len(images), 1)), np.full(4 * len(images), 0.9)
     )
+
+
+def _listening(model: Any) -> list[Any]:
+    """Make all normalisations take the statistics of what passes through them next; returns the hooks to remove."""
+    from torch.nn.functional import batch_norm
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    def hook(layer: Any, inputs: tuple[Any], _: Any) -> Any:
+        x, others = inputs[0], [d for d in range(inputs[0].ndim) if d != 1]
+        layer.running_mean.copy_(x.mean(others))
+        layer.running_var.copy_(x.var(others, unbiased=False))
+        settings = layer.weight, layer.bias, False, 0.0, layer.eps
+        return batch_norm(x, layer.running_mean, layer.running_var, *settings)
+
+    return [layer.register_forward_hook(hook) for layer in model.modules() if isinstance(layer, _BatchNorm)]
+
+
+def _kaiming(model: Any) -> list[Any]:
+    """Give a detector weights that keep signals as large as they are, and outputs that vary by as much as makes boxes.
+
+    Its normalisations keep still: statistics of random layers magnify the last bits ten-thousandfold in a detector's
+    depth, and ONNX Runtime's would not be torch's. Returns the hooks to remove after a call.
+    """
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=random)
+
+    def hook(layer: Any, _: Any, out: Any, name: str) -> Any:
+        shift = layer.bias[:, None, None]
+        share = 0.5 / (out - shift).std()
+        layer.weight.mul_(share)
+        made = (out - shift) * share + shift
+        if "reg" not in name:
+            return made
+        layer.bias.add_(1.3)  # sides of some strides
+        return made + 1.3
+
+    last = [(n, m) for n, m in model.bbox_head.named_modules() if isinstance(m, torch.nn.Conv2d) and m.bias is not None]
+    return [module.register_forward_hook(partial(hook, name=name)) for name, module in last]
 
 
 def scoped(scope: str, call: Callable[[], Any]) -> Any:

@@ -17,7 +17,7 @@ TOP_DOWN, ONE_STAGE = "TopdownPoseEstimator", "BottomupPoseEstimator"
 
 
 def pick(name: str, threads: int) -> Device:
-    """The device for torch: CUDA where wanted (auto, cuda) and there. PoselineError when it must be there and is not."""
+    """The device for torch: CUDA where wanted (auto, cuda) and there; PoselineError when it must be, and is not."""
     import torch
 
     cpu = pick_device("cpu", threads)
