@@ -13,9 +13,9 @@ import torch
 
 from pipeline.config import Config, with_settings
 from pipeline.errors import PoselineError
-from pipeline.models.runtime import Device, file_digest, pick_device
+from pipeline.models.runtime import file_digest, pick_device
 from pipeline.openmm import checkpoint as checkpoints
-from pipeline.openmm import load
+from pipeline.openmm import family, load
 from pipeline.openmm.zoo import find_config
 from tests.openmm_settings import RTMDET, RTMPOSE, random_weights
 
@@ -289,13 +289,23 @@ def test_ways_of_pretraining_are_known_by_name_and_class():
     assert node == {"a": [{"pretrained": False}], "pretrained": None, "init_cfg": None}
 
 
-def test_cuda_that_is_not_there_is_one_line():
-    if torch.cuda.is_available():
-        pytest.skip("CUDA is there")
-    cuda = Device(("CUDAExecutionProvider", "CPUExecutionProvider"), 1)
-    config = with_settings(random_weights(), ["runtime.device=cuda"])
+def test_cuda_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(PoselineError, match="--device cuda: this torch has no CUDA"):
-        load.load(load.find("mmpose", RTMPOSE, config), cuda, config)
-    asked_for_any = with_settings(config, ["runtime.device=auto", "observe.half=true"])
-    loaded = load.load(load.find("mmpose", RTMPOSE, config), cuda, asked_for_any)
+        family.pick("cuda", 1)
+    with pytest.raises(PoselineError, match="--device openvino: runs ONNX files"):
+        family.pick("openvino", 1)
+    assert family.pick("auto", 1).name == family.pick("cpu", 1).name == "cpu"
+
+
+def test_cuda_that_is_there_is_taken_unless_the_processor_is_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert family.pick("auto", 1).name == family.pick("cuda", 1).name == "cuda"
+    assert family.pick("cpu", 3).name == "cpu"
+    assert family.pick("auto", 3).threads == 3
+
+
+def test_half_precision_is_for_cuda_only():
+    config = with_settings(random_weights(), ["observe.half=true"])
+    loaded = load.load(load.find("mmpose", RTMPOSE, config), pick_device("cpu", 1), config)
     assert (loaded.device.type, loaded.half) == ("cpu", False)
