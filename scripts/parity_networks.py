@@ -23,6 +23,7 @@ from pipeline.openmm.onestage import around
 LEAST = 20  # people that a network must find in all frames together, where it has a threshold
 STEP = 0.1  # of the last layer's bias, up to that
 
+
 def awake(scope: str, name: str, images: np.ndarray, config: Config, folder: Path) -> str:
     """CONFIG@CHECKPOINT of a network of random weights that finds people; the checkpoint is written to ``folder``."""
     import torch
