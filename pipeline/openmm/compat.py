@@ -63,6 +63,7 @@ def ensure() -> dict[str, str]:
 
     MMLogger.get_current_instance().setLevel(logging.ERROR)  # it logs every weight that it makes, to standard output
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="mm(det|pose|engine|cv)")
     return pieces
 
 
