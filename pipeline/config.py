@@ -70,22 +70,27 @@ class TrackConfig(_Section):
     """How observations become people. Lengths are in body lengths (√(box area / 0.4), about a standing height)."""
 
     max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
-    high_score: float = Field(0.4, ge=0, le=1)  # observations from here on are matched first and may start a person
-    low_score: float = Field(0.15, ge=0, le=1)  # observations below are ignored; between, they only continue a person
+    high_score: float = Field(0.3, ge=0, le=1)  # observations from here on are matched first and may start a person
+    low_score: float = Field(0.2, ge=0, le=1)  # observations below are ignored; between, they only continue a person
     sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
     confirm_hits: int = Field(3, ge=1)  # otherwise so many observations do
     tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped
     min_length_s: float = Field(0.3, ge=0)  # people seen over a shorter time are dropped (at most half of the video)
     min_mean_score: float = Field(0.3, ge=0, le=1)  # people with a lower mean score are dropped
+    min_coverage: float = Field(0.2, ge=0, le=1)  # and people seen in a smaller share of their frames
     gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
     start_speed_len_s: float = Field(1.0, gt=0)  # standard deviation of a new person's velocity, body lengths / s
     agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
-    min_similarity: float = Field(0.15, ge=0, le=1)  # OKS with IoU that a match needs at least
+    min_similarity: float = Field(0.18, ge=0, le=1)  # OKS with IoU that a match needs at least
     min_similarity_low: float = Field(0.4, ge=0, le=1)  # the same for observations below high_score
-    match_limit: float = Field(6.0, gt=0)  # largest cost of a match, a negative log likelihood ratio
+    match_limit: float = Field(4.0, gt=0)  # largest cost of a match, a negative log likelihood ratio
     match_limit_low: float = Field(2.5, gt=0)  # the same for observations below high_score
     duplicate_oks: float = Field(0.7, ge=0, le=1)  # two people more alike than this in a frame may be one seen twice
     duplicate_overlap: float = Field(0.8, ge=0, le=1)  # and are, when so in this share of the shorter one's frames
+    camera: bool = True  # undo the camera's motion before people are predicted
+    appearance: bool = True  # compare clothes
+    relink: bool = True  # cut and link tracklets with the whole video at hand
+    people: int | None = Field(None, ge=1)  # how many people there are, if that is known
 
 
 class SmoothConfig(_Section):

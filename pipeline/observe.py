@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from pipeline import appearance
+from pipeline.camera import Camera
 from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.models.base import People, Poses
@@ -53,14 +55,22 @@ def plan_chunks(frames: tuple[int, int], chunk_frames: int) -> list[Chunk]:
     return [Chunk(n, s, min(s + chunk_frames, frames[1])) for n, s in enumerate(starts)]
 
 
-def process_chunk(batches: Iterable[Frames], chunk: Chunk, models: Models, config: Config) -> Observations:
-    """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size."""
-    parts = [Observations.empty(len(models.skeleton), models.skeleton.name, models.has_world)]
+def process_chunk(
+    batches: Iterable[Frames], chunk: Chunk, models: Models, config: Config, camera: Camera | None = None
+) -> Observations:
+    """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
+
+    ``camera``, a new one, is shown all frames.
+    """
+    parts = [Observations.empty(len(models.skeleton), models.skeleton.name, models.has_world, appearance.SIZE)]
     for index, images, people in _detected(batches, chunk.start, models, config.observe.detect_every):
         for low in range(0, len(index), config.runtime.batch_frames):
             high = min(low + config.runtime.batch_frames, len(index))
             some = people.take((people.image >= low) & (people.image < high))
             some = People(some.image - low, some.box_px, some.score, some.keypoints_px, some.keypoint_score)
+            if camera is not None:
+                for i, image in enumerate(images[low:high]):
+                    camera.show(image, some.of(i).box_px)
             parts.append(pose_people(images[low:high], index[low:high], some, models, config))
     return Observations.concat(parts)
 
@@ -150,6 +160,11 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     for i in range(len(images)):
         rows = np.flatnonzero((people.image == i) & (certainty >= config.pose.min_score))
         keep[_distinct(rows, keypoints, score, certainty, spare, models, config.pose.duplicate_oks)] = True
+    described = [
+        appearance.describe(images[i], keypoints[rows], score[rows], skeleton)
+        for i in range(len(images))
+        for rows in [np.flatnonzero(keep & (people.image == i))]
+    ]
     return Observations(
         frame=frame[people.image[keep]].astype(np.int64),
         box_px=people.box_px[keep].astype(np.float32),
@@ -158,6 +173,7 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
         keypoint_score=score[keep].clip(0, 1).astype(np.float32),
         skeleton=skeleton.name,
         world_m=world[keep] if world is not None else None,
+        appearance=np.concatenate(described),
     )
 
 

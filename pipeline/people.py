@@ -15,9 +15,9 @@ from pipeline.errors import PoselineError
 from pipeline.motion import build_motion
 from pipeline.motion.lift import Lifter
 from pipeline.skeleton import SKELETONS, Skeleton
-from pipeline.store import RunFolder, atomic, file_metadata, fixed, read_part, tracks_schema
+from pipeline.store import RunFolder, atomic, camera_motions, file_metadata, fixed, read_part, tracks_schema
 from pipeline.tables import person_name, person_summary, write_people_csv, write_person
-from pipeline.track import assign
+from pipeline.track import identify
 from pipeline.types import MEASURED, Motion, Observations, VideoInfo
 
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
@@ -39,8 +39,9 @@ def build_people(
     parts = folder.parts()
     low, high = folder.manifest()["frames_observed"]
     stream = (read_part(p) for p in parts)
-    ids = assign(
-        stream, info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f - low), (low, high)
+    camera = camera_motions(parts, len(info)) if config.track.camera else None
+    ids, moments = identify(
+        stream, info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f - low), (low, high), camera
     )
     facts = folder.manifest()["video"]
     metadata = file_metadata(skeleton, facts, digest)
@@ -53,7 +54,8 @@ def build_people(
             motion = _lifted(motion, obs, skeleton, info.size_px, config, lifter)
             writer.write_table(_track_rows(motion, schema))
             write_person(folder.people, motion, skeleton, metadata)
-            summaries.append(person_summary(motion, mean_step_s))
+            doubts = [(t, what) for t, person, what in moments if person == person_id]
+            summaries.append(person_summary(motion, mean_step_s, doubts))
             say("people", person_id)
     write_people_csv(folder.people_csv, summaries)
     _remove_others(folder, {s["person_id"] for s in summaries})

@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pipeline.camera import Camera
 from pipeline.config import Config, load_config
 from pipeline.errors import PoselineError
 from pipeline.models.registry import Facts, Models, build_lifter, build_models, lifter_facts, run_facts
@@ -22,6 +23,7 @@ from pipeline.people import build_people
 from pipeline.progress import Progress, Silent
 from pipeline.store import (
     FORMAT_VERSION,
+    OBSERVED_VERSION,
     RunFolder,
     part_is_whole,
     part_warnings,
@@ -156,7 +158,7 @@ def prepare(
     """
     manifest = folder.manifest()
     settings = config.digest("observe", "detect", "pose")
-    content = [FORMAT_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
+    content = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     before = manifest.get("observe_digest")
     if before and before != digest and folder.observations.is_dir():
@@ -214,8 +216,9 @@ def observe(
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
             warnings: list[str] = []
-            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config)
-            write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings)
+            camera = Camera()
+            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera)
+            write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings, camera.stored())
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
             for line in warnings:
                 progress.say(line)
@@ -291,6 +294,7 @@ def _finish(
         "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
         "stages_s": {**manifest.get("stages_s", {}), **stages},
         "lifter": {"name": config.lift.name, "networks": lifts.digests},
+        "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
         "warnings": [*manifest.get("network_warnings", []), *lifts.warnings]
         + [line for path in folder.parts() for line in part_warnings(path)]
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],

@@ -18,11 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.camera import joined
 from pipeline.errors import PoselineError
 from pipeline.skeleton import Skeleton
 from pipeline.types import STATE_NAMES, Observations, VideoInfo
 
 FORMAT_VERSION = "1"
+OBSERVED_VERSION = "2"  # of what is observed: observations of another are made again
 STATES = ", ".join(f"{code} {name}" for code, name in STATE_NAMES.items())
 
 
@@ -207,19 +209,24 @@ def stored_video(folder: RunFolder) -> VideoInfo:
 # --- observations ----------------------------------------------------------------------------------------------------
 
 
-def fixed(values: np.ndarray) -> pa.Array:
-    """(N, …) f32 as a fixed-size list column."""
+def fixed(values: np.ndarray, kind: type = np.float32) -> pa.Array:
+    """(N, …) as a fixed-size list column of ``kind``."""
     size = int(np.prod(values.shape[1:]))
-    flat = pa.array(np.ascontiguousarray(values, np.float32).reshape(-1))
+    flat = pa.array(np.ascontiguousarray(values, kind).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, size)
 
 
-def _unfixed(column: pa.ChunkedArray, shape: tuple[int, ...]) -> np.ndarray:
-    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, *shape).astype(np.float32)
+def _unfixed(column: pa.ChunkedArray, shape: tuple[int, ...], kind: type = np.float32) -> np.ndarray:
+    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, *shape).astype(kind)
 
 
-def write_part(path: Path, obs: Observations, frames: tuple[int, int], digest: str, warnings: list[str]) -> None:
-    """One observation part: the people of frames [first, last), made under the settings that ``digest`` stands for."""
+def write_part(
+    path: Path, obs: Observations, frames: tuple[int, int], digest: str, warnings: list[str], camera: str = ""
+) -> None:
+    """One observation part: the people of frames [first, last), made under the settings that ``digest`` stands for.
+
+    ``camera`` is what `pipeline.camera.Camera` stores of these frames.
+    """
     columns = {
         "frame": pa.array(obs.frame),
         "box_px": fixed(obs.box_px),
@@ -229,12 +236,15 @@ def write_part(path: Path, obs: Observations, frames: tuple[int, int], digest: s
     }
     if obs.world_m is not None:
         columns["world_m"] = fixed(obs.world_m)
+    if obs.appearance is not None:
+        columns["appearance"] = fixed(obs.appearance, np.float16)
     metadata = {
         "poseline": FORMAT_VERSION,
         "skeleton": obs.skeleton,
         "frames": json.dumps(frames),
         "digest": digest,
         "warnings": json.dumps(warnings),
+        "camera": camera,
     }
     _write_table(path, pa.table(columns).replace_schema_metadata(metadata))
 
@@ -266,9 +276,25 @@ def read_part(path: Path) -> Observations:
             keypoint_score=_unfixed(table["keypoint_score"], (k,)),
             skeleton=table.schema.metadata[b"skeleton"].decode(),
             world_m=_unfixed(table["world_m"], (k, 3)) if "world_m" in table.column_names else None,
+            appearance=_appearance(table),
         )
     except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         raise PoselineError(f"{path}: damaged observations; run poseline run on the video again") from error
+
+
+def _appearance(table: pa.Table) -> np.ndarray | None:
+    if "appearance" not in table.column_names:
+        return None
+    return _unfixed(table["appearance"], (table.schema.field("appearance").type.list_size,), np.float16)
+
+
+def camera_motions(parts: list[Path], frames: int) -> np.ndarray:
+    """(T, 4) motion of the camera into each frame, as `pipeline.camera` has it, from the parts of a run."""
+    stored = []
+    for path in parts:
+        meta = pq.read_schema(path).metadata or {}
+        stored.append((int(json.loads(meta[b"frames"])[0]), meta.get(b"camera", b"").decode()))
+    return joined(stored, frames)
 
 
 # --- tracks ----------------------------------------------------------------------------------------------------------

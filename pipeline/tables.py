@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,11 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
 # --- people.csv ------------------------------------------------------------------------------------------------------
 
 
-def person_summary(motion: Motion, mean_step_s: float) -> dict[str, Any]:
-    """One row of people.csv: when a person was there, how much of it was measured, how sure."""
+def person_summary(motion: Motion, mean_step_s: float, doubts: Sequence[tuple[float, str]] = ()) -> dict[str, Any]:
+    """One row of people.csv: when a person was there, how much of it was measured, how sure.
+
+    ``doubts`` are the times at which it may be somebody else, and why.
+    """
     seen = motion.state == MEASURED
     span_s = float(motion.time_s[-1] - motion.time_s[0])
     steps = np.diff(motion.time_s[seen])
@@ -125,13 +128,14 @@ def person_summary(motion: Motion, mean_step_s: float) -> dict[str, Any]:
         "gaps": len(gaps),
         "longest_gap_s": round(float(gaps.max()), 6) if len(gaps) else 0.0,
         "mean_score": round(low, 4),
+        "suspicious": "; ".join(f"{t:.2f} s: {what}" for t, what in doubts),
         "warnings": "; ".join(warnings),
     }
 
 
 PEOPLE_COLUMNS = (
     "person_id", "first_time_s", "last_time_s", "duration_s", "frames_measured", "frames_interpolated", "coverage",
-    "gaps", "longest_gap_s", "mean_score", "warnings",
+    "gaps", "longest_gap_s", "mean_score", "suspicious", "warnings",
 )  # fmt: skip
 
 

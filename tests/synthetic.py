@@ -5,7 +5,7 @@ Everything is drawn from the generator passed in, so that a seed gives the same 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -110,11 +110,13 @@ def observe(
     clutter_per_frame: float = 0.0,
     present: np.ndarray | None = None,
     shuffle: bool = True,
+    looks: np.ndarray | None = None,
 ) -> Scene:
     """What a network sees of people ``truth_px (P, T, K, 2)``; nearer people come first and hide those behind.
 
     Covered people get lower scores, and are missed when nearly all of them is covered. Misses come in runs of about
-    ``miss_s`` that take up ``miss_rate`` of the time. ``present (P, T)`` bool cuts people out altogether.
+    ``miss_s`` that take up ``miss_rate`` of the time. ``present (P, T)`` bool cuts people out altogether. ``looks
+    (P, D)`` are their clothes, of which a tenth of the sightings see a part of somebody else.
     """
     p, t, k, _ = truth_px.shape
     box = boxes(truth_px)  # (P, T, 4)
@@ -144,7 +146,40 @@ def observe(
         keypoints_px=np.array(columns[4], np.float32).reshape(-1, k, 2),
         keypoint_score=np.array(columns[5], np.float32).reshape(-1, k),
     )
-    return Scene(time_s, truth_px, observations, np.array(columns[1], np.int64))
+    truth_id = np.array(columns[1], np.int64)
+    if looks is not None:
+        observations = replace(observations, appearance=_worn(rng, looks, truth_id))
+    return Scene(time_s, truth_px, observations, truth_id)
+
+
+def clothes(rng: np.random.Generator, people: int) -> np.ndarray:
+    """(P, D) appearances of people who dress as they like."""
+    parts = np.stack(
+        [rng.uniform(10, 80, (people, 4)), rng.uniform(-25, 35, (people, 4)), rng.uniform(-30, 30, (people, 4)),
+         rng.uniform(3, 15, (people, 4))], -1
+    )  # fmt: skip
+    return parts.reshape(people, -1)
+
+
+def _worn(rng: np.random.Generator, looks: np.ndarray, truth_id: np.ndarray) -> np.ndarray:
+    """(N, D) f16 what is seen of the clothes: noisy, lit one way or another, partly unseen or somebody else's."""
+    n = len(truth_id)
+    parts = looks.reshape(len(looks), 4, 4)[np.maximum(truth_id, 0)]
+    other = looks.reshape(len(looks), 4, 4)[rng.integers(0, len(looks), n)]
+    parts = np.where(rng.uniform(size=(n, 4, 1)) < 0.1, other, parts)
+    parts = parts + rng.standard_normal((n, 4, 4)) * [4.0, 2.0, 2.0, 2.0]
+    parts[..., 0] += 8 * rng.standard_normal((n, 1))
+    parts[rng.uniform(size=(n, 4)) < 0.1] = np.nan
+    return parts.reshape(n, -1).astype(np.float16)
+
+
+def switches(person_id: np.ndarray, truth_id: np.ndarray) -> int:
+    """How often somebody is another person than at the sighting before."""
+    total = 0
+    for truth in np.unique(truth_id[truth_id >= 0]):
+        ids = person_id[(truth_id == truth) & (person_id > 0)]
+        total += int((np.diff(ids) != 0).sum())
+    return total
 
 
 def split(observations: Observations, frames: int) -> list[Observations]:

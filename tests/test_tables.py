@@ -237,6 +237,7 @@ def test_a_summary_counts_coverage_and_gaps():
         "gaps": 2,
         "longest_gap_s": 0.44,
         "mean_score": 0.8,
+        "suspicious": "",
         "warnings": "",
     }
 
@@ -271,7 +272,7 @@ def test_people_csv_of_nobody_has_its_header_only(tmp_path):
 def test_people_csv_has_a_row_for_each_person(tmp_path):
     rows = [person_summary(motion(range(40), i), 1 / 10) for i in (1, 2)]
     write_people_csv(tmp_path / "people.csv", rows)
-    back = pd.read_csv(tmp_path / "people.csv")
+    back = pd.read_csv(tmp_path / "people.csv", keep_default_na=False)
     assert list(back.columns) == list(PEOPLE_COLUMNS) == list(rows[0])
     assert back.to_dict("records") == rows
 

@@ -1,6 +1,6 @@
 """Tracking: observations of all frames to people."""
 
-from pipeline.track.people import assign
+from pipeline.track.people import identify
 from pipeline.track.tracker import Tracker
 
-__all__ = ["Tracker", "assign"]
+__all__ = ["Tracker", "identify"]

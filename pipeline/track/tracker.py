@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from pipeline import appearance
+from pipeline.camera import moved
 from pipeline.config import TrackConfig
 from pipeline.skeleton import Skeleton
 from pipeline.track import associate, kalman
@@ -21,6 +23,9 @@ _BODY_AREA = 0.4  # area of a standing person's box in squared body lengths
 _NOISE_LEN = 0.03  # body lengths: how well the keypoints of a sure observation place the body
 _GATE_LEN = 0.05  # body lengths: floor of the gate, breathing room for a well predicted person
 _SIZE_TAU_S = 0.5  # time constant of the body size, long against a truncated box or a raised arm
+_LOOK_TAU_S = 1.0  # time constant of a person's appearance
+_LOOK_COST = 0.5  # of clothes as different as one person's are from one time to another, in units of a match's cost
+_LEAST_PARTS = 2  # of the body that both must show
 _MEMORY_TAU_S = 0.5  # time constant at which a point not seen any more loses its score
 _RIGID, _FREE, _CORNER = 1.0, 0.1, 0.01  # weights of torso and head, limbs, box corners for the body's place
 _LIMBS = ("elbow", "wrist", "knee", "ankle", "heel", "foot", "toe", "index", "pinky", "thumb", "hand")
@@ -44,6 +49,7 @@ class _Tracks:
     cov: np.ndarray  # (M, 2, 2)
     points: np.ndarray  # (M, P, 2) f64 px at the current time
     point_score: np.ndarray  # (M, P) f64
+    look: np.ndarray  # (M, D) f64 appearance, NaN = not seen yet
 
     def take(self, rows: np.ndarray) -> _Tracks:
         return _Tracks(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -102,7 +108,8 @@ class Tracker:
         self._time_s = -np.inf
         self._frame = -1
         self._next_id = 1
-        self._tracks = self._spawn(-1, 0.0, np.zeros((0, len(self._weight), 2)), np.zeros((0, len(self._weight))), [])
+        none = np.zeros((0, len(self._weight)))
+        self._tracks = self._spawn(-1, 0.0, np.zeros((*none.shape, 2)), none, [], np.zeros((0, appearance.SIZE)))
         self._ended: list[_Tracks] = []
 
     def update(
@@ -113,6 +120,8 @@ class Tracker:
         score: np.ndarray,
         keypoints_px: np.ndarray,
         keypoint_score: np.ndarray,
+        look: np.ndarray | None = None,
+        camera: np.ndarray | None = None,
     ) -> np.ndarray:
         """Tracklet ids (n,) i32 of one frame's observations, −1 for those ignored; call with rising frames.
 
@@ -123,6 +132,8 @@ class Tracker:
             frame: row of the pts table.
             time_s: the frame's time, not before the previous one's.
             box_px, score, keypoints_px, keypoint_score: ``(n, 4)``, ``(n,)``, ``(n, K, 2)``, ``(n, K)``.
+            look: ``(n, D)`` as `pipeline.appearance.describe` has it.
+            camera: ``(4,)`` motion of the camera since the last call, as `pipeline.camera` has it; None: none.
 
         Raises:
             ValueError: the frame does not come after the previous one.
@@ -130,10 +141,13 @@ class Tracker:
         if frame <= self._frame:
             raise ValueError(f"tracker frames must rise, got {frame} after {self._frame}")
         ids = np.full(len(score), -1, np.int32)
+        if camera is not None:
+            self._turn(camera)
         self._predict(frame, time_s)
         keypoints_px, keypoint_score = keypoints_px[:, self._chosen], keypoint_score[:, self._chosen]
         points = np.concatenate([keypoints_px, box_px.reshape(-1, 2, 2)], axis=1, dtype=np.float64)  # (n, P, 2)
         point_score = np.concatenate([keypoint_score, np.ones((len(score), 2))], axis=1, dtype=np.float64)
+        look = np.full((len(score), appearance.SIZE), np.nan) if look is None else look.astype(np.float64)
 
         c = self.config
         high = score >= c.high_score
@@ -148,15 +162,15 @@ class Tracker:
             tracks = np.flatnonzero(rows & ~matched)
             seen = np.flatnonzero(columns & (ids < 0))
             if len(tracks) and len(seen):
-                tracks, seen = self._match(tracks, seen, points, point_score, least, limit)
+                tracks, seen = self._match(tracks, seen, points, point_score, look, least, limit)
                 ids[seen] = self._tracks.id[tracks]
                 matched[tracks] = True
-                self._correct(tracks, frame, time_s, points[seen], point_score[seen], score[seen])
+                self._correct(tracks, frame, time_s, points[seen], point_score[seen], score[seen], look[seen])
 
         new = np.flatnonzero(high & (ids < 0))
         if len(new):
             new = new[~self._seen_twice(new, np.flatnonzero(ids >= 0), points, point_score)]
-            born = self._spawn(frame, time_s, points[new], point_score[new], score[new])
+            born = self._spawn(frame, time_s, points[new], point_score[new], score[new], look[new])
             ids[new] = born.id
             self._tracks = self._tracks.join(born)
         return ids
@@ -167,6 +181,15 @@ class Tracker:
         columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Tracklets)}
         order = np.argsort(columns["id"], kind="stable")
         return Tracklets(**{name: column[order] for name, column in columns.items()})
+
+    def _turn(self, camera: np.ndarray) -> None:
+        """Carry all tracklets along with the picture."""
+        t = self._tracks
+        scale2 = float(camera[0] ** 2 + camera[1] ** 2)
+        turn = np.array([[camera[0], camera[1]], [-camera[1], camera[0]]])  # of row vectors
+        t.points = moved(t.points, camera)
+        t.mean = np.stack([moved(t.mean[:, 0], camera), t.mean[:, 1] @ turn], 1)
+        t.cov, t.area = t.cov * scale2, t.area * scale2
 
     def _predict(self, frame: int, time_s: float) -> None:
         """Carry all tracklets to the new time; forget those unseen for too long."""
@@ -189,7 +212,7 @@ class Tracker:
         done = tracks.take(tracks.status == _CONFIRMED)
         if len(done):
             empty = self._tracks.take(np.zeros(0, np.int64))
-            for name in ("mean", "cov", "points", "point_score"):
+            for name in ("mean", "cov", "points", "point_score", "look"):
                 setattr(done, name, getattr(empty, name))
             self._ended.append(done)
 
@@ -199,6 +222,7 @@ class Tracker:
         columns: np.ndarray,
         points: np.ndarray,
         point_score: np.ndarray,
+        look: np.ndarray,
         min_similarity: float,
         limit: float,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -227,8 +251,16 @@ class Tracker:
             min_similarity=min_similarity,
             gate_sigma=self.config.gate_sigma,
         )
+        if np.isfinite(look).any() and np.isfinite(costs).sum() > len(rows):
+            costs = costs + self._foreign(t.look, look[columns])
         matched_rows, matched_columns = associate.match(costs, limit)
         return rows[matched_rows], columns[matched_columns]
+
+    def _foreign(self, mine: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Costs (M, N) of clothes that differ, above the least of each row: only differences tell people apart."""
+        far, common = appearance.distance2(mine, seen)
+        cost = np.where(common >= _LEAST_PARTS, _LOOK_COST * far, 0.0)
+        return cost - cost.min(1, keepdims=True)
 
     def _correct(
         self,
@@ -238,6 +270,7 @@ class Tracker:
         points: np.ndarray,
         point_score: np.ndarray,
         score: np.ndarray,
+        look: np.ndarray,
     ) -> None:
         """Take the observations (n, …) into the tracklets ``rows (n,)``."""
         t = self._tracks
@@ -255,6 +288,7 @@ class Tracker:
         t.point_score[rows] = np.where(visible, point_score, old_score * np.exp(-dt / _MEMORY_TAU_S))
         blend = 1.0 - np.exp(-dt[:, 0] / _SIZE_TAU_S)
         t.area[rows] += blend * (_areas(points) - t.area[rows])
+        t.look[rows] = _blended(t.look[rows], look, 1.0 - np.exp(-dt / _LOOK_TAU_S))
         t.hits[rows] += 1
         t.score_sum[rows] += score
         t.last_frame[rows], t.last_s[rows] = frame, time_s
@@ -275,7 +309,13 @@ class Tracker:
         return (np.maximum(alike, boxes - 0.1) > self.config.duplicate_oks).any(axis=0)
 
     def _spawn(
-        self, frame: int, time_s: float, points: np.ndarray, point_score: np.ndarray, score: np.ndarray | list
+        self,
+        frame: int,
+        time_s: float,
+        points: np.ndarray,
+        point_score: np.ndarray,
+        score: np.ndarray | list,
+        look: np.ndarray,
     ) -> _Tracks:
         """New tracklets for observations (n, …), in their order."""
         n, score = len(points), np.asarray(score, np.float64)
@@ -302,7 +342,14 @@ class Tracker:
             cov=cov,
             points=points.astype(np.float64),
             point_score=point_score.astype(np.float64),
+            look=look,
         )
+
+
+def _blended(old: np.ndarray, new: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Appearance (n, D) moved by ``share (n, 1)`` towards what is seen now; parts not seen stay."""
+    first = np.where(np.isfinite(old), old, new)
+    return np.where(np.isfinite(new), first + share * (new - first), first)
 
 
 def _areas(points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,143 @@
+"""How the camera moves from frame to frame: pans, zooms, turns and shake, seen by what stands still.
+
+Corners outside the boxes of people are followed from one frame to the next in a small grey picture (Shi and Tomasi
+1994; Lucas and Kanade in pyramids, Bouguet 2000), and a similarity is fitted that most of them agree with (RANSAC).
+A motion is (a, b, x, y): a pixel (u, v) of the previous frame is at (a u − b v + x, b u + a v + y) in this one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import cv2
+import numpy as np
+
+STILL = np.array([1.0, 0.0, 0.0, 0.0])
+WIDTH = 480  # px, of the small picture
+CORNERS = 150  # that are followed at most
+LEAST = 12  # corners that must agree
+AGREE = 0.4  # share of the corners that must agree
+AGREE_PX = 1.0  # small px, how exactly
+STILL_PX = 0.3  # small px: smaller motions of every corner of the picture are none
+MARGIN = 0.1  # of a person's box, left out around it
+
+
+class Camera:
+    """Follows the camera through consecutive frames of one size; `motions` has a row for each frame it was shown."""
+
+    def __init__(self) -> None:
+        self.motions: list[np.ndarray] = []
+        self._first: tuple[np.ndarray, np.ndarray] | None = None
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._scale = 1.0
+        self._size = (0, 0)
+
+    def show(self, image: np.ndarray, box_px: np.ndarray) -> None:
+        """The next frame (H, W, 3) u8 RGB and the boxes (n, 4) of its people, which may move as they like."""
+        small, free, self._scale = _small(image, box_px)
+        self._size = (image.shape[1], image.shape[0])
+        if self._last is None:
+            self._first = small, free
+            self.motions.append(STILL)
+        else:
+            self.motions.append(_motion(self._last, (small, free), self._scale))
+        self._last = small, free
+
+    def stored(self) -> str:
+        """The motions, and the first and last pictures, from which the motion to the neighbouring chunks follows."""
+        if self._first is None or self._last is None:
+            return ""
+        rows = [[round(float(v), 6) for v in m] for m in self.motions]
+        edges = [_packed(*self._first), _packed(*self._last)]
+        return json.dumps({"motions": rows, "scale": self._scale, "edges": edges})
+
+
+def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:
+    """(T, 4) motion of each frame of a video, from what its chunks stored, each with its first frame.
+
+    Frames of which nothing is known are taken to stand still.
+    """
+    out = np.tile(STILL, (frames, 1))
+    before: tuple[int, dict[str, Any]] | None = None
+    for start, text in stored:
+        if not text:
+            before = None
+            continue
+        part = json.loads(text)
+        rows = np.array(part["motions"], np.float64)
+        out[start : start + len(rows)] = rows
+        if before is not None and before[0] == start:
+            out[start] = _motion(_unpacked(before[1]["edges"][1]), _unpacked(part["edges"][0]), part["scale"])
+        before = start + len(rows), part
+    return out
+
+
+def compose(first: np.ndarray, then: np.ndarray) -> np.ndarray:
+    """(4,) the motion that is ``first`` followed by ``then``."""
+    a, b, x, y = then
+    p, q, u, v = first
+    return np.array([a * p - b * q, b * p + a * q, a * u - b * v + x, b * u + a * v + y])
+
+
+def moved(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Points (…, 2) of the previous frame as they would be in this one."""
+    a, b, x, y = motion
+    u, v = points[..., 0], points[..., 1]
+    return np.stack([a * u - b * v + x, b * u + a * v + y], -1)
+
+
+def _small(image: np.ndarray, box_px: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The grey picture at most `WIDTH` wide, where corners may be (255), and its scale."""
+    height, width = image.shape[:2]
+    scale = min(1.0, WIDTH / max(width, height))
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if scale < 1:
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    free = np.full(grey.shape, 255, np.uint8)
+    pad = MARGIN * np.maximum(box_px[:, 2:] - box_px[:, :2], 0)
+    low, high = np.floor((box_px[:, :2] - pad) * scale), np.ceil((box_px[:, 2:] + pad) * scale)
+    for (x1, y1), (x2, y2) in zip(low.clip(0).astype(int), high.clip(0).astype(int), strict=True):
+        free[y1:y2, x1:x2] = 0
+    return grey, free, scale
+
+
+def _motion(before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], scale: float) -> np.ndarray:
+    """(4,) motion between two small pictures, in pixels of the large ones; still where it cannot be told."""
+    if before[0].shape != now[0].shape or np.array_equal(before[0], now[0]):
+        return STILL
+    corners = cv2.goodFeaturesToTrack(before[0], CORNERS, 0.01, 8, mask=before[1])
+    if corners is None or len(corners) < LEAST:
+        return STILL
+    guess = corners.copy()
+    flow = cv2.calcOpticalFlowPyrLK(before[0], now[0], corners, guess, winSize=(15, 15), maxLevel=3)
+    there, status = np.asarray(flow[0]), np.asarray(flow[1])
+    good = status.ravel() == 1
+    start, end = corners[good, 0], there[good, 0]
+    if len(start) < LEAST:
+        return STILL
+    matrix, inliers = cv2.estimateAffinePartial2D(start, end, ransacReprojThreshold=AGREE_PX, maxIters=500)
+    if matrix is None or inliers.sum() < max(LEAST, AGREE * len(start)):
+        return STILL
+    motion = np.array([matrix[0, 0], matrix[1, 0], matrix[0, 2], matrix[1, 2]])
+    height, width = before[0].shape
+    ends = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    if np.abs(moved(ends, motion) - ends).max() < STILL_PX:
+        return STILL
+    motion[2:] /= scale
+    return motion
+
+
+def _packed(grey: np.ndarray, free: np.ndarray) -> list[str]:
+    return [
+        base64.b64encode(cv2.imencode(kind, picture)[1].tobytes()).decode()
+        for kind, picture in ((".jpg", grey), (".png", free))
+    ]
+
+
+def _unpacked(pictures: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    data = [np.frombuffer(base64.b64decode(text), np.uint8) for text in pictures]
+    grey, free = (np.asarray(cv2.imdecode(d, cv2.IMREAD_GRAYSCALE)) for d in data)
+    return grey, free

@@ -1,0 +1,88 @@
+"""The camera's motion, found in real pictures that are shifted, turned and zoomed by known amounts."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.camera import STILL, Camera, compose, joined, moved
+from pipeline.video.decode import open_reader
+from pipeline.video.index import index_video
+from tests.treadmill import CLIP
+
+NOBODY = np.zeros((0, 4), np.float32)
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    info = index_video(CLIP)
+    with open_reader(info) as reader:
+        image = next(reader.read(0, 1, 1)).image[0]
+    return cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+
+
+def seen(picture: np.ndarray, motion: tuple[float, float, float, float]) -> np.ndarray:
+    """The picture after the camera's motion, its middle part."""
+    a, b, x, y = motion
+    height, width = picture.shape[:2]
+    turned = cv2.warpAffine(picture, np.array([[a, -b, x], [b, a, y]], float), (width, height))
+    return np.ascontiguousarray(turned[200 : height - 200, 150 : width - 150])
+
+
+@pytest.mark.parametrize(
+    ("angle_deg", "zoom", "x", "y"), [(0, 1, 20, 0), (0, 1, -20, 6), (2, 1, 5, 5), (0, 1.03, 0, 0), (-1, 0.98, 8, -12)]
+)
+def test_pans_turns_and_zooms_are_found(picture, angle_deg, zoom, x, y):
+    angle = np.deg2rad(angle_deg)
+    motion = (zoom * np.cos(angle), zoom * np.sin(angle), x, y)
+    camera = Camera()
+    camera.show(seen(picture, (1, 0, 0, 0)), NOBODY)
+    camera.show(seen(picture, motion), NOBODY)
+    np.testing.assert_array_equal(camera.motions[0], STILL)
+    height, width = picture.shape[:2]
+    corners = np.array([[0, 0], [width - 300, 0], [0, height - 400], [width - 300, height - 400]], float)
+    cut = np.array([150.0, 200.0])
+    truth = moved(corners + cut, np.array(motion)) - cut
+    assert np.abs(moved(corners, camera.motions[1]) - truth).max() < 1.5
+
+
+def test_a_still_camera_is_still_whatever_people_do(picture):
+    a = seen(picture, (1, 0, 0, 0))
+    b = a.copy()
+    b[300:900, 100:500] = a[300:900, 130:530]  # somebody large moves
+    noise = np.random.default_rng(0).integers(-3, 4, a.shape)
+    camera = Camera()
+    camera.show(a, np.array([[100, 300, 530, 900]], np.float32))
+    camera.show((b + noise).clip(0, 255).astype(np.uint8), np.array([[100, 300, 530, 900]], np.float32))
+    np.testing.assert_array_equal(camera.motions[1], STILL)
+
+
+def test_a_picture_without_anything_in_it_stands_still():
+    camera = Camera()
+    for level in (0, 90, 200):
+        camera.show(np.full((120, 160, 3), level, np.uint8), NOBODY)
+    np.testing.assert_array_equal(camera.motions, [STILL] * 3)
+
+
+def test_chunks_are_joined_as_if_they_had_been_one(picture):
+    frames = [seen(picture, (1, 0, 12.0 * i, 0)) for i in range(6)]
+    whole, parts = Camera(), []
+    for frame in frames:
+        whole.show(frame, NOBODY)
+    for start, stop in ((0, 3), (3, 6)):
+        camera = Camera()
+        for frame in frames[start:stop]:
+            camera.show(frame, NOBODY)
+        parts.append((start, camera.stored()))
+    motions = joined(parts, 6)
+    np.testing.assert_allclose(motions[:, 2], [0, 12, 12, 12, 12, 12], atol=0.5)
+    np.testing.assert_allclose(motions, whole.motions, atol=0.1)
+    np.testing.assert_array_equal(joined([(0, ""), (3, parts[1][1])], 6)[:4], [STILL] * 4)
+
+
+def test_motions_compose_as_their_matrices_do():
+    rng = np.random.default_rng(1)
+    points = rng.uniform(0, 1000, (5, 2))
+    a, b = (np.array([1.02, 0.03, 5, -7]), np.array([0.97, -0.01, -3, 2]))
+    np.testing.assert_allclose(moved(points, compose(a, b)), moved(moved(points, a), b))
