@@ -39,18 +39,16 @@ def describe(image: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.nda
 
 
 def distance2(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How foreign the descriptions a (M, SIZE) and b (N, SIZE) are to one another: (M, N), and common parts (M, N).
+    """How foreign the descriptions a (…, SIZE) and b (…, SIZE) are to one another: (…), and their common parts (…).
 
     The mean over the parts that both have of their squared distance in units of `SCALE`, about 1 for one person; 0
     without a common part.
     """
-    a = np.asarray(a, np.float64).reshape(-1, 1, len(PARTS), VALUES) / SCALE
-    b = np.asarray(b, np.float64).reshape(1, -1, len(PARTS), VALUES) / SCALE
-    per_part = np.square(a - b).mean(-1)
+    apart = np.asarray(a, np.float64) - np.asarray(b, np.float64)
+    per_part = np.square(apart.reshape(*apart.shape[:-1], len(PARTS), VALUES) / SCALE).mean(-1)
     known = np.isfinite(per_part)
-    total = np.where(known, np.minimum(per_part, FARTHEST), 0).sum(-1)
     common = known.sum(-1)
-    return total / np.maximum(common, 1), common
+    return np.where(known, np.minimum(per_part, FARTHEST), 0).sum(-1) / np.maximum(common, 1), common
 
 
 def _head(p: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

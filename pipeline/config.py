@@ -81,6 +81,7 @@ class TrackConfig(_Section):
     gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
     start_speed_len_s: float = Field(1.0, gt=0)  # standard deviation of a new person's velocity, body lengths / s
     agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
+    box_points: float = Field(3.0, ge=0)  # IoU counts as much as so many keypoints
     min_similarity: float = Field(0.18, ge=0, le=1)  # OKS with IoU that a match needs at least
     min_similarity_low: float = Field(0.4, ge=0, le=1)  # the same for observations below high_score
     match_limit: float = Field(4.0, gt=0)  # largest cost of a match, a negative log likelihood ratio

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
+from pipeline.edits_toml import apply_stored
 from pipeline.errors import PoselineError
 from pipeline.motion import build_motion
 from pipeline.motion.lift import Lifter
@@ -30,10 +31,12 @@ def build_people(
     digest: str,
     say: Callable[[str, int], None],
     lifter: Lifter | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
 
-    ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done).
+    ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``facts`` gets what
+    run.json says of the user's edits.
     """
     skeleton = skeleton_of_run(folder)
     parts = folder.parts()
@@ -43,9 +46,10 @@ def build_people(
     ids, moments = identify(
         stream, info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f - low), (low, high), camera
     )
-    facts = folder.manifest()["video"]
-    metadata = file_metadata(skeleton, facts, digest)
-    schema = tracks_schema(skeleton, facts, digest)
+    ids, moments, names = apply_stored(folder, ids, moments, info.time_s, {} if facts is None else facts)
+    video = folder.manifest()["video"]
+    metadata = file_metadata(skeleton, video, digest)
+    schema = tracks_schema(skeleton, video, digest)
     summaries = []
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
     with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
@@ -55,7 +59,7 @@ def build_people(
             writer.write_table(_track_rows(motion, schema))
             write_person(folder.people, motion, skeleton, metadata)
             doubts = [(t, what) for t, person, what in moments if person == person_id]
-            summaries.append(person_summary(motion, mean_step_s, doubts))
+            summaries.append(person_summary(motion, mean_step_s, doubts, names.get(person_id, "")))
             say("people", person_id)
     write_people_csv(folder.people_csv, summaries)
     _remove_others(folder, {s["person_id"] for s in summaries})
@@ -74,6 +78,9 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations
     np.maximum.at(last, ids[here], here)
     person = 1
     while person < len(count):
+        if not count[person]:  # an edit took the id away
+            person += 1
+            continue
         stop, rows = person + 1, count[person]
         while stop < len(count) and rows + count[stop] <= GATHER_ROWS:
             rows += count[stop]
@@ -88,8 +95,8 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations
             owner.append(mine[wanted])
         group, owners = Observations.concat(gathered), np.concatenate(owner)
         del gathered
-        for i in range(person, stop):
-            yield i, group.take(np.flatnonzero(owners == i))
+        for i in np.flatnonzero(count[person:stop]) + person:
+            yield int(i), group.take(np.flatnonzero(owners == i))
         person = stop
 
 

@@ -283,7 +283,10 @@ def _finish(
     low, high = folder.manifest()["frames_observed"]
     with _timed(stages, "track"):
         progress.start("track", high - low, 0)
-        people = build_people(folder, info, config, config.digest(), progress.stage, build_lifter(config))
+        edits: dict[str, Any] = {}
+        people = build_people(folder, info, config, config.digest(), progress.stage, build_lifter(config), edits)
+    for line in edits["edits_skipped"]:
+        progress.say(line)
     lifts = lifter_facts(config)
     manifest = folder.manifest()
     manifest |= {
@@ -294,8 +297,10 @@ def _finish(
         "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
         "stages_s": {**manifest.get("stages_s", {}), **stages},
         "lifter": {"name": config.lift.name, "networks": lifts.digests},
+        **edits,
+        "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
         "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
-        "warnings": [*manifest.get("network_warnings", []), *lifts.warnings]
+        "warnings": [*manifest.get("network_warnings", []), *lifts.warnings, *edits["edits_skipped"]]
         + [line for path in folder.parts() for line in part_warnings(path)]
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
     }
@@ -310,7 +315,8 @@ def _finish(
 
 def _render_digest(manifest: dict[str, Any], config: Config) -> str:
     """Stands for all that annotated.mp4 is made from."""
-    content = manifest["observe_digest"], manifest["config_digest"], config.digest("render")
+    content = [manifest["observe_digest"], manifest["config_digest"], config.digest("render")]
+    content += [manifest["edits_digest"]] if manifest.get("edits_digest") else []
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 

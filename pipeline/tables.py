@@ -98,10 +98,12 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
 # --- people.csv ------------------------------------------------------------------------------------------------------
 
 
-def person_summary(motion: Motion, mean_step_s: float, doubts: Sequence[tuple[float, str]] = ()) -> dict[str, Any]:
+def person_summary(
+    motion: Motion, mean_step_s: float, doubts: Sequence[tuple[float, str]] = (), name: str = ""
+) -> dict[str, Any]:
     """One row of people.csv: when a person was there, how much of it was measured, how sure.
 
-    ``doubts`` are the times at which it may be somebody else, and why.
+    ``doubts`` are the times at which it may be somebody else, and why; ``name`` is what the user calls the person.
     """
     seen = motion.state == MEASURED
     span_s = float(motion.time_s[-1] - motion.time_s[0])
@@ -119,6 +121,7 @@ def person_summary(motion: Motion, mean_step_s: float, doubts: Sequence[tuple[fl
         warnings.append(f"low frame rate ({1 / mean_step_s:.3g} per second): fast movements are under-sampled")
     return {
         "person_id": motion.person_id,
+        "name": name,
         "first_time_s": round(float(motion.time_s[0]), 6),
         "last_time_s": round(float(motion.time_s[-1]), 6),
         "duration_s": round(span_s, 6),
@@ -134,8 +137,8 @@ def person_summary(motion: Motion, mean_step_s: float, doubts: Sequence[tuple[fl
 
 
 PEOPLE_COLUMNS = (
-    "person_id", "first_time_s", "last_time_s", "duration_s", "frames_measured", "frames_interpolated", "coverage",
-    "gaps", "longest_gap_s", "mean_score", "suspicious", "warnings",
+    "person_id", "name", "first_time_s", "last_time_s", "duration_s", "frames_measured", "frames_interpolated",
+    "coverage", "gaps", "longest_gap_s", "mean_score", "suspicious", "warnings",
 )  # fmt: skip
 
 

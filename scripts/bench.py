@@ -13,6 +13,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
+import bench_ablation
 import bench_detect
 import bench_models
 import bench_overhead
@@ -50,6 +51,18 @@ def detect(
 ) -> None:
     """Recall and precision of people in single frames against true boxes."""
     bench_detect.measure(clip, gt, every, config, sets or [])
+
+
+@app.command()
+def ablation(
+    run: Annotated[Path, typer.Argument(exists=True, help="Run folder of a sequence with ground truth.")],
+    others: Annotated[
+        list[Path] | None, typer.Argument(exists=True, help="Run folders whose people are counted.")
+    ] = None,
+    gt: Annotated[Path, typer.Option(exists=True, help="MOTChallenge boxes of the first, gt.txt.")] = ...,  # type: ignore[assignment]
+) -> None:
+    """What each cue of identity is worth: HOTA and IDF1 with one of them switched off."""
+    bench_ablation.measure(run, gt, others or [])
 
 
 @app.command()

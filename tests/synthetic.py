@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from pipeline.camera import STILL
 from pipeline.skeleton import COCO17
 from pipeline.types import Observations
 
@@ -150,6 +151,46 @@ def observe(
     if looks is not None:
         observations = replace(observations, appearance=_worn(rng, looks, truth_id))
     return Scene(time_s, truth_px, observations, truth_id)
+
+
+def passers(rng: np.random.Generator, t: np.ndarray, people: int) -> np.ndarray:
+    """(P, T, 17, 2) px of people who walk one way or the other, nearer ones in front."""
+    walkers = []
+    for i in range(people):
+        way = rng.choice((-1, 1))
+        walkers.append(
+            walker(
+                t,
+                height_px=float(rng.uniform(150, 300)),
+                start_px=(float(rng.uniform(100, 1800)), 1040 - 700 * i / people),
+                velocity_px_s=(way * float(rng.uniform(20, 80)), 0),
+                phase=float(rng.uniform()),
+            )
+        )
+    return np.array(walkers)
+
+
+def leaving(rng: np.random.Generator, same_clothes: bool) -> Scene:
+    """Four people stay, one leaves at 5 s, and at 15 s somebody comes in from the other side."""
+    t = times(rng, 20.0, 15.0)
+    stay = [walker(t, start_px=(400 + 300 * i, 900), velocity_px_s=(5, 0), phase=i / 4) for i in range(4)]
+    gone = walker(t, start_px=(1300, 700), velocity_px_s=(110, 0), height_px=300)
+    back = walker(t, start_px=(-1400, 650), velocity_px_s=(110, 0), height_px=300)
+    present = np.ones((6, len(t)), bool)
+    present[4, t > 5], present[5, t < 15] = False, False
+    looks = clothes(rng, 6)
+    if same_clothes:
+        looks[5] = looks[4]
+    return observe(rng, t, np.array([*stay, gone, back]), present=present, looks=looks)
+
+
+def panned(truth_px: np.ndarray, px: float, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """People seen by a camera that pans ``px`` a frame and turns back every so many frames; its motions (T, 4)."""
+    i = np.arange(truth_px.shape[1])
+    x = px * np.where(i // frames % 2, frames - 1 - i % frames, i % frames)
+    camera = np.tile(STILL, (len(i), 1))
+    camera[1:, 2] = np.diff(x)
+    return truth_px + np.stack([x, 0 * x], -1)[None, :, None], camera
 
 
 def clothes(rng: np.random.Generator, people: int) -> np.ndarray:

@@ -228,6 +228,7 @@ def test_a_summary_counts_coverage_and_gaps():
     row = summarised(frame, state, step_s=0.04)
     assert row == {
         "person_id": 4,
+        "name": "",
         "first_time_s": 100.4,
         "last_time_s": 101.56,
         "duration_s": 1.16,

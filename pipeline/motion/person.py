@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
+from pipeline import boxes
 from pipeline.config import SmoothConfig, TrackConfig
 from pipeline.motion import repair
 from pipeline.motion.jerk import jerk_density
@@ -13,6 +14,7 @@ from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MEASURED, MISSING, Motion, Observations
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
+BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
 _STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
 
 
@@ -51,8 +53,9 @@ def build_motion(
     score = np.full(len(frame), np.nan, np.float32)
     score[seen] = obs.score
     box = np.full((len(frame), 4), np.nan, np.float32)
-    box[seen] = obs.box_px
+    box[seen] = boxes.fitted(obs.box_px, obs.keypoints_px, obs.keypoint_score, skeleton)
     box, _ = repair.bridge(time_s, box, seen, max_gap_s)
+    box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     size = body_length(box)
     measured = (keypoint_score >= smooth_config.min_keypoint_score) & np.isfinite(raw).all(-1)
     if smooth_config.method == "kalman":

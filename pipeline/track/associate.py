@@ -1,7 +1,8 @@
 """Which observation belongs to which tracklet in one frame: similarity, gates, costs, optimal assignment.
 
-M tracklets, N observations. A cost is a negative log likelihood ratio, so that costs of well known and of long lost
-tracklets compare: a lost one may be anywhere in a wide area, hence says little by lying right on an observation.
+M tracklets, N observations, P pairs of one of each. A cost is a negative log likelihood ratio, so that costs of well
+known and of long lost tracklets compare: a lost one may be anywhere in a wide area, hence says little by lying right on
+an observation.
 """
 
 from __future__ import annotations
@@ -9,32 +10,39 @@ from __future__ import annotations
 import lap
 import numpy as np
 
-from pipeline.track.similarity import VISIBLE, common_points, iou, oks
+from pipeline.track.similarity import VISIBLE, iou_of_pairs, oks_of_pairs
 
-_BOX_POINTS = 3.0  # IoU counts as much as this many keypoints; with no common keypoints it decides alone
+
+def near(place: np.ndarray, other: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (P,), (P,) of ``place (M, 2)`` and ``other (N, 2)`` at most ``reach (M,)`` apart in x and in y, by rows.
+
+    In a crowd most people are far from one another, and only near ones need be compared.
+    """
+    close = np.abs(place[:, :1] - other[:, 0]) <= reach[:, None]
+    close &= np.abs(place[:, 1:] - other[:, 1]) <= reach[:, None]
+    rows, columns = np.nonzero(close)
+    return rows, columns
 
 
 def shift(
     points: np.ndarray, point_score: np.ndarray, other: np.ndarray, other_score: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean displacement from each tracklet's points to each observation's, over points both see.
+    """Weighted mean displacement from tracklets' points to observations', pair by pair, over points both see.
 
     Unlike the displacement of box centres it stays put when the feet leave the picture or an arm is raised.
 
     Args:
-        points, other: ``(M, P, 2)`` and ``(N, P, 2)`` px.
-        point_score, other_score: ``(M, P)`` and ``(N, P)``.
-        weight: ``(P,)``, high for points that move with the body.
+        points, other: ``(P, K, 2)`` px.
+        point_score, other_score: ``(P, K)``.
+        weight: ``(K,)``, high for points that move with the body.
 
     Returns:
-        displacement ``(M, N, 2)`` px and the weight it rests on ``(M, N)``.
+        displacement ``(P, 2)`` px and the weight it rests on ``(P,)``.
     """
-    w = weight * (point_score >= VISIBLE)  # (M, P)
-    seen = (other_score >= VISIBLE).astype(np.float64)  # (N, P)
-    total = w @ seen.T
-    ahead = np.tensordot(w, seen[..., None] * other, axes=(1, 1))  # (M, N, 2)
-    behind = np.swapaxes(np.tensordot(seen, w[..., None] * points, axes=(1, 1)), 0, 1)
-    return (ahead - behind) / np.maximum(total, 1e-12)[..., None], total
+    w = weight * ((point_score >= VISIBLE) & (other_score >= VISIBLE))
+    total = w.sum(1)
+    away = (w[:, None] @ (other - points))[:, 0]
+    return away / np.maximum(total, 1e-12)[:, None], total
 
 
 def similarity(
@@ -47,30 +55,31 @@ def similarity(
     area: np.ndarray,
     sigmas: np.ndarray,
     extra_var: np.ndarray,
+    box_points: float = 3.0,
 ) -> np.ndarray:
-    """OKS and IoU as one number in 0…1 per pair: (M, N).
+    """OKS and IoU as one number in 0…1, pair by pair: (P,).
 
-    Keypoints weigh by how many both sides see, so that a person of whom little is seen goes by the box. ``extra_var
-    (M,)`` px² is the variance of the tracklets' predicted positions; see `pipeline.track.similarity.oks`.
+    Keypoints weigh by how many both sides see, and IoU as much as ``box_points`` of them, so that a person of whom
+    little is seen goes by the box. ``extra_var (P,)`` px² is the variance of the tracklets' predicted positions; see
+    `pipeline.track.similarity.oks`.
     """
-    n = common_points(keypoint_score, other_score)
-    points = oks(keypoints, keypoint_score, other, other_score, area, sigmas, extra_var=extra_var)
-    return (n * points + _BOX_POINTS * iou(box, other_box)) / (n + _BOX_POINTS)
+    points, n = oks_of_pairs(keypoints, keypoint_score, other, other_score, area, sigmas, extra_var)
+    return (n * points + box_points * iou_of_pairs(box, other_box)) / np.maximum(n + box_points, 1e-9)
 
 
 def cost(
     similar: np.ndarray, distance2: np.ndarray, spread: np.ndarray, *, min_similarity: float, gate_sigma: float
 ) -> np.ndarray:
-    """Assignment costs (M, N), infinite outside the gates.
+    """Assignment costs of pairs (P,), infinite outside the gates.
 
     ``−ln(similarity) + ln(1 + spread)``: the second term is the normaliser of a Gaussian in two dimensions, with
-    ``spread (M,)`` the variance of the prediction in units of the variance of a known person's points.
+    ``spread`` the variance of the prediction in units of the variance of a known person's points.
 
     Args:
-        similar: ``(M, N)`` from `similarity`; pairs below ``min_similarity`` are out.
-        distance2: ``(M, N)`` squared Mahalanobis distances; pairs above ``gate_sigma²`` are out.
+        similar: from `similarity`; pairs below ``min_similarity`` are out.
+        distance2: squared Mahalanobis distances; pairs above ``gate_sigma²`` are out.
     """
-    value = np.log1p(spread)[:, None] - np.log(np.maximum(similar, 1e-12))
+    value = np.log1p(spread) - np.log(np.maximum(similar, 1e-12))
     return np.where((similar >= min_similarity) & (distance2 <= gate_sigma**2), value, np.inf)
 
 

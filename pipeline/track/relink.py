@@ -165,11 +165,11 @@ def _jump(g: Glimpses, start: int, cut: int, stop: int) -> float:
     """How much further apart the clothes before and after are than each side is within itself."""
     a, b = max(start, cut - _SIDE), min(stop, cut + _SIDE)
     before, after = _mean_look(g, a, cut), _mean_look(g, cut, b)
-    far, common = distance2(before[None], after[None])
-    if common[0, 0] < 2:
+    far, common = distance2(before, after)
+    if common < 2:
         return 0.0
-    inside = [distance2(mean[None], g.look[i:j])[0].mean() for mean, i, j in ((before, a, cut), (after, cut, b))]
-    return float(far[0, 0] - 2 * max(inside))
+    inside = [distance2(mean, g.look[i:j])[0].mean() for mean, i, j in ((before, a, cut), (after, cut, b))]
+    return float(far - 2 * max(inside))
 
 
 # --- linking ---------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def likelihood(p: Pieces, size_px: tuple[int, int]) -> np.ndarray:
 
 def clothes(p: Pieces) -> np.ndarray:
     """(P, P) log likelihood ratio of two pieces' clothes: alike, against those of people seen beside them."""
-    far, common = distance2(p.look, p.look)
+    far, common = distance2(p.look[:, None], p.look[None])
     alike = np.exp(-far / _LOOK)
     together = (p.first_frame[:, None] <= p.last_frame[None]) & (p.first_frame[None] <= p.last_frame[:, None])
     together &= (common > 0) & ~np.eye(len(p), dtype=bool)

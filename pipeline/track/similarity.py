@@ -71,6 +71,31 @@ def oks(
     return np.where(count >= max(min_points, 1), total / np.maximum(count, 1), 0.0)
 
 
+def iou_of_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`iou` of boxes ``a (P, 4)`` with those of ``b (P, 4)`` one by one: (P,)."""
+    size = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0.0)
+    inter = size[:, 0] * size[:, 1]
+    return inter / np.maximum(box_area(a) + box_area(b) - inter, _EPS)
+
+
+def oks_of_pairs(
+    a: np.ndarray,
+    score_a: np.ndarray,
+    b: np.ndarray,
+    score_b: np.ndarray,
+    area: np.ndarray,
+    sigmas: np.ndarray,
+    extra_var: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`oks` of people ``a (P, K, 2)`` with those of ``b`` one by one, and how many points both see: (P,), (P,)."""
+    var = np.square(2.0 * sigmas) * (area[:, None] + _EPS) + extra_var[:, None]
+    diff = a - b
+    both = (score_a >= VISIBLE) & (score_b >= VISIBLE)
+    value = np.where(both, np.exp((np.square(diff[..., 0]) + np.square(diff[..., 1])) / (-2.0 * var)), 0.0)
+    count = both.sum(1)
+    return value.sum(1) / np.maximum(count, 1), count
+
+
 def suppress_duplicates(
     keypoints: np.ndarray,
     keypoint_score: np.ndarray,

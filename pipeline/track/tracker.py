@@ -228,39 +228,39 @@ class Tracker:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Matched pairs among the tracklets ``rows`` and the observations ``columns``, both as indices."""
         t = self._tracks if len(rows) == len(self._tracks) else self._tracks.take(rows)
-        seen, seen_score = points[columns], point_score[columns]
-        var = t.cov[:, 0, 0]
+        var, length2 = t.cov[:, 0, 0], t.length2
+        floor = _GATE_LEN**2 * length2
+        # The places compared are of boxes, which may end at an occluder: a body length on top of the gate.
+        reach = self.config.gate_sigma * np.sqrt(var + floor) + np.sqrt(length2)
+        boxes = points[columns, -2:]
+        i, j = associate.near(t.points[:, -2:].mean(1), boxes.mean(1), reach)
+        mine, mine_score, seen, seen_score = t.points[i], t.point_score[i], points[columns[j]], point_score[columns[j]]
         similar = associate.similarity(
-            t.points[:, :-2],
-            t.point_score[:, :-2],
-            t.box,
+            mine[:, :-2],
+            mine_score[:, :-2],
+            mine[:, -2:].reshape(-1, 4),
             seen[:, :-2],
             seen_score[:, :-2],
             seen[:, -2:].reshape(-1, 4),
-            t.area,
+            t.area[i],
             self._sigmas,
-            var,
+            var[i],
+            self.config.box_points,
         )
-        offset, _ = associate.shift(t.points, t.point_score, seen, seen_score, self._weight)
-        floor = _GATE_LEN**2 * t.length2
-        distance2 = kalman.mahalanobis2(t.cov[:, None], offset, floor[:, None])
-        costs = associate.cost(
+        offset, _ = associate.shift(mine, mine_score, seen, seen_score, self._weight)
+        value = associate.cost(
             similar,
-            distance2,
-            var / (self._mean_var * t.area),
+            kalman.mahalanobis2(t.cov[i], offset, floor[i]),
+            var[i] / (self._mean_var * t.area[i]),
             min_similarity=min_similarity,
             gate_sigma=self.config.gate_sigma,
         )
-        if np.isfinite(look).any() and np.isfinite(costs).sum() > len(rows):
-            costs = costs + self._foreign(t.look, look[columns])
+        if len(i) > len(rows):
+            value = value + _foreign(i, t.look[i], look[columns[j]])
+        costs = np.full((len(rows), len(columns)), np.inf)
+        costs[i, j] = value
         matched_rows, matched_columns = associate.match(costs, limit)
         return rows[matched_rows], columns[matched_columns]
-
-    def _foreign(self, mine: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Costs (M, N) of clothes that differ, above the least of each row: only differences tell people apart."""
-        far, common = appearance.distance2(mine, seen)
-        cost = np.where(common >= _LEAST_PARTS, _LOOK_COST * far, 0.0)
-        return cost - cost.min(1, keepdims=True)
 
     def _correct(
         self,
@@ -344,6 +344,15 @@ class Tracker:
             point_score=point_score.astype(np.float64),
             look=look,
         )
+
+
+def _foreign(row: np.ndarray, mine: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Costs (P,) of clothes (P, D) that differ, above the least of each ``row (P,)``: only differences tell apart."""
+    far, common = appearance.distance2(mine, seen)
+    cost = np.where(common >= _LEAST_PARTS, _LOOK_COST * far, 0.0)
+    least = np.full(int(row.max()) + 1, np.inf)
+    np.minimum.at(least, row, cost)
+    return cost - least[row]
 
 
 def _blended(old: np.ndarray, new: np.ndarray, share: np.ndarray) -> np.ndarray:

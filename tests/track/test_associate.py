@@ -56,9 +56,9 @@ def test_nothing_above_the_limit_or_outside_the_gates() -> None:
 def test_a_lost_tracklet_does_not_steal_from_a_known_one() -> None:
     # Both lie equally well on the only observation; the lost one might have been anywhere.
     costs = associate.cost(
-        np.array([[0.95], [0.9]]), np.zeros((2, 1)), np.array([20.0, 0.1]), min_similarity=0.1, gate_sigma=4.0
+        np.array([0.95, 0.9]), np.zeros(2), np.array([20.0, 0.1]), min_similarity=0.1, gate_sigma=4.0
     )
-    rows, _ = associate.match(costs, 6.0)
+    rows, _ = associate.match(costs[:, None], 6.0)
     assert rows.tolist() == [1]
 
 
@@ -69,6 +69,16 @@ def test_shift_follows_the_points_both_see() -> None:
     other_score[:, 4] = 0.1
     other[:, 4] += 1000
     offset, total = associate.shift(points, score, other, other_score, np.array([1.0, 1, 0.5, 0.5, 1]))
-    np.testing.assert_allclose(np.diagonal(offset).T, [[7, -3]] * 2)
+    np.testing.assert_allclose(offset, [[7, -3]] * 2)
     np.testing.assert_allclose(total, 3.0)
-    np.testing.assert_allclose(offset[0, 1], np.average(other[1, :4] - points[0, :4], axis=0, weights=[1, 1, 0.5, 0.5]))
+    (offset,), _ = associate.shift(points[:1], score[:1], other[1:], other_score[1:], np.array([1.0, 1, 0.5, 0.5, 1]))
+    np.testing.assert_allclose(offset, np.average(other[1, :4] - points[0, :4], axis=0, weights=[1, 1, 0.5, 0.5]))
+
+
+def test_near_pairs_are_all_that_are_near() -> None:
+    rng = np.random.default_rng(1)
+    place, other, reach = rng.uniform(0, 100, (9, 2)), rng.uniform(0, 100, (7, 2)), rng.uniform(5, 60, 9)
+    found = set(zip(*map(np.ndarray.tolist, associate.near(place, other, reach)), strict=True))
+    every = {(i, j) for i in range(9) for j in range(7) if np.abs(place[i] - other[j]).max() <= reach[i]}
+    assert found == every
+    assert 0 < len(found) < 63

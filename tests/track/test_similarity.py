@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.skeleton import COCO17
-from pipeline.track.similarity import common_points, iou, oks, suppress_duplicates
+from pipeline.track.similarity import common_points, iou, iou_of_pairs, oks, oks_of_pairs, suppress_duplicates
 
 SIGMAS = np.array(COCO17.sigmas)
 
@@ -115,3 +115,16 @@ def test_duplicates_do_not_depend_on_the_order(seed: int, n: int) -> None:
     shuffled = suppress_duplicates(kp[order], seen[order], score[order], area, SIGMAS, 0.5)
     np.testing.assert_array_equal(keep[order], shuffled)
     assert keep[np.argmax(score)]
+
+
+def test_pair_by_pair_is_what_all_pairs_say() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.uniform(0, 200, (6, 17, 2)), rng.uniform(0, 200, (6, 17, 2))
+    b[:3] = a[:3] + rng.normal(0, 8, (3, 17, 2))
+    score_a, score_b = rng.uniform(0, 1, (6, 17)), rng.uniform(0, 1, (6, 17))
+    area, extra = rng.uniform(1e3, 1e4, 6), rng.uniform(0, 200, 6)
+    value, count = oks_of_pairs(a, score_a, b, score_b, area, SIGMAS, extra)
+    np.testing.assert_allclose(value, np.diagonal(oks(a, score_a, b, score_b, area, SIGMAS, extra_var=extra)))
+    np.testing.assert_array_equal(count, np.diagonal(common_points(score_a, score_b)))
+    boxes = np.sort(rng.uniform(0, 100, (12, 2, 2)), axis=1).reshape(12, 4)
+    np.testing.assert_allclose(iou_of_pairs(boxes[:6], boxes[6:]), np.diagonal(iou(boxes[:6], boxes[6:])))
