@@ -17,6 +17,7 @@ SIZE = len(PARTS) * VALUES
 SEEN = 0.3  # keypoint score from which a part's corner counts
 # How far one person's parts differ from one sighting to another, in units of Lab: L, a, b and L's spread.
 SCALE = np.array([18.0, 5.0, 6.0, 9.0])
+COSINE = 0.4  # of vectors of a ReID network: 1 − cosine that is as foreign as a distance of 1
 FARTHEST = 9.0  # squared distance of one part at which it cannot become more foreign
 
 _NOSE, _SHOULDERS, _HIPS, _KNEES, _ANKLES = 0, (5, 6), (11, 12), (13, 14), (15, 16)
@@ -39,16 +40,26 @@ def describe(image: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.nda
 
 
 def distance2(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How foreign the descriptions a (…, SIZE) and b (…, SIZE) are to one another: (…), and their common parts (…).
+    """How foreign the descriptions a (…, D) and b (…, D) are to one another: (…), and their common parts (…).
 
-    The mean over the parts that both have of their squared distance in units of `SCALE`, about 1 for one person; 0
-    without a common part.
+    The mean over the parts that both have of their squared distance in units of `SCALE`, about 0.3 for one person; 0
+    without a common part. Vectors of a ReID network (D other than SIZE) go by their cosine, and count as all parts.
     """
+    if a.shape[-1] != SIZE:
+        return _cosine_distance(a, b)
     apart = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     per_part = np.square(apart.reshape(*apart.shape[:-1], len(PARTS), VALUES) / SCALE).mean(-1)
     known = np.isfinite(per_part)
     common = known.sum(-1)
     return np.where(known, np.minimum(per_part, FARTHEST), 0).sum(-1) / np.maximum(common, 1), common
+
+
+def _cosine_distance(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    length = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    cosine = np.einsum("...d,...d", a, b) / np.maximum(length, 1e-12)
+    known = np.isfinite(cosine)
+    return np.where(known, (1 - cosine) / COSINE, 0), np.where(known, len(PARTS), 0)
 
 
 def _head(p: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

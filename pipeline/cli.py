@@ -45,6 +45,10 @@ LifterOption = Annotated[
     str | None, typer.Option("--lifter", help="3D: none, blazepose (of that pose network), mmpose:CONFIG@CHECKPOINT.")
 ]
 ClassesOption = Annotated[str | None, typer.Option("--classes", help="What is looked for: person, or cat,dog …")]
+ReidOption = Annotated[
+    str | None, typer.Option("--reid", help="onnx:FILE, a network that tells people apart; else colours of clothes.")
+]
+PeopleOption = Annotated[int | None, typer.Option("--people", help="How many people there are, if that is known.")]
 RandomOption = Annotated[
     int | None, typer.Option("--random-weights", help="Seed: mmdet: and mmpose: networks know nothing, for tests.")
 ]
@@ -84,6 +88,8 @@ def run_command(
     pose: PoseOption = None,
     lifter: LifterOption = None,
     classes: ClassesOption = None,
+    reid: ReidOption = None,
+    people: PeopleOption = None,
     random_weights: RandomOption = None,
     trust_checkpoint: TrustOption = False,
     device: DeviceOption = None,
@@ -109,6 +115,8 @@ def run_command(
         pose=("pose.name", pose),
         lifter=("lift.name", lifter),
         classes=("detect.classes", _classes(classes)),
+        reid=("observe.reid", reid),
+        people=("track.people", people),
         random_weights=("runtime.random_weights", random_weights),
         trust=("runtime.trust_checkpoint", trust_checkpoint or None),
         device=("runtime.device", device),
@@ -193,6 +201,7 @@ def track_command(
     config: Annotated[str | None, typer.Option("--config", help="Settings; by default those of the run.")] = None,
     sets: SetOption = None,
     lifter: LifterOption = None,
+    people: PeopleOption = None,
     random_weights: RandomOption = None,
     trust_checkpoint: TrustOption = False,
     quiet: QuietOption = False,
@@ -205,6 +214,7 @@ def track_command(
     folder = RunFolder.existing(run_folder)
     options = _options(
         lifter=("lift.name", lifter),
+        people=("track.people", people),
         random_weights=("runtime.random_weights", random_weights),
         trust=("runtime.trust_checkpoint", trust_checkpoint or None),
     )

@@ -29,6 +29,7 @@ class ObserveConfig(_Section):
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
     detect_every: int = Field(1, ge=1)  # detect on every Nth frame of a chunk, boxes interpolated between
+    reid: str = "none"  # appearance by a ReID network, onnx:FILE; none: by colours of the body's parts
     half: bool = False  # mmdet: and mmpose: networks compute in half precision on CUDA
 
 

@@ -62,7 +62,8 @@ def process_chunk(
 
     ``camera``, a new one, is shown all frames.
     """
-    parts = [Observations.empty(len(models.skeleton), models.skeleton.name, models.has_world, appearance.SIZE)]
+    width = models.reid.width if models.reid else appearance.SIZE
+    parts = [Observations.empty(len(models.skeleton), models.skeleton.name, models.has_world, width)]
     for index, images, people in _detected(batches, chunk.start, models, config.observe.detect_every):
         for low in range(0, len(index), config.runtime.batch_frames):
             high = min(low + config.runtime.batch_frames, len(index))
@@ -160,11 +161,6 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
     for i in range(len(images)):
         rows = np.flatnonzero((people.image == i) & (certainty >= config.pose.min_score))
         keep[_distinct(rows, keypoints, score, certainty, spare, models, config.pose.duplicate_oks)] = True
-    described = [
-        appearance.describe(images[i], keypoints[rows], score[rows], skeleton)
-        for i in range(len(images))
-        for rows in [np.flatnonzero(keep & (people.image == i))]
-    ]
     return Observations(
         frame=frame[people.image[keep]].astype(np.int64),
         box_px=people.box_px[keep].astype(np.float32),
@@ -173,8 +169,21 @@ def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: M
         keypoint_score=score[keep].clip(0, 1).astype(np.float32),
         skeleton=skeleton.name,
         world_m=world[keep] if world is not None else None,
-        appearance=np.concatenate(described),
+        appearance=_described(images, people.take(keep), keypoints[keep], score[keep], models, config),
     )
+
+
+def _described(
+    images: np.ndarray, people: People, keypoints: np.ndarray, score: np.ndarray, models: Models, config: Config
+) -> np.ndarray:
+    """(N, D) f16 appearance of people, by the ReID network if there is one."""
+    if models.reid is not None:
+        return models.reid.describe(images, people.image, people.box_px, config.runtime.batch_people)
+    parts = []
+    for i in range(len(images)):
+        rows = people.image == i
+        parts.append(appearance.describe(images[i], keypoints[rows], score[rows], models.skeleton))
+    return np.concatenate(parts)
 
 
 def as_coco(people: People, skeleton: Skeleton) -> People:

@@ -10,11 +10,13 @@ import numpy as np
 
 from pipeline.config import Config, DetectConfig
 from pipeline.errors import PoselineError
+from pipeline.models import reid
 from pipeline.models.base import People, Poses
 from pipeline.models.blazepose import BlazePose
 from pipeline.models.combined import Combined
 from pipeline.models.movenet import MultiPose, SinglePose
 from pipeline.models.nanodet import NanoDet
+from pipeline.models.reid import ReId
 from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
 from pipeline.models.wholebody import WholeBody
 from pipeline.models.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
@@ -160,10 +162,12 @@ class Models(NamedTuple):
     skeleton: Skeleton
     has_world: bool
     seconded: bool = False  # the detector's own poses correct those of ``pose``
+    reid: ReId | None = None
 
     @property
     def sessions(self) -> list[Any]:
-        return list(self.detector.sessions) + (list(self.pose.sessions) if self.pose else [])
+        posed = list(self.pose.sessions) if self.pose else []
+        return list(self.detector.sessions) + posed + ([self.reid.session] if self.reid else [])
 
 
 def _split(name: str, families: dict[str, str]) -> tuple[Any, str]:
@@ -224,7 +228,7 @@ def build_models(config: Config) -> Models:
     device = _device(family, config)
     if facts.one_stage:
         alone = family.build_pose(reference, device, config) if family else _multipose(device, config)
-        return Models(alone, None, facts.skeleton, facts.has_world)
+        return Models(alone, None, facts.skeleton, facts.has_world, reid=_reid(config))
     pose = family.build_pose(reference, device, config) if family else _build(POSES[reference], device, config)
     family_of_boxes, boxes = _split(config.detect.name, DETECTOR_FAMILIES)
     device = _device(family_of_boxes, config)
@@ -233,7 +237,14 @@ def build_models(config: Config) -> Models:
         detector = family_of_boxes.build_detector(boxes, device, config)
     else:
         detector = _build(DETECTORS[boxes], device, config)
-    return Models(detector, pose, facts.skeleton, facts.has_world, not family and POSES[reference].seconded)
+    seconded = not family and POSES[reference].seconded
+    return Models(detector, pose, facts.skeleton, facts.has_world, seconded, _reid(config))
+
+
+def _reid(config: Config) -> ReId | None:
+    if config.observe.reid == reid.NONE:
+        return None
+    return reid.build(config.observe.reid, pick_device(config.runtime.device, config.runtime.threads))
 
 
 def _device(family: Any, config: Config) -> Device:
@@ -281,5 +292,5 @@ def run_facts(config: Config) -> Facts:
     check_names(config)
     pose = pose_facts(config)
     boxes = Facts({}, COCO17) if pose.one_stage else detector_facts(config)
-    digests = dict(sorted({**boxes.digests, **pose.digests}.items()))
+    digests = dict(sorted({**boxes.digests, **pose.digests, **reid.digests(config.observe.reid)}.items()))
     return pose._replace(digests=digests, warnings=boxes.warnings + pose.warnings)

@@ -147,7 +147,9 @@ class Tracker:
         keypoints_px, keypoint_score = keypoints_px[:, self._chosen], keypoint_score[:, self._chosen]
         points = np.concatenate([keypoints_px, box_px.reshape(-1, 2, 2)], axis=1, dtype=np.float64)  # (n, P, 2)
         point_score = np.concatenate([keypoint_score, np.ones((len(score), 2))], axis=1, dtype=np.float64)
-        look = np.full((len(score), appearance.SIZE), np.nan) if look is None else look.astype(np.float64)
+        look = np.full((len(score), self._tracks.look.shape[1]), np.nan) if look is None else look.astype(np.float64)
+        if look.shape[1] != self._tracks.look.shape[1]:  # a ReID network's, of which the first call tells the width
+            self._tracks.look = np.full((len(self._tracks), look.shape[1]), np.nan)
 
         c = self.config
         high = score >= c.high_score

@@ -10,9 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.appearance import distance2
 from pipeline.config import Config
 from pipeline.errors import PoselineError
-from pipeline.models import onnx_family
+from pipeline.models import onnx_family, reid
 from pipeline.models.base import COCO_CLASSES, People
 from pipeline.models.onnx_graph import detector_layout, graph_of, operators
 from pipeline.models.onnx_input import PIXELS, Planes, fitted
@@ -374,3 +375,43 @@ def test_crops_are_those_of_opencv_at_whole_scales():
     assert to_image(points, centre, side, (48, 64)).tolist() == [[[10, 20], [58, 84]]]
     image = np.random.default_rng(0).integers(0, 256, (100, 90, 3)).astype(np.uint8)
     assert np.array_equal(cv2.warpAffine(image, matrix, (48, 64)), image[20:84, 10:58])
+
+
+# --- ReID ------------------------------------------------------------------------------------------------------------
+
+
+def reid_file(path, batch: int | str = "batch", flat: bool = True):
+    """A network that gives the mean of each channel."""
+    maker = Maker((32, 64), batch)
+    mean = maker.node("GlobalAveragePool", "input")
+    if flat:
+        maker.output("features", maker.node("Flatten", mean), [batch, 3])
+    else:
+        maker.output("features", mean, [batch, 3, 1, 1])
+    return maker.save(path)
+
+
+@pytest.mark.parametrize("batch", ["batch", 2])
+def test_reid_vectors_are_of_length_one_and_tell_colours_apart(tmp_path, batch):
+    network = reid.build(f"onnx:{reid_file(tmp_path / 'reid.onnx', batch)}", CPU)
+    images = np.zeros((2, 100, 100, 3), np.uint8)
+    images[0, :, :50], images[0, :, 50:], images[1] = (250, 20, 20), (20, 20, 250), (250, 20, 20)
+    boxes = np.array([[0, 0, 50, 100], [50, 0, 100, 100], [10, 10, 60, 90], [-80, 0, -5, 50]], np.float32)
+    found = network.describe(images, np.array([0, 0, 1, 1]), boxes, 4).astype(float)
+    assert found.shape == (4, network.width)
+    np.testing.assert_allclose(np.linalg.norm(found[:3], axis=1), 1, atol=1e-3)
+    far, common = distance2(found[:1], found)
+    assert far[2] < 0.01 < 1 < far[1]
+    assert common.tolist() == [4, 4, 4, 0]
+    assert np.isnan(found[3]).all()
+    assert network.describe(images, np.zeros(0, int), np.zeros((0, 4)), 4).shape == (0, network.width)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("osnet", "give onnx:F"), ("onnx:", "give onnx:F"), ("onnx:/nowhere.onnx", "no such file"), (None, "no vector")],
+)
+def test_what_is_no_reid_network_is_one_line(tmp_path, name, said):
+    name = name or f"onnx:{reid_file(tmp_path / 'maps.onnx', flat=False)}"
+    with pytest.raises(PoselineError, match=said):
+        reid.digests(name)
