@@ -17,6 +17,7 @@ import bench_ablation
 import bench_detect
 import bench_models
 import bench_overhead
+import bench_track
 
 app = typer.Typer(help="Measure poseline.", no_args_is_help=True, add_completion=False)
 
@@ -73,6 +74,16 @@ def models(
 ) -> None:
     """Frames/s of the same networks and weights in poseline, MMPose's inferencer and rtmlib."""
     bench_models.measure(clip, environment, repeat)
+
+
+@app.command()
+def track(
+    environment: Annotated[Path, typer.Option(help="Virtual environment of the peers; made where missing.")],
+    people: Annotated[list[int] | None, typer.Option(help="How many people; default 20, 100 and 300.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 3,
+) -> None:
+    """Frames/s and IDF1 of the online pass beside other trackers, on the same synthetic people."""
+    bench_track.measure(environment, people or [20, 100, 300], repeat)
 
 
 if __name__ == "__main__":
