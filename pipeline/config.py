@@ -80,6 +80,7 @@ class TrackConfig(_Section):
     min_mean_score: float = Field(0.3, ge=0, le=1)  # people with a lower mean score are dropped
     min_coverage: float = Field(0.2, ge=0, le=1)  # and people seen in a smaller share of their frames
     gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
+    gate_scale: float = Field(3.0, gt=1)  # times larger or smaller than a person is that an observation may be
     start_speed_len_s: float = Field(1.0, gt=0)  # standard deviation of a new person's velocity, body lengths / s
     agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
     box_points: float = Field(3.0, ge=0)  # IoU counts as much as so many keypoints

@@ -37,7 +37,7 @@ STAGES = (
     (RUN, "index_video", "index"),
     (RUN, "write_part", "store"),
     (RUN, "write_index", "store"),
-    (PEOPLE, "assign", "track"),
+    (PEOPLE, "identify", "track"),
 )
 ORDER = (
     "index", "load networks", "decode wait", "detector pre/post", "detector network", "pose pre/post", "pose network",

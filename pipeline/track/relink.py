@@ -32,6 +32,8 @@ _LOOK = 0.35  # mean squared distance of one person's clothes to themselves
 _STRANGER = 0.1  # likelihood of a stranger's clothes when nobody is there to compare with
 _LEAST_STRANGER = 0.01
 _PRIOR = -1.0  # log odds of one person before anything is known
+_TURN_LEN2_S2 = 0.02  # product of velocities, in body lengths² / s², that is a turn
+_TURNED = 0.1  # share of those leaving the picture who turn round at once
 _INSIDE = 1.0  # log likelihood ratio for an end, or a beginning, away from the picture's border
 _BORDER_LEN = 0.3  # body lengths that are away
 _CUT = 0.6  # distance of clothes before and after from which a tracklet is cut
@@ -189,6 +191,9 @@ def likelihood(p: Pieces, size_px: tuple[int, int]) -> np.ndarray:
     area = size_px[0] * size_px[1] / np.square(length)  # of the picture, in body lengths²
     there = np.exp(-off2 / (2 * var)) * area / (2 * np.pi * var)
     inside = p.edge > _BORDER_LEN
+    # Who walks out and who walks in where the other left are rarely one.
+    against = np.einsum("ic,jc->ij", p.speed[:, 1], p.speed[:, 0]) / np.square(length) < -_TURN_LEN2_S2
+    there = there * np.where(against & ~inside[:, 1, None] & ~inside[None, :, 0], _TURNED, 1.0)
     away = 1 - np.exp(-gap / np.where(inside[:, 1], _AWAY_S, _LEFT_S)[:, None])
     gone = np.maximum(after.sum(0), 1)[None, :]  # among whom the one who comes must be
     hidden = np.where(inside[:, 1], 1 - _BACK, 0.0)[:, None] * np.minimum(there, 1.0)

@@ -249,6 +249,9 @@ class Tracker:
             var[i],
             self.config.box_points,
         )
+        # Half of somebody may be seen where the whole was before, but nobody grows tenfold.
+        grown = np.abs(np.log(np.maximum(_areas(seen), 1.0) / t.area[i])) > 2 * np.log(self.config.gate_scale)
+        similar = np.where(grown, 0.0, similar)
         offset, _ = associate.shift(mine, mine_score, seen, seen_score, self._weight)
         value = associate.cost(
             similar,

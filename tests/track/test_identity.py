@@ -66,6 +66,23 @@ def test_who_comes_in_in_other_clothes_is_somebody_else(seed: int) -> None:
     assert _who(scene, people=5).person.max() == 5  # unless the user knows better
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_who_walks_out_and_comes_in_again_by_the_same_door_after_ten_seconds(seed: int) -> None:
+    """Out on the right at 4 s and in again at 14 s, in the same clothes and in others."""
+    for same in (True, False):
+        rng = np.random.default_rng(seed)
+        t = synthetic.times(rng, 20.0, 15.0)
+        walkers = [synthetic.walker(t, start_px=(300 + 300 * i, 900), velocity_px_s=(5, 0)) for i in range(3)]
+        out = synthetic.walker(t, start_px=(1450, 700), velocity_px_s=(110, 0), height_px=300)
+        back = synthetic.walker(t, start_px=(1920 + 14 * 110, 720), velocity_px_s=(-110, 0), height_px=300)
+        present = np.ones((5, len(t)), bool)
+        present[3, out.max(1)[:, 0] > 1920], present[4, back.max(1)[:, 0] > 1920] = False, False
+        looks = synthetic.clothes(rng, 5)
+        looks[4] = looks[3] if same else looks[4]
+        scene = synthetic.observe(rng, t, np.array([*walkers, out, back]), present=present, looks=looks)
+        assert _who(scene).person.max() == (4 if same else 5)
+
+
 def test_those_seen_at_once_are_never_one_person_however_alike() -> None:
     rng = np.random.default_rng(0)
     t = synthetic.times(rng, 6.0, 25.0)
