@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,21 @@ from pipeline.types import MEASURED, STATE_NAMES, Motion
 
 ROW_GROUP = 4096  # rows written and read at once, so that ten hours take the memory of a minute
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
-_UNITS = {"px": "px", "m": "m", "s": "s", "deg": "deg"}
+# The unit that a column's name ends with, longest first; UNITLESS are the ends of those that have none.
+UNITS = {
+    "px_per_m": "px/m", "steps_per_min": "1/min", "deg_s2": "deg/s²", "deg_s": "deg/s", "px_s2": "px/s²",
+    "px_s": "px/s", "m_s2": "m/s²", "m_s": "m/s", "px": "px", "deg": "deg", "m": "m", "s": "s",
+}  # fmt: skip
+UNITLESS = ("frame", "score", "state", "contact", "person_id")
 _STATE = pa.dictionary(pa.int8(), pa.string())
 
 
-def person_schema(skeleton: Skeleton, names_m: tuple[str, ...], metadata: dict[str, str]) -> pa.Schema:
-    """Columns of a person's table: frame, time, box and score, then each joint's quantities.
+def person_schema(
+    skeleton: Skeleton, names_m: tuple[str, ...], metadata: dict[str, str], quantities: Sequence[str] = ()
+) -> pa.Schema:
+    """Columns of a person's table: frame, time, box and score, then each joint's values, then ``quantities``.
 
-    ``names_m`` are the joints with a place in metres; those that the skeleton lacks come last.
+    ``names_m`` are the joints with a place in metres; those that the skeleton lacks follow its joints.
     """
     fields = [("frame", pa.int64()), ("time_s", pa.float64())]
     fields += [(name, pa.float32()) for name in (*BOX, "score")]
@@ -41,13 +47,19 @@ def person_schema(skeleton: Skeleton, names_m: tuple[str, ...], metadata: dict[s
         fields += [(f"{joint}_{axis}_m", pa.float32()) for axis in "xyz"] if joint in names_m else []
     extra = [joint for joint in names_m if joint not in skeleton.names]
     fields += [(f"{joint}_{axis}_m", pa.float32()) for joint in extra for axis in "xyz"]
+    fields += [(name, pa.float32()) for name in quantities]
     return pa.schema([pa.field(n, t, metadata={"unit": unit_of(n)}) for n, t in fields], metadata=metadata)
 
 
 def unit_of(column: str) -> str:
-    """The unit that a column's name states; 1 for counts, scores and states."""
-    last = re.sub(r"_raw$", "", column).rsplit("_", 1)[-1]
-    return _UNITS.get(last, "1")
+    """The unit that a column's name states; 1 for counts, scores and states. ValueError when it states none."""
+    name = column.removesuffix("_raw")
+    for end, unit in UNITS.items():
+        if name.endswith(f"_{end}") or name == end:
+            return unit
+    if name in UNITLESS or name.endswith(tuple(f"_{end}" for end in UNITLESS)):
+        return "1"
+    raise ValueError(f"column {column} states no unit: end its name in one of {', '.join([*UNITS, *UNITLESS])}")
 
 
 def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) -> pa.RecordBatch:
@@ -67,6 +79,7 @@ def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) ->
     if motion.keypoints_m is not None:
         for k, joint in enumerate(motion.names_m):
             values |= {f"{joint}_{axis}_m": motion.keypoints_m[rows, k, i] for i, axis in enumerate("xyz")}
+    values |= {name: column[rows] for name, column in motion.quantities.items()}
     columns |= {name: pa.array(v, schema.field(name).type, from_pandas=True) for name, v in values.items()}
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
@@ -78,7 +91,8 @@ def person_name(person_id: int) -> str:
 
 def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dict[str, str]) -> None:
     """Write ``person_NNNN.parquet`` and ``.csv`` of one person into ``folder``."""
-    schema = person_schema(skeleton, motion.names_m, {**metadata, "person_id": str(motion.person_id)})
+    facts = {**metadata, **motion.facts, "person_id": str(motion.person_id)}
+    schema = person_schema(skeleton, motion.names_m, facts, tuple(motion.quantities))
     plain = pa.schema([pa.field(f.name, pa.string() if f.type == _STATE else f.type) for f in schema])
     stem = person_name(motion.person_id)
     with contextlib.ExitStack() as stack:

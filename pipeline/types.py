@@ -167,7 +167,10 @@ class Motion(_Arrays):
     skeleton: str = "coco17"
     keypoints_m: np.ndarray | None = None  # (L, J, 3) f32 metres about the pelvis, NaN = missing
     names_m: tuple[str, ...] = ()  # (J,) joints of keypoints_m
-    angles_deg: dict[str, np.ndarray] = field(default_factory=dict)  # name: (L,) f32
+    velocity_px_s: np.ndarray | None = None  # (L, K, 2) f32, NaN where the position is
+    acceleration_px_s2: np.ndarray | None = None  # (L, K, 2) f32
+    quantities: dict[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
+    facts: dict[str, str] = field(default_factory=dict)  # about the person, for the Parquet file metadata
 
     def __post_init__(self) -> None:
         n, k = self.provenance.shape
@@ -181,6 +184,11 @@ class Motion(_Arrays):
         _check(self, "keypoint_std_px", self.keypoint_std_px, (n, k), np.float32)
         _check(self, "provenance", self.provenance, (n, k), np.uint8)
         _check(self, "raw_px", self.raw_px, (n, k, 2), np.float32)
+        for name in ("velocity_px_s", "acceleration_px_s2"):
+            if getattr(self, name) is not None:
+                _check(self, name, getattr(self, name), (n, k, 2), np.float32)
+        for name, values in self.quantities.items():
+            _check(self, name, values, (n,), np.float32)
         if self.keypoints_m is not None:
             _check(self, "keypoints_m", self.keypoints_m, (n, len(self.names_m), 3), np.float32)
 

@@ -100,7 +100,7 @@ def test_stretches_do_not_know_of_one_another(network):
     late = replace(motion, frame=np.where(np.arange(50) < 20, motion.frame, motion.frame + 100))
     metres = network.lift(late, COCO17, SIZE)
     rows = {k: v[:20] if isinstance(v, np.ndarray) else v for k, v in vars(motion).items()}
-    alone = network.lift(Motion(**{**rows, "angles_deg": {}}), COCO17, SIZE)
+    alone = network.lift(Motion(**{**rows, "quantities": {}}), COCO17, SIZE)
     if not network.scaleless:  # one scale for the whole person
         np.testing.assert_allclose(metres[:20], alone, atol=1e-5)
     assert np.isfinite(metres).all()
