@@ -17,7 +17,7 @@ from pipeline.camera import STILL, compose
 from pipeline.config import TrackConfig
 from pipeline.skeleton import Skeleton
 from pipeline.track.glimpses import Collector, Glimpses
-from pipeline.track.relink import Moment, Pieces, cut, likelihood, link
+from pipeline.track.relink import Moment, Pieces, cut, link
 from pipeline.track.similarity import box_area, oks
 from pipeline.track.tracker import Tracker, Tracklets
 from pipeline.types import Observations
@@ -155,11 +155,13 @@ def _people(
 ) -> Identities:
     """People of the glimpses, and of observations with these tracklets (N,) in these frames (N,)."""
     pieces = cut(glimpses, config)
-    ratio = likelihood(pieces, size_px) if config.relink else np.full((len(pieces), len(pieces)), -np.inf)
     number, good = np.zeros(0, np.int64), np.zeros(0, bool)
     moments: list[Moment] = []
     for limit in LIMITS[: 1 if config.people is None else None]:
-        number, moments = link(pieces, ratio, limit)
+        if config.relink:
+            number, moments = link(pieces, size_px, limit)
+        else:
+            number = np.arange(len(pieces))
         good, first, score = _worthy(pieces, number, config)
         if config.people is None or good.sum() <= config.people:
             break

@@ -1,4 +1,4 @@
-"""The offline pass: tracklets cut where clothes change, and linked over occlusions and absences, all at once.
+"""The offline pass: tracklets cut where they may go over to somebody else, and linked over absences, all at once.
 
 A link from a piece that ends to a piece that begins later is as likely as the log likelihood ratio of "one person"
 against "two people" says: by where the person would have gone, by clothes against those of everybody seen beside them,
@@ -9,7 +9,6 @@ Zhang, Li and Nevatia, CVPR 2008, where their flow is of one unit). Pieces that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +16,10 @@ import numpy as np
 from pipeline.appearance import distance2
 from pipeline.config import TrackConfig
 from pipeline.track.associate import match
+from pipeline.track.cuts import BODY_AREA, BORDER_LEN, changes, mean_look, meetings
 from pipeline.track.glimpses import SPAN_S, Glimpses
 
-_BODY_AREA = 0.4  # area of a standing person's box in squared body lengths, as in the tracker
 _END = 3  # glimpses at an end of a piece that its velocity there is taken from
-_SIDE = 6  # glimpses on either side of a cut that are compared
 _SPREAD_LEN, _SPREAD_LEN_S = 0.2, 0.3  # standard deviation of where somebody is after a gap: at once, and per second
 _COAST_S = 1.0  # how long somebody goes on as before
 _LEFT_S = 0.7  # the same of somebody last seen at the border
@@ -29,14 +27,18 @@ _AWAY_S = 3.0  # time constant at which somebody unseen may have left the pictur
 _BACK = 0.25  # share of those who left that come back
 _SIZE = 0.25  # standard deviation of the logarithm of a size
 _LOOK = 0.35  # mean squared distance of one person's clothes to themselves
+_BRIEF = 10.0  # observations from which on clothes are believed
 _STRANGER = 0.1  # likelihood of a stranger's clothes when nobody is there to compare with
 _LEAST_STRANGER = 0.01
 _PRIOR = -1.0  # log odds of one person before anything is known
 _TURN_LEN2_S2 = 0.02  # product of velocities, in body lengths² / s², that is a turn
 _TURNED = 0.1  # share of those leaving the picture who turn round at once
 _INSIDE = 1.0  # log likelihood ratio for an end, or a beginning, away from the picture's border
-_BORDER_LEN = 0.3  # body lengths that are away
-_CUT = 0.6  # distance of clothes before and after from which a tracklet is cut
+_VELOCITY_VAR, _VELOCITY_VAR_S = (
+    0.1,
+    0.4,
+)  # variance of the change of velocity in a gap, (body lengths / s)²: at once, per s
+_ANY_VELOCITY_VAR = 0.5  # the same of two people
 _DOUBT = 2.0  # links with a lower log likelihood ratio are worth a look
 
 
@@ -71,17 +73,56 @@ class Pieces:
 
 def cut(glimpses: Glimpses, config: TrackConfig) -> Pieces:
     """Tracklets, cut where their clothes change if the settings want people to be linked again."""
-    return pieces(glimpses, _cuts(glimpses) if config.relink else np.zeros(len(glimpses), bool))
+    if not config.relink:
+        return pieces(glimpses, np.zeros(len(glimpses), bool))
+    return pieces(glimpses, changes(glimpses) | meetings(glimpses))
 
 
-def link(p: Pieces, ratio: np.ndarray, limit: float = 0.0) -> tuple[np.ndarray, list[Moment]]:
-    """The person of each piece (P,), from 0, and what is doubtful.
+def link(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> tuple[np.ndarray, list[Moment]]:
+    """The person of each piece (P,), from 0, and what is doubtful; a link needs a `likelihood` above ``−limit``.
 
-    ``ratio (P, P)`` is their `likelihood`; a link needs more than ``−limit``.
+    Chains of pieces are linked again as long as any are: more of a person says more of their clothes.
     """
+    ratio = likelihood(p, size_px)
     follower = _links(ratio, limit)
     _rejoin(p, follower)
-    return _chains(follower), _doubts(p, follower, ratio)
+    person, doubts = _chains(follower), _doubts(p, follower, ratio)
+    while True:
+        chains = _joined(p, person)
+        ratio = likelihood(chains, size_px)
+        follower = _links(ratio, limit)
+        if not (follower >= 0).any():
+            return person, doubts
+        doubts += _doubts(chains, follower, ratio)
+        person = _chains(follower)[person]
+
+
+def _joined(p: Pieces, person: np.ndarray) -> Pieces:
+    """Each person's pieces as one, under the tracklet that the first is of."""
+    order = np.lexsort((p.first_frame, person))
+    start = np.flatnonzero(np.diff(person[order], prepend=-1))
+    first, last = order[start], order[np.append(start[1:], len(order))[: len(start)] - 1]
+
+    def ends(values: np.ndarray) -> np.ndarray:
+        return np.stack([values[first, 0], values[last, 1]], 1)
+
+    weight = np.where(np.isfinite(p.look), p.count[:, None], 0).astype(np.float64)[order]
+    total = np.add.reduceat(weight, start) if len(start) else weight
+    worn = np.add.reduceat(weight * np.nan_to_num(p.look[order]), start) if len(start) else weight
+    return Pieces(
+        tracklet=p.tracklet[first],
+        first_s=p.first_s[first],
+        last_s=p.last_s[last],
+        first_frame=p.first_frame[first],
+        last_frame=p.last_frame[last],
+        count=np.bincount(person, p.count).astype(np.int64),
+        score=np.bincount(person, p.score),
+        place=ends(p.place),
+        speed=ends(p.speed),
+        length=ends(p.length),
+        edge=ends(p.edge),
+        look=np.where(total > 0, worn / np.maximum(total, 1e-9), np.nan),
+    )
 
 
 def pieces(g: Glimpses, cuts: np.ndarray) -> Pieces:
@@ -90,11 +131,11 @@ def pieces(g: Glimpses, cuts: np.ndarray) -> Pieces:
     stop = np.append(start[1:], len(g))[: len(start)]
     spans = list(zip(start.tolist(), stop.tolist(), strict=True))
     ends = [(_end(g, a, min(a + _END, b)), _end(g, max(b - _END, a), b)) for a, b in spans]
-    look = np.array([_mean_look(g, a, b) for a, b in spans])
+    look = np.array([mean_look(g, a, b) for a, b in spans])
     place = np.array([[e[0] for e in pair] for pair in ends]).reshape(-1, 2, 2)
     speed = np.array([[e[1] for e in pair] for pair in ends]).reshape(-1, 2, 2)
     middle = np.array([[e[2] for e in pair] for pair in ends]).reshape(-1, 2)
-    length = np.array([[e[3] for e in pair] for pair in ends]).reshape(-1, 2) / np.sqrt(_BODY_AREA)
+    length = np.array([[e[3] for e in pair] for pair in ends]).reshape(-1, 2) / np.sqrt(BODY_AREA)
     edges = np.stack([g.first_s[start], g.last_s[stop - 1]], 1) if len(start) else np.zeros((0, 2))
     return Pieces(
         tracklet=g.tracklet[start],
@@ -123,57 +164,6 @@ def _end(g: Glimpses, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, fl
     return at, speed, middle, float(w @ g.length[start:stop])
 
 
-def _mean_look(g: Glimpses, start: int, stop: int) -> np.ndarray:
-    """Mean appearance (D,) of some glimpses, NaN where none has the part."""
-    values, weight = g.look[start:stop], g.count[start:stop, None].astype(np.float64)
-    known = np.isfinite(values)
-    total = (known * weight).sum(0)
-    return np.where(total > 0, np.where(known, values * weight, 0).sum(0) / np.maximum(total, 1e-9), np.nan)
-
-
-# --- cutting ---------------------------------------------------------------------------------------------------------
-
-
-def _cuts(g: Glimpses) -> np.ndarray:
-    """(G,) bool: glimpses from which on a tracklet wears other clothes."""
-    out = np.zeros(len(g), bool)
-    edges = np.append(np.flatnonzero(np.diff(g.tracklet, prepend=-1)), len(g))
-    for start, stop in pairwise(edges.tolist()):
-        here = start
-        while there := _change(g, here, stop):
-            out[list(there)] = True
-            here = there[1]
-    return out
-
-
-def _change(g: Glimpses, start: int, stop: int) -> tuple[int, int] | None:
-    """The first change of clothes within [start, stop): between which glimpses it lies, as little may be seen then."""
-    candidates = range(start + 2, stop - 1)
-    jumps = np.array([_jump(g, start, c, stop) for c in candidates])
-    if not len(jumps) or jumps.max() < _CUT:
-        return None
-    first = int(np.argmax(jumps >= _CUT))
-    peak = first + int(jumps[first : first + _SIDE].argmax())
-    high = jumps >= max(_CUT, 0.8 * jumps[peak])
-    low, last = peak, peak
-    while low > 0 and high[low - 1]:
-        low -= 1
-    while last + 1 < len(high) and high[last + 1]:
-        last += 1
-    return candidates[low], candidates[last]
-
-
-def _jump(g: Glimpses, start: int, cut: int, stop: int) -> float:
-    """How much further apart the clothes before and after are than each side is within itself."""
-    a, b = max(start, cut - _SIDE), min(stop, cut + _SIDE)
-    before, after = _mean_look(g, a, cut), _mean_look(g, cut, b)
-    far, common = distance2(before, after)
-    if common < 2:
-        return 0.0
-    inside = [distance2(mean, g.look[i:j])[0].mean() for mean, i, j in ((before, a, cut), (after, cut, b))]
-    return float(far - 2 * max(inside))
-
-
 # --- linking ---------------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +180,8 @@ def likelihood(p: Pieces, size_px: tuple[int, int]) -> np.ndarray:
     var = np.square(_SPREAD_LEN + _SPREAD_LEN_S * gap)
     area = size_px[0] * size_px[1] / np.square(length)  # of the picture, in body lengths²
     there = np.exp(-off2 / (2 * var)) * area / (2 * np.pi * var)
-    inside = p.edge > _BORDER_LEN
+    there = there * _steadiness(p, gap, length)
+    inside = p.edge > BORDER_LEN
     # Who walks out and who walks in where the other left are rarely one.
     against = np.einsum("ic,jc->ij", p.speed[:, 1], p.speed[:, 0]) / np.square(length) < -_TURN_LEN2_S2
     there = there * np.where(against & ~inside[:, 1, None] & ~inside[None, :, 0], _TURNED, 1.0)
@@ -206,10 +197,19 @@ def likelihood(p: Pieces, size_px: tuple[int, int]) -> np.ndarray:
     return np.where(after, ratio, -np.inf)
 
 
+def _steadiness(p: Pieces, gap: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """(P, P) likelihood ratio of the velocities on both sides of gaps (P, P) s: one person's against two people's."""
+    turn2 = np.square((p.speed[:, None, 1] - p.speed[None, :, 0]) / length[..., None]).sum(-1)
+    var = np.minimum(_VELOCITY_VAR + _VELOCITY_VAR_S * gap, _ANY_VELOCITY_VAR)
+    return _ANY_VELOCITY_VAR / var * np.exp(turn2 * (0.5 / _ANY_VELOCITY_VAR - 0.5 / var))
+
+
 def clothes(p: Pieces) -> np.ndarray:
     """(P, P) log likelihood ratio of two pieces' clothes: alike, against those of people seen beside them."""
     far, common = distance2(p.look[:, None], p.look[None])
-    alike = np.exp(-far / _LOOK)
+    # Who is seen briefly is seen behind others, and wears some of their clothes.
+    count = np.minimum(p.count[:, None], p.count[None]).astype(np.float64)
+    alike = np.exp(-far / _LOOK * count / (count + _BRIEF))
     together = (p.first_frame[:, None] <= p.last_frame[None]) & (p.first_frame[None] <= p.last_frame[:, None])
     together &= (common > 0) & ~np.eye(len(p), dtype=bool)
     weight = np.minimum(p.count, 50).astype(np.float64)
