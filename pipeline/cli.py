@@ -48,6 +48,13 @@ ClassesOption = Annotated[str | None, typer.Option("--classes", help="What is lo
 ReidOption = Annotated[
     str | None, typer.Option("--reid", help="onnx:FILE, a network that tells people apart; else colours of clothes.")
 ]
+HeightOption = Annotated[
+    list[str] | None, typer.Option("--height", help="1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable.")
+]
+LengthOption = Annotated[str | None, typer.Option("--length", help="X1,Y1,X2,Y2=2.5: a known length, px and metres.")]
+GroundOption = Annotated[
+    str | None, typer.Option("--ground", help="TOML of points on the ground, or FILE#CAMERA of a calibration.")
+]
 PeopleOption = Annotated[int | None, typer.Option("--people", help="How many people there are, if that is known.")]
 RandomOption = Annotated[
     int | None, typer.Option("--random-weights", help="Seed: mmdet: and mmpose: networks know nothing, for tests.")
@@ -90,6 +97,9 @@ def run_command(
     classes: ClassesOption = None,
     reid: ReidOption = None,
     people: PeopleOption = None,
+    height: HeightOption = None,
+    length: LengthOption = None,
+    ground: GroundOption = None,
     random_weights: RandomOption = None,
     trust_checkpoint: TrustOption = False,
     device: DeviceOption = None,
@@ -123,6 +133,7 @@ def run_command(
         decoder=("runtime.decoder", decoder),
         threads=("runtime.threads", threads),
     )
+    settings = _with_metres(settings, height, length, ground)
     progress = _progress(quiet)
     try:
         folders = run(
@@ -141,6 +152,26 @@ def run_command(
     if not quiet:
         for folder in folders:
             _report(folder)
+
+
+def _with_metres(
+    settings: Config,
+    height: list[str] | None,
+    length: str | None,
+    ground: str | None,
+    size_px: tuple[int, int] | None = None,
+) -> Config:
+    """The settings with the scales given on the command line."""
+    from pipeline.metres import parse_heights, parse_length, read_ground
+
+    given: dict[str, Any] = {}
+    if height:
+        given["height_m"], given["heights_m"] = parse_heights(height)
+    if length is not None:
+        given["length"] = parse_length(length)
+    if ground is not None:
+        given["ground"] = read_ground(ground, size_px)
+    return settings.model_copy(update={"metres": settings.metres.model_copy(update=given)}) if given else settings
 
 
 def _classes(text: str | None) -> list[str] | None:
@@ -202,6 +233,9 @@ def track_command(
     sets: SetOption = None,
     lifter: LifterOption = None,
     people: PeopleOption = None,
+    height: HeightOption = None,
+    length: LengthOption = None,
+    ground: GroundOption = None,
     random_weights: RandomOption = None,
     trust_checkpoint: TrustOption = False,
     quiet: QuietOption = False,
@@ -219,6 +253,8 @@ def track_command(
         trust=("runtime.trust_checkpoint", trust_checkpoint or None),
     )
     settings = _later_settings(folder, config, [*options, *(sets or [])])
+    facts = folder.manifest()["video"]
+    settings = _with_metres(settings, height, length, ground, (facts["width_px"], facts["height_px"]))
     progress = _progress(quiet)
     try:
         track(folder, settings, progress)
@@ -310,15 +346,31 @@ def render_command(
 @app.command("export")
 def export_command(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    form: Annotated[str, typer.Option("--format", help="mot (MOTChallenge) or coco (with track ids).")],
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; by default in the run folder.")] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="csv (one table of everybody), trc (OpenSim markers), sto (OpenSim angles), c3d, openpose (JSON), "
+            "movement (netCDF), mot (MOTChallenge) or coco (with track ids).",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write, or folder of formats of many files; by default in the run folder."),
+    ] = None,
+    plane: Annotated[
+        bool, typer.Option("--plane", help="trc and c3d: the picture plane, even where there is 3D.")
+    ] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write the tracks in the format of another tool."""
+    """Write the people in the format of another tool."""
     from pipeline.export import export_run
     from pipeline.store import RunFolder
 
-    print(export_run(RunFolder.existing(run_folder), form, out))
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    print(export_run(RunFolder.existing(run_folder), form, out, plane, say))
 
 
 @networks.callback(invoke_without_command=True)

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import PoselineError
+from pipeline.metres import MetresConfig
 
 NAMED = ("default", "fast", "accurate")
 _HERE = Path(__file__).resolve().parent
@@ -99,12 +100,19 @@ class TrackConfig(_Section):
 class SmoothConfig(_Section):
     """How each keypoint's path is smoothed. Lengths are in body lengths (the longer side of the person's box)."""
 
-    method: Literal["kalman", "none"] = "kalman"  # none: measured positions as they are, gaps still filled
+    unswap: bool = True  # undo exchanges of left and right
+    # none: measured positions as they are, gaps still filled; one_euro and fixed_lag look ahead not at all, or lag_s
+    method: Literal["kalman", "butterworth", "savgol", "one_euro", "fixed_lag", "none"] = "kalman"
     min_keypoint_score: float = Field(0.3, ge=0, le=1)  # keypoints below count as not measured
     noise_len: float = Field(0.008, gt=0)  # standard deviation of a keypoint of score 1, per axis; grows as 1 / score
     least_jerk: float = Field(18.0, gt=0)  # √ spectral density of a calm point's jerk, body lengths / s³ / √Hz
     gate_sigma: float = Field(5.0, gt=0)  # measurements further from the prediction are outliers, not used
     bridge_s: float = Field(0.2, ge=0)  # a keypoint unseen for longer is bridged by a line, not by the motion model
+    lag_s: float = Field(0.1, ge=0, le=10)  # fixed_lag: how far it looks ahead
+    cutoff_hz: float = Field(6.0, gt=0)  # butterworth: −3 dB of both passes together; one_euro: least cutoff
+    order: int = Field(4, ge=2, le=16, multiple_of=2)  # butterworth: of both passes together
+    window_s: float = Field(0.2, gt=0)  # savgol: length of the window, polynomial of degree 3
+    beta_len: float = Field(4.0, ge=0)  # one_euro: Hz by which a speed of one body length / s raises the cutoff
 
 
 class LiftConfig(_Section):
@@ -143,12 +151,13 @@ class Config(_Section):
     track: TrackConfig = TrackConfig()
     smooth: SmoothConfig = SmoothConfig()
     lift: LiftConfig = LiftConfig()
+    metres: MetresConfig = MetresConfig()
     render: RenderConfig = RenderConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
     def digest(self, *sections: str) -> str:
         """Hex digest of the named sections, by default of all that can change a table."""
-        names = sections or ("observe", "detect", "pose", "track", "smooth", "lift")
+        names = sections or ("observe", "detect", "pose", "track", "smooth", "lift", "metres")
         text = json.dumps({n: getattr(self, n).model_dump(mode="json") for n in names}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

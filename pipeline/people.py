@@ -13,11 +13,15 @@ import pyarrow.parquet as pq
 from pipeline.config import Config
 from pipeline.edits_toml import apply_stored
 from pipeline.errors import PoselineError
+from pipeline.heatmap import Heat
 from pipeline.motion import build_motion
+from pipeline.motion.gait import STEP_COLUMNS
 from pipeline.motion.lift import Lifter
+from pipeline.motion.measure import measure
+from pipeline.motion.quality import QUALITY_COLUMNS
 from pipeline.skeleton import SKELETONS, Skeleton
 from pipeline.store import RunFolder, atomic, camera_motions, file_metadata, fixed, read_part, tracks_schema
-from pipeline.tables import person_name, person_summary, write_people_csv, write_person
+from pipeline.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
 from pipeline.track import identify
 from pipeline.types import MEASURED, Motion, Observations, VideoInfo
 
@@ -50,20 +54,40 @@ def build_people(
     video = folder.manifest()["video"]
     metadata = file_metadata(skeleton, video, digest)
     schema = tracks_schema(skeleton, video, digest)
-    summaries = []
+    summaries: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    joints: list[dict[str, Any]] = []
+    heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
     with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for person_id, obs in _by_person(parts, ids):
             motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
             motion = _lifted(motion, obs, skeleton, info.size_px, config, lifter)
+            name = names.get(person_id, "")
+            measured = measure(motion, skeleton, config.metres, info.size_px, name)
+            motion = measured.motion
             writer.write_table(_track_rows(motion, schema))
             write_person(folder.people, motion, skeleton, metadata)
+            heat.add(motion, skeleton)
             doubts = [(t, what) for t, person, what in moments if person == person_id]
-            summaries.append(person_summary(motion, mean_step_s, doubts, names.get(person_id, "")))
+            warnings = measured.quality.warnings
+            summaries.append(person_summary(motion, mean_step_s, doubts, name, measured.figures, warnings))
+            steps += _step_rows(person_id, measured.steps)
+            joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             say("people", person_id)
     write_people_csv(folder.people_csv, summaries)
+    write_rows(folder.path / "gait.csv", ("person_id", *STEP_COLUMNS), steps)
+    write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
+    heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
     return summaries
+
+
+def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Rows of gait.csv."""
+    columns = {name: values.tolist() for name, values in steps.items()}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [{"person_id": person_id, **{key: shown(value) for key, value in row.items()}} for row in rows]
 
 
 def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +113,17 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
 
 
 def person_summary(
-    motion: Motion, mean_step_s: float, doubts: Sequence[tuple[float, str]] = (), name: str = ""
+    motion: Motion,
+    mean_step_s: float,
+    doubts: Sequence[tuple[float, str]] = (),
+    name: str = "",
+    figures: Mapping[str, float | str] | None = None,
+    further: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One row of people.csv: when a person was there, how much of it was measured, how sure.
 
-    ``doubts`` are the times at which it may be somebody else, and why; ``name`` is what the user calls the person.
+    ``doubts`` are the times at which it may be somebody else, and why; ``name`` is what the user calls the person;
+    ``figures`` are further columns and ``further`` warnings, as `pipeline.motion.measure` has them.
     """
     seen = motion.state == MEASURED
     span_s = float(motion.time_s[-1] - motion.time_s[0])
@@ -146,8 +152,16 @@ def person_summary(
         "longest_gap_s": round(float(gaps.max()), 6) if len(gaps) else 0.0,
         "mean_score": round(low, 4),
         "suspicious": "; ".join(f"{t:.2f} s: {what}" for t, what in doubts),
-        "warnings": "; ".join(warnings),
+        **{key: shown(value) for key, value in (figures or {}).items()},
+        "warnings": "; ".join([*warnings, *further]),
     }
+
+
+def shown(value: Any) -> Any:
+    """A figure for a CSV file: seven digits, empty where it is not known."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.7g}") if np.isfinite(value) else ""
 
 
 PEOPLE_COLUMNS = (
@@ -157,11 +171,18 @@ PEOPLE_COLUMNS = (
 
 
 def write_people_csv(path: Path, people: list[dict[str, Any]]) -> None:
-    """Write people.csv; with nobody there it has its header only."""
+    """Write people.csv: `PEOPLE_COLUMNS`, figures, warnings; with nobody there it has its header only."""
+    columns = list(dict.fromkeys([*PEOPLE_COLUMNS, *(key for person in people for key in person)]))
+    columns = [c for c in columns if c != "warnings"] + ["warnings"]
+    write_rows(path, columns, people)
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a small CSV table; what a row lacks is empty."""
     with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, PEOPLE_COLUMNS)
+        writer = csv.DictWriter(handle, columns, restval="")
         writer.writeheader()
-        writer.writerows(people)
+        writer.writerows(rows)
 
 
 # --- reading back ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from pipeline.export.options import Options
 from pipeline.people import skeleton_of_run
 from pipeline.skeleton import Skeleton
 from pipeline.store import RunFolder, atomic, read_index
@@ -18,7 +19,7 @@ SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but no
 VISIBLE = 0.3  # keypoint score from which a point counts as seen
 
 
-def export_coco(folder: RunFolder, path: Path) -> None:
+def export_coco(folder: RunFolder, path: Path, options: Options) -> None:
     """Write all frames that were observed and all rows of tracks.parquet, one person in memory at a time.
 
     A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or bridged, 0 with x = y = 0 where

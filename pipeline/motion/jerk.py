@@ -25,6 +25,7 @@ def jerk_density(
     size_px: np.ndarray,
     noise_len: float,
     least_len: float,
+    causal: bool = False,
 ) -> np.ndarray:
     """Spectral density of the jerk of every keypoint in every row, px²/s⁵ per axis: (L, K) f32.
 
@@ -37,6 +38,7 @@ def jerk_density(
         size_px: (L,) body length.
         noise_len: standard deviation of a measurement in body lengths.
         least_len: √ density of a calm person, body lengths / s³ / √Hz.
+        causal: use nothing that comes later; what the path says is then late by half of the window.
     """
     size2 = np.square(size_px.astype(np.float64))
     out = np.empty(measured.shape, np.float32)
@@ -51,6 +53,10 @@ def jerk_density(
             excess = median_filter(motion, size=rows, mode="mirror") - noise * noise_len**2 * size2
             density = np.maximum(density, _PEAK * excess / (_SPLINE * lag**5))
         out[:, k] = density
+    if causal:
+        late = min(rows // 2 + int(np.ceil(1.5 * max(_LAGS[0][0], step) / step)) + 2, len(out))
+        out[late:] = out[: len(out) - late]
+        out[:late] = (np.square(least_len) * size2[:late])[:, None]
     return out
 
 

@@ -8,10 +8,12 @@ from scipy.ndimage import median_filter
 from pipeline import boxes
 from pipeline.config import SmoothConfig, TrackConfig
 from pipeline.motion import repair
+from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.jerk import jerk_density
-from pipeline.motion.smooth import noise_px, smooth
+from pipeline.motion.smooth import Smoothed, noise_px, smooth
+from pipeline.motion.swap import Unswapped, unswap
 from pipeline.skeleton import Skeleton
-from pipeline.types import INTERPOLATED, MEASURED, MISSING, Motion, Observations
+from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
 BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
@@ -29,10 +31,11 @@ def build_motion(
     """The motion of one person from all of its observations.
 
     A row per frame where the person was seen, or lies between two sightings at most ``track_config.max_gap_s`` apart.
-    Each keypoint is MEASURED where its measurement was used; INTERPOLATED where it was not (none, score below
-    ``smooth_config.min_keypoint_score``, or an outlier) but used measurements at most ``max_gap_s`` apart lie on both
-    sides; MISSING (NaN) elsewhere. ``raw_px`` is what the network said in every observed row, whatever its score.
-    Bridged rows have a score of NaN and keypoint scores of 0.
+    Each keypoint is MEASURED where its measurement was used, SWAPPED where that of the other side was; INTERPOLATED
+    where none was used (none, score below ``smooth_config.min_keypoint_score``, or an outlier) but used measurements at
+    most ``max_gap_s`` apart lie on both sides; MISSING (NaN) elsewhere.
+    ``raw_px`` is what the network said in every observed row, whatever its score. Bridged rows have a score of NaN and
+    keypoint scores of 0.
 
     Args:
         obs: one person's rows, at most one per frame, at least one.
@@ -57,14 +60,10 @@ def build_motion(
     box, _ = repair.bridge(time_s, box, seen, max_gap_s)
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     size = body_length(box)
-    measured = (keypoint_score >= smooth_config.min_keypoint_score) & np.isfinite(raw).all(-1)
-    if smooth_config.method == "kalman":
-        density = jerk_density(time_s, raw, measured, size, smooth_config.noise_len, smooth_config.least_jerk)
-        position, std, used = smooth(time_s, raw, keypoint_score, measured, size, density, smooth_config, max_gap_s)
-    else:
-        position, used = raw.copy(), measured
-        std = noise_px(keypoint_score, size, smooth_config.noise_len).astype(np.float32)
-    provenance = _fill(time_s, position, std, used, size, smooth_config, max_gap_s)
+    right = _righted(time_s, raw, keypoint_score, size, skeleton, smooth_config)
+    paths = _smoothed(time_s, right, size, smooth_config, max_gap_s)
+    provenance = _fill(time_s, paths, size, smooth_config, max_gap_s)
+    provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
     return Motion(
         person_id=person_id,
         frame=frame,
@@ -72,13 +71,49 @@ def build_motion(
         box_px=box,
         score=score,
         state=np.where(seen, MEASURED, INTERPOLATED).astype(np.uint8),
-        keypoints_px=position,
-        keypoint_score=keypoint_score,
-        keypoint_std_px=std,
+        keypoints_px=paths.position,
+        keypoint_score=right.keypoint_score,
+        keypoint_std_px=paths.std,
         provenance=provenance,
         raw_px=raw,
         skeleton=skeleton.name,
+        velocity_px_s=paths.velocity,
+        acceleration_px_s2=paths.acceleration,
     )
+
+
+def _righted(
+    time_s: np.ndarray,
+    raw: np.ndarray,
+    score: np.ndarray,
+    size: np.ndarray,
+    skeleton: Skeleton,
+    config: SmoothConfig,
+) -> Unswapped:
+    """What was measured (L, K, 2), left and right put right if the settings want that."""
+    measured = (score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
+    if not config.unswap:
+        return Unswapped(raw, score, measured, np.zeros(measured.shape, bool))
+    noise = noise_px(score, size, config.noise_len)
+    return unswap(time_s, raw, score, measured, size, noise, skeleton)
+
+
+def _smoothed(
+    time_s: np.ndarray, right: Unswapped, size: np.ndarray, config: SmoothConfig, max_gap_s: float
+) -> Smoothed:
+    """The paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""
+    keypoints, score, measured, _ = right
+    noise = noise_px(score, size, config.noise_len).astype(np.float32)
+    if config.method == "none":
+        paths = Smoothed.empty(measured.shape)
+        paths.position[measured], paths.std[measured], paths.used = keypoints[measured], noise[measured], measured
+        return paths
+    causal = config.method in ("fixed_lag", "one_euro")
+    density = jerk_density(time_s, keypoints, measured, size, config.noise_len, config.least_jerk, causal)
+    paths = smooth(time_s, keypoints, score, measured, size, density, config, max_gap_s)
+    if config.method in FILTERS:
+        return filtered(time_s, keypoints, paths.used, noise, size, config, max_gap_s)
+    return paths
 
 
 def body_length(box_px: np.ndarray) -> np.ndarray:
@@ -88,26 +123,28 @@ def body_length(box_px: np.ndarray) -> np.ndarray:
 
 
 def _fill(
-    time_s: np.ndarray,
-    position: np.ndarray,
-    std: np.ndarray,
-    used: np.ndarray,
-    size_px: np.ndarray,
-    config: SmoothConfig,
-    max_gap_s: float,
+    time_s: np.ndarray, paths: Smoothed, size_px: np.ndarray, config: SmoothConfig, max_gap_s: float
 ) -> np.ndarray:
-    """Bridge what is still open in ``position (L, K, 2)`` and ``std (L, K)``, in place; provenance (L, K) u8."""
-    provenance = np.full(used.shape, MISSING, np.uint8)
-    provenance[used] = MEASURED
+    """Bridge what is still open in the paths by lines, in place; provenance (L, K) u8."""
+    provenance = np.full(paths.used.shape, MISSING, np.uint8)
     stray = np.square(_STRAY_LEN * size_px.astype(np.float64))
-    for k in range(used.shape[1]):
-        known = used[:, k]
-        if config.method == "kalman":  # short gaps were filled by the smoother
-            known = known | np.isfinite(position[:, k, 0])
-        position[:, k], filled = repair.bridge(time_s, position[:, k], known, max_gap_s)
+    for k in range(paths.used.shape[1]):
+        used = paths.used[:, k]
+        known = used | np.isfinite(paths.position[:, k, 0])  # filters fill short gaps themselves
+        paths.position[:, k], filled = repair.bridge(time_s, paths.position[:, k], known, max_gap_s)
         # A gap is what lies between measurements that were used; the smoother fills only gaps well below the limit.
-        var = np.square(std[:, k].astype(np.float64))
-        repair.bridge_var(time_s, var, known, filled, stray)
-        std[:, k] = np.where(known | filled, np.sqrt(var), np.nan)
-        provenance[(filled | known) & ~used[:, k], k] = INTERPOLATED
+        var = np.square(paths.std[:, k].astype(np.float64))
+        sure = known & np.isfinite(var)
+        repair.bridge_var(time_s, var, sure, (known | filled) & ~sure, stray)
+        paths.std[:, k] = np.where(known | filled, np.sqrt(var), np.nan)
+        if config.method == "none":
+            for part in stretches(time_s, known | filled, max_gap_s):
+                paths.velocity[part, k] = slope(time_s[part], paths.position[part, k])
+                paths.acceleration[part, k] = slope(time_s[part], paths.velocity[part, k])
+        elif filled.any():
+            before, after = repair.neighbours(known)
+            s, e = before[filled], after[filled]
+            paths.velocity[filled, k] = (paths.position[e, k] - paths.position[s, k]) / (time_s[e] - time_s[s])[:, None]
+        provenance[used, k] = MEASURED
+        provenance[(filled | known) & ~used, k] = INTERPOLATED
     return provenance

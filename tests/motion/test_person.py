@@ -24,7 +24,7 @@ def _build(t: np.ndarray, obs: Observations, **smooth: object) -> Motion:
     return build_motion(3, obs, t, COCO17, TrackConfig(), SmoothConfig(**smooth))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("method", ["kalman", "none"])
+@pytest.mark.parametrize("method", ["kalman", "butterworth", "savgol", "one_euro", "fixed_lag", "none"])
 def test_gaps_are_bridged_or_left_out(method: str) -> None:
     keep = np.ones(180, bool)
     keep[20:23], keep[50:70], keep[100:150] = False, False, False  # 0.1, 0.7 and 1.7 s

@@ -17,7 +17,7 @@ from tests import synthetic
 
 CONFIG = SmoothConfig()
 OPEN = SmoothConfig(gate_sigma=1e9, bridge_s=1e9)
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # position, std, used
 
 
 def _smooth(
@@ -26,9 +26,11 @@ def _smooth(
     """`smooth` for one person of 400 px with scores of 0.8, unless told otherwise."""
     measured = np.ones(z.shape[:2], bool) if measured is None else measured
     size = np.full(len(t), float(options.pop("size", 400.0)))
-    density = jerk_density(t, z, measured, size, config.noise_len, config.least_jerk)
+    causal = config.method == "fixed_lag"
+    density = jerk_density(t, z, measured, size, config.noise_len, config.least_jerk, causal)
     score = np.full(z.shape[:2], 0.8)
-    return smooth(t, z, score, measured, size, density, config, 1.0, dtype=np.float64, **options)
+    out = smooth(t, z, score, measured, size, density, config, 1.0, dtype=np.float64, **options)
+    return out.position, out.std, out.used
 
 
 def _rms(error: np.ndarray) -> float:
@@ -43,8 +45,8 @@ def test_equals_filterpy() -> None:
     measured = rng.uniform(size=(n, 1)) < 0.8
     measured[[0, -1]] = True
     score, density = rng.uniform(0.3, 1, (n, 1)), rng.uniform(1e7, 1e9, (n, 1))
-    position, std, used = smooth(t, z, score, measured, np.full(n, size), density, OPEN, 1.0, dtype=np.float64)
-    assert np.array_equal(used, measured)
+    out = smooth(t, z, score, measured, np.full(n, size), density, OPEN, 1.0, dtype=np.float64)
+    assert np.array_equal(out.used, measured)
     var = np.square(OPEN.noise_len * size / score[:, 0])
     for axis in range(2):
         kf = KalmanFilter(dim_x=3, dim_z=1)
@@ -57,21 +59,23 @@ def test_equals_filterpy() -> None:
             kf.update(z[i, 0, axis] if measured[i, 0] else None, R=var[i])
             xs, ps, fs, qs = [*xs, kf.x], [*ps, kf.P], [*fs, f], [*qs, q]
         x, p, _, _ = kf.rts_smoother(np.array(xs), np.array(ps), fs, qs)
-        np.testing.assert_allclose(position[:, 0, axis], x[:, 0], rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(std[:, 0], np.sqrt(p[:, 0, 0]), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(out.position[:, 0, axis], x[:, 0], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(out.velocity[:, 0, axis], x[:, 1], rtol=1e-8, atol=1e-7)
+        np.testing.assert_allclose(out.acceleration[:, 0, axis], x[:, 2], rtol=1e-7, atol=1e-5)
+        np.testing.assert_allclose(out.std[:, 0], np.sqrt(p[:, 0, 0]), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0, 120.0])
-def test_windows_give_the_whole_sequence(fps: float) -> None:
+def test_blocks_give_the_whole_sequence(fps: float) -> None:
     rng = np.random.default_rng(1)
     t = synthetic.times(rng, 2600 / fps, fps, jitter=0.3)
     truth = synthetic.walker(t, velocity_px_s=(5, 0))[:, [0, 9, 15]]
     z = truth + rng.normal(0, 4, truth.shape)
     measured = rng.uniform(size=z.shape[:2]) < 0.9
-    measured[1100:1500, 1] = False  # across the border of a window
+    measured[1100:1500, 1] = False  # across the border of a block
     z[rng.uniform(size=z.shape[:2]) < 0.01] += 150
-    whole = _smooth(t, z, measured=measured, window=10_000)
-    parts = _smooth(t, z, measured=measured, window=600, overlap=512)
+    whole = _smooth(t, z, measured=measured, block=10_000)
+    parts = _smooth(t, z, measured=measured)
     np.testing.assert_array_equal(whole[2], parts[2])
     for a, b in zip(whole[:2], parts[:2], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -87,6 +91,39 @@ def test_walking_error_at_least_halves(fps: float, least: float) -> None:
     assert used.mean() > 0.999
     assert _rms(position - truth) < (1 - least) * _rms(z - truth)
     assert 0.7 < np.mean(np.square((position - truth) / std[..., None])) < 1.3  # the deviations are honest
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0, 60.0, 120.0])
+def test_velocity_is_better_than_differences_and_intervals_hold(fps: float) -> None:
+    rng = np.random.default_rng(12)
+    t = synthetic.times(rng, 20.0, fps, jitter=0.3)
+    truth = synthetic.walker(t)
+    fine = synthetic.walker(np.repeat(t, 2) + np.tile([-1e-4, 1e-4], len(t)))
+    speed = (fine[1::2] - fine[::2]) / 2e-4
+    measured = rng.uniform(size=truth.shape[:2]) > 0.1
+    measured[:, 0] = True
+    z = truth + rng.normal(0, 4.0, truth.shape)
+    size, score = np.full(len(t), 400.0), np.full(measured.shape, 0.8)
+    density = jerk_density(t, z, measured, size, CONFIG.noise_len, CONFIG.least_jerk)
+    out = smooth(t, z, score, measured, size, density, CONFIG, 1.0)
+    assert _rms(out.velocity - speed) < 0.6 * _rms(np.gradient(z, t, axis=0) - speed)
+    inside = np.abs(out.position - truth) < 1.96 * out.std[..., None]
+    assert 0.90 <= inside[out.used].mean() <= 0.98
+
+
+def test_a_fixed_lag_lies_between_the_filter_and_the_smoother() -> None:
+    rng = np.random.default_rng(13)
+    t = synthetic.times(rng, 10.0, 30.0)
+    truth = synthetic.walker(t)
+    z = truth + rng.normal(0, 4.0, truth.shape)
+    lags = [SmoothConfig(method="fixed_lag", lag_s=s) for s in (0.0, 0.1, 8.0)]
+    filtered, lagged, ahead = (_smooth(t, z, config) for config in lags)
+    whole = _smooth(t, z)
+    assert _rms(whole[0] - truth) < _rms(lagged[0] - truth) < _rms(filtered[0] - truth) < _rms(z - truth)
+    assert _rms(ahead[0] - truth) < 1.05 * _rms(whole[0] - truth)
+    later = z.copy()
+    later[200:] += 30.0  # what comes later than the lag changes nothing
+    np.testing.assert_array_equal(_smooth(t, later, lags[1])[0][:197], lagged[0][:197])
 
 
 @pytest.mark.parametrize("fps", [30.0, 60.0, 120.0])

@@ -1,0 +1,76 @@
+"""C3D files of joints as points, written by ezc3d: a person a file, in metres, y up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.export.clock import at_rate, uneven
+from pipeline.export.markers import markers
+from pipeline.export.options import Options
+from pipeline.export.people import Person, optional
+from pipeline.store import atomic
+
+MOST = 65534  # frames of a file: the header counts in 16 bits, and readers add one
+
+
+def export_c3d(person: Person, path: Path, options: Options) -> None:
+    """Write one person's joints; more frames than the format counts go on in ``…_part2.c3d`` and so on.
+
+    C3D has a rate and no times: where the frames keep no even beat, positions are put on one by straight lines.
+    The whole person is in memory.
+
+    Raises:
+        PoselineError: ezc3d is not installed, or the joints have no place in metres.
+    """
+    ezc3d = optional("ezc3d", "c3d")
+    there = markers(person, options.plane, options.say)
+    place = np.concatenate([block for _, block in there.grid()])
+    first, stop = person.frames
+    time_s = person.time_s[first:stop]
+    if uneven(time_s, person.fps):
+        options.say(f"{path}: frames are unevenly spaced; resampled to {float(person.fps):.6g} per second")
+        place = at_rate(time_s, place, person.fps)
+    if len(place) > MOST:
+        options.say(f"{path}: {len(place)} frames, of which a C3D file holds {MOST}; goes on in {path.stem}_part2.c3d")
+    for part, low in enumerate(range(0, len(place), MOST), 1):
+        file = path if part == 1 else path.with_name(f"{path.stem}_part{part}.c3d")
+        content = _content(ezc3d, person, there.names, place[low : low + MOST], first + low)
+        content.add_parameter("POSELINE", "FIRST_TIME_S", [float(time_s[0]) + low / float(person.fps)])
+        _write(content, file)
+    while (file := path.with_name(f"{path.stem}_part{part + 1}.c3d")).exists():  # of an earlier, longer export
+        file.unlink()
+        part += 1
+
+
+def _content(ezc3d: Any, person: Person, names: tuple[str, ...], place: np.ndarray, first: int) -> Any:
+    """A part of a person, ``place`` (L, J, 3), as ezc3d has it."""
+    content = ezc3d.c3d()
+    point = content["parameters"]["POINT"]
+    point["RATE"]["value"] = [float(person.fps)]  # stored as float32
+    point["UNITS"]["value"] = ["m"]
+    point["LABELS"]["value"] = list(names)
+    point["DESCRIPTIONS"]["value"] = list(names)
+    last = first + len(place)
+    # ezc3d counts frames from 0 and the file from 1. Numbers beyond 16 bits would wrap round in the header.
+    content["header"]["points"]["first_frame"] = first if last <= MOST else 0
+    points = np.ones((4, len(names), len(place)))
+    points[:3] = place.transpose(2, 1, 0)
+    content["data"]["points"] = points  # of NaN ezc3d makes residuals of -1
+    for name, value in (("USED", [1]), ("NAMES", [person.label]), ("USES_PREFIXES", [0])):
+        content.add_parameter("SUBJECTS", name, value)
+    content.add_parameter("POSELINE", "FIRST_FRAME", [float(first + 1)], "of the video, from 1")
+    return content
+
+
+def _write(content: Any, path: Path) -> None:
+    with atomic(path) as temporary:
+        named = temporary.with_name(f"{temporary.name}.c3d")  # ezc3d writes to no other suffix
+        try:
+            content.write(str(named))
+            os.replace(named, temporary)
+        finally:
+            named.unlink(missing_ok=True)

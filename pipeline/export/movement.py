@@ -1,0 +1,86 @@
+"""A netCDF file that the package movement opens: a poses dataset of everybody in picture coordinates."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.export.options import Options
+from pipeline.export.people import Person, everybody, optional
+from pipeline.people import skeleton_of_run
+from pipeline.store import RunFolder, atomic, read_index
+from pipeline.tables import person_name
+
+DIMENSIONS = ("time", "space", "keypoints", "individuals")
+CHUNK = 1024  # frames stored together; what was never written takes no space
+
+
+def export_movement(folder: RunFolder, path: Path, options: Options) -> None:
+    """Write position (time, space, keypoints, individuals) in px and confidence; NaN where somebody is not there.
+
+    One row group of one person is in memory at a time. Layout and attributes are those of movement's poses datasets
+    (`movement.validators.datasets.ValidPosesInputs`); ``time`` holds the container's times.
+
+    Raises:
+        PoselineError: h5netcdf or h5py is not installed.
+    """
+    h5py, h5netcdf = optional("h5py", "movement"), optional("h5netcdf", "movement")
+    _, time_s, _ = read_index(folder)
+    names, people = skeleton_of_run(folder).names, everybody(folder)
+    low, high = folder.manifest()["frames_observed"]
+    with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
+        file.dimensions = dict(zip(DIMENSIONS, (high - low, 2, len(names), len(people)), strict=True))
+        file.attrs.update(_attributes(folder))
+        file.create_variable("time", ("time",), np.float64)[:] = time_s[low:high]
+        labels = (("space", ("x", "y")), ("keypoints", names), ("individuals", individuals(people)))
+        for name, values in labels:
+            variable = file.create_variable(name, (name,), h5py.string_dtype())
+            if values:
+                variable[:] = np.array(values, object)
+        position = _variable(file, "position", DIMENSIONS)
+        confidence = _variable(file, "confidence", ("time", "keypoints", "individuals"))
+        for i, person in enumerate(people):
+            _fill(position, confidence, person, names, i, low)
+
+
+def individuals(people: list[Person]) -> list[str]:
+    """The people's names, or the stems of their files where a name is missing or not the only one."""
+    labels = [person.label for person in people]
+    return [
+        label if labels.count(label) == 1 else person_name(person.person_id)
+        for label, person in zip(labels, people, strict=True)
+    ]
+
+
+def _attributes(folder: RunFolder) -> dict[str, Any]:
+    video = folder.manifest()["video"]
+    return {
+        "fps": float(Fraction(video["fps"])),
+        "fps_exact": video["fps"],
+        "time_unit": "seconds",
+        "source_software": "poseline",
+        "source_file": Path(video["path"]).name,
+        "ds_type": "poses",
+    }
+
+
+def _variable(file: Any, name: str, dimensions: tuple[str, ...]) -> Any:
+    sizes = [file.dimensions[d].size for d in dimensions]
+    stored: dict[str, Any] = {}
+    if all(sizes):
+        stored = {"chunks": (min(CHUNK, sizes[0]), *sizes[1:-1], 1), "compression": "gzip", "shuffle": True}
+    return file.create_variable(name, dimensions, np.float32, fillvalue=np.float32(np.nan), **stored)
+
+
+def _fill(position: Any, confidence: Any, person: Person, names: tuple[str, ...], i: int, low: int) -> None:
+    columns = [f"{joint}_{part}" for joint in names for part in ("x_px", "y_px", "score")]
+    for frame, values in person.rows(columns):
+        points = values.reshape(len(frame), len(names), 3)
+        # An absence is left unwritten: a slice for each run of frames without a break.
+        for run in np.split(np.arange(len(frame)), np.flatnonzero(np.diff(frame) > 1) + 1):
+            rows = slice(int(frame[run[0]]) - low, int(frame[run[-1]]) - low + 1)
+            position[rows, :, :, i] = points[run, :, :2].transpose(0, 2, 1)
+            confidence[rows, :, i] = points[run, :, 2]

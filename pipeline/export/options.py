@@ -1,0 +1,18 @@
+"""What an export may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def _silent(line: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """``plane``: markers of the picture plane although there is 3D; ``say`` is told what the user should know."""
+
+    plane: bool = False
+    say: Callable[[str], None] = _silent

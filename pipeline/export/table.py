@@ -1,0 +1,55 @@
+"""One CSV of everybody: the people's tables below one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from pipeline.export.options import Options
+from pipeline.export.people import Person, everybody
+from pipeline.people import skeleton_of_run
+from pipeline.store import RunFolder, atomic
+from pipeline.tables import person_schema
+
+
+def export_csv(folder: RunFolder, path: Path, options: Options) -> None:
+    """Write person_id, name and every column that any person's table has; sorted by person and frame, streamed."""
+    people = everybody(folder)
+    schema = _schema(folder, people)
+    with atomic(path) as temporary, open(temporary, "wb") as out:
+        out.write((",".join(schema.names) + "\n").encode())  # pyarrow would quote the header
+        with pc.CSVWriter(out, schema, write_options=pc.WriteOptions(include_header=False)) as writer:
+            for person in people:
+                with pq.ParquetFile(person.file) as file:
+                    for group in range(file.num_row_groups):
+                        writer.write_table(_rows(file.read_row_group(group), person, schema))
+
+
+def _schema(folder: RunFolder, people: list[Person]) -> pa.Schema:
+    """The union of the columns in the order of the tables; that of nobody's table where there is nobody."""
+    fields = {"person_id": pa.int64(), "name": pa.string()}
+    schemas = [pq.read_schema(person.file) for person in people] or [person_schema(skeleton_of_run(folder), (), {})]
+    for schema in schemas:
+        for field in schema:
+            fields.setdefault(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type)
+    return pa.schema(list(fields.items()))
+
+
+def _rows(table: pa.Table, person: Person, schema: pa.Schema) -> pa.Table:
+    n = table.num_rows
+    own = {
+        "person_id": pa.array([person.person_id] * n, pa.int64()),
+        "name": pa.array([person.name or None] * n, pa.string()),  # None: pyarrow writes "" for an empty text
+    }
+    columns = []
+    for field in schema:
+        if field.name in own:
+            columns.append(own[field.name])
+        elif field.name in table.column_names:
+            columns.append(table[field.name].cast(field.type))
+        else:
+            columns.append(pa.nulls(n, field.type))
+    return pa.table(columns, schema=schema)

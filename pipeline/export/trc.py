@@ -1,0 +1,43 @@
+"""OpenSim's marker files (TRC): a person a file, in metres, y up.
+
+As OpenSim's TRCFileAdapter writes and reads them: tabs, one after each value, the last of a row too; `nan` where a
+marker is missing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.export.clock import uneven
+from pipeline.export.markers import markers
+from pipeline.export.options import Options
+from pipeline.export.people import Person, decimal
+from pipeline.store import atomic
+
+KEYS = (
+    "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame", "OrigNumFrames",
+)  # fmt: skip
+
+
+def export_trc(person: Person, path: Path, options: Options) -> None:
+    """Write one person's joints; the Time column holds the container's times, whatever the frame rate does.
+
+    Raises:
+        PoselineError: the joints have no place in metres.
+    """
+    there = markers(person, options.plane, options.say)
+    first, stop = person.frames
+    if uneven(person.time_s[first:stop], person.fps):
+        options.say(f"{path}: frames are unevenly spaced; Time is exact, DataRate their mean")
+    rate, count, names = decimal(person.fps), stop - first, there.names
+    values = (rate, rate, count, len(names), "m", rate, first + 1, count)
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
+        out.write(f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n")
+        out.write("\t".join(KEYS) + "\n" + "\t".join(map(str, values)) + "\n")
+        out.write("Frame#\tTime\t" + "".join(f"{name}\t\t\t" for name in names) + "\n")
+        out.write("\t\t" + "".join(f"{axis}{i}\t" for i in range(1, len(names) + 1) for axis in "XYZ") + "\n\n")
+        row = "\t".join(["%d", "%r", *["%.6f"] * (3 * len(names))]) + "\t\n"
+        for frame, place in there.grid():
+            numbers = place.reshape(len(frame), -1).tolist()
+            times = person.time_s[frame].tolist()
+            out.writelines(row % (f + 1, t, *n) for f, t, n in zip(frame.tolist(), times, numbers, strict=True))

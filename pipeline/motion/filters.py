@@ -1,0 +1,148 @@
+"""Textbook filters of a person's keypoints: Butterworth, Savitzky–Golay, one euro.
+
+They want evenly spaced values without holes. So short gaps are bridged by lines first, and each stretch of rows without
+a longer gap is filtered by itself; where the steps of a stretch are uneven (variable frame rate, lost frames) it is
+brought to its median step by lines, filtered, and brought back. L rows, K keypoints, px and seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+from scipy import signal
+
+from pipeline.config import SmoothConfig
+from pipeline.motion.repair import bridge
+from pipeline.motion.smooth import Smoothed
+
+_EVEN = 0.02  # share of the median step that steps may differ by and count as even
+_LEAST = 4  # rows that a stretch needs; shorter ones stay as they are
+_SPEED_HZ = 1.0  # one euro: cutoff of the speed (Casiez et al. 2012)
+
+
+def filtered(
+    time_s: np.ndarray,
+    keypoints_px: np.ndarray,
+    measured: np.ndarray,
+    std_px: np.ndarray,
+    size_px: np.ndarray,
+    config: SmoothConfig,
+    max_gap_s: float,
+) -> Smoothed:
+    """Paths filtered by ``config.method``, one of `FILTERS`.
+
+    The standard deviation is what the filter leaves of the measurement's, as if that were white; it says nothing of
+    motion that the filter cuts off, and is NaN in bridged rows. Velocity and acceleration are central
+    differences of the filtered path on real times.
+
+    Args:
+        time_s: (L,) rising.
+        keypoints_px, measured: (L, K, 2), (L, K) bool; unmeasured values do not matter.
+        std_px: (L, K) standard deviation of a measurement, per axis.
+        size_px: (L,) body length.
+    """
+    out = Smoothed.empty(measured.shape, keypoints_px.dtype.type)
+    out.used[:] = measured
+    run = FILTERS[config.method]
+    for k in range(measured.shape[1]):
+        path, bridged = bridge(time_s, keypoints_px[:, k].astype(np.float64), measured[:, k], max_gap_s)
+        for rows in stretches(time_s, measured[:, k] | bridged, max_gap_s):
+            t = time_s[rows]
+            length = float(np.median(size_px[rows]))
+            smooth, gain = run(t, path[rows], length, config) if len(t) >= _LEAST else (path[rows], 1.0)
+            velocity = slope(t, smooth)
+            out.position[rows, k], out.velocity[rows, k] = smooth, velocity
+            out.acceleration[rows, k] = slope(t, velocity)
+            out.std[rows, k] = np.where(measured[rows, k], np.sqrt(gain) * std_px[rows, k], np.nan)
+    return out
+
+
+def stretches(time_s: np.ndarray, known: np.ndarray, max_gap_s: float) -> Iterator[slice]:
+    """Runs of known rows (L,) without a step longer than ``max_gap_s``."""
+    breaks = np.diff(time_s, prepend=-np.inf) > max_gap_s + 1e-6
+    number = np.cumsum(breaks | ~known | np.append(True, ~known[:-1]))
+    edges = np.append(np.flatnonzero(np.diff(number, prepend=-1)), len(known))
+    yield from (slice(int(a), int(b)) for a, b in pairwise(edges) if known[a])
+
+
+def slope(time_s: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Derivative of ``values (n, 2)`` by central differences on real times; NaN for a single row."""
+    return np.gradient(values, time_s, axis=0) if len(time_s) > 1 else np.full_like(values, np.nan)
+
+
+def butterworth(values: np.ndarray, rate_hz: float, cutoff_hz: float, order: int) -> np.ndarray:
+    """Zero-phase Butterworth low-pass of evenly spaced ``values (n, …)``: there and back, half of the order each way.
+
+    The cutoff of each pass is raised so that both together have −3 dB at ``cutoff_hz`` (Winter 2009, §2.4.4.2). At and
+    above the highest frequency that the rate can carry there is nothing to filter. ``scipy.signal.filtfilt``.
+    """
+    share = cutoff_hz / (np.sqrt(2) - 1) ** (1 / order) / (rate_hz / 2)
+    if share >= 1:
+        return values.copy()
+    b, a = signal.butter(order // 2, share)
+    return signal.filtfilt(b, a, values, axis=0, padlen=min(3 * max(len(a), len(b)), len(values) - 1))
+
+
+def _butterworth(
+    time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig
+) -> tuple[np.ndarray, float]:
+    def run(values: np.ndarray, rate: float) -> np.ndarray:
+        return butterworth(values, rate, config.cutoff_hz, config.order)
+
+    return _evenly(time_s, path, run)
+
+
+def _savgol(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> tuple[np.ndarray, float]:
+    def run(values: np.ndarray, rate: float) -> np.ndarray:
+        window = min(round(config.window_s * rate) // 2 * 2 + 1, (len(values) - 1) // 2 * 2 + 1)
+        return signal.savgol_filter(values, window, 3, axis=0) if window > 3 else values.copy()
+
+    return _evenly(time_s, path, run)
+
+
+def _evenly(
+    time_s: np.ndarray, path: np.ndarray, run: Callable[[np.ndarray, float], np.ndarray]
+) -> tuple[np.ndarray, float]:
+    """``path (n, 2)`` filtered by ``run(values, rate in Hz)`` at even steps, and the share of variance that is left."""
+    steps = np.diff(time_s)
+    step = float(np.median(steps))
+    pulse = np.zeros((2 * round(2 / step) + 1, 1))
+    pulse[len(pulse) // 2] = 1.0
+    gain = float(np.square(run(pulse, 1 / step)).sum()) if len(pulse) > 5 else 1.0
+    if np.abs(steps - step).max() <= _EVEN * step:
+        return run(path, 1 / step), gain
+    count = max(round((time_s[-1] - time_s[0]) / step) + 1, 4)
+    even = np.linspace(time_s[0], time_s[-1], count)
+    values = np.stack([np.interp(even, time_s, path[:, d]) for d in range(2)], 1)
+    values = run(values, (count - 1) / (time_s[-1] - time_s[0]))
+    return np.stack([np.interp(time_s, even, values[:, d]) for d in range(2)], 1), gain
+
+
+def _one_euro(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> tuple[np.ndarray, float]:
+    """The one euro filter (Casiez, Roussel and Vogel, CHI 2012) on real times: causal, its cutoff rises with the speed.
+
+    The share of variance left is that of a point at rest.
+    """
+    out = path.copy()
+    speed = np.zeros(2)
+    for i in range(1, len(path)):
+        dt = time_s[i] - time_s[i - 1]
+        speed = speed + _weight(_SPEED_HZ, dt) * ((path[i] - out[i - 1]) / dt - speed)
+        cutoff = config.cutoff_hz + config.beta_len * np.hypot(*speed) / length_px
+        out[i] = out[i - 1] + _weight(cutoff, dt) * (path[i] - out[i - 1])
+    weight = _weight(config.cutoff_hz, float(np.median(np.diff(time_s))))
+    return out, weight / (2 - weight)
+
+
+def _weight(cutoff_hz: float, dt: float) -> float:
+    """Weight of a new value in a first-order low-pass over ``dt`` s."""
+    return 1 / (1 + 1 / (2 * np.pi * cutoff_hz * dt))
+
+
+FILTERS: dict[str, Callable[[np.ndarray, np.ndarray, float, SmoothConfig], tuple[np.ndarray, float]]] = {
+    "butterworth": _butterworth,
+    "savgol": _savgol,
+    "one_euro": _one_euro,
+}

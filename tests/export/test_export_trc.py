@@ -1,0 +1,160 @@
+"""TRC files, read back by trc-data-reader and, where it is installed, by OpenSim itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trc import TRCData
+
+from pipeline import PoselineError
+from pipeline.export import export_run
+from pipeline.skeleton import BLAZEPOSE33, COCO17
+from tests.export.runs import FPS, make_run, person, times
+
+T = times(120)
+AWAY = [*range(10, 40), *range(70, 110)]  # a person who is away for a second
+
+
+def read(path: Path) -> tuple[TRCData, np.ndarray]:
+    """The file and its positions (L, J, 3)."""
+    data = TRCData()
+    data.load(str(path))
+    return data, np.stack([np.array(data[name], float) for name in data["Markers"]], 1)
+
+
+def expected(motion, px_per_m: float, feet: list[str], skeleton=COCO17) -> np.ndarray:
+    """Planar metres of every frame from the first to the last, from the definition."""
+    px = motion.keypoints_px.astype(float)
+    heights = np.concatenate([px[:, skeleton.index(f), 1] for f in feet])
+    floor = np.percentile(heights[~np.isnan(heights)], 98)
+    out = np.full((motion.frame[-1] - motion.frame[0] + 1, len(skeleton), 3), np.nan)
+    rows = motion.frame - motion.frame[0]
+    out[rows, :, 0] = px[..., 0] / px_per_m
+    out[rows, :, 1] = (floor - px[..., 1]) / px_per_m
+    out[rows, :, 2] = np.where(np.isnan(px[..., 0]), np.nan, 0)
+    return out
+
+
+def test_the_plane_in_metres_with_the_exact_rate_and_times(tmp_path: Path) -> None:
+    there = person(1, AWAY, T)
+    path = export_run(make_run(tmp_path, [there], T), "trc")
+    assert path == tmp_path / "trc"
+    data, place = read(path / "person_0001.trc")
+    assert data["DataRate"] == data["CameraRate"] == data["OrigDataRate"] == float(FPS)
+    assert data["Units"] == "m"
+    assert data["Markers"] == list(COCO17.names)
+    assert (data["NumFrames"], data["OrigNumFrames"], data["NumMarkers"]) == (100, 100, 17)
+    assert data["OrigDataStartFrame"] == 11
+    assert data["Frame#"] == list(range(11, 111))
+    np.testing.assert_array_equal(data["Time"], T[10:110])  # every digit
+    np.testing.assert_allclose(place, expected(there, 250.5, ["left_ankle", "right_ankle"]), atol=6e-7)
+    assert np.isnan(place[30:60]).all()
+    assert np.isfinite(place).any(0).all()
+
+
+def test_the_header_is_that_of_opensim(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, [person(3, range(4, 9), T)], T)
+    lines = (export_run(folder, "trc") / "person_0003.trc").read_text().split("\n")
+    assert lines[0] == "PathFileType\t4\t(X/Y/Z)\tperson_0003.trc"
+    keys = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
+    assert lines[1].split("\t") == keys.split(" ")
+    assert lines[2].split("\t") == ["29.97002997002997"] * 2 + ["5", "17", "m", "29.97002997002997", "5", "5"]
+    assert lines[3].startswith("Frame#\tTime\tnose\t\t\tleft_eye\t\t\t")
+    assert lines[4].split("\t") == ["", "", *(f"{a}{i}" for i in range(1, 18) for a in "XYZ"), ""]
+    assert lines[5] == ""
+    # A row is closed by a tab, without which OpenSim misses a column where the last marker is not there.
+    assert {line.count("\t") for line in lines[6:11]} == {2 + 17 * 3}
+    assert lines[11:] == [""]
+
+
+def test_the_lowest_foot_stands_on_the_floor(tmp_path: Path) -> None:
+    there = person(1, range(100), T, BLAZEPOSE33)
+    _, place = read(export_run(make_run(tmp_path, [there], T, skeleton=BLAZEPOSE33), "trc") / "person_0001.trc")
+    feet = [f"{side}_{part}" for side in ("left", "right") for part in ("ankle", "heel", "foot_index")]
+    np.testing.assert_allclose(place, expected(there, 250.5, feet, BLAZEPOSE33), atol=6e-7)
+    height = place[:, [BLAZEPOSE33.index(name) for name in feet], 1]
+    assert -0.2 < np.nanmin(height) < 0
+    assert np.nanmax(place[:, 0, 1]) > 2
+
+
+def test_no_foot_seen_takes_the_lowest_joint(tmp_path: Path) -> None:
+    there = person(1, range(50), T)
+    there.keypoints_px[:, 15:] = np.nan
+    _, place = read(export_run(make_run(tmp_path, [there], T), "trc") / "person_0001.trc")
+    assert -0.1 < np.nanmin(place[..., 1]) <= 0
+    assert np.isnan(place[:, 15:]).all()
+
+
+def test_3d_of_the_camera_and_of_the_world_and_the_plane_on_demand(tmp_path: Path) -> None:
+    camera = person(1, range(30), T, metres=True)
+    world = {f"nose_world_{'xyz'[i]}_m": np.full(30, 1 + i, np.float32) for i in range(3)}
+    world["nose_world_x_m"][4] = np.nan
+    folder = make_run(tmp_path, [camera, replace(camera, person_id=2, quantities=world)], T)
+    path = export_run(folder, "trc")
+    _, place = read(path / "person_0001.trc")
+    np.testing.assert_allclose(place, camera.keypoints_m.astype(float) * (1, -1, -1), atol=6e-7)
+    data, place = read(path / "person_0002.trc")
+    assert data["Markers"] == ["nose"]
+    np.testing.assert_array_equal(place[5, 0], (1, 3, -2))  # right, up, towards the camera
+    assert np.isnan(place[4, 0, 0])
+    _, place = read(export_run(folder, "trc", tmp_path / "plane", plane=True) / "person_0002.trc")
+    np.testing.assert_allclose(place, expected(camera, 250.5, ["left_ankle", "right_ankle"]), atol=6e-7)
+
+
+def test_a_missing_scale_names_the_remedy(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, [person(1, range(9), T, facts={"px_per_m_from": "no"})], T)
+    with pytest.raises(PoselineError, match=r"person_0001.parquet: has no scale.*poseline track .* --height 1.70"):
+        export_run(folder, "trc")
+    bad = make_run(tmp_path / "bad", [person(1, range(9), T, facts={"px_per_m": "nan"})], T)
+    with pytest.raises(PoselineError, match="has no scale"):
+        export_run(bad, "trc")
+
+
+def test_an_assumed_scale_is_said_once(tmp_path: Path) -> None:
+    facts = {"px_per_m": "200", "px_per_m_from": "assumed height 1.70 m"}
+    folder = make_run(tmp_path, [person(i, range(9), T, facts=facts) for i in (1, 2, 3)], T)
+    said: list[str] = []
+    export_run(folder, "trc", say=said.append)
+    assert len(said) == 1
+    assert "assumed height 1.70 m" in said[0]
+    assert "--height" in said[0]
+    said.clear()
+    export_run(make_run(tmp_path / "known", [person(1, range(9), T)], T), "trc", say=said.append)
+    assert said == []
+
+
+def test_uneven_frames_keep_their_times_and_are_announced(tmp_path: Path) -> None:
+    time_s = 3 + np.cumsum(np.tile([0.02, 0.05, 0.03], 40))
+    said: list[str] = []
+    path = export_run(make_run(tmp_path, [person(1, range(120), time_s)], time_s), "trc", say=said.append)
+    data, _ = read(path / "person_0001.trc")
+    np.testing.assert_array_equal(data["Time"], time_s)
+    assert len(said) == 1
+    assert "unevenly" in said[0]
+
+
+def test_times_rounded_to_milliseconds_are_even(tmp_path: Path) -> None:
+    time_s, said = T.round(3), list[str]()
+    export_run(make_run(tmp_path, [person(1, range(120), time_s)], time_s), "trc", say=said.append)
+    assert said == []
+
+
+def test_opensim_reads_it(tmp_path: Path) -> None:
+    opensim = pytest.importorskip("opensim")
+    opensim.Logger.setLevelString("error")
+    there = person(1, AWAY, T)
+    there.keypoints_px[3, -1] = np.nan  # the last marker of a row
+    file = str(export_run(make_run(tmp_path, [there], T), "trc") / "person_0001.trc")
+    table = opensim.TimeSeriesTableVec3(file)
+    assert table.getColumnLabels() == COCO17.names
+    assert table.getTableMetaDataString("DataRate") == "29.97002997002997"
+    np.testing.assert_array_equal(table.getIndependentColumn(), T[10:110])
+    rows = [table.getRowAtIndex(i) for i in range(table.getNumRows())]
+    place = np.array([[row[k].to_numpy() for k in range(17)] for row in rows])
+    np.testing.assert_allclose(place, expected(there, 250.5, ["left_ankle", "right_ankle"]), atol=6e-7)
+    reference = opensim.MarkersReference(file, opensim.SetMarkerWeights())
+    assert (reference.getNumFrames(), reference.getSamplingFrequency()) == (100, float(FPS))
+    assert opensim.MarkerData(file).getUnits().getLabel() == "meters"

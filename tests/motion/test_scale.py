@@ -1,0 +1,177 @@
+"""A person's size in the picture from their bones, and the way they go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.motion.person import build_motion
+from pipeline.motion.scale import (
+    LINK_S,
+    change_of_size,
+    line_fits,
+    path,
+    path_columns,
+    px_per_m,
+    px_per_m_of_length,
+    row_seconds,
+    running_px,
+    standing_px,
+    summary,
+)
+from pipeline.skeleton import COCO17
+from pipeline.types import MISSING, Motion
+from tests import synthetic
+
+
+def _motion(time_s: np.ndarray, px: np.ndarray, seed: int = 0, noise_px: float = 4.0) -> Motion:
+    observations = synthetic.observe(np.random.default_rng(seed), time_s, px[None], noise_px=noise_px).observations
+    return build_motion(1, observations, time_s, COCO17, TrackConfig(), SmoothConfig())
+
+
+def _walk(seed: int, height_px: float, duration_s: float = 10.0, **how: float) -> Motion:
+    t = synthetic.times(np.random.default_rng(seed), duration_s, 30.0, jitter=0.2)
+    way = {"start_px": (100.0, 900.0), "velocity_px_s": (0.5 * height_px, 0.0)} | how
+    return _motion(t, synthetic.walker(t, height_px=height_px, phase=seed / 5, **way), seed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("height_px", "most"), [(800.0, 0.01), (400.0, 0.01), (200.0, 0.03)])
+def test_height_of_walkers_under_noise(height_px: float, most: float) -> None:
+    errors = [standing_px(_walk(seed, height_px), COCO17) / height_px - 1 for seed in range(4)]
+    assert abs(np.mean(errors)) < most
+    assert np.std(errors) < 0.01
+
+
+def test_height_of_a_walker_from_the_front() -> None:
+    t = synthetic.times(np.random.default_rng(0), 8.0, 30.0)
+    side = synthetic.walker(t, velocity_px_s=(0.0, 0.0))
+    front = side.copy()
+    hips = side[:, [11, 12, 11, 12]]
+    front[:, 13:17, 0] = hips[..., 0] + 0.1 * (side[:, 13:17, 0] - hips[..., 0])  # thigh and shank swing in depth
+    assert standing_px(_motion(t, front), COCO17) == pytest.approx(400, rel=0.03)
+
+
+def test_sitting_and_bending_do_not_count() -> None:
+    t = synthetic.times(np.random.default_rng(0), 12.0, 30.0)
+    body = synthetic.walker(t, velocity_px_s=(0.0, 0.0), hip_deg=0.0, knee_deg=0.0)
+    sits = t < 7  # from the front: the thighs point at the camera
+    drop = 0.2 * 400
+    body[sits, :13, 1] += drop
+    m = _motion(t, body)
+    assert standing_px(m, COCO17) == pytest.approx(400, rel=0.03)
+    seated = _motion(t[sits], body[sits])
+    assert 0.75 * 400 < standing_px(seated, COCO17) < 410  # shank and trunk alone
+
+
+def test_people_cut_off_at_the_knees_are_measured_by_the_trunk() -> None:
+    m = _walk(0, 400.0)
+    hidden = m.provenance.copy()
+    hidden[:, 13:] = MISSING
+    assert standing_px(replace(m, provenance=hidden), COCO17) == pytest.approx(400, rel=0.03)
+    hidden[:, 5:] = MISSING
+    nobody = replace(m, provenance=hidden)
+    assert np.isnan(standing_px(nobody, COCO17))
+    assert np.isnan(px_per_m(nobody, COCO17, 1.7))
+    assert np.isnan(running_px(nobody, COCO17)).all()
+    assert np.isnan(change_of_size(nobody, COCO17))
+
+
+def test_px_per_m() -> None:
+    assert px_per_m(_walk(0, 400.0), COCO17, 1.6) == pytest.approx(250, rel=0.02)
+    assert px_per_m_of_length((100, 900, 400, 1300, 2.5)) == pytest.approx(200)
+
+
+def test_size_follows_who_comes_nearer() -> None:
+    t = synthetic.times(np.random.default_rng(0), 20.0, 30.0)
+    grows = np.linspace(1.0, 2.0, len(t))
+    body = synthetic.walker(t, start_px=(0.0, 0.0), velocity_px_s=(0.0, 0.0), height_px=200.0)
+    m = _motion(t, body * grows[:, None, None] + [900.0, 1000.0])
+    height = running_px(m, COCO17)
+    np.testing.assert_allclose(height[60:-60], 200 * grows[60:-60], rtol=0.05)
+    assert change_of_size(m, COCO17) > 1.4
+    assert change_of_size(_walk(0, 400.0), COCO17) < 1.05
+
+
+def test_few_rows() -> None:
+    t = synthetic.times(np.random.default_rng(0), 8.0, 2.0)
+    assert standing_px(_motion(t, synthetic.walker(t, velocity_px_s=(20.0, 0.0))), COCO17) == pytest.approx(
+        400, rel=0.04
+    )
+    assert np.isnan(standing_px(_motion(t[:1], synthetic.walker(t[:1])), COCO17))
+
+
+# --- ways ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_walk_across_the_picture() -> None:
+    m = _walk(1, 400.0, velocity_px_s=(250.0, 0.0), duration_s=6.0)  # type: ignore[arg-type]
+    columns = path_columns(m, COCO17, 200.0)
+    assert {name: column.dtype for name, column in columns.items()} == {
+        "path_speed_m_s": np.float32,
+        "path_distance_m": np.float32,
+    }
+    found = summary(columns, m.time_s)
+    length = 1.25 * (m.time_s[-1] - m.time_s[0])
+    assert found["distance_m"] == pytest.approx(length, rel=0.02)
+    assert found["mean_speed_m_s"] == pytest.approx(1.25, rel=0.02)
+    assert found["max_speed_m_s"] == pytest.approx(1.25, rel=0.1)
+
+
+def test_standing_for_a_minute_is_no_way() -> None:
+    t = synthetic.times(np.random.default_rng(0), 60.0, 30.0)
+    body = np.repeat(synthetic.walker(t[:1]), len(t), 0)
+    columns = path_columns(_motion(t, body), COCO17, 200.0)
+    assert columns["path_distance_m"][-1] < 0.1
+    assert columns["path_speed_m_s"].max() < 0.1
+
+
+@pytest.mark.parametrize("fps", [10.0, 30.0, 120.0])
+def test_noise_adds_no_way_and_curves_lose_little(fps: float) -> None:
+    rng = np.random.default_rng(0)
+    t = synthetic.times(rng, 40.0, fps, jitter=0.2)
+    circle = 4.0 * np.stack([np.cos(t / 4), np.sin(t / 4)], 1)  # 1 m/s
+    place, speed, distance = path(t, circle + 0.03 * rng.standard_normal(circle.shape), np.full(len(t), 0.03))
+    assert np.sqrt(np.mean(np.square(place - circle))) < 0.025
+    assert distance[-1] == pytest.approx(t[-1] - t[0], rel=0.03)
+    assert np.median(speed) == pytest.approx(1.0, rel=0.03)
+    assert (np.diff(distance) >= 0).all()
+    still = path(t, 0.03 * rng.standard_normal(circle.shape), np.full(len(t), 0.03))[2]
+    assert still[-1] < 0.2
+
+
+def test_rows_far_apart_are_not_linked() -> None:
+    t = np.concatenate([np.arange(0, 3, 0.1), np.arange(3 + 2 * LINK_S, 8, 0.1)])
+    place = np.stack([t, np.zeros_like(t)], 1)
+    place[10] = np.nan
+    smooth, speed, distance = path(t, place, np.full(len(t), 0.01))
+    assert np.isnan(smooth[10]).all()
+    assert np.isnan(speed[10])
+    known = np.isfinite(distance)
+    np.testing.assert_allclose(smooth[known], place[known], atol=1e-9)
+    assert distance[known][-1] == pytest.approx(2.9 + 2.9, abs=0.05)
+    assert all(np.isnan(out).all() for out in path(t, place * np.nan, np.full(len(t), 0.01)))
+
+
+def test_lines_are_fitted_exactly() -> None:
+    rng = np.random.default_rng(0)
+    t = np.cumsum(rng.uniform(0.01, 0.2, 60))
+    lines = np.stack([2 + 3 * t, -t], 1)
+    value, slope = line_fits(t, lines, rng.uniform(0.1, 3, 60), 0.3)
+    np.testing.assert_allclose(value, lines, atol=1e-9)
+    np.testing.assert_allclose(slope, np.tile([3.0, -1.0], (60, 1)), atol=1e-9)
+    alone = line_fits(np.array([0.0, 9.0]), np.array([[1.0], [5.0]]), np.ones(2), 0.3)
+    assert [part.ravel().tolist() for part in alone] == [[1.0, 5.0], [0.0, 0.0]]
+
+
+def test_seconds_of_rows() -> None:
+    t = np.array([0.0, 1.0, 1.5, 4.0, 4.2])
+    np.testing.assert_allclose(row_seconds(t, np.ones(5, bool)), [0.5, 0.75, 0.25, 0.1, 0.1])
+    np.testing.assert_allclose(row_seconds(t, np.array([1, 0, 1, 1, 1], bool)), [0, 0, 0, 0.1, 0.1])
+
+
+def test_summary_of_nobody() -> None:
+    unknown = {"path_speed_m_s": np.full(3, np.nan), "path_distance_m": np.full(3, np.nan)}
+    assert all(np.isnan(value) for value in summary(unknown, np.arange(3.0)).values())

@@ -1,0 +1,105 @@
+"""Exchanges of left and right in walks with known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.motion.swap import unswap
+from pipeline.skeleton import COCO17
+from tests import synthetic
+
+LEGS, ARMS, BODY = range(11, 17), range(5, 11), range(1, 17)
+HEIGHT = 400.0
+
+
+def _exchanged(rng: np.random.Generator, time_s: np.ndarray, per_s: float, mean_s: float) -> np.ndarray:
+    """(T,) bool: stretches of ``mean_s`` that begin ``per_s`` times a second."""
+    out, now = np.zeros(len(time_s), bool), False
+    for i, dt in enumerate(np.diff(time_s), 1):
+        now = rng.uniform() > dt / mean_s if now else bool(rng.uniform() < per_s * dt)
+        out[i] = now
+    return out
+
+
+def _scores(
+    seed: int, truth: np.ndarray, time_s: np.ndarray, groups: tuple[range, ...], mean_s: float = 0.3, noise: float = 4.0
+) -> tuple[int, int, int]:
+    """Points exchanged and found, found, exchanged; of the body, where a tenth is not measured at all."""
+    rng = np.random.default_rng(seed)
+    z = truth + rng.normal(0, noise, truth.shape)
+    really = np.zeros(z.shape[:2], bool)
+    for group in groups:
+        rows = _exchanged(rng, time_s, 0.5, mean_s)
+        order = np.arange(17)
+        order[group] = COCO17.flip[group]
+        z[rows] = z[rows][:, order]
+        really[np.ix_(rows, list(group))] ^= True
+    measured = rng.uniform(size=really.shape) > 0.1
+    size, std = np.full(len(z), HEIGHT), np.full(really.shape, 4.0)
+    found = unswap(time_s, z, np.full(really.shape, 0.8), measured, size, std, COCO17)
+    order = np.where(found.swapped, COCO17.flip, np.arange(17))
+    np.testing.assert_array_equal(found.keypoints_px, z[np.arange(len(z))[:, None], order])
+    np.testing.assert_array_equal(found.measured, measured[np.arange(len(z))[:, None], order])
+    body = slice(5, None)  # eyes are nearer to one another than the noise is wide
+    hit = found.swapped[:, body] & really[:, body]
+    return int(hit.sum()), int(found.swapped[:, body].sum()), int(really[:, body].sum())
+
+
+@pytest.mark.parametrize(
+    ("fps", "groups", "mean_s"),
+    [
+        (25.0, (LEGS, ARMS), 0.3),
+        (30.0, (LEGS,), 0.3),
+        (30.0, (ARMS,), 0.3),
+        (30.0, (BODY,), 0.3),
+        (30.0, (LEGS, ARMS), 2.0),
+        (60.0, (LEGS, ARMS), 0.3),
+        (120.0, (LEGS, ARMS, BODY), 0.3),
+    ],
+)
+@pytest.mark.parametrize("run", [False, True])
+def test_precision_and_recall(fps: float, groups: tuple[range, ...], mean_s: float, run: bool) -> None:
+    total = np.zeros(3)
+    for seed in range(4):
+        t = synthetic.times(np.random.default_rng(seed), 15.0, fps, jitter=0.2)
+        truth = synthetic.sprinter(t, height_px=HEIGHT) if run else synthetic.walker(t, height_px=HEIGHT)
+        total += _scores(seed, truth, t, groups, mean_s)
+    hit, found, really = total
+    assert really > 500
+    assert hit / found >= 0.95
+    assert hit / really >= 0.95
+
+
+@pytest.mark.parametrize("fps", [10.0, 30.0, 120.0])
+@pytest.mark.parametrize("velocity", [(250.0, 0.0), (-250.0, 0.0), (0.0, 0.0)])
+def test_nothing_is_found_where_nothing_was_exchanged(fps: float, velocity: tuple[float, float]) -> None:
+    t = synthetic.times(np.random.default_rng(3), 20.0, fps, jitter=0.2)
+    truth = synthetic.walker(t, height_px=HEIGHT, velocity_px_s=velocity)
+    _, found, _ = _scores(3, truth, t, ())
+    assert found <= (0.01 if fps < 15 else 0.001) * 12 * len(t)
+
+
+def test_who_stands_still_or_is_hardly_seen_stays_as_said() -> None:
+    t = np.arange(90) / 30.0
+    still = np.tile(synthetic.walker(t[:1]), (90, 1, 1))
+    assert _scores(5, still, t, ())[1] == 0
+    for rows in (0, 1, 2, 5):
+        z = still[:rows]
+        none = unswap(
+            t[:rows], z, np.zeros(z.shape[:2]), np.zeros(z.shape[:2], bool), np.full(rows, 400.0), z[..., 0], COCO17
+        )
+        assert not none.swapped.any()
+
+
+def test_single_frames() -> None:
+    t = synthetic.times(np.random.default_rng(0), 10.0, 30.0)
+    z = synthetic.walker(t, height_px=HEIGHT) + np.random.default_rng(1).normal(0, 3, (len(t), 17, 2))
+    legs = np.arange(17)
+    legs[11:] = COCO17.flip[11:]
+    wrong = np.arange(20, 280, 23)
+    z[wrong] = z[wrong][:, legs]
+    yes = np.ones(z.shape[:2], bool)
+    found = unswap(t, z, 0.8 * yes, yes, np.full(len(t), HEIGHT), 4.0 * yes, COCO17).swapped
+    assert found[wrong][:, 11:].all()
+    assert found.sum() == 6 * len(wrong)
