@@ -16,8 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 import bench_ablation
 import bench_detect
 import bench_models
+import bench_motion
 import bench_overhead
 import bench_track
+
+from pipeline.config import load_config
 
 app = typer.Typer(help="Measure poseline.", no_args_is_help=True, add_completion=False)
 
@@ -74,6 +77,18 @@ def models(
 ) -> None:
     """Frames/s of the same networks and weights in poseline, MMPose's inferencer and rtmlib."""
     bench_models.measure(clip, environment, repeat)
+
+
+@app.command()
+def motion(
+    people: Annotated[int, typer.Option(min=1)] = 20,
+    minutes: Annotated[float, typer.Option()] = 60.0,
+    fps: Annotated[float, typer.Option()] = 30.0,
+    processes: Annotated[int, typer.Option(min=1, help="Each takes one person after another.")] = 2,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
+) -> None:
+    """Time and memory of repair, smoothing and kinematics of long tracks of many people."""
+    bench_motion.measure(people, minutes, fps, processes, load_config("default", sets or []))
 
 
 @app.command()

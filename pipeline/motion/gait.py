@@ -78,28 +78,30 @@ def contacts(
 def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
     """What a table of steps says of the gait; NaN where there are too few steps to say it.
 
-    ``steps``: contacts. ``cadence_steps_per_min``: 60 / mean step time. ``step_time_s``, ``stride_time_s``: means.
-    ``stance_share``: mean stance over stride, 0…1. ``symmetry_percent``: symmetry index of the step times, 100 ·
+    ``steps``: contacts. ``step_time_s``, ``stride_time_s``: medians, the former the mean of both sides', so that a
+    contact missed or doubled does no harm. ``cadence_steps_per_min``: 60 / step time. ``stance_share``: median stance
+    over stride, 0…1. ``symmetry_percent``: symmetry index of the step times, 100 ·
     |left − right| / (½ (left + right)), 0 = symmetric (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks,
     1 = runs, by the larger number of steps.
     """
     n = len(steps["contact_time_s"])
     step, side = steps["step_s"], steps["side"]
-    left, right = (_mean(step[side == s]) for s in SIDES)
+    left, right = (_median(step[side == s]) for s in SIDES)
+    typical = _median(step) if np.isnan(left + right) else (left + right) / 2
     return {
         "steps": float(n),
-        "cadence_steps_per_min": 60.0 / _mean(step),
-        "step_time_s": _mean(step),
-        "stride_time_s": _mean(steps["stride_s"]),
-        "stance_share": _mean(steps["stance_s"] / steps["stride_s"]),
+        "cadence_steps_per_min": 60.0 / typical,
+        "step_time_s": typical,
+        "stride_time_s": _median(steps["stride_s"]),
+        "stance_share": _median(steps["stance_s"] / steps["stride_s"]),
         "symmetry_percent": 200.0 * abs(left - right) / (left + right),
         "walks_or_runs": float(np.mean(steps["running"]) > 0.5) if n else np.nan,
     }
 
 
-def _mean(values: np.ndarray) -> float:
+def _median(values: np.ndarray) -> float:
     known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 # --- paths of the feet -----------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ def measure(
 ) -> Measured:
     """Columns and figures of a person whom the user calls ``name``; columns in metres only if a scale is given."""
     height_m = config.heights_m.get(str(motion.person_id), config.heights_m.get(name, config.height_m))
-    px_per_m, source = _scale(motion, skeleton, config, height_m)
+    height_px, change = scale.sizes(motion, skeleton)
+    px_per_m, source = _scale(height_px, config, height_m)
     given = px_per_m if not source.startswith("assumed") and math.isfinite(px_per_m) else None
     columns = kinematics(motion, skeleton, given)
     feet, steps = gait.contacts(motion, skeleton, given)
@@ -47,14 +48,14 @@ def measure(
         figures |= scale.summary(way, motion.time_s) | ground.zone_times(way, motion.time_s, config.ground)
     facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if math.isfinite(px_per_m) else {}
     motion = replace(motion, quantities=columns, facts=facts)
-    quality = assess(motion, skeleton)
+    quality = assess(motion, skeleton, height_px, change)
     return Measured(motion, steps, figures | quality.figures, quality)
 
 
-def _scale(motion: Motion, skeleton: Skeleton, config: MetresConfig, height_m: float | None) -> tuple[float, str]:
+def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tuple[float, str]:
     """px per metre and what it comes from; NaN where the person's size is not known."""
     if height_m is not None:
-        return scale.px_per_m(motion, skeleton, height_m), f"height {height_m:.2f} m"
+        return height_px / height_m, f"height {height_m:.2f} m"
     if config.length is not None:
         return scale.px_per_m_of_length(config.length), "length"
-    return scale.px_per_m(motion, skeleton, ASSUMED_HEIGHT_M), f"assumed height {ASSUMED_HEIGHT_M:.2f} m"
+    return height_px / ASSUMED_HEIGHT_M, f"assumed height {ASSUMED_HEIGHT_M:.2f} m"

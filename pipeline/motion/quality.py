@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.motion.scale import change_of_size, standing_px
 from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
 
@@ -32,20 +31,19 @@ class Quality(NamedTuple):
     joints: list[dict[str, float | int | str]]  # rows of `QUALITY_COLUMNS`
     figures: dict[str, float | str]  # for people.csv
     warnings: list[str]
-    change_of_size: float
 
 
-def assess(motion: Motion, skeleton: Skeleton) -> Quality:
+def assess(motion: Motion, skeleton: Skeleton, height: float, size: float) -> Quality:
     """Figures of every joint and of the person, and warnings.
+
+    ``height`` in px and ``size`` are `pipeline.motion.scale.sizes`.
 
     Jitter is the root mean square of second differences over neighbouring rows of equal steps, divided by √6, which for
     white noise is its standard deviation; of what was measured, and of the result.
     """
-    height = standing_px(motion, skeleton)
     joints = [_joint(motion, k, name, height) for k, name in enumerate(skeleton.names)]
     body = [j for j in joints if j["coverage_share"] and not str(j["joint"]).endswith(("eye", "ear"))]
     spread, limb = _limb_spread(motion, skeleton)
-    size = change_of_size(motion, skeleton)
     known = motion.provenance[:, skeleton.tracked] != MISSING
     changed = motion.provenance[:, skeleton.tracked] == SWAPPED
     figures: dict[str, float | str] = {
@@ -57,7 +55,7 @@ def assess(motion: Motion, skeleton: Skeleton) -> Quality:
         "implausible_share": _mean([j["implausible_share"] for j in body]),
         "size_change_ratio": size,
     }
-    return Quality(joints, figures, _warnings(motion, body, figures, limb, height), size)
+    return Quality(joints, figures, _warnings(motion, body, figures, limb, height))
 
 
 def _joint(motion: Motion, k: int, name: str, height_px: float) -> dict[str, float | int | str]:

@@ -39,12 +39,19 @@ def standing_px(motion: Motion, skeleton: Skeleton) -> float:
 
     The median over windows of two seconds, of those in which nobody sat or bent where they are enough.
     """
-    height, whole = _windows(motion, skeleton)[1:]
+    return sizes(motion, skeleton)[0]
+
+
+def sizes(motion: Motion, skeleton: Skeleton) -> tuple[float, float]:
+    """`standing_px`, and how far it changes over the video: highest over lowest decile; both NaN unknown."""
+    middle, height, whole = _windows(motion, skeleton)
     known = np.isfinite(height)
     if not known.any():
-        return float("nan")
+        return float("nan"), float("nan")
+    low, high = np.quantile(np.interp(motion.time_s, middle[known], height[known]), [0.1, 0.9])
     whole = whole & known
-    return float(np.median(height[whole if whole.sum() >= _UPRIGHT * known.sum() else known]))
+    typical = np.median(height[whole if whole.sum() >= _UPRIGHT * known.sum() else known])
+    return float(typical), float(high / low)
 
 
 def running_px(motion: Motion, skeleton: Skeleton) -> np.ndarray:
@@ -65,18 +72,6 @@ def px_per_m_of_length(length: tuple[float, float, float, float, float]) -> floa
     """Scale from a known length: x1, y1, x2, y2 in px, and metres."""
     x1, y1, x2, y2, metres = length
     return float(np.hypot(x2 - x1, y2 - y1)) / metres
-
-
-def change_of_size(motion: Motion, skeleton: Skeleton) -> float:
-    """How far the person's size changes over the video: highest over lowest decile of the running height; NaN unknown.
-
-    Above about 1.2 the person came nearer or went away, and one scale for the whole video is a rough one.
-    """
-    height = running_px(motion, skeleton)
-    if not np.isfinite(height).any():
-        return float("nan")
-    low, high = np.quantile(height, [0.1, 0.9])
-    return float(high / low)
 
 
 def _windows(motion: Motion, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ from pipeline.skeleton import Skeleton
 _CAP = 8.0  # nats of evidence that one pair in one frame gives at most: outliers are no exchanges
 _CHANGE = 5.0  # nats against each beginning and end of an exchange
 _SAID_S = 3.0  # nats per second for what the network said
+_FIRM_S, _FIRM_MOST = 15.0, 6.0  # the same, and the most for one exchange, when two ways to explain it are compared
 _FACING_S = 5.0  # the same for facing, where it is clear
 _LIMB_CAP = 3.0
 _LINK_S = 0.25  # rows further apart tell nothing of one another
@@ -36,8 +37,8 @@ _FILL_S, _CLEAR = 0.15, 3.0  # gaps bridged, and the noise above which their end
 _MARGIN = 3  # rows around what speaks for an exchange in which one may begin or end
 _TOLD_TWICE = 2.0  # a measurement is part of three second differences, whose noise is not independent
 _FAST = 50.0  # nats against one elsewhere
-_AROUND = 90  # pressed rows around what one pass finds that are looked at again
-_ROUNDS = 3
+_AROUND = 30  # pressed rows around what one pass finds that are looked at again
+_ROUNDS = 2
 _FEET = ("ankle", "heel", "foot_index", "big_toe", "small_toe", "toe")
 _HEAD = ("eye", "ear", "mouth", "face")
 # What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
@@ -94,6 +95,8 @@ def unswap(
     near = maximum_filter1d(np.any(list(first.values()), axis=0), 2 * _AROUND + 1)
     again, motion, apart = _pressed(motion, apart, near)
     sign = min((_descend(moves, motion, apart, _ROUNDS) for moves in _MOVES), key=lambda found: found[1])[0]
+    firm = {part: nats + (_FIRM_S - _SAID_S) * apart["seconds"] * (part in pairs) for part, nats in apart.items()}
+    sign = _better(sign, _descend(_MOVES[0], motion, firm, 1)[0], motion, apart)
     sign = {part: bits[again[stretch]] for part, bits in sign.items()}
     order = np.tile(np.arange(len(skeleton)), (len(time_s), 1))
     for part, bits in sign.items():
@@ -114,7 +117,7 @@ def _pressed(
     """
     every = [evidence for values in motion.values() for evidence in values]
     speaks = sum(evidence[:, 0, 0] - evidence.min((1, 2)) for evidence in every)
-    around = np.convolve(speaks, np.ones(3), "same") >= _CHANGE / 2
+    around = np.convolve(speaks, np.ones(3), "same") >= 0.7 * _CHANGE
     loose = maximum_filter1d(around, 2 * _MARGIN + 1) & near
     stretch = np.cumsum(loose | np.append(True, loose[:-1])) - 1
     first = np.flatnonzero(np.diff(stretch, prepend=-1))
@@ -147,6 +150,47 @@ def _descend(
     return sign, saved
 
 
+def _better(
+    one: dict[str, np.ndarray],
+    other: dict[str, np.ndarray],
+    motion: dict[str, list[np.ndarray]],
+    apart: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Of two sets of exchanges, wherever they differ, the likelier when networks err for short: the cost of a time in
+    exchange rises fast and then no more.
+
+    With a plain cost per second, two short exchanges at crossing legs, whose beginnings hardly show, look like the time
+    between them exchanged. With a high one, no long exchange would be found.
+    """
+    differ = maximum_filter1d(np.any([one[part] != other[part] for part in one], axis=0), 5)
+    place = np.cumsum(np.diff(differ, prepend=False))  # odd numbers are places where they differ
+    gain = np.bincount(place, _nats_by_row(one, motion, apart) - _nats_by_row(other, motion, apart))
+    take = (gain > 0)[place] & differ
+    return {part: np.where(take, other[part], one[part]) for part in one}
+
+
+def _nats_by_row(
+    sign: dict[str, np.ndarray], motion: dict[str, list[np.ndarray]], apart: dict[str, np.ndarray]
+) -> np.ndarray:
+    """(M,) nats against each row of a set of exchanges."""
+    rows, seconds = np.arange(len(apart["seconds"])), apart["seconds"]
+    out = (sign["hip"] ^ sign["shoulder"]) * apart["torso"]
+    for part, parent in _PARENT.items():
+        if part not in sign:
+            continue
+        now = sign[part]
+        before = np.append(now[:1], now[:-1])
+        two = np.append(before[:1], before[:-1])
+        for evidence in motion[part]:
+            out = out + evidence[rows, (two ^ before).astype(int), (before ^ now).astype(int)]
+        rest = now ^ sign[parent] if parent else now
+        run = np.cumsum(np.diff(rest, prepend=False))
+        last = np.bincount(run, seconds)[run]
+        said = np.minimum(_FIRM_S * last, _FIRM_MOST) * seconds / np.maximum(last, 1e-9)
+        out = out + rest * (apart[part] - _SAID_S * seconds + said) + _CHANGE * np.diff(rest, prepend=False)
+    return out
+
+
 def _parts(skeleton: Skeleton) -> dict[str, list[tuple[int, int]]]:
     """The pairs (left, right) of each part; feet go with ankles, hands with wrists, eyes and ears with the head."""
     out: dict[str, list[tuple[int, int]]] = {}
@@ -167,7 +211,7 @@ def _cost(
 ) -> np.ndarray:
     """(L, 2, 2, 2) nats against bits two and one row ago and now, of exchanging some parts on top of ``sign``."""
     bit = np.arange(2)
-    cost = np.zeros((len(sign["hip"]), 2, 2, 2))
+    cost = np.zeros((len(sign["hip"]), 2, 2, 2), np.float32)
     for part in parts:
         for evidence in motion[part]:
             _add_turned(cost, evidence, sign[part])
@@ -216,7 +260,7 @@ def _motion(time_s: np.ndarray, position: np.ndarray, noise_px: np.ndarray, pair
     line = step - s_ * z1 + then * s_ * np.where(before[:, None, None, None], z2, 0.0)
     out, known = _nats(line, var + (1 + s) ** 2 * var[one] + s**2 * var[two], before, rows)
     alone, there = _nats(step, var + var[one], near & ~before, rows)
-    return np.where((there & ~known)[:, None, None], alone, out)
+    return np.where((there & ~known)[:, None, None], alone, out).astype(np.float32)
 
 
 def _filled(time_s: np.ndarray, z: np.ndarray, noise_px: np.ndarray) -> np.ndarray:
@@ -288,6 +332,7 @@ def _apart(
     for part, parent in _PARENT.items():
         if part in ("knee", "ankle", "elbow", "wrist") and part in pairs and parent in pairs:
             out[part] = out[part] + _limbs(position, size_px, skeleton, parent, part)
+    out["seconds"] = dt
     out["torso"] = _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "shoulder")
     if "knee" in pairs:
         out["knee"] = out["knee"] + _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "knee")

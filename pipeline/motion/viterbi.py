@@ -23,7 +23,7 @@ def best_bits(cost: np.ndarray) -> tuple[np.ndarray, float]:
         return np.zeros(0, bool), 0.0
     width = max(int(np.ceil(np.sqrt(n))), 1)
     lanes = -(-n // width)
-    padded = np.zeros((lanes * width, 2, 2, 2))
+    padded = np.zeros((lanes * width, 2, 2, 2), cost.dtype)
     padded[:n] = cost
     steps = padded.reshape(lanes, width, 2, 2, 2).swapaxes(0, 1)  # (W, B, …)
     value, choice = _stretches(steps)
@@ -36,7 +36,7 @@ def best_bits(cost: np.ndarray) -> tuple[np.ndarray, float]:
         before, now = state // 2, state % 2
         bits[t] = now
         state = 2 * choice[t, lane, start, before, now] + before
-    return bits.T.reshape(-1)[:n], min(total - float(cost[:, 0, 0, 0].sum()), 0.0)
+    return bits.T.reshape(-1)[:n], min(total - float(cost[:, 0, 0, 0].sum(dtype=np.float64)), 0.0)
 
 
 def _stretches(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +45,7 @@ def _stretches(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A state is two bits in a row, 2 · earlier + later. ``steps (W, B, 2, 2, 2)`` are the costs.
     """
     width, lanes = steps.shape[:2]
-    value = np.full((lanes, 4, 2, 2), 1e300)
+    value = np.full((lanes, 4, 2, 2), np.inf, steps.dtype)
     for state in range(4):
         value[:, state, state // 2, state % 2] = 0.0
     choice = np.empty((width, lanes, 4, 2, 2), np.int8)
@@ -61,6 +61,7 @@ def _stretches(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _borders(value: np.ndarray) -> tuple[np.ndarray, float]:
     """(B + 1,) states in which the stretches begin, and the last ends, of the best sequence from state 0; its cost."""
     lanes = len(value)
+    value = value.astype(np.float64)  # sums over long sequences
     total = np.array([0.0, np.inf, np.inf, np.inf])
     came = np.empty((lanes, 4), np.int64)
     for i in range(lanes):

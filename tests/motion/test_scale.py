@@ -11,7 +11,6 @@ from pipeline.config import SmoothConfig, TrackConfig
 from pipeline.motion.person import build_motion
 from pipeline.motion.scale import (
     LINK_S,
-    change_of_size,
     line_fits,
     path,
     path_columns,
@@ -19,6 +18,7 @@ from pipeline.motion.scale import (
     px_per_m_of_length,
     row_seconds,
     running_px,
+    sizes,
     standing_px,
     summary,
 )
@@ -76,7 +76,7 @@ def test_people_cut_off_at_the_knees_are_measured_by_the_trunk() -> None:
     assert np.isnan(standing_px(nobody, COCO17))
     assert np.isnan(px_per_m(nobody, COCO17, 1.7))
     assert np.isnan(running_px(nobody, COCO17)).all()
-    assert np.isnan(change_of_size(nobody, COCO17))
+    assert np.isnan(sizes(nobody, COCO17)).all()
 
 
 def test_px_per_m() -> None:
@@ -91,8 +91,8 @@ def test_size_follows_who_comes_nearer() -> None:
     m = _motion(t, body * grows[:, None, None] + [900.0, 1000.0])
     height = running_px(m, COCO17)
     np.testing.assert_allclose(height[60:-60], 200 * grows[60:-60], rtol=0.05)
-    assert change_of_size(m, COCO17) > 1.4
-    assert change_of_size(_walk(0, 400.0), COCO17) < 1.05
+    assert sizes(m, COCO17)[1] > 1.4
+    assert sizes(_walk(0, 400.0), COCO17)[1] < 1.05
 
 
 def test_few_rows() -> None:

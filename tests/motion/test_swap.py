@@ -68,7 +68,8 @@ def test_precision_and_recall(fps: float, groups: tuple[range, ...], mean_s: flo
     hit, found, really = total
     assert really > 500
     assert hit / found >= 0.95
-    assert hit / really >= 0.95
+    # A sprinter's limbs change places 4 times a second: at 60 frames/s and less one long exchange may be missed.
+    assert hit / really >= (0.9 if run and fps <= 60 else 0.95)
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0, 120.0])

@@ -1,0 +1,69 @@
+"""Steps of synthetic walkers and runners."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.motion import build_motion
+from pipeline.motion.gait import STEP_COLUMNS, contacts, summary
+from pipeline.skeleton import COCO17
+from tests import synthetic
+from tests.motion.motions import exact
+
+
+@pytest.mark.parametrize("speed", [250.0, -250.0, 0.0])
+@pytest.mark.parametrize("jitter", [0.0, 0.3])
+def test_cadence_of_a_walker(speed: float, jitter: float) -> None:
+    t = synthetic.times(np.random.default_rng(0), 12.0, 60.0, jitter)
+    motion = exact(t, synthetic.walker(t, velocity_px_s=(speed, 0), stride_hz=0.95))
+    columns, steps = contacts(motion, COCO17, None)
+    assert tuple(steps) == STEP_COLUMNS
+    told = summary(steps)
+    assert told["cadence_steps_per_min"] == pytest.approx(2 * 0.95 * 60, rel=0.01)
+    assert told["stride_time_s"] == pytest.approx(1 / 0.95, rel=0.01)
+    assert told["symmetry_percent"] < 5
+    assert told["walks_or_runs"] == 0
+    assert len(steps["side"]) == pytest.approx(12 * 1.9, abs=3)
+    assert (np.diff(steps["contact_time_s"]) > 0).all()
+    # The foot is farthest ahead where the thigh is: a quarter of a stride after it hangs down.
+    swing = (steps["contact_time_s"][steps["side"] == "left"] - t[0]) * 0.95 % 1
+    assert np.ptp((swing + 0.5) % 1) < 0.05
+    for side in ("left", "right"):
+        assert set(np.unique(columns[f"{side}_foot_contact"][60:-60])) == {0.0, 1.0}
+
+
+def test_cadence_from_noisy_observations() -> None:
+    rng = np.random.default_rng(1)
+    t = synthetic.times(rng, 15.0, 30.0)
+    obs = synthetic.observe(rng, t, synthetic.walker(t, velocity_px_s=(100, 0), stride_hz=0.9)[None]).observations
+    motion = build_motion(1, obs, t, COCO17, TrackConfig(), SmoothConfig())
+    assert summary(contacts(motion, COCO17, None)[1])["cadence_steps_per_min"] == pytest.approx(108, rel=0.02)
+
+
+def test_a_sprinter_runs() -> None:
+    t = np.arange(0, 3, 1 / 120)
+    told = summary(contacts(exact(t, synthetic.sprinter(t)), COCO17, None)[1])
+    assert told["walks_or_runs"] == 1
+    assert told["cadence_steps_per_min"] == pytest.approx(2 * 2.2 * 60, rel=0.03)
+
+
+def test_who_stands_takes_no_steps() -> None:
+    rng = np.random.default_rng(2)
+    t = np.arange(0, 20, 1 / 30)
+    still = np.tile(synthetic.walker(t[:1]), (len(t), 1, 1)) + rng.normal(0, 1.5, (len(t), 17, 2))
+    columns, steps = contacts(exact(t, still), COCO17, None)
+    assert len(steps["side"]) == 0
+    assert np.isnan(columns["left_foot_contact"]).all()
+    assert np.isnan(summary(steps)["cadence_steps_per_min"])
+
+
+def test_an_absence_is_no_stride() -> None:
+    t = np.arange(0, 20, 1 / 30)
+    keep = (t < 8) | (t > 13)
+    truth = synthetic.walker(t, velocity_px_s=(0, 0))
+    motion = exact(t[keep], truth[keep], frame=np.flatnonzero(keep))
+    steps = contacts(motion, COCO17, None)[1]
+    assert np.nanmax(steps["stride_s"]) < 1.5
+    assert not ((steps["contact_time_s"] > 8.1) & (steps["contact_time_s"] < 12.9)).any()

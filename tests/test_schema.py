@@ -1,0 +1,71 @@
+"""Every column of every table states its unit, in its name and in the file, and is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.metres import Ground, MetresConfig
+from pipeline.motion.gait import STEP_COLUMNS
+from pipeline.motion.measure import measure
+from pipeline.motion.quality import QUALITY_COLUMNS
+from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
+from pipeline.tables import unit_of, write_person
+from tests import synthetic
+from tests.motion.motions import exact
+
+ROOT = Path(__file__).parents[1]
+GROUND = Ground(image_px=((0, 600), (1900, 600), (1900, 1000), (0, 1000)), plane_m=((0, 9), (9, 9), (9, 0), (0, 0)))
+COUNTS = {"side", "running", "joint", "person_id", "gaps_count", "mean_score"}  # have no unit
+
+
+def _columns(tmp_path: Path, skeleton: Skeleton, config: MetresConfig) -> dict[str, str]:
+    """Unit in the file by column."""
+    t = np.arange(60) / 30
+    walk = synthetic.walker(t)
+    points = np.full((60, len(skeleton), 2), 500.0) + np.random.default_rng(0).uniform(0, 50, (60, len(skeleton), 2))
+    for k, name in enumerate(skeleton.names):
+        if name in COCO17.names:
+            points[:, k] = walk[:, COCO17.index(name)]
+    motion = measure(exact(t, points, skeleton), skeleton, config, (1920, 1080)).motion
+    write_person(tmp_path, motion, skeleton, {})
+    schema = pq.read_schema(tmp_path / "person_0001.parquet")
+    return {field.name: field.metadata[b"unit"].decode() for field in schema}
+
+
+@pytest.mark.parametrize("skeleton", [COCO17, BLAZEPOSE33])
+@pytest.mark.parametrize("config", [MetresConfig(), MetresConfig(height_m=1.8), MetresConfig(ground=GROUND)])
+def test_every_column_has_a_unit_and_is_documented(tmp_path: Path, skeleton: Skeleton, config: MetresConfig) -> None:
+    columns = _columns(tmp_path, skeleton, config)
+    assert len(columns) > 150
+    text = (ROOT / "README.md").read_text() + (ROOT / "docs" / "kinematics.md").read_text()
+    words = set(re.findall(r"[\w<>]+", text))
+    for name, unit in columns.items():
+        assert unit == unit_of(name) != ""
+        general = [name]
+        for joint in sorted((*skeleton.names, "com"), key=len, reverse=True):
+            if name.startswith(f"{joint}_"):
+                rest = name.removeprefix(f"{joint}_")
+                general += [f"<joint>_{rest}", f"_{rest}"]
+        side = re.sub(r"^(left|right)_", "<side>_", name)
+        general += [side, side.removeprefix("<side>")]
+        general += [re.sub(r"_(segment)_deg$", "_", g) for g in general] + [g.removesuffix("_s") for g in general]
+        general += [re.sub(r"_segment_deg$", "_", g) for g in general]
+        assert words & set(general), f"{name} is not documented"
+
+
+def test_a_column_without_a_unit_is_refused(tmp_path: Path) -> None:
+    t = np.arange(10) / 30
+    motion = exact(t, synthetic.walker(t))
+    motion.quantities["left_knee_wobble"] = np.zeros(10, np.float32)
+    with pytest.raises(ValueError, match="left_knee_wobble states no unit"):
+        write_person(tmp_path, motion, COCO17, {})
+
+
+def test_small_tables_state_units_too() -> None:
+    for name in (*STEP_COLUMNS, *QUALITY_COLUMNS):
+        assert name in COUNTS or name.endswith("_share") or unit_of(name)
