@@ -17,37 +17,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from scipy.ndimage import maximum_filter1d
 
-from pipeline.motion.repair import neighbours
+from pipeline.motion.evidence import PARENT, SAID_S, pair_motion, rows_apart
 from pipeline.motion.viterbi import best_bits
 from pipeline.skeleton import Skeleton
 
-_CAP = 8.0  # nats of evidence that one pair in one frame gives at most: outliers are no exchanges
 _CHANGE = 5.0  # nats against each beginning and end of an exchange
-_SAID_S = 3.0  # nats per second for what the network said
-_FIRM_S, _FIRM_MOST = 15.0, 6.0  # the same, and the most for one exchange, when two ways to explain it are compared
-_FACING_S = 5.0  # the same for facing, where it is clear
-_LIMB_CAP = 3.0
-_LINK_S = 0.25  # rows further apart tell nothing of one another
-_WINDOW_S = 1.0  # over which a pair's usual variation is taken
-_LIMB_SHARE = 0.12  # standard deviation of a limb's length in the picture, as a share of it
-_WIDE = 0.15  # body lengths between left and right from which a side is clear
-_FILL_S, _CLEAR = 0.15, 3.0  # gaps bridged, and the noise above which their ends say something
+# Nats per second for what the network said, and the most for one exchange, when two ways to explain it are compared
+_FIRM_S, _FIRM_MOST = 15.0, 6.0
 _MARGIN = 3  # rows around what speaks for an exchange in which one may begin or end
-_TOLD_TWICE = 2.0  # a measurement is part of three second differences, whose noise is not independent
 _FAST = 50.0  # nats against one elsewhere
 _AROUND = 30  # pressed rows around what one pass finds that are looked at again
 _ROUNDS = 2
 _FEET = ("ankle", "heel", "foot_index", "big_toe", "small_toe", "toe")
 _HEAD = ("eye", "ear", "mouth", "face")
-# What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
-_PARENT = {
-    "hip": "", "knee": "hip", "ankle": "knee",
-    "shoulder": "", "elbow": "shoulder", "wrist": "elbow", "head": "shoulder",
-}  # fmt: skip
 _LEGS, _ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
-# Parts that are exchanged together, in the order in which that is tried.
 # Parts that are exchanged together, in the order in which that is tried; from the larger to the smaller ones and the
 # other way, as either may end where only several moves at once would help.
 _LARGE = (_LEGS, (*_ARMS, "head"), (*_LEGS, *_ARMS, "head"), _ARMS)
@@ -86,8 +71,8 @@ def unswap(
     if len(time_s) < 3 or not {"hip", "shoulder"} <= set(pairs):
         return Unswapped(keypoints_px, keypoint_score, measured, np.zeros(measured.shape, bool))
     position = np.where(measured[..., None], keypoints_px, np.nan).astype(np.float64)
-    motion = {part: [_motion(time_s, position, noise_px, pair) for pair in pairs[part]] for part in pairs}
-    apart = _apart(time_s, position, keypoint_score, measured, size_px, skeleton, pairs)
+    motion = {part: [pair_motion(time_s, position, noise_px, pair) for pair in pairs[part]] for part in pairs}
+    apart = rows_apart(time_s, position, keypoint_score, measured, size_px, skeleton, pairs)
     stretch, motion, apart = _pressed(motion, apart)
     first, _ = _descend(_MOVES[0], motion, apart, 1)
     if not any(bits.any() for bits in first.values()):
@@ -95,7 +80,7 @@ def unswap(
     near = maximum_filter1d(np.any(list(first.values()), axis=0), 2 * _AROUND + 1)
     again, motion, apart = _pressed(motion, apart, near)
     sign = min((_descend(moves, motion, apart, _ROUNDS) for moves in _MOVES), key=lambda found: found[1])[0]
-    firm = {part: nats + (_FIRM_S - _SAID_S) * apart["seconds"] * (part in pairs) for part, nats in apart.items()}
+    firm = {part: nats + (_FIRM_S - SAID_S) * apart["seconds"] * (part in pairs) for part, nats in apart.items()}
     sign = _better(sign, _descend(_MOVES[0], motion, firm, 1)[0], motion, apart)
     sign = {part: bits[again[stretch]] for part, bits in sign.items()}
     order = np.tile(np.arange(len(skeleton)), (len(time_s), 1))
@@ -175,7 +160,7 @@ def _nats_by_row(
     """(M,) nats against each row of a set of exchanges."""
     rows, seconds = np.arange(len(apart["seconds"])), apart["seconds"]
     out = (sign["hip"] ^ sign["shoulder"]) * apart["torso"]
-    for part, parent in _PARENT.items():
+    for part, parent in PARENT.items():
         if part not in sign:
             continue
         now = sign[part]
@@ -187,7 +172,7 @@ def _nats_by_row(
         run = np.cumsum(np.diff(rest, prepend=False))
         last = np.bincount(run, seconds)[run]
         said = np.minimum(_FIRM_S * last, _FIRM_MOST) * seconds / np.maximum(last, 1e-9)
-        out = out + rest * (apart[part] - _SAID_S * seconds + said) + _CHANGE * np.diff(rest, prepend=False)
+        out = out + rest * (apart[part] - SAID_S * seconds + said) + _CHANGE * np.diff(rest, prepend=False)
     return out
 
 
@@ -196,7 +181,7 @@ def _parts(skeleton: Skeleton) -> dict[str, list[tuple[int, int]]]:
     out: dict[str, list[tuple[int, int]]] = {}
     for a, b in skeleton.pairs:
         name = skeleton.names[a].removeprefix("left_")
-        if name not in _PARENT:
+        if name not in PARENT:
             head = any(word in name for word in _HEAD)
             name = "ankle" if name in _FEET else "head" if head else "wrist"
         out.setdefault(name, []).append((a, b))
@@ -215,7 +200,7 @@ def _cost(
     for part in parts:
         for evidence in motion[part]:
             _add_turned(cost, evidence, sign[part])
-    for part, parent in _PARENT.items():
+    for part, parent in PARENT.items():
         if part not in sign or (part in parts) == (parent in parts):
             continue  # what is exchanged with what it hangs on stays as it was to it
         rest = sign[part] ^ sign[parent] if parent else sign[part]
@@ -228,71 +213,6 @@ def _cost(
             :, None, None, None
         ]
     return cost
-
-
-# --- motion ----------------------------------------------------------------------------------------------------------
-
-
-def _motion(time_s: np.ndarray, position: np.ndarray, noise_px: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    """(L, 2, 2) nats against a pair's vector having turned its sign [two rows ago → one row ago, one row ago → now].
-
-    From the last two rows before in which the pair is known: the vector should go on as between them, or stay where
-    there is one only. Where the row before is missing, the sign of the one before that counts, and older rows have it.
-    """
-    z = _filled(time_s, position[:, pair[0]] - position[:, pair[1]], noise_px[:, pair[0]])  # (L, 2), NaN unknown
-    var = np.square(noise_px[:, pair[0]]) + np.square(noise_px[:, pair[1]])
-    rows = max(round(_WINDOW_S / float(np.median(np.diff(time_s)))), 3)
-    row = np.arange(len(z))
-    last = neighbours(np.isfinite(z[:, 0]))[0]
-    one = last[np.maximum(row - 1, 0)]  # the known rows before, −1 where there is none
-    two = np.where(one > 0, last[np.maximum(one - 1, 0)], -1)
-    near = (one >= 0) & (one >= row - 2) & (row > 0)
-    near &= time_s - time_s[one] <= _LINK_S
-    before = near & (two >= 0) & (two >= one - 3)
-    before &= time_s[one] - time_s[two] <= _LINK_S
-    s = np.where(before, (time_s - time_s[one]) / np.maximum(time_s[one] - time_s[two], 1e-6), 0.0)
-    sign = np.array([1.0, -1.0])
-    skipped = (one == row - 2)[:, None, None]
-    now = np.where(skipped, sign[:, None] * sign, sign[None, None, :])[..., None]  # (L, [f2], [f0], 1)
-    then = np.where(skipped, 1.0, sign[None, :, None])[..., None]
-    z1, z2, s_ = z[one][:, None, None], z[two][:, None, None], s[:, None, None, None]
-    step = now * z[:, None, None] - z1
-    line = step - s_ * z1 + then * s_ * np.where(before[:, None, None, None], z2, 0.0)
-    out, known = _nats(line, var + (1 + s) ** 2 * var[one] + s**2 * var[two], before, rows)
-    alone, there = _nats(step, var + var[one], near & ~before, rows)
-    return np.where((there & ~known)[:, None, None], alone, out).astype(np.float32)
-
-
-def _filled(time_s: np.ndarray, z: np.ndarray, noise_px: np.ndarray) -> np.ndarray:
-    """Vectors (L, 2) with short gaps bridged by lines, where the ends say that nothing was exchanged in between.
-
-    One row stays open, over which `_motion` looks back, so that others of the group may be exchanged in it.
-    """
-    known = np.isfinite(z[:, 0])
-    if not known.any():
-        return z
-    before, after = neighbours(known)
-    row = np.arange(len(z))
-    inside = ~known & (before >= 0) & (after < len(z)) & (after > row + 1)
-    s, e = before[inside], after[inside]
-    span = time_s[e] - time_s[s]
-    same = (z[s] * z[e]).sum(-1) > np.square(_CLEAR * noise_px[s])
-    u = ((time_s[inside] - time_s[s]) / np.maximum(span, 1e-9))[:, None]
-    out = z.copy()
-    out[inside] = np.where((same & (span <= _FILL_S))[:, None], (1 - u) * z[s] + u * z[e], np.nan)
-    return out
-
-
-def _nats(change: np.ndarray, noise_var: np.ndarray, wanted: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nats against changes (L, 2, 2, 2) px, and where they are known (L,): against noise, and the usual about then."""
-    square = np.square(change).sum(-1)
-    known = wanted & np.isfinite(square).all((1, 2))
-    square = np.where(known[:, None, None], square, 0.0)
-    least = square.min((1, 2))  # of any sign
-    weight = uniform_filter1d(known.astype(np.float64), rows, mode="constant")
-    usual = uniform_filter1d(least, rows, mode="constant") / np.maximum(weight, 1e-9)
-    var = np.maximum(np.where(known, _TOLD_TWICE * noise_var, 1.0), usual / 2)
-    return np.minimum(square / (2 * var[:, None, None]), _CAP), known
 
 
 def _add_turned(cost: np.ndarray, evidence: np.ndarray, sign: np.ndarray) -> None:
@@ -312,68 +232,3 @@ def _add_turned(cost: np.ndarray, evidence: np.ndarray, sign: np.ndarray) -> Non
         turned2, turned0 = (two ^ before)[rows], (before ^ sign)[rows]
         each = np.arange(len(rows))[:, None, None, None]
         cost[rows] += mine[each, f2 ^ turned2[:, None, None, None], f0 ^ turned0[:, None, None, None]]
-
-
-# --- limbs and facing ------------------------------------------------------------------------------------------------
-
-
-def _apart(
-    time_s: np.ndarray,
-    position: np.ndarray,
-    score: np.ndarray,
-    measured: np.ndarray,
-    size_px: np.ndarray,
-    skeleton: Skeleton,
-    pairs: dict[str, list[tuple[int, int]]],
-) -> dict[str, np.ndarray]:
-    """(L,) nats, row by row, against each part being exchanged when what it hangs on is not."""
-    dt = np.minimum(np.gradient(time_s), _LINK_S)
-    out = dict.fromkeys(pairs, _SAID_S * dt)
-    for part, parent in _PARENT.items():
-        if part in ("knee", "ankle", "elbow", "wrist") and part in pairs and parent in pairs:
-            out[part] = out[part] + _limbs(position, size_px, skeleton, parent, part)
-    out["seconds"] = dt
-    out["torso"] = _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "shoulder")
-    if "knee" in pairs:
-        out["knee"] = out["knee"] + _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "knee")
-    if "nose" in skeleton.names:
-        out["shoulder"] = out["shoulder"] + _FACING_S * dt * _faces(position, score, measured, size_px, skeleton)
-    return out
-
-
-def _limbs(position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, upper: str, lower: str) -> np.ndarray:
-    """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are."""
-    ends = [[skeleton.index(f"{side}_{name}") for side in ("left", "right")] for name in (upper, lower)]
-    up, low = position[:, ends[0]], position[:, ends[1]]
-    straight = np.linalg.norm(up - low, axis=-1)
-    crossed = np.linalg.norm(up - low[:, ::-1], axis=-1)
-    share = straight / size_px[:, None]
-    if not np.isfinite(share).any():
-        return np.zeros(len(position))
-    length = np.nanpercentile(share, 80) * size_px[:, None]
-    # Towards the camera a limb is shorter in the picture; longer than it is it cannot be.
-    gain = sum(sign * np.square(np.maximum(ends - length, 0)).sum(1) for sign, ends in ((1, crossed), (-1, straight)))
-    gain = gain / (2 * np.square(_LIMB_SHARE * length[:, 0]))
-    return np.clip(np.nan_to_num(gain), -_LIMB_CAP, _LIMB_CAP)
-
-
-def _agreement(position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, one: str, other: str) -> np.ndarray:
-    """(L,) −1…1: whether left of one pair lies where left of another does."""
-    dot = (_across(position, skeleton, one) * _across(position, skeleton, other)).sum(-1)
-    return np.clip(np.nan_to_num(dot) / np.square(_WIDE * size_px), -1, 1)
-
-
-def _faces(
-    position: np.ndarray, score: np.ndarray, measured: np.ndarray, size_px: np.ndarray, skeleton: Skeleton
-) -> np.ndarray:
-    """(L,) −1…1: whether left and right of the shoulders fit to a face, or to none, being seen."""
-    eyes = [skeleton.index(name) for name in ("nose", "left_eye", "right_eye") if name in skeleton.names]
-    seen = np.where(measured[:, eyes], score[:, eyes], 0.0).mean(1)
-    toward = np.clip(4 * seen - 1.0, -1, 1)  # 1: the face is seen, −1: it is not
-    wide = np.nan_to_num(_across(position, skeleton, "shoulder")[:, 0]) / (_WIDE * size_px)
-    return np.clip(wide, -1, 1) * toward
-
-
-def _across(position: np.ndarray, skeleton: Skeleton, name: str) -> np.ndarray:
-    """(L, 2) px from the right to the left joint."""
-    return position[:, skeleton.index(f"left_{name}")] - position[:, skeleton.index(f"right_{name}")]
