@@ -1,0 +1,104 @@
+"""Accuracy of 3D: mean per joint position error (MPJPE), after a rotation and scaling (PA), and of velocities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluate.cameras import detector_noise, random_cameras
+from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of
+from pipeline.lift.joints import HIPS, JOINTS, POINTS
+from pipeline.lift.network import HEIGHT_M
+
+# Lifts one sequence: times (T,), rays (T, K, 2), scores (T, K) to joints (T, J, 3) m about the hips of a person
+# HEIGHT_M tall, in the camera's axes.
+Lift = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+JUDGED = np.array([JOINTS.index(name) for name in TRUE])
+NEAREST_M = 0.3  # points nearer to the camera, or behind it, are not seen
+
+
+def aligned(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """``found`` (N, J, 3), each row brought as near to ``truth`` as a rotation, scale and shift do it.
+
+    Orthogonal Procrustes without reflection (Umeyama 1991).
+    """
+    f, t = found - found.mean(1, keepdims=True), truth - truth.mean(1, keepdims=True)
+    u, s, vt = np.linalg.svd(np.swapaxes(f, 1, 2) @ t)
+    sign = np.sign(np.linalg.det(u @ vt))
+    s, u = s.copy(), u.copy()
+    s[:, 2] *= sign
+    u[:, :, 2] *= sign[:, None]
+    scale = s.sum(1) / np.maximum(np.square(f).sum((1, 2)), 1e-12)
+    return scale[:, None, None] * f @ (u @ vt) + truth.mean(1, keepdims=True)
+
+
+def aligned_as_one(found: np.ndarray, truth: np.ndarray, rotation_only: bool = False) -> np.ndarray:
+    """``found`` (N, J, 3) brought to ``truth`` by one rotation (and scale and shift) for all rows."""
+    f, t = found.reshape(1, -1, 3), truth.reshape(1, -1, 3)
+    if not rotation_only:
+        return aligned(f, t).reshape(found.shape)
+    u, _, vt = np.linalg.svd(np.swapaxes(f, 1, 2) @ t)
+    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    return (f @ (u @ vt)).reshape(found.shape)
+
+
+def distance(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(N, J) distances of joints."""
+    return np.linalg.norm(found - truth, axis=-1)
+
+
+def velocity_error(found: np.ndarray, truth: np.ndarray, fps: float) -> np.ndarray:
+    """(N - 1, J) lengths of the differences of velocities, those being differences of neighbouring frames (MPJVE)."""
+    return np.linalg.norm(np.diff(found - truth, axis=0), axis=-1) * fps
+
+
+def evaluate_mocap(mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none") -> dict[str, Any]:
+    """Errors of a lifter on motion capture seen by random cameras, one for each trial.
+
+    The camera's focal length is known, the people's height is not (``mpjpe_mm``) or is (``mpjpe_known_height_mm``).
+    Joints are those of `TRUE`, about the middle of the hips, which itself does not count.
+
+    Args:
+        noise: "none", or "detector" for 2D points as the embedded networks have them.
+    """
+    sums: dict[str, list[np.ndarray]] = {key: [] for key in ("raw", "scaled", "pa", "velocity", "single")}
+    for i in range(len(mocap.length)):
+        points = mocap.trial(i)
+        truth, rays, score = seen_by_camera(points, mocap.fps, np.random.default_rng([seed, i]), noise)
+        time_s = np.arange(len(points)) / mocap.fps
+        found = lift(time_s, rays, score)
+        truth = truth[:, JUDGED]
+        size = float(np.median(heights(points))) / HEIGHT_M
+        sums["raw"].append(distance(found[:, JUDGED], truth))
+        scaled = found[:, JUDGED] * size
+        sums["scaled"].append(distance(scaled, truth))
+        sums["pa"].append(distance(aligned(scaled, truth), truth))
+        sums["velocity"].append(velocity_error(scaled, truth, mocap.fps))
+    means = {key: 1000 * np.concatenate(parts).mean(0) for key, parts in sums.items() if parts}
+    return {
+        "mpjpe_mm": float(means["raw"].mean()),
+        "mpjpe_known_height_mm": float(means["scaled"].mean()),
+        "pa_mpjpe_mm": float(means["pa"].mean()),
+        "mpjve_mm_s": float(means["velocity"].mean()),
+        "joints": {name: round(float(means["raw"][j]), 1) for j, name in enumerate(TRUE)},
+        "frames": int(mocap.length.sum()),
+        "trials": len(mocap.length),
+    }
+
+
+def seen_by_camera(
+    points: np.ndarray, fps: float, rng: np.random.Generator, noise: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Joints (T, J, 3) m about the hips in the axes of a random camera; rays (T, K, 2) to them, scores (T, K)."""
+    joints = joints_of(points[None])
+    hips = joints[:, :, HIPS].mean(2)
+    space = random_cameras(hips, rng).see(joints)
+    rays = space[:, :, : len(POINTS), :2] / np.maximum(space[:, :, : len(POINTS), 2:], NEAREST_M)
+    score = (space[:, :, : len(POINTS), 2] > NEAREST_M).astype(np.float32)
+    if noise == "detector":
+        rays, said = detector_noise(rays, np.array([fps]), rng, np.ones(1))
+        score = np.where(score > 0, said, 0)
+    space = space - space[:, :, HIPS].mean(2, keepdims=True)
+    return space[0], rays[0], score[0]
