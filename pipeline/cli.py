@@ -42,7 +42,11 @@ SetOption = Annotated[
 DetectorOption = Annotated[str | None, typer.Option("--detector", help="Network that finds people.")]
 PoseOption = Annotated[str | None, typer.Option("--pose", help="Network that estimates poses.")]
 LifterOption = Annotated[
-    str | None, typer.Option("--lifter", help="3D: none, blazepose (of that pose network), mmpose:CONFIG@CHECKPOINT.")
+    str | None,
+    typer.Option("--lifter", help="3D: poseline, blazepose (of that pose network), mmpose:CONFIG@CHECKPOINT, none."),
+]
+FovOption = Annotated[
+    float | None, typer.Option("--fov", min=5, max=150, help="Field of view across the picture's width, degrees.")
 ]
 ClassesOption = Annotated[str | None, typer.Option("--classes", help="What is looked for: person, or cat,dog …")]
 ReidOption = Annotated[
@@ -100,6 +104,7 @@ def run_command(
     height: HeightOption = None,
     length: LengthOption = None,
     ground: GroundOption = None,
+    fov: FovOption = None,
     random_weights: RandomOption = None,
     trust_checkpoint: TrustOption = False,
     device: DeviceOption = None,
@@ -124,6 +129,7 @@ def run_command(
         detector=("detect.name", detector),
         pose=("pose.name", pose),
         lifter=("lift.name", lifter),
+        fov=("lift.fov_deg", fov),
         classes=("detect.classes", _classes(classes)),
         reid=("observe.reid", reid),
         people=("track.people", people),
@@ -236,6 +242,7 @@ def track_command(
     height: HeightOption = None,
     length: LengthOption = None,
     ground: GroundOption = None,
+    fov: FovOption = None,
     random_weights: RandomOption = None,
     trust_checkpoint: TrustOption = False,
     quiet: QuietOption = False,
@@ -248,6 +255,7 @@ def track_command(
     folder = RunFolder.existing(run_folder)
     options = _options(
         lifter=("lift.name", lifter),
+        fov=("lift.fov_deg", fov),
         people=("track.people", people),
         random_weights=("runtime.random_weights", random_weights),
         trust=("runtime.trust_checkpoint", trust_checkpoint or None),
@@ -478,11 +486,42 @@ def eval_pose_track_command(
     _print_scores(score_pose_tracks(truth, read_pose_tracks(pred, truth=truth)), as_json)
 
 
+@evaluation.command("lift")
+def eval_lift_command(
+    mocap: Annotated[Path | None, typer.Option("--mocap", help="Motion capture, .npz, seen at random.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random cameras.")] = 0,
+    noise: Annotated[str, typer.Option("--noise", help="none, or detector: 2D as the networks have it.")] = "none",
+    pred: Annotated[Path | None, typer.Option("--pred", help="A run folder: score its 3D.")] = None,
+    gt: Annotated[Path | None, typer.Option("--gt", help="Truth in space, .npz: names, frames, positions.")] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Accuracy of 3D: MPJPE, after Procrustes (PA), and velocities, on motion capture or against truth of a video."""
+    from pipeline.evaluate.lifting import NOISES, evaluate_embedded
+    from pipeline.evaluate.lifting_run import score_run
+
+    if (mocap is None) == (pred is None) or (pred is None) != (gt is None):
+        raise PoselineError("eval lift: give either --mocap FILE.npz, or --pred RUN and --gt FILE.npz")
+    if noise not in NOISES:
+        raise PoselineError(f"--noise {noise}: no such noise; choose {' or '.join(NOISES)}")
+    if mocap is not None:
+        _print_scores(evaluate_embedded(mocap, seed, noise), as_json)
+        return
+    assert pred is not None
+    assert gt is not None
+    _print_scores(score_run(pred, gt), as_json)
+
+
 def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(scores))
         return
     for name, value in scores.items():
+        if isinstance(value, dict):
+            print(f"{name}:")
+            for part, number in value.items():
+                print(f"  {part:20} {number}")
+            continue
         shown = " … ".join(f"{v:.3f}" for v in value) if isinstance(value, list) else value
         print(f"{name:12} {shown:.3f}" if isinstance(shown, float) else f"{name:12} {shown}")
 

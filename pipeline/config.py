@@ -118,7 +118,9 @@ class SmoothConfig(_Section):
 class LiftConfig(_Section):
     """How people get a third dimension."""
 
-    name: str = "blazepose"  # the pose network's own where it has one; none; mmpose:CONFIG[@CHECKPOINT]
+    # poseline: over time; blazepose: that pose network's own, of single frames; none; mmpose:CONFIG[@CHECKPOINT]
+    name: str = "poseline"
+    fov_deg: float | None = Field(None, ge=5, le=150)  # across the picture's width; else of a calibration, else assumed
 
 
 class RenderConfig(_Section):

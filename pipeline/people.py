@@ -14,6 +14,7 @@ from pipeline.config import Config
 from pipeline.edits_toml import apply_stored
 from pipeline.errors import PoselineError
 from pipeline.heatmap import Heat
+from pipeline.lift.people import in_world
 from pipeline.motion import build_motion
 from pipeline.motion.gait import STEP_COLUMNS
 from pipeline.motion.lift import Lifter
@@ -60,9 +61,9 @@ def build_people(
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
     with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for person_id, obs in _by_person(parts, ids):
-            motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
-            motion = _lifted(motion, obs, skeleton, info.size_px, config, lifter)
+        made = _motions(parts, ids, info, skeleton, config, lifter, names)
+        for motion in in_world(made, config.metres, names, folder.path):
+            person_id = motion.person_id
             name = names.get(person_id, "")
             measured = measure(motion, skeleton, config.metres, info.size_px, name)
             motion = measured.motion
@@ -71,7 +72,9 @@ def build_people(
             heat.add(motion, skeleton)
             doubts = [(t, what) for t, person, what in moments if person == person_id]
             warnings = measured.quality.warnings
-            summaries.append(person_summary(motion, mean_step_s, doubts, name, measured.figures, warnings))
+            summaries.append(
+                person_summary(motion, mean_step_s, doubts, name, measured.figures | motion.figures, warnings)
+            )
             steps += _step_rows(person_id, measured.steps)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             say("people", person_id)
@@ -81,6 +84,22 @@ def build_people(
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
     return summaries
+
+
+def _motions(
+    parts: list,
+    ids: np.ndarray,
+    info: VideoInfo,
+    skeleton: Skeleton,
+    config: Config,
+    lifter: Lifter | None,
+    names: dict[int, str],
+) -> Iterator[Motion]:
+    """Everybody's motion, in metres where there is a way to them."""
+    for person_id, obs in _by_person(parts, ids):
+        motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
+        height_m = config.metres.height_of(person_id, names.get(person_id, ""))
+        yield _lifted(motion, obs, skeleton, info.size_px, config, lifter, height_m)
 
 
 def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -131,11 +150,18 @@ def _lifted(
     size_px: tuple[int, int],
     config: Config,
     lifter: Lifter | None,
+    height_m: float | None,
 ) -> Motion:
     """The motion in metres: by the lifter, else the pose network's own 3D in the frames where it saw the person."""
     if lifter is not None:
-        lifted = lifter.lift(motion, skeleton, size_px)
-        return dataclasses.replace(motion, keypoints_m=lifted, names_m=lifter.names)
+        lifted = lifter.lift(motion, skeleton, size_px, height_m)
+        return dataclasses.replace(
+            motion,
+            keypoints_m=lifted.joints_m,
+            names_m=lifter.names,
+            keypoint_std_m=lifted.std_m,
+            figures=dict(lifted.figures),
+        )
     if obs.world_m is None or config.lift.name == "none":
         return motion
     world = np.full((*motion.provenance.shape, 3), np.nan, np.float32)

@@ -19,7 +19,7 @@ from pipeline.config import Config, load_config
 from pipeline.errors import PoselineError
 from pipeline.models.registry import Facts, Models, build_lifter, build_models, lifter_facts, run_facts
 from pipeline.observe import Chunk, frame_range, plan_chunks, process_chunk
-from pipeline.people import build_people
+from pipeline.people import build_people, skeleton_of_run
 from pipeline.progress import Progress, Silent
 from pipeline.store import (
     FORMAT_VERSION,
@@ -284,7 +284,8 @@ def _finish(
     with _timed(stages, "track"):
         progress.start("track", high - low, 0)
         edits: dict[str, Any] = {}
-        people = build_people(folder, info, config, config.digest(), progress.stage, build_lifter(config), edits)
+        lifter = build_lifter(config, skeleton_of_run(folder))
+        people = build_people(folder, info, config, config.digest(), progress.stage, lifter, edits)
     for line in edits["edits_skipped"]:
         progress.say(line)
     lifts = lifter_facts(config)

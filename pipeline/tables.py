@@ -32,11 +32,16 @@ _STATE = pa.dictionary(pa.int8(), pa.string())
 
 
 def person_schema(
-    skeleton: Skeleton, names_m: tuple[str, ...], metadata: dict[str, str], quantities: Sequence[str] = ()
+    skeleton: Skeleton,
+    names_m: tuple[str, ...],
+    metadata: dict[str, str],
+    quantities: Sequence[str] = (),
+    parts_m: Sequence[str] = ("x_m", "y_m", "z_m"),
 ) -> pa.Schema:
     """Columns of a person's table: frame, time, box and score, then each joint's values, then ``quantities``.
 
-    ``names_m`` are the joints with a place in metres; those that the skeleton lacks follow its joints.
+    ``names_m`` are the joints with a place in metres, with the columns ``parts_m``; those that the
+    skeleton lacks follow its joints.
     """
     fields = [("frame", pa.int64()), ("time_s", pa.float64())]
     fields += [(name, pa.float32()) for name in (*BOX, "score")]
@@ -44,9 +49,9 @@ def person_schema(
         fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px", "y_px", "score", "std_px")]
         fields += [(f"{joint}_state", _STATE)]
         fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px_raw", "y_px_raw")]
-        fields += [(f"{joint}_{axis}_m", pa.float32()) for axis in "xyz"] if joint in names_m else []
+        fields += [(f"{joint}_{part}", pa.float32()) for part in parts_m] if joint in names_m else []
     extra = [joint for joint in names_m if joint not in skeleton.names]
-    fields += [(f"{joint}_{axis}_m", pa.float32()) for joint in extra for axis in "xyz"]
+    fields += [(f"{joint}_{part}", pa.float32()) for joint in extra for part in parts_m]
     fields += [(name, pa.float32()) for name in quantities]
     return pa.schema([pa.field(n, t, metadata={"unit": unit_of(n)}) for n, t in fields], metadata=metadata)
 
@@ -79,6 +84,10 @@ def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) ->
     if motion.keypoints_m is not None:
         for k, joint in enumerate(motion.names_m):
             values |= {f"{joint}_{axis}_m": motion.keypoints_m[rows, k, i] for i, axis in enumerate("xyz")}
+            if motion.world_m is not None:
+                values |= {f"{joint}_world_{axis}_m": motion.world_m[rows, k, i] for i, axis in enumerate("xyz")}
+            if motion.keypoint_std_m is not None:
+                values[f"{joint}_std_m"] = motion.keypoint_std_m[rows, k]
     values |= {name: column[rows] for name, column in motion.quantities.items()}
     columns |= {name: pa.array(v, schema.field(name).type, from_pandas=True) for name, v in values.items()}
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
@@ -92,7 +101,9 @@ def person_name(person_id: int) -> str:
 def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dict[str, str]) -> None:
     """Write ``person_NNNN.parquet`` and ``.csv`` of one person into ``folder``."""
     facts = {**metadata, **motion.facts, "person_id": str(motion.person_id)}
-    schema = person_schema(skeleton, motion.names_m, facts, tuple(motion.quantities))
+    parts_m = ["x_m", "y_m", "z_m"] + (["std_m"] if motion.keypoint_std_m is not None else [])
+    parts_m += ["world_x_m", "world_y_m", "world_z_m"] if motion.world_m is not None else []
+    schema = person_schema(skeleton, motion.names_m, facts, tuple(motion.quantities), parts_m)
     plain = pa.schema([pa.field(f.name, pa.string() if f.type == _STATE else f.type) for f in schema])
     stem = person_name(motion.person_id)
     with contextlib.ExitStack() as stack:

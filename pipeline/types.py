@@ -166,10 +166,13 @@ class Motion(_Arrays):
     raw_px: np.ndarray  # (L, K, 2) f32 as measured
     skeleton: str = "coco17"
     keypoints_m: np.ndarray | None = None  # (L, J, 3) f32 metres about the pelvis, NaN = missing
+    world_m: np.ndarray | None = None  # (L, J, 3) f32 the same in the world, z up, the floor at 0
+    keypoint_std_m: np.ndarray | None = None  # (L, J) f32 one standard deviation per axis
     names_m: tuple[str, ...] = ()  # (J,) joints of keypoints_m
     velocity_px_s: np.ndarray | None = None  # (L, K, 2) f32, NaN where the position is
     acceleration_px_s2: np.ndarray | None = None  # (L, K, 2) f32
     quantities: dict[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
+    figures: dict[str, float] = field(default_factory=dict)  # about the person in space, for people.csv
     facts: dict[str, str] = field(default_factory=dict)  # about the person, for the Parquet file metadata
 
     def __post_init__(self) -> None:
@@ -191,6 +194,10 @@ class Motion(_Arrays):
             _check(self, name, values, (n,), np.float32)
         if self.keypoints_m is not None:
             _check(self, "keypoints_m", self.keypoints_m, (n, len(self.names_m), 3), np.float32)
+        if self.world_m is not None:
+            _check(self, "world_m", self.world_m, (n, len(self.names_m), 3), np.float32)
+        if self.keypoint_std_m is not None:
+            _check(self, "keypoint_std_m", self.keypoint_std_m, (n, len(self.names_m)), np.float32)
 
     def __len__(self) -> int:
         return len(self.frame)

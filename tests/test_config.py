@@ -196,6 +196,7 @@ def limit(field: FieldInfo, name: str, default: float) -> float:
 
 
 ANOTHER = {
+    "lift.fov_deg": 60.0,
     "smooth.order": 6,
     "metres.heights_m": {"1": 1.8},
     "metres.length": [0, 0, 100, 0, 2.0],

@@ -17,6 +17,7 @@ import pytest
 from pipeline import people, tables
 from pipeline.config import Config
 from pipeline.errors import PoselineError
+from pipeline.motion.lift import InSpace
 from pipeline.people import build_people
 from pipeline.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton, mapping
 from pipeline.store import RunFolder, file_metadata, video_facts, write_part
@@ -455,12 +456,13 @@ class Upright:
 
     names, sessions = ("pelvis", "left_knee"), ()
 
-    def lift(self, motion, skeleton, size_px):
+    def lift(self, motion, skeleton, size_px, height_m=None):
+        assert height_m is None
         assert skeleton is COCO17
         assert size_px == (1920, 1080)
         metres = np.zeros((len(motion), 2, 3), np.float32)
         metres[:, 1, 1] = motion.frame
-        return metres
+        return InSpace(metres)
 
 
 def test_a_lifter_sees_each_person_whole(tmp_path, scene):

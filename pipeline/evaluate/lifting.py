@@ -3,42 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.config import Config
 from pipeline.evaluate.cameras import detector_noise, random_cameras
-from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of
+from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of, load
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
-from pipeline.lift.network import HEIGHT_M
+from pipeline.lift.lifter import finished
+from pipeline.lift.network import HEIGHT_M, Network
+from pipeline.lift.network import lift as lift_sequence
+from pipeline.lift.view import LEAST_SCORE, look_at, view
+from pipeline.models.runtime import pick_device
 
 # Lifts one sequence: times (T,), rays (T, K, 2), scores (T, K) to joints (T, J, 3) m about the hips of a person
 # HEIGHT_M tall, in the camera's axes.
 Lift = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 JUDGED = np.array([JOINTS.index(name) for name in TRUE])
+NOISES = ("none", "detector")
 NEAREST_M = 0.3  # points nearer to the camera, or behind it, are not seen
 
 
-def aligned(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def aligned(found: np.ndarray, truth: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
     """``found`` (N, J, 3), each row brought as near to ``truth`` as a rotation, scale and shift do it.
 
-    Orthogonal Procrustes without reflection (Umeyama 1991).
+    Orthogonal Procrustes without reflection (Umeyama 1991), by the joints that are ``known`` (N, J).
     """
-    f, t = found - found.mean(1, keepdims=True), truth - truth.mean(1, keepdims=True)
+    w = np.ones(found.shape[:2]) if known is None else known.astype(float)
+    w = (w / np.maximum(w.sum(1, keepdims=True), 1))[..., None]
+    middle = (w * truth).sum(1, keepdims=True)
+    f, t = np.sqrt(w) * (found - (w * found).sum(1, keepdims=True)), np.sqrt(w) * (truth - middle)
     u, s, vt = np.linalg.svd(np.swapaxes(f, 1, 2) @ t)
     sign = np.sign(np.linalg.det(u @ vt))
     s, u = s.copy(), u.copy()
     s[:, 2] *= sign
     u[:, :, 2] *= sign[:, None]
     scale = s.sum(1) / np.maximum(np.square(f).sum((1, 2)), 1e-12)
-    return scale[:, None, None] * f @ (u @ vt) + truth.mean(1, keepdims=True)
+    return scale[:, None, None] * (found - (w * found).sum(1, keepdims=True)) @ (u @ vt) + middle
 
 
-def aligned_as_one(found: np.ndarray, truth: np.ndarray, rotation_only: bool = False) -> np.ndarray:
+def aligned_as_one(
+    found: np.ndarray, truth: np.ndarray, rotation_only: bool = False, known: np.ndarray | None = None
+) -> np.ndarray:
     """``found`` (N, J, 3) brought to ``truth`` by one rotation (and scale and shift) for all rows."""
     f, t = found.reshape(1, -1, 3), truth.reshape(1, -1, 3)
     if not rotation_only:
-        return aligned(f, t).reshape(found.shape)
+        return aligned(f, t, None if known is None else known.reshape(1, -1)).reshape(found.shape)
+    if known is not None:
+        t = t * known.reshape(1, -1, 1)
     u, _, vt = np.linalg.svd(np.swapaxes(f, 1, 2) @ t)
     u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
     return (f @ (u @ vt)).reshape(found.shape)
@@ -54,7 +68,41 @@ def velocity_error(found: np.ndarray, truth: np.ndarray, fps: float) -> np.ndarr
     return np.linalg.norm(np.diff(found - truth, axis=0), axis=-1) * fps
 
 
-def evaluate_mocap(mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none") -> dict[str, Any]:
+def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none") -> dict[str, Any]:
+    """`evaluate_mocap` of the embedded lifter on a file; its velocities also where it sees each frame alone."""
+    network = Network(pick_device("cpu"))
+    return evaluate_mocap(
+        load(path),
+        lambda time_s, rays, score: lift_whole(network, time_s, rays, score),
+        seed,
+        noise,
+        lambda _, rays, score: lift_single(network, rays, score),
+    )
+
+
+def lift_whole(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Joints (T, J, 3) as tables have them, but for their place: smoothed, with limbs of constant length."""
+    joints, std, _ = lift_sequence(network, time_s, rays, score)
+    return finished(time_s, joints, std[..., [0, 0, 1]], Config())
+
+
+def lift_single(network: Network, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Joints (T, J, 3) of frames that are lifted each by itself; one without hips is given the last one's."""
+    seen = (score > LEAST_SCORE) & np.isfinite(rays).all(-1)
+    known = seen[:, HIPS].any(1)
+    if not known.any():
+        return np.full((len(rays), len(JOINTS), 3), np.nan, np.float32)
+    found = view(rays[known, None], score[known, None], 30.0)
+    joints = np.concatenate(
+        [network.session.run(part)["places"] for part in np.array_split(found.features, -(-len(found.features) // 256))]
+    )
+    joints = (joints @ look_at(found.centre).astype(np.float32))[:, 0]
+    return joints[np.maximum(np.cumsum(known) - 1, 0)]
+
+
+def evaluate_mocap(
+    mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none", single: Lift | None = None
+) -> dict[str, Any]:
     """Errors of a lifter on motion capture seen by random cameras, one for each trial.
 
     The camera's focal length is known, the people's height is not (``mpjpe_mm``) or is (``mpjpe_known_height_mm``).
@@ -62,6 +110,7 @@ def evaluate_mocap(mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none")
 
     Args:
         noise: "none", or "detector" for 2D points as the embedded networks have them.
+        single: lifts each frame by itself, for ``mpjve_single_frame_mm_s``.
     """
     sums: dict[str, list[np.ndarray]] = {key: [] for key in ("raw", "scaled", "pa", "velocity", "single")}
     for i in range(len(mocap.length)):
@@ -76,12 +125,17 @@ def evaluate_mocap(mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none")
         sums["scaled"].append(distance(scaled, truth))
         sums["pa"].append(distance(aligned(scaled, truth), truth))
         sums["velocity"].append(velocity_error(scaled, truth, mocap.fps))
+        if single is not None:
+            alone = single(time_s, rays, score)[:, JUDGED] * size
+            sums["single"].append(velocity_error(alone, truth, mocap.fps))
     means = {key: 1000 * np.concatenate(parts).mean(0) for key, parts in sums.items() if parts}
+    alone_mm_s = {"mpjve_single_frame_mm_s": float(means["single"].mean())} if "single" in means else {}
     return {
         "mpjpe_mm": float(means["raw"].mean()),
         "mpjpe_known_height_mm": float(means["scaled"].mean()),
         "pa_mpjpe_mm": float(means["pa"].mean()),
         "mpjve_mm_s": float(means["velocity"].mean()),
+        **alone_mm_s,
         "joints": {name: round(float(means["raw"][j]), 1) for j, name in enumerate(TRUE)},
         "frames": int(mocap.length.sum()),
         "trials": len(mocap.length),

@@ -23,6 +23,12 @@ def flipped(names: tuple[str, ...]) -> np.ndarray:
     return np.array([names.index(n) for n in turned])
 
 
+def liftable(skeleton: Skeleton) -> bool:
+    """Whether the set has what a body's place in space needs: hips, shoulders and knees."""
+    needed = {f"{side}_{part}" for side in ("left", "right") for part in ("hip", "shoulder", "knee")}
+    return needed <= set(skeleton.names)
+
+
 def sources(skeleton: Skeleton) -> np.ndarray:
     """(K,) index in the set of each of POINTS, -1 where the set lacks it."""
     where = {n: i for i, n in enumerate(skeleton.names)}

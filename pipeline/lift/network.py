@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.lift.joints import HIPS, J
+from pipeline.lift.joints import HIPS, JOINTS, POINTS, J, K, flipped
 from pipeline.lift.view import LEAST_SCORE, look_at, view
 from pipeline.models.runtime import ASSETS, Device, Session
 
@@ -16,6 +16,7 @@ HEIGHT_M = 1.70  # of everybody, as the network sees them
 USUAL_HZ, LEAST_HZ = 30.0, 20.0  # the frame rate the network was trained at, and the least it takes
 CONTEXT, WINDOW = 48, 256  # frames that an answer depends on to either side; frames of a window whose answers are kept
 BATCH = 8  # windows at once
+_OTHER_POINT, _OTHER_JOINT = flipped(POINTS), flipped(JOINTS)
 UNEVEN, EPS_S = 0.1, 1e-3  # share of a frame's time, and seconds, by which frames may be late and still count as even
 
 
@@ -46,8 +47,20 @@ class Network:
         return places, std
 
     def _answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        out = self.session.run(np.ascontiguousarray(features))
-        return out["places"], np.exp(out["log_std"])
+        """Mean of what the network says of the person and of the mirror image."""
+        out = self.session.run(np.concatenate([features, mirrored(features)]))
+        n = len(features)
+        places, std = out["places"], np.exp(out["log_std"])
+        other = places[n:, :, _OTHER_JOINT] * np.array([-1, 1, 1], np.float32)
+        return (places[:n] + other) / 2, (std[:n] + std[n:, :, _OTHER_JOINT]) / 2
+
+
+def mirrored(features: np.ndarray) -> np.ndarray:
+    """The features (N, T, FEATURES) of the person in a mirror, left and right exchanged."""
+    shown = features[..., : 2 * K].reshape(*features.shape[:2], K, 2)[..., _OTHER_POINT, :]
+    score, extra = features[..., 2 * K : 3 * K][..., _OTHER_POINT], features[..., 3 * K :]
+    shown = (shown * np.array([-1, 1], np.float32)).reshape(*features.shape[:2], 2 * K)
+    return np.concatenate([shown, score, extra * np.array([1, 1, -1, 1], np.float32)], -1)
 
 
 class Lifted(NamedTuple):

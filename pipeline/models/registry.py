@@ -10,6 +10,10 @@ import numpy as np
 
 from pipeline.config import Config, DetectConfig
 from pipeline.errors import PoselineError
+from pipeline.lift.joints import liftable
+from pipeline.lift.lifter import USUAL_FOV_DEG, PoselineLifter
+from pipeline.lift.network import FILE as LIFTER_FILE
+from pipeline.lift.network import HEIGHT_M
 from pipeline.models import reid
 from pipeline.models.base import People, Poses
 from pipeline.models.blazepose import BlazePose
@@ -148,7 +152,8 @@ FILES = (
     ("--detector", "onnx:FILE", "RTMDet or YOLOX"),
     ("--pose", "mmpose:CONFIG@CHECKPOINT", "any pose network of MMPose (needs the OpenMMLab packages)"),
     ("--pose", "onnx:FILE", "RTMPose and other SimCC networks, RTMO"),
-    ("--lifter", "blazepose", "the 3D of --pose blazepose-heavy (default)"),
+    ("--lifter", "poseline", "3D over time, of any body keypoints (default)"),
+    ("--lifter", "blazepose", "the 3D of --pose blazepose-heavy, of single frames"),
     ("--lifter", "mmpose:CONFIG@CHECKPOINT", "VideoPose3D, SimpleBaseline3D, MotionBERT"),
     ("--lifter", "none", "no 3D"),
 )
@@ -258,7 +263,7 @@ def _build(entry: Entry, device: Device, config: Config) -> Any:
     return entry.build(device, config)
 
 
-LIFTERS = ("blazepose", "none")  # of the pose network itself, or none; else mmpose:…
+LIFTERS = ("poseline", "blazepose", "none")  # ours, the pose network's own, or none; else mmpose:…
 _LIFTER_FAMILY = "pipeline.openmm.lifter"
 
 
@@ -273,14 +278,31 @@ def _lifter_reference(config: Config) -> str:
 
 def lifter_facts(config: Config) -> Facts:
     """Digests and warnings of the config's lifter, which has no keypoint set of its own."""
+    if config.lift.name == LIFTERS[0]:
+        return Facts({"lifter": file_digest(LIFTER_FILE)}, COCO17, warnings=tuple(_assumed(config)))
     if config.lift.name in LIFTERS:
         return Facts({}, COCO17)
     digests, warnings = import_module(_LIFTER_FAMILY).facts(_lifter_reference(config), config)
     return Facts(digests, COCO17, warnings=tuple(warnings))
 
 
-def build_lifter(config: Config) -> Lifter | None:
-    """Load the config's lifter; None where the pose network's own 3D, or nothing, is wanted."""
+def _assumed(config: Config) -> list[str]:
+    """What the 3D stands on that nobody has said."""
+    metres, lines = config.metres, []
+    if metres.height_m is None and not metres.heights_m:
+        lines.append(f"3D: people are taken to be {HEIGHT_M:.2f} m tall; give --height")
+    if config.lift.fov_deg is None and (metres.ground is None or metres.ground.camera is None):
+        lines.append(f"3D: a field of view of {USUAL_FOV_DEG:.0f}° is assumed; give --fov or a calibration (--ground)")
+    return lines
+
+
+def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
+    """Load the config's lifter; None where the pose network's own 3D, or nothing, is wanted, or bodies are not seen."""
+    if config.lift.name == LIFTERS[0]:
+        if not liftable(skeleton):
+            return None
+        device = pick_device(config.runtime.device, config.runtime.threads)
+        return PoselineLifter(device, skeleton, config)
     if config.lift.name in LIFTERS:
         return None
     device = _device(import_module(POSE_FAMILIES["mmpose"]), config)

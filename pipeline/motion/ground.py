@@ -69,7 +69,7 @@ class Floor:
 
     def _seen(self, px: np.ndarray) -> np.ndarray:
         px = np.asarray(px, np.float64)
-        return px if self.camera is None else _undistorted(self.camera, px)
+        return px if self.camera is None else undistorted(self.camera, px)
 
 
 def floor_of(ground: Ground, height_m: float = 0.0) -> Floor:
@@ -131,7 +131,7 @@ def _homogeneous(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points, np.ones_like(points[..., :1])], -1)
 
 
-def _undistorted(camera: Camera, px: np.ndarray) -> np.ndarray:
+def undistorted(camera: Camera, px: np.ndarray) -> np.ndarray:
     """Points (…, 2) in px to x/z and y/z; OpenCV's pixel centres are whole numbers. NaN stays NaN."""
     flat = px.reshape(-1, 1, 2) - 0.5
     known = np.isfinite(flat).all((1, 2))

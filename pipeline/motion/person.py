@@ -61,7 +61,7 @@ def build_motion(
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     size = body_length(box)
     right = _righted(time_s, raw, keypoint_score, size, skeleton, smooth_config)
-    paths = _smoothed(time_s, right, size, smooth_config, max_gap_s)
+    paths = smoothed_paths(time_s, right, size, smooth_config, max_gap_s)
     provenance = _fill(time_s, paths, size, smooth_config, max_gap_s)
     provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
     return Motion(
@@ -98,7 +98,7 @@ def _righted(
     return unswap(time_s, raw, score, measured, size, noise, skeleton)
 
 
-def _smoothed(
+def smoothed_paths(
     time_s: np.ndarray, right: Unswapped, size: np.ndarray, config: SmoothConfig, max_gap_s: float
 ) -> Smoothed:
     """The paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""

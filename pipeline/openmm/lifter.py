@@ -9,14 +9,15 @@ window spans as many frames as in training, whatever their rate.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from pipeline.config import Config
 from pipeline.errors import PoselineError
+from pipeline.lift.lifter import stretches
 from pipeline.models.runtime import Device
+from pipeline.motion.lift import InSpace
 from pipeline.openmm import load
 from pipeline.openmm.runtime import Stopwatch, inference
 from pipeline.skeleton import Skeleton
@@ -95,7 +96,9 @@ class MMLifter:
         with DefaultScope.overwrite_default_scope("mmpose"), load.quiet():
             self.prepare = Compose(data.pipeline)
 
-    def lift(self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int]) -> np.ndarray:
+    def lift(
+        self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
+    ) -> InSpace:
         """(L, 17, 3) f32 metres about the pelvis; x right, y down, z away from the camera; NaN = not known.
 
         A joint is known where its keypoints are, and the pelvis is. Raises PoselineError for a keypoint set without
@@ -112,9 +115,9 @@ class MMLifter:
             metres = self._lift(placed)
             metres = metres - metres[:, :1]
             out[rows] = np.where((seen & seen[:, :1])[..., None], metres, np.nan)
-        if self.scaleless:
-            out *= _to_height(out)
-        return out
+        if self.scaleless or height_m is not None:
+            out *= _to_height(out, height_m or HEIGHT_M)
+        return InSpace(out)
 
     def _lift(self, joints: np.ndarray) -> np.ndarray:
         """(n, 17, 3) from the 2D joints (n, 17, 2) of one stretch."""
@@ -169,14 +172,6 @@ def human36m(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return out
 
 
-def stretches(frame: np.ndarray) -> Iterator[slice]:
-    """Slices of rows whose frames (L,) follow one another."""
-    edges = [0, *(np.flatnonzero(np.diff(frame) > 1) + 1), len(frame)]
-    for start, stop in pairwise(edges):
-        if stop > start:
-            yield slice(int(start), int(stop))
-
-
 def normalised(joints: np.ndarray, size_px: float) -> np.ndarray:
     """Joints (n, 17, 2) as in Human3.6M's pictures, without gaps: (n, 17, 2).
 
@@ -216,8 +211,8 @@ def _windows(n: int, length: int, many: int, causal: bool) -> Iterator[tuple[np.
         done = stop
 
 
-def _to_height(joints: np.ndarray) -> float:
-    """Factor that makes the median of legs and trunk those of a person of HEIGHT_M; 1 where none is seen whole."""
+def _to_height(joints: np.ndarray, height_m: float = HEIGHT_M) -> float:
+    """Factor that makes the median of legs and trunk those of a person of that height; 1 where none is seen whole."""
     at = {name: joints[:, j] for j, name in enumerate(NAMES)}
 
     def length(a: str, b: str) -> np.ndarray:
@@ -226,4 +221,4 @@ def _to_height(joints: np.ndarray) -> float:
     legs = [length(f"{s}_hip", f"{s}_knee") + length(f"{s}_knee", f"{s}_ankle") for s in ("left", "right")]
     chain = np.mean(legs, 0) + length("pelvis", "thorax")
     chain = chain[np.isfinite(chain)]
-    return HEIGHT_M * CHAIN_SHARE / float(np.median(chain)) if len(chain) and np.median(chain) > 0 else 1.0
+    return height_m * CHAIN_SHARE / float(np.median(chain)) if len(chain) and np.median(chain) > 0 else 1.0

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.lift.joints import J, K
-from pipeline.lift.network import CONTEXT, Network, between, grid_of, lift
-from pipeline.lift.view import look_at
+from pipeline.lift.joints import JOINTS, POINTS, J, K, flipped
+from pipeline.lift.network import CONTEXT, Network, between, grid_of, lift, mirrored
+from pipeline.lift.view import look_at, view
+from pipeline.models.runtime import Device
 
 
 class Average(Network):
@@ -84,3 +85,18 @@ def test_without_hips_nothing_is_known() -> None:
     lifted = lift(Depth(), np.arange(5) / 30, np.zeros((5, K, 2)), score)
     assert np.isnan(lifted.joints).all()
     assert lifted.std.shape == (5, J, 2)
+
+
+def test_a_mirror_image_is_lifted_to_the_mirror_image() -> None:
+    rng = np.random.default_rng(4)
+    rays, score = rng.normal(0, 0.05, (60, K, 2)), rng.uniform(0.2, 1, (60, K))
+    other, sign = flipped(POINTS), np.array([-1, 1])
+    seen = view(rays[None], score[None], 30.0)
+    turned = view((rays * sign)[None, :, other], score[None, :, other], 30.0)
+    np.testing.assert_allclose(mirrored(seen.features), turned.features, atol=1e-5)
+    network = Network(Device(("CPUExecutionProvider",), 1))
+    places, std = network.run(seen.features[0])
+    again, std_again = network.run(turned.features[0])
+    there = flipped(JOINTS)
+    np.testing.assert_allclose(again[:, there] * np.array([-1, 1, 1]), places, atol=1e-4)
+    np.testing.assert_allclose(std_again[:, there], std, atol=1e-4)

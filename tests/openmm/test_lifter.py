@@ -76,12 +76,12 @@ def test_many_frames_are_lifted_together_where_the_network_can(network):
 
 def test_every_row_of_a_person_is_lifted_about_the_pelvis(network):
     motion = walker()
-    metres = network.lift(motion, COCO17, SIZE)
+    metres = network.lift(motion, COCO17, SIZE).joints_m
     assert metres.shape == (len(motion), 17, 3)
     assert metres.dtype == np.float32
     assert np.isfinite(metres).all()
     assert (metres[:, 0] == 0).all()
-    np.testing.assert_array_equal(metres, network.lift(motion, COCO17, SIZE))
+    np.testing.assert_array_equal(metres, network.lift(motion, COCO17, SIZE).joints_m)
     assert network.names == lifter.NAMES
 
 
@@ -92,15 +92,17 @@ def test_size_and_place_in_the_picture_do_not_matter(network):
         keypoints_px=(motion.keypoints_px * np.float32(0.5) + np.float32(300)).astype(np.float32),
         box_px=(motion.box_px * np.float32(0.5) + np.float32(300)).astype(np.float32),
     )
-    np.testing.assert_allclose(network.lift(moved, COCO17, SIZE), network.lift(motion, COCO17, SIZE), atol=2e-3)
+    np.testing.assert_allclose(
+        network.lift(moved, COCO17, SIZE).joints_m, network.lift(motion, COCO17, SIZE).joints_m, atol=2e-3
+    )
 
 
 def test_stretches_do_not_know_of_one_another(network):
     motion = walker(50)
     late = replace(motion, frame=np.where(np.arange(50) < 20, motion.frame, motion.frame + 100))
-    metres = network.lift(late, COCO17, SIZE)
+    metres = network.lift(late, COCO17, SIZE).joints_m
     rows = {k: v[:20] if isinstance(v, np.ndarray) else v for k, v in vars(motion).items()}
-    alone = network.lift(Motion(**{**rows, "quantities": {}}), COCO17, SIZE)
+    alone = network.lift(Motion(**{**rows, "quantities": {}}), COCO17, SIZE).joints_m
     if not network.scaleless:  # one scale for the whole person
         np.testing.assert_allclose(metres[:20], alone, atol=1e-5)
     assert np.isfinite(metres).all()
@@ -112,7 +114,7 @@ def test_what_is_not_seen_is_not_known(network):
     points[:, COCO17.index("left_ankle")] = np.nan  # never seen
     points[10:15, COCO17.index("right_wrist")] = np.nan
     points[20, COCO17.index("left_hip")] = np.nan  # and with it the pelvis
-    metres = network.lift(replace(motion, keypoints_px=points), COCO17, SIZE)
+    metres = network.lift(replace(motion, keypoints_px=points), COCO17, SIZE).joints_m
     known = np.isfinite(metres).all(-1)
     expected = np.ones((40, 17), bool)
     expected[:, lifter.NAMES.index("left_ankle")] = False
@@ -122,17 +124,17 @@ def test_what_is_not_seen_is_not_known(network):
 
 
 def test_a_single_frame_and_nobody(network):
-    assert np.isfinite(network.lift(walker(12), COCO17, SIZE)[0]).all()
+    assert np.isfinite(network.lift(walker(12), COCO17, SIZE).joints_m[0]).all()
     motion = walker(20)
     nothing = replace(motion, keypoints_px=np.full_like(motion.keypoints_px, np.nan))
-    assert np.isnan(network.lift(nothing, COCO17, SIZE)).all()
+    assert np.isnan(network.lift(nothing, COCO17, SIZE).joints_m).all()
 
 
 def test_motionbert_has_the_height_it_says():
     config = random_weights(f"lift.name=mmpose:{MOTIONBERT}")
     assert any("1.70 m tall" in line for line in lifter_facts(config).warnings)
     assert not any("tall" in line for line in lifter_facts(random_weights(f"lift.name=mmpose:{VIDEOPOSE}")).warnings)
-    metres = build_lifter(config).lift(walker(30), COCO17, SIZE)
+    metres = build_lifter(config).lift(walker(30), COCO17, SIZE).joints_m
     assert lifter._to_height(metres) == pytest.approx(1, abs=1e-4)
 
 

@@ -1,0 +1,105 @@
+"""After the network: limbs of constant length, the person's height, and the place of the person before the camera."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from pipeline.lift.joints import HIPS, JOINTS
+
+AT = {name: i for i, name in enumerate(JOINTS)}
+# What each joint hangs on; "" is the middle of the hips.
+PARENT = {
+    "left_hip": "", "right_hip": "", "left_knee": "left_hip", "right_knee": "right_hip", "left_ankle": "left_knee",
+    "right_ankle": "right_knee", "left_heel": "left_ankle", "right_heel": "right_ankle", "left_toe": "left_ankle",
+    "right_toe": "right_ankle", "thorax": "", "neck": "thorax", "left_shoulder": "neck", "right_shoulder": "neck",
+    "left_elbow": "left_shoulder", "right_elbow": "right_shoulder", "left_wrist": "left_elbow",
+    "right_wrist": "right_elbow", "head_top": "neck", "nose": "head_top", "left_eye": "head_top",
+    "right_eye": "head_top", "left_ear": "head_top", "right_ear": "head_top",
+}  # fmt: skip
+# Thigh, shank and trunk (middle of the hips to that of the shoulders) as shares of the height (Drillis and Contini
+# 1966).
+CHAIN = 0.245 + 0.246 + 0.288
+_DEPTH_S = 0.25  # standard deviation in seconds of the window over which a person's distance is averaged
+_MOST_SCALED = 1.25  # a body is made larger or smaller by at most this to be as tall as is said
+_LEAST_Z_M = 0.3
+
+
+def limb_lengths(joints: np.ndarray) -> dict[str, float]:
+    """Metres from each joint to what it hangs on: medians over the frames of joints (L, J, 3), sides alike.
+
+    NaN for joints that are never known.
+    """
+    out: dict[str, float] = {}
+    for name, parent in PARENT.items():
+        bone = joints[:, AT[name]] - (joints[:, AT[parent]] if parent else 0)
+        length = np.linalg.norm(bone, axis=-1)
+        length = length[np.isfinite(length)]
+        out[name] = float(np.median(length)) if len(length) else float("nan")
+    for name in PARENT:
+        if name.startswith("left_"):
+            other = "right" + name[4:]
+            out[name] = out[other] = (out[name] + out[other]) / 2
+    return out
+
+
+def with_lengths(joints: np.ndarray, lengths: dict[str, float]) -> np.ndarray:
+    """Joints (L, J, 3) about the middle of the hips with limbs in the same directions, of these lengths."""
+    middle = joints[:, HIPS].mean(1)
+    out = np.empty_like(joints)
+    for name, parent in PARENT.items():
+        bone = joints[:, AT[name]] - (joints[:, AT[parent]] if parent else middle)
+        bone *= (lengths[name] / np.maximum(np.linalg.norm(bone, axis=-1), 1e-9))[:, None]
+        out[:, AT[name]] = bone + (out[:, AT[parent]] if parent else 0)
+    return out - out[:, HIPS].mean(1)[:, None]
+
+
+def height_of(joints: np.ndarray) -> float:
+    """The height in m of the person with joints (L, J, 3), from legs and trunk; NaN where it is never seen whole."""
+
+    def long(a: str, b: str) -> np.ndarray:
+        return np.linalg.norm(joints[:, AT[a]] - joints[:, AT[b]], axis=-1)
+
+    legs = [long(f"{s}_hip", f"{s}_knee") + long(f"{s}_knee", f"{s}_ankle") for s in ("left", "right")]
+    shoulders = (joints[:, AT["left_shoulder"]] + joints[:, AT["right_shoulder"]]) / 2
+    chain = (np.mean(legs, 0) + np.linalg.norm(shoulders - joints[:, HIPS].mean(1), axis=-1)) / CHAIN
+    chain = chain[np.isfinite(chain)]
+    return float(np.median(chain)) if len(chain) else float("nan")
+
+
+def as_tall(joints: np.ndarray, height_m: float, usual_m: float) -> np.ndarray:
+    """Joints (L, J, 3) made ``height_m`` tall; they were lifted as those of a person of ``usual_m``."""
+    now = height_of(joints)
+    factor = usual_m / now if np.isfinite(now) else 1.0
+    return joints * np.float32(np.clip(factor, 1 / _MOST_SCALED, _MOST_SCALED) * height_m / usual_m)
+
+
+def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.ndarray, step_s: float) -> np.ndarray:
+    """(L, 3) m, where the middle of the hips is, so that joints (L, K, 3) about it lie on their rays (L, K, 2).
+
+    In each frame the least squares of x - r_x z = r_x Z - X and the like for y, by the joints' weights (L, K). A
+    person's distance changes slowly: its logarithm is averaged over frames, ``step_s`` apart; then the place across is
+    that on the ray (L, 2) to the hips.
+    """
+    w = np.where(np.isfinite(rays).all(-1) & np.isfinite(joints).all(-1), weight, 0)
+    r, p = np.where((w > 0)[..., None], rays, 0), np.where((w > 0)[..., None], joints, 0)
+    want = (r * p[..., 2:] - p[..., :2]).astype(np.float64)  # (L, K, 2)
+    ww = w.sum(1)
+    # Normal equations with x and y eliminated: z of the spread of the rays about their weighted mean.
+    mean_r = (w[..., None] * r).sum(1) / np.maximum(ww, 1e-9)[:, None]
+    mean_want = (w[..., None] * want).sum(1) / np.maximum(ww, 1e-9)[:, None]
+    dr, dwant = r - mean_r[:, None], want - mean_want[:, None]
+    spread = (w[..., None] * dr * dr).sum((1, 2))
+    z = -(w[..., None] * dr * dwant).sum((1, 2)) / np.maximum(spread, 1e-12)
+    sure = np.where((z > _LEAST_Z_M) & (spread > 0), spread, 0)
+    if not sure.any():
+        return np.full((len(joints), 3), np.nan, np.float32)
+    log = np.log(np.maximum(z, _LEAST_Z_M))
+    sure /= sure.max()
+    sigma = max(_DEPTH_S / step_s, 0.1)
+    total = gaussian_filter1d(sure, sigma, mode="constant", truncate=6)
+    known = total > 1e-6
+    smooth = gaussian_filter1d(sure * log, sigma, mode="constant", truncate=6) / np.where(known, total, 1)
+    at = np.arange(len(log))
+    depth = np.exp(np.interp(at, at[known], smooth[known]))
+    return np.stack([ray[:, 0] * depth, ray[:, 1] * depth, depth], -1).astype(np.float32)

@@ -1,0 +1,146 @@
+"""Our own lifter: one person's smoothed keypoints to joints in metres in the camera's frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.config import Config
+from pipeline.lift.body import as_tall, height_of, limb_lengths, places, with_lengths
+from pipeline.lift.joints import JOINTS, POINTS, K, sources
+from pipeline.lift.network import HEIGHT_M, Network, lift
+from pipeline.metres import MetresConfig
+from pipeline.models.runtime import Device
+from pipeline.motion.ground import undistorted
+from pipeline.motion.lift import InSpace
+from pipeline.motion.person import smoothed_paths
+from pipeline.motion.swap import Unswapped
+from pipeline.skeleton import Skeleton
+from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
+
+USUAL_FOV_DEG = 55.0  # along the longer side of a picture of which nothing is known: phones and camcorders have 50-70
+DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
+GUESSED = 0.2  # score of points that were not measured but bridged
+SHOULDERS = (POINTS.index("left_shoulder"), POINTS.index("right_shoulder"))
+
+
+def rays_of(px: np.ndarray, size_px: tuple[int, int], fov_deg: float | None, metres: MetresConfig) -> np.ndarray:
+    """(…, 2) x / z and y / z of points (…, 2) in px.
+
+    By the calibrated camera where there is one, else by the field of view across the picture's width; where that is
+    not given either, `USUAL_FOV_DEG` along the longer side is assumed.
+    """
+    if metres.ground is not None and metres.ground.camera is not None:
+        return undistorted(metres.ground.camera, px.astype(np.float64))
+    across, angle = (max(size_px), USUAL_FOV_DEG) if fov_deg is None else (size_px[0], fov_deg)
+    focal = across / 2 / np.tan(np.radians(angle) / 2)
+    return (px.astype(np.float64) - np.array(size_px) / 2) / focal
+
+
+class PoselineLifter:
+    """As `pipeline.motion.lift.Lifter`."""
+
+    def __init__(self, device: Device, skeleton: Skeleton, config: Config):
+        self.network = Network(device)
+        self.sessions = [self.network.session]
+        self.source = sources(skeleton)
+        self.config = config
+        own = {p: skeleton.names[i] for p, i in zip(POINTS, self.source, strict=True) if i >= 0}
+        self.kept = np.array([j for j, name in enumerate(JOINTS) if name in own or name in DERIVED])
+        self.names = tuple(own.get(JOINTS[j], JOINTS[j]) for j in self.kept)
+
+    def lift(
+        self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
+    ) -> InSpace:
+        """(L, J, 3) f32 m; x right, y down, z forward from the camera; NaN where the picture says nothing.
+
+        People are ``height_m`` tall, or `HEIGHT_M` where that is not given. Limbs keep their lengths.
+        """
+        px, state, score = self._points(motion)
+        rays = rays_of(px, size_px, self.config.lift.fov_deg, self.config.metres)
+        guessed = np.where(state == INTERPOLATED, GUESSED, score)
+        given = np.where(state == MISSING, 0, guessed)
+        joints, std, ray = self._about_hips(motion, rays, given)
+        joints = finished(motion.time_s, joints, std, self.config, height_m or HEIGHT_M)
+        out = np.full_like(joints, np.nan)
+        for rows in stretches(motion.frame):
+            step = float(np.median(np.diff(motion.time_s[rows]))) if rows.stop - rows.start > 1 else 1.0
+            at = places(joints[rows, :K], rays[rows], given[rows], ray[rows], step)
+            out[rows] = joints[rows] + at[:, None]
+        known = np.ones(out.shape[:2], bool)
+        known[:, :K] = state != MISSING
+        known[:, K:] = known[:, SHOULDERS].all(1, keepdims=True)
+        per_axis = np.sqrt(np.square(std).mean(-1)) * (height_m or HEIGHT_M) / HEIGHT_M
+        per_axis = np.where(known & np.isfinite(out[..., 0]), per_axis, np.nan).astype(np.float32)
+        off_px = _reprojection(out[:, :K], rays, px, state)
+        doubt_m = float(np.nanmedian(per_axis)) if np.isfinite(per_axis).any() else float("nan")
+        return InSpace(
+            np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32),
+            per_axis[:, self.kept],
+            {"reprojection_px": off_px, "lift_std_m": doubt_m},
+        )
+
+    def _points(self, motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of `POINTS`: places (L, K, 2) px, provenance (L, K), scores (L, K)."""
+        px = np.full((len(motion), K, 2), np.nan)
+        score = np.zeros((len(motion), K), np.float32)
+        state = np.full(score.shape, MISSING, np.uint8)
+        there = self.source >= 0
+        px[:, there] = motion.keypoints_px[:, self.source[there]]
+        state[:, there] = motion.provenance[:, self.source[there]]
+        score[:, there] = motion.keypoint_score[:, self.source[there]]
+        return px, state, score
+
+    def _about_hips(
+        self, motion: Motion, rays: np.ndarray, score: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Joints (L, J, 3) about the middle of the hips, their standard deviations (L, J, 3) and the rays (L, 2) to it.
+
+        NaN where there is no hip.
+        """
+        joints = np.full((len(motion), len(JOINTS), 3), np.nan, np.float32)
+        std = np.full_like(joints, np.nan)
+        ray = np.full((len(motion), 2), np.nan, np.float32)
+        for rows in stretches(motion.frame):
+            joints[rows], off, ray[rows] = lift(self.network, motion.time_s[rows], rays[rows], score[rows])
+            std[rows] = off[..., [0, 0, 1]]
+        return joints, std, ray
+
+
+def finished(
+    time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float = HEIGHT_M
+) -> np.ndarray:
+    """Joints (L, J, 3) about the hips, smoothed, with limbs of constant length, of a person ``height_m`` tall.
+
+    The filter is that of the keypoints, which takes coordinates in pairs. ``std`` (L, J, 3) is what the network says.
+    """
+    n, smooth = len(joints), config.smooth
+    size = np.full(n, HEIGHT_M, np.float32)
+    paths = joints.reshape(n, -1, 2)
+    noise = smooth.noise_len * HEIGHT_M / np.sqrt(np.square(std).reshape(n, -1, 2).mean(-1))
+    known = np.isfinite(paths).all(-1)
+    measured = Unswapped(paths, np.where(known, np.clip(noise, 0.1, 1), 0), known, np.zeros(known.shape, bool))
+    done = smoothed_paths(time_s, measured, size, smooth, config.track.max_gap_s).position.reshape(joints.shape)
+    done = np.where(np.isfinite(done), done, joints)  # outliers at the ends
+    done = with_lengths(done, limb_lengths(done))
+    return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
+
+
+def _reprojection(joints: np.ndarray, rays: np.ndarray, px: np.ndarray, state: np.ndarray) -> float:
+    """Median distance in px between joints (L, K, 3) as the camera sees them and where they were measured."""
+    seen = np.isin(state, (MEASURED, SWAPPED)) & np.isfinite(joints).all(-1) & (joints[..., 2] > 0)
+    if seen.sum() < 2:
+        return float("nan")
+    found, wanted = joints[seen, :2] / joints[seen, 2:], rays[seen]
+    px_per_ray = np.ptp(px[seen], axis=0).max() / max(np.ptp(wanted, axis=0).max(), 1e-9)
+    return float(np.median(np.linalg.norm(found - wanted, axis=-1)) * px_per_ray)
+
+
+def stretches(frame: np.ndarray) -> Iterator[slice]:
+    """Slices of rows whose frames (L,) follow one another."""
+    edges = [0, *(np.flatnonzero(np.diff(frame) > 1) + 1), len(frame)]
+    for start, stop in pairwise(edges):
+        if stop > start:
+            yield slice(int(start), int(stop))

@@ -1,0 +1,140 @@
+"""One world for all people: z up, the floor at z = 0, its origin under the camera, y away from it, x to the right.
+
+Of a calibrated camera (``--ground``) it is the calibration's own. Else the floor is fitted to where the feet of all
+people stand over the whole video; which way is up is said by the people's trunks too, since feet that keep to one place
+or to one line do not say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from pipeline.metres import ASSUMED_HEIGHT_M, Camera
+
+ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
+_WINDOW_S = 0.5  # in so much time some foot stands
+_STAND_M = 0.1  # scatter of standing feet about the floor, few of which are independent
+_TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
+_LEAST_STANDS = 4
+
+
+_DISTANCE, _STEADY_S = 0.03, 0.7  # as a share; standard deviation of the window in which stands count
+_HEIGHTS = 0.06  # standard deviation of people's heights, as a share
+_FLOOR_M = 0.06  # how far the mean height of somebody's standing feet may be off
+
+
+class World(NamedTuple):
+    """The world's axes and origin: world = turn @ camera + shift."""
+
+    turn: np.ndarray  # (3, 3)
+    shift_m: np.ndarray  # (3,)
+
+    def of(self, places: np.ndarray) -> np.ndarray:
+        """Places (..., 3) f32 m in the camera's axes, in the world."""
+        return (places @ self.turn.T + self.shift_m).astype(np.float32)
+
+
+class Stands(NamedTuple):
+    """What one person says of the floor."""
+
+    feet_m: np.ndarray  # (n, 3) places of ankles that stand, lowered to the floor along the camera's y by ANKLE
+    row: np.ndarray  # (n,) of the motion
+    up: np.ndarray  # (3,) sum of unit vectors along the trunk
+
+
+def of_camera(camera: Camera) -> World:
+    """The world of a calibrated camera."""
+    turn = cv2.Rodrigues(np.array(camera.rotation, np.float64))[0].T
+    return World(turn, -turn @ np.array(camera.translation_m))
+
+
+def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, height_m: float | None) -> Stands:
+    """From joints (L, J, 3) in the camera's axes: of each window the lower ankle where it is lowest."""
+    at = {name: joints[:, j].astype(np.float64) for j, name in enumerate(names)}
+    hips = (at["left_hip"] + at["right_hip"]) / 2
+    trunk = at["neck"] - hips
+    trunk = trunk[np.isfinite(trunk).all(1)]
+    up = (trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)).sum(0)
+    if not {"left_ankle", "right_ankle"} <= set(names) or not up.any():
+        return Stands(np.zeros((0, 3)), np.zeros(0, int), up)
+    along = up / np.linalg.norm(up)
+    feet = np.stack([at["left_ankle"], at["right_ankle"]], 1)
+    low = np.where(np.isfinite(feet).all(-1), -(feet @ along), -np.inf)  # (L, 2)
+    side = np.argmax(low, 1)
+    rows = np.arange(len(feet))
+    foot, low = feet[rows, side], low[rows, side]
+    window = ((time_s - time_s[0]) / _WINDOW_S).astype(int)
+    order = np.lexsort((-low, window))
+    first = order[np.r_[True, np.diff(window[order]) > 0]]
+    first = first[np.isfinite(low[first])]
+    return Stands(foot[first] - ANKLE * (height_m or ASSUMED_HEIGHT_M) * along, first, up)
+
+
+def size_on_floor(person: Stands, world: World) -> float:
+    """Factor of the size and distance of somebody whose height is not known, that brings the feet to the floor.
+
+    The most probable one, people being `_HEIGHTS` apart and the feet's heights off by `_FLOOR_M`: the less the
+    camera is above the floor, the less it says.
+    """
+    if not len(person.feet_m):
+        return 1.0
+    below = -float(np.median(person.feet_m @ world.turn[2]))  # of the feet under the camera, as high as that should be
+    above = float(world.shift_m[2])
+    if min(above, below) < _FLOOR_M:
+        return 1.0
+    trust = _HEIGHTS**2 / (_HEIGHTS**2 + (_FLOOR_M / above) ** 2)
+    return float(np.clip(1 + trust * (above / below - 1), 1 - 3 * _HEIGHTS, 1 + 3 * _HEIGHTS))
+
+
+def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World) -> np.ndarray:
+    """(L, 3) m by which a person, at ``hips`` (L, 3), is to be moved along the line of sight to stand on the floor.
+
+    The distance that the body's size tells is off by `_DISTANCE`, differently from second to second; that at which the
+    feet stand on the floor is the better one, the higher the camera is.
+    """
+    below, above = -(person.feet_m @ world.turn[2]), float(world.shift_m[2])
+    good = (below > _FLOOR_M) & (above > _FLOOR_M)
+    if not good.any():
+        return np.zeros_like(hips)
+    trust = _DISTANCE**2 / (_DISTANCE**2 + (_FLOOR_M / above) ** 2)
+    off = np.clip(trust * (above / below[good] - 1), -3 * _DISTANCE, 3 * _DISTANCE)
+    at = time_s[person.row[good]]
+    near = np.exp(-0.5 * np.square((time_s[:, None] - at) / _STEADY_S)) + 1e-12  # (L, n)
+    return hips * ((near @ off) / near.sum(1))[:, None].astype(np.float32)
+
+
+def fitted(people: list[Stands]) -> World | None:
+    """The world whose floor lies nearest to the standing feet; None where too few were seen.
+
+    Least squares of the feet's heights over a plane, with Cauchy weights, and the people's trunks as a prior on up.
+    """
+    feet = np.concatenate([p.feet_m for p in people]) if people else np.zeros((0, 3))
+    up = np.sum([p.up for p in people], axis=0) if people else np.zeros(3)
+    if len(feet) < _LEAST_STANDS or np.linalg.norm(up) == 0:
+        return None
+    up = up / np.linalg.norm(up)
+    right = np.cross(np.array([0, 0, 1.0]), up)
+    if np.linalg.norm(right) < 0.05:  # a camera that looks straight down
+        right = np.array([1.0, 0, 0])
+    right = -right / np.linalg.norm(right)
+    forward = np.cross(up, right)
+    middle = np.median(feet, 0)
+    a = np.stack([(feet - middle) @ right, (feet - middle) @ forward, np.ones(len(feet))], 1)
+    height = (feet - middle) @ up
+    weight, prior = np.ones(len(feet)), np.diag([1 / _TILT**2, 1 / _TILT**2, 0])
+    slope = np.zeros(3)
+    for _ in range(30):
+        slope = np.linalg.solve(
+            a.T @ (weight[:, None] * a) / _STAND_M**2 + prior, a.T @ (weight * height) / _STAND_M**2
+        )
+        weight = 1 / (1 + np.square((height - a @ slope) / _STAND_M))
+    normal = up - slope[0] * right - slope[1] * forward
+    normal /= np.linalg.norm(normal)
+    across = np.array([1.0, 0, 0]) - normal[0] * normal
+    across /= np.linalg.norm(across)
+    turn = np.stack([across, np.cross(normal, across), normal])
+    floor = float(normal @ (middle + slope[2] * up))
+    return World(turn, np.array([0, 0, -floor]))

@@ -1,0 +1,92 @@
+"""`poseline eval lift` on motion capture, and of a run against truth in space."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.errors import PoselineError
+from pipeline.evaluate.lifting_run import read_truth, score_run
+from tests.export.runs import make_run, person, times
+from tests.lift.walkers import mocap, save
+
+BODY = ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "nose", "left_shoulder", "right_shoulder")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """A run of two people, and where the second one's joints are, (20, J, 3)."""
+    time_s = times(40)
+    people = [person(1, range(12), time_s, metres=True), person(2, range(10, 30), time_s, metres=True)]
+    folder = make_run(tmp_path / "run", people, time_s)
+    where = [people[1].names_m.index(name) for name in BODY]
+    assert people[1].keypoints_m is not None
+    return folder.path, people[1].keypoints_m[:, where].astype(np.float64)
+
+
+def truth(path: Path, places: np.ndarray, frames: np.ndarray | None = None) -> Path:
+    np.savez(path, names=np.array(BODY), positions=places, **({} if frames is None else {"frames": frames}))
+    return path
+
+
+def test_truth_itself_has_no_error_wherever_it_stands(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    found = score_run(folder, truth(tmp_path / "gt.npz", places + 3.0, np.arange(10, 30)))
+    assert found["people"] == [2]
+    for key in ("mpjpe_mm", "pa_mpjpe_mm", "pa_sequence_mm", "rotated_mpjpe_mm"):
+        assert found[key] == pytest.approx(0, abs=1e-2)
+
+
+def test_what_a_rotation_or_a_scale_mends(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    angle = 0.5
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    turned = score_run(folder, truth(tmp_path / "turned.npz", places @ turn.T, np.arange(10, 30)))
+    assert turned["mpjpe_mm"] > 100
+    assert turned["rotated_mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+    larger = score_run(folder, truth(tmp_path / "larger.npz", (1.1 * places)[None], np.arange(10, 30)))
+    assert larger["rotated_mpjpe_mm"] > 50
+    assert larger["pa_sequence_mm"] == pytest.approx(0, abs=1e-2)
+
+
+def test_files_that_hold_no_truth(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(PoselineError, match=r"text\.npz: cannot be read"):
+        read_truth(tmp_path / "text.npz")
+    np.savez(tmp_path / "other.npz", names=np.array(["left_hip"]), positions=np.zeros((4, 2, 3)))
+    with pytest.raises(PoselineError, match=r"other\.npz: holds"):
+        read_truth(tmp_path / "other.npz")
+    folder, places = run
+    with pytest.raises(PoselineError, match="nobody has 4 joints"):
+        score_run(folder, truth(tmp_path / "late.npz", places, np.arange(100, 120)))
+
+
+def test_eval_lift_on_motion_capture(tmp_path: Path) -> None:
+    save(tmp_path / "walks.npz", mocap(90))
+    runner = CliRunner()
+    scores = {}
+    for noise in ("none", "detector"):
+        result = runner.invoke(
+            app, ["eval", "lift", "--mocap", str(tmp_path / "walks.npz"), "--noise", noise, "--json"]
+        )
+        assert result.exit_code == 0, result.output
+        scores[noise] = json.loads(result.output)
+    exact, noisy = scores["none"], scores["detector"]
+    assert 0 < exact["pa_mpjpe_mm"] < exact["mpjpe_mm"] < 150
+    assert exact["mpjpe_mm"] < noisy["mpjpe_mm"] < 250
+    assert noisy["mpjve_mm_s"] < 0.5 * noisy["mpjve_single_frame_mm_s"]
+    assert set(exact["joints"]) > {"left_knee", "head_top"}
+    again = runner.invoke(app, ["eval", "lift", "--mocap", str(tmp_path / "walks.npz"), "--json", "--seed", "1"])
+    assert json.loads(again.output)["mpjpe_mm"] != exact["mpjpe_mm"]
+
+
+@pytest.mark.parametrize("options", [[], ["--pred", "run"], ["--mocap", "a.npz", "--pred", "run", "--gt", "b.npz"]])
+def test_eval_lift_wants_one_of_two(options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["eval", "lift", *options])
+    assert isinstance(result.exception, PoselineError)
+    assert "give either" in str(result.exception)
