@@ -29,8 +29,8 @@ PARENTS = {
 }  # fmt: skip
 UPPER = [i for i, n in enumerate(NAMES) if n.split("_")[-1] in
          ("thorax", "neck", "base", "top", "shoulder", "elbow", "wrist", "knuckles")]  # fmt: skip
-BONE_SPREAD, HEAD_TURN_RAD, FACE_SPREAD_M = 0.05, 0.45, 0.012
-MIXED, TUMBLED, EXACT, WITH_FEET, UNSURE_FOCAL, CUT = 0.25, 0.07, 0.25, 0.4, 0.4, 0.15
+BONE_SPREAD, HEAD_TURN_RAD, FACE_SPREAD_M = 0.06, 0.45, 0.012
+MIXED, TUMBLED, EXACT, WITH_FEET, UNSURE_FOCAL, CUT = 0.35, 0.07, 0.25, 0.4, 0.4, 0.15
 
 
 class Windows(NamedTuple):

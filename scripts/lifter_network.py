@@ -12,7 +12,7 @@ from torch import nn
 from pipeline.lift.joints import JOINTS, POINTS, J, K
 from pipeline.lift.view import FEATURES
 
-WIDTH, DILATIONS = 256, (1, 3, 9, 27, 1)
+WIDTH, DILATIONS = 512, (1, 3, 9, 27, 1)
 OUT = 5  # numbers of each joint: its place, and the logs of the standard deviations across and along the line of sight
 SIZE_M = 0.5  # usual distance of the points from the hips
 STANDS_IN = {"neck": "shoulder", "thorax": "shoulder", "head_top": "ear"}  # the points on whose middle a joint lies
