@@ -1,0 +1,92 @@
+"""The command line: a command parses, calls one function, prints results. Progress and errors go to standard error.
+
+Every command stands in the list below; each file holds those of one kind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+
+import typer
+
+from pipeline.cli import evaluation, later, networks, output, run
+from pipeline.errors import PoselineError
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+STOPPED = "stopped; run the same command again to go on"
+
+app = typer.Typer(
+    name="poseline",
+    help="Long videos of people in, one motion table per person and an annotated video out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+evaluations = typer.Typer(help="Measure accuracy against ground truth.", no_args_is_help=True)
+models = typer.Typer(help="List networks; make ONNX files of others.")
+app.add_typer(evaluations, name="eval")
+app.add_typer(models, name="models")
+
+app.command("run")(run.run_command)
+app.command("track")(later.track_command)
+app.command("people", cls=later.Pairs)(later.people_command)
+app.command("render")(output.render_command)
+app.command("export")(output.export_command)
+app.command("doctor")(networks.doctor_command)
+models.callback(invoke_without_command=True)(networks.models_command)
+models.command("export")(networks.models_export_command)
+evaluations.command("keypoints")(evaluation.eval_keypoints_command)
+evaluations.command("mot")(evaluation.eval_mot_command)
+evaluations.command("pose-track")(evaluation.eval_pose_track_command)
+evaluations.command("lift")(evaluation.eval_lift_command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends it with one line and status 2."""
+    debug = "--debug" in sys.argv
+    interrupted: list[int] = []
+    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it sees to Ctrl-C
+        signal.signal(signal.SIGINT, lambda number, frame: _interrupt(interrupted))
+    try:
+        # Typer returns the status of an Exit here, and turns an interrupt into 130.
+        status = app(standalone_mode=False) or 0
+    except PoselineError as error:
+        if debug:
+            raise
+        _fail(str(error), error.status)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}; check the path, its rights and the disk", 2)
+    except Exception as error:
+        if interrupted:  # an interrupted import of compiled code ends in an error of its own
+            _fail(STOPPED, INTERRUPTED)
+        if debug:
+            raise
+        # click's own usage errors carry a status and know how to show themselves
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
+        _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)".replace("\n", " "), 1)
+    if status == INTERRUPTED:
+        _fail(STOPPED, status)
+    raise SystemExit(status)
+
+
+def _interrupt(interrupted: list[int]) -> None:
+    interrupted.append(signal.SIGINT)
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"poseline: {message}", file=sys.stderr)
+    raise SystemExit(status)

@@ -1,0 +1,114 @@
+"""poseline run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.options import (
+    ClassesOption,
+    ConfigOption,
+    DebugOption,
+    DetectorOption,
+    DeviceOption,
+    FovOption,
+    GroundOption,
+    HeightOption,
+    LengthOption,
+    LifterOption,
+    PeopleOption,
+    PoseOption,
+    QuietOption,
+    RandomOption,
+    ReidOption,
+    SetOption,
+    ThreadsOption,
+    TrustOption,
+    config_of,
+    parse_classes,
+    parse_rate,
+    parse_seconds,
+    progress_of,
+    with_metres,
+)
+
+
+def run_command(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Videos, folders of videos or of images, -")],
+    out: Annotated[Path, typer.Option("--out", help="Folder that gets one run folder per video.")] = Path("outputs"),
+    config: ConfigOption = "default",
+    sets: SetOption = None,
+    detector: DetectorOption = None,
+    pose: PoseOption = None,
+    lifter: LifterOption = None,
+    classes: ClassesOption = None,
+    reid: ReidOption = None,
+    people: PeopleOption = None,
+    height: HeightOption = None,
+    length: LengthOption = None,
+    ground: GroundOption = None,
+    fov: FovOption = None,
+    random_weights: RandomOption = None,
+    trust_checkpoint: TrustOption = False,
+    device: DeviceOption = None,
+    decoder: Annotated[str | None, typer.Option("--decoder", help="decord or pyav.")] = None,
+    threads: ThreadsOption = None,
+    fps: Annotated[
+        str | None, typer.Option("--fps", help="Frame rate of a folder of images, such as 30000/1001.")
+    ] = None,
+    start: Annotated[str | None, typer.Option("--start", help="Seconds, or m:s, after the first frame.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
+    render: Annotated[bool, typer.Option("--render/--no-render", help="Make annotated.mp4.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find people in videos, track them, write one table per person and an annotated video."""
+    from pipeline.run import run
+
+    settings = config_of(
+        config,
+        sets,
+        detector=("detect.name", detector),
+        pose=("pose.name", pose),
+        lifter=("lift.name", lifter),
+        fov=("lift.fov_deg", fov),
+        classes=("detect.classes", parse_classes(classes)),
+        reid=("observe.reid", reid),
+        people=("track.people", people),
+        random_weights=("runtime.random_weights", random_weights),
+        trust=("runtime.trust_checkpoint", trust_checkpoint or None),
+        device=("runtime.device", device),
+        decoder=("runtime.decoder", decoder),
+        threads=("runtime.threads", threads),
+    )
+    settings = with_metres(settings, height, length, ground)
+    progress = progress_of(quiet)
+    try:
+        folders = run(
+            inputs,
+            out,
+            settings,
+            fps=parse_rate(fps),
+            start_s=parse_seconds("--start", start),
+            end_s=parse_seconds("--end", end),
+            render=render,
+            force=force,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    if not quiet:
+        for folder in folders:
+            print_run(folder)
+
+
+def print_run(folder: Any) -> None:
+    manifest = folder.manifest()
+    low, high = manifest["frames_observed"]
+    print(f"{folder.path}: {manifest.get('people', 0)} people in {high - low} frames")
+    for path in (folder.people_csv, folder.people, folder.tracks, folder.video):
+        if path.exists():
+            print(f"  {path}")
