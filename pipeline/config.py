@@ -131,6 +131,13 @@ class RenderConfig(_Section):
     preset: str = "veryfast"
 
 
+class ReportConfig(_Section):
+    """The page that shows a run, report.html."""
+
+    enabled: bool = True
+    max_mb: float = Field(24.0, ge=4)  # about its largest size; curves of long runs are thinned, tables never
+
+
 class RuntimeConfig(_Section):
     """What may change speed but no result."""
 
@@ -155,6 +162,7 @@ class Config(_Section):
     lift: LiftConfig = LiftConfig()
     metres: MetresConfig = MetresConfig()
     render: RenderConfig = RenderConfig()
+    report: ReportConfig = ReportConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
     def digest(self, *sections: str) -> str:

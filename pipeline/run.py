@@ -50,6 +50,7 @@ def run(
     start_s: float | None = None,
     end_s: float | None = None,
     render: bool = True,
+    report: bool = True,
     force: bool = False,
     progress: Progress | None = None,
 ) -> list[RunFolder]:
@@ -67,6 +68,8 @@ def run(
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
     videos = find_inputs(names)
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
+    if not report:
+        config = config.model_copy(update={"report": config.report.model_copy(update={"enabled": False})})
     folders, failures, networks = [], [], _Networks(config)
     for video in videos:
         try:
@@ -137,7 +140,7 @@ def _start_over(folder: RunFolder) -> None:
     for path in (folder.observations, folder.people):
         if path.is_dir():  # a part that cannot be deleted is an error: it would be taken for new
             shutil.rmtree(path)
-    for path in (folder.manifest_file, folder.tracks, folder.people_csv, folder.video):
+    for path in (folder.manifest_file, folder.tracks, folder.people_csv, folder.video, folder.report):
         path.unlink(missing_ok=True)
 
 
@@ -272,7 +275,7 @@ def stored_config(folder: RunFolder) -> Config:
 
 def later_config(folder: RunFolder, config: Config) -> Config:
     """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
-    later = {name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "runtime")}
+    later = {name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")}
     return stored_config(folder).model_copy(update=later)
 
 
@@ -307,11 +310,17 @@ def _finish(
     }
     folder.write_manifest(manifest)
     if not render:
-        return
-    if folder.video.is_file() and manifest.get("rendered") == _render_digest(manifest, config):
+        _report(folder, config, progress)
+    elif video_is_current(folder, manifest, config):
         progress.say(f"{folder.video}: is up to date")
+        _report(folder, config, progress)
     else:
         render_run(folder, config, progress)
+
+
+def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
+    """Whether annotated.mp4 is there and was made from the tables as they are."""
+    return folder.video.is_file() and manifest.get("rendered") == _render_digest(manifest, config)
 
 
 def _render_digest(manifest: dict[str, Any], config: Config) -> str:
@@ -337,6 +346,25 @@ def render_run(folder: RunFolder | str | Path, config: Config | None = None, pro
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
+    folder.write_manifest(manifest)
+    _report(folder, config, progress)
+
+
+def _report(folder: RunFolder, config: Config, progress: Progress) -> None:
+    """Write report.html, if it is wanted; whatever goes wrong there is said, and the run is as good as before."""
+    if not config.report.enabled:
+        return
+    from pipeline.report import write_report
+
+    stages: dict[str, float] = {}
+    try:
+        with _timed(stages, "report"):
+            write_report(folder, config.report.max_mb)
+    except Exception as error:
+        progress.say(f"{folder.report}: not written ({error}); poseline report {folder.path} writes it")
+        return
+    manifest = folder.manifest()
+    manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     folder.write_manifest(manifest)
 
 

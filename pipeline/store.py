@@ -105,6 +105,7 @@ class RunFolder:
         self.people = self.path / "people"
         self.people_csv = self.path / "people.csv"
         self.video = self.path / "annotated.mp4"
+        self.report = self.path / "report.html"
 
     @classmethod
     def existing(cls, path: Path | str) -> RunFolder:

@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from pipeline.cli import evaluation, later, networks, output, run
+from pipeline.cli import evaluation, later, networks, output, report, run
 from pipeline.errors import PoselineError
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
@@ -35,6 +35,7 @@ app.command("run")(run.run_command)
 app.command("track")(later.track_command)
 app.command("people", cls=later.Pairs)(later.people_command)
 app.command("render")(output.render_command)
+app.command("report")(report.report_command)
 app.command("export")(output.export_command)
 app.command("doctor")(networks.doctor_command)
 models.callback(invoke_without_command=True)(networks.models_command)

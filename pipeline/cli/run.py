@@ -61,6 +61,7 @@ def run_command(
     start: Annotated[str | None, typer.Option("--start", help="Seconds, or m:s, after the first frame.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
     render: Annotated[bool, typer.Option("--render/--no-render", help="Make annotated.mp4.")] = True,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -95,6 +96,7 @@ def run_command(
             start_s=parse_seconds("--start", start),
             end_s=parse_seconds("--end", end),
             render=render,
+            report=report,
             force=force,
             progress=progress,
         )
@@ -109,6 +111,6 @@ def print_run(folder: Any) -> None:
     manifest = folder.manifest()
     low, high = manifest["frames_observed"]
     print(f"{folder.path}: {manifest.get('people', 0)} people in {high - low} frames")
-    for path in (folder.people_csv, folder.people, folder.tracks, folder.video):
+    for path in (folder.people_csv, folder.people, folder.tracks, folder.video, folder.report):
         if path.exists():
             print(f"  {path}")

@@ -1,0 +1,30 @@
+"""poseline report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import DebugOption, QuietOption
+
+
+def report_command(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    max_mb: Annotated[
+        float | None,
+        typer.Option("--max-mb", min=4, help="About its largest size; curves of long runs are thinned. Default: 24."),
+    ] = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write report.html, one page that shows the whole run beside its video; it needs no network."""
+    from pipeline.report import write_report
+    from pipeline.run import stored_config
+    from pipeline.store import RunFolder
+
+    folder = RunFolder.existing(run_folder)
+    path = write_report(folder, max_mb if max_mb is not None else stored_config(folder).report.max_mb)
+    if not quiet:
+        print(path)

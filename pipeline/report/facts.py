@@ -1,0 +1,124 @@
+"""What the page says in words and figures: people.csv, warnings, suspicious moments, settings, files, the video."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline.store import RunFolder
+from pipeline.tables import person_name
+
+_MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")
+_TABLES = {
+    "people.csv": "one row per person",
+    "quality.csv": "one row per person and joint",
+    "gait.csv": "one row per foot contact",
+    "heatmap.csv": "seconds in each cell",
+    "heatmap.png": "the heat map as a picture",
+    "tracks.parquet": "everybody in one table",
+    "run.json": "video, settings, networks, versions, warnings",
+}
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a small table; none where there is no such file."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def figure(text: str) -> float | str | None:
+    """A cell of a CSV file: a number where it is one, None where it is empty."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text or None
+    return (int(value) if value.is_integer() and abs(value) < 1e15 else value) if np.isfinite(value) else None
+
+
+def moments(text: str) -> list[list[Any]]:
+    """``6.00 s: why; 9.10 s: why`` of people.csv as [seconds or None, why]."""
+    found: list[list[Any]] = []
+    for part in filter(None, (p.strip() for p in text.split("; "))):
+        match = _MOMENT.fullmatch(part)
+        if match:
+            found.append([float(match[1]), match[2]])
+        elif found:  # a reason with a semicolon in it
+            found[-1][1] += f"; {part}"
+        else:
+            found.append([None, part])
+    return found
+
+
+def url(path: Path, start: Path) -> str:
+    """A file as seen from a page in the folder ``start``: relative where that can be, every odd character quoted."""
+    try:
+        relative = os.path.relpath(path.resolve(), start.resolve())
+    except ValueError:  # another drive
+        return path.resolve().as_uri()
+    return quote(Path(relative).as_posix())
+
+
+def video_facts(folder: RunFolder, manifest: dict[str, Any], time_s: np.ndarray) -> dict[str, Any]:
+    """Which video the page plays, and the table's time at its time 0.
+
+    ``annotated.mp4`` starts at the first frame drawn. Of the source, players take the container's first time as 0.
+    """
+    facts = manifest["video"]
+    source = Path(facts["path"])
+    low = int((manifest.get("rendered_frames") or manifest["frames_observed"])[0])
+    shown: dict[str, Any] = {"name": source.name, "src": None, "kind": "none", "at_zero_s": float(time_s[low])}
+    if folder.video.is_file():
+        shown |= {"src": quote(folder.video.name), "kind": "annotated"}
+        shown["at_zero_s"] += _container_start_s(folder.video) or 0.0
+    elif source.is_file() and facts["kind"] == "file":
+        shown |= {"src": url(source, folder.path), "kind": "source"}
+        start_s = _container_start_s(source)
+        shown["at_zero_s"] = float(time_s[0]) if start_s is None else start_s
+    keys = ("width_px", "height_px", "fps", "codec", "frames", "has_audio", "start_s", "end_s")
+    return shown | {key: facts[key] for key in keys}
+
+
+def _container_start_s(path: Path) -> float | None:
+    with contextlib.suppress(av.FFmpegError, OSError), av.open(str(path)) as container:
+        if container.start_time is not None:
+            return container.start_time / av.time_base
+    return None
+
+
+def heat_facts(folder: RunFolder) -> dict[str, Any]:
+    """The cells of heatmap.parquet by their unit: side, centres and seconds; empty where there is none."""
+    path = folder.path / "heatmap.parquet"
+    if not path.is_file():
+        return {}
+    table = pq.read_table(path)
+    unit = table.column_names[0].rsplit("_", 1)[-1]
+    side = float((table.schema.metadata or {}).get(f"cell_{unit}".encode(), b"0") or 0)
+    cells = [table[i].to_numpy().round(3).tolist() for i in range(3)]
+    return {unit: {"side": side, "x": cells[0], "y": cells[1], "s": cells[2]}}
+
+
+def files_of(folder: RunFolder) -> list[list[str]]:
+    """The run's tables that are there: [URL, name, what it is]."""
+    return [[quote(name), name, about] for name, about in _TABLES.items() if (folder.path / name).is_file()]
+
+
+def person_files(folder: RunFolder, person_id: int) -> list[list[str]]:
+    """The files of one person that are there: [URL, what it is called]."""
+    stem = f"people/{person_name(person_id)}"
+    return [[quote(f"{stem}.{kind}"), kind] for kind in ("csv", "parquet") if (folder.path / f"{stem}.{kind}").is_file()]
+
+
+def run_warnings(manifest: dict[str, Any]) -> list[str]:
+    """What is said of the run as a whole; people's own warnings stand with them."""
+    return [w for w in manifest.get("warnings", []) if not re.match(r"person \d+: ", w)]

@@ -1,0 +1,43 @@
+// Puts the parts together; <html data-ready> says that all of the first view is drawn.
+
+function report(error) {
+  console.error(error);
+  document.documentElement.dataset.failed = String(error);
+}
+
+function writeHead() {
+  const v = facts.video, [top, bottom = 1] = v.fps.split("/").map(Number), rate = top / bottom;
+  $("title").textContent = v.name;
+  $("summary").textContent = [`${people.size} ${people.size === 1 ? "person" : "people"}`, clockText(lastTime() - firstTime(), 1),
+    `${v.width_px} × ${v.height_px}`, `${+rate.toFixed(2)} frames/s`, v.codec].join(" · ");
+}
+
+function startTheme() {
+  const root = document.documentElement;
+  const stored = () => { try { return localStorage.getItem("poseline-theme"); } catch { return null; } };
+  if (stored()) root.dataset.theme = stored();
+  $("theme").addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("poseline-theme", root.dataset.theme); } catch { /* a page from disk may not keep it */ }
+    emit("theme");
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => emit("theme"));
+}
+
+async function start() {
+  await startClock();
+  startTheme();
+  writeHead();
+  startPlayer();
+  startKeys();
+  startTimeline();
+  startDetails();
+  const [paths] = await Promise.all([startMap(), startPicker()]);
+  await startSpace(paths);
+  await startCurves();
+  window.addEventListener("resize", lazily(() => emit("size")));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  document.documentElement.dataset.ready = Math.round(performance.now());
+}
+
+start().catch(report);
