@@ -275,7 +275,9 @@ def stored_config(folder: RunFolder) -> Config:
 
 def later_config(folder: RunFolder, config: Config) -> Config:
     """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
-    later = {name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")}
+    later = {
+        name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
+    }
     return stored_config(folder).model_copy(update=later)
 
 

@@ -18,6 +18,7 @@ import bench_detect
 import bench_models
 import bench_motion
 import bench_overhead
+import bench_report
 import bench_track
 
 from pipeline.config import load_config
@@ -89,6 +90,21 @@ def motion(
 ) -> None:
     """Time and memory of repair, smoothing and kinematics of long tracks of many people."""
     bench_motion.measure(people, minutes, fps, processes, load_config("default", sets or []))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder; with --people one that is made, and replaced.")],
+    people: Annotated[int, typer.Option(help="Make a run of so many people who come and go.")] = 0,
+    minutes: Annotated[float, typer.Option(help="Its length.")] = 60.0,
+    fps: Annotated[int, typer.Option(help="Its frame rate.")] = 30,
+    stay: Annotated[float, typer.Option(help="Seconds that each of its people stays.")] = 360.0,
+    loads: Annotated[int, typer.Option(min=1, help="Times that the page is opened.")] = 5,
+) -> None:
+    """Size of a report, time and memory to make it, and time until headless Chromium has drawn its first view."""
+    if people:
+        bench_report.synthesise(run, people, minutes, fps, stay)
+    bench_report.measure(run, loads)
 
 
 @app.command()

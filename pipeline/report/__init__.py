@@ -71,7 +71,7 @@ def _facts(
             heat[unit].add(place, time_s[table.frame()])
         paths.append(shortened(table, path, len(rows)))
         people.append(_person(folder, row, time_s) | person_blocks(table, groups, joints, world, thinning, page.put))
-    zones = (manifest["config"].get("metres", {}).get("ground") or {}).get("zones") or {}
+    zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
     return {
         "video": say.video_facts(folder, manifest, time_s),
         "stale": _stale(manifest, folder),
@@ -165,4 +165,6 @@ def _stale(manifest: dict[str, Any], folder: RunFolder) -> bool:
     """Whether annotated.mp4 was drawn from other tables than those that are there now."""
     from pipeline.run import stored_config, video_is_current
 
-    return folder.video.is_file() and not video_is_current(folder, manifest, stored_config(folder))
+    if not folder.video.is_file() or "config" not in manifest:
+        return False
+    return not video_is_current(folder, manifest, stored_config(folder))

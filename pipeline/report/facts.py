@@ -116,7 +116,9 @@ def files_of(folder: RunFolder) -> list[list[str]]:
 def person_files(folder: RunFolder, person_id: int) -> list[list[str]]:
     """The files of one person that are there: [URL, what it is called]."""
     stem = f"people/{person_name(person_id)}"
-    return [[quote(f"{stem}.{kind}"), kind] for kind in ("csv", "parquet") if (folder.path / f"{stem}.{kind}").is_file()]
+    return [
+        [quote(f"{stem}.{kind}"), kind] for kind in ("csv", "parquet") if (folder.path / f"{stem}.{kind}").is_file()
+    ]
 
 
 def run_warnings(manifest: dict[str, Any]) -> list[str]:

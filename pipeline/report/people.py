@@ -23,7 +23,10 @@ _PATH_POINTS = 60_000  # of all people's ways together, each at most _PATH_MOST
 _PATH_MOST = 600
 _MOST_CELLS = 80
 _SPACE_UNIT = "m"
-_FLOOR, _WORLD_HIPS = ("ground_x_m", "ground_y_m"), tuple(f"{s}_hip_world_{a}_m" for a in "xy" for s in ("left", "right"))
+_FLOOR, _WORLD_HIPS = (
+    ("ground_x_m", "ground_y_m"),
+    tuple(f"{s}_hip_world_{a}_m" for a in "xy" for s in ("left", "right")),
+)
 
 
 class Thinning(NamedTuple):
@@ -65,7 +68,7 @@ class Table:
 def plan(tables: Sequence[Table], groups: dict[str, list[Column]], joints: int, room: float) -> Thinning:
     """What to thin so that the page's data take about ``room`` bytes: what matters least is thinned most."""
     rows = sum(t.rows for t in tables)
-    need = {tier: 0.0 for tier in (1, 2, 3)}
+    need = dict.fromkeys((1, 2, 3), 0.0)
     for key, columns in groups.items():
         need[GROUPS[key][1]] += rows * len(columns) * _BYTES_PER_VALUE
     shares = ((1, 0.4, need[1]), (0, 0.25, rows * joints * _BYTES_PER_JOINT), (2, 0.2, need[2]), (3, 0.15, need[3]))

@@ -119,10 +119,11 @@ async function drawCurves() {
   moveCurveHead();
 }
 
-// plotly.js is a megabyte: unpacked once the rest of the page stands.
+// plotly.js is large: unpacked beside the first work, and run once the rest of the page stands.
+const unpackedLibrary = () => once("library", () => inflate(facts.plotly));
 const library = () => once("plotly", async () => {
   const script = el("script");
-  script.textContent = new TextDecoder().decode(await inflate(facts.plotly));
+  script.textContent = new TextDecoder().decode(await unpackedLibrary());
   document.head.append(script);
 });
 
@@ -198,7 +199,7 @@ function startScrub() {
   pad.addEventListener("pointercancel", end);
   pad.addEventListener("dblclick", showAll);
   pad.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY) && document.activeElement !== pad) return; // the page scrolls
+    if (!event.ctrlKey && !event.metaKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return; // the page scrolls
     event.preventDefault();
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) show(view.from + (event.deltaX / 800) * (view.to - view.from), view.to + (event.deltaX / 800) * (view.to - view.from));
     else zoom(Math.exp(event.deltaY / 400), timeOf(event));

@@ -2,7 +2,7 @@
 
 const UNITS = [["_steps_per_min", "/min"], ["_px_per_m", "px/m"], ["_time_s", "s"], ["_px_s", "px/s"], ["_m_s", "m/s"], ["_px", "px"], ["_m", "m"], ["_s", "s"], ["_percent", "%"], ["_share", "share"], ["_ratio", ""]];
 
-const NAMES = { px_per_m: ["Scale", "px/m"], px_per_m_from: ["Scale from", ""], height_3d_m: ["Height in space", "m"], lift_std_m: ["Error in space, as stated", "m"], reprojection_px: ["Distance of space and picture", "px"], size_change_ratio: ["Change of size", "times"] };
+const NAMES = { px_per_m: ["Scale", "px/m"], px_per_m_from: ["Scale from", ""], height_3d_m: ["Height in space", "m"], lift_std_m: ["Error in space, as stated", "m"], reprojection_px: ["Space against picture", "px"], size_change_ratio: ["Change of size", "times"] };
 
 function named(key) {
   if (NAMES[key]) return NAMES[key];
@@ -63,7 +63,7 @@ const toml = (value) => (value !== null && typeof value === "object" ? JSON.stri
 
 function madePanel() {
   const { config, networks, lifter, versions, stages_s: stages } = facts.made;
-  const settings = Object.entries(config).map(([section, keys]) => `[${section}]\n` + Object.entries(keys).filter(([, v]) => v !== null).map(([k, v]) => `${k} = ${toml(v)}`).join("\n")).join("\n\n");
+  const settings = Object.entries(config || {}).map(([section, keys]) => `[${section}]\n` + Object.entries(keys).filter(([, v]) => v !== null).map(([k, v]) => `${k} = ${toml(v)}`).join("\n")).join("\n\n");
   const nets = Object.entries({ ...networks, ...(lifter && lifter.networks) });
   const part = panel("made", "How it was made",
     el("div", { className: "columns" }, ...[["Networks", nets], ["Versions", Object.entries(versions || {})],

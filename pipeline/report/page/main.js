@@ -25,6 +25,7 @@ function startTheme() {
 }
 
 async function start() {
+  unpackedLibrary().catch(report);
   await startClock();
   startTheme();
   writeHead();

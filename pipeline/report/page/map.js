@@ -25,7 +25,7 @@ function extent() {
   x.sort((a, b) => a - b);
   y.sort((a, b) => a - b);
   const part = (v, share) => v[Math.round(share * (v.length - 1))];
-  const box = [part(x, 0.01), part(y, 0.01), part(x, 0.99), part(y, 0.99)];
+  const box = [part(x, 0.015), part(y, 0.015), part(x, 0.985), part(y, 0.985)];
   for (const zone of Object.values(facts.zones)) for (const [a, b] of zone) { box[0] = Math.min(box[0], a); box[1] = Math.min(box[1], b); box[2] = Math.max(box[2], a); box[3] = Math.max(box[3], b); }
   const room = Math.max(0.6, 0.06 * Math.max(box[2] - box[0], box[3] - box[1]));
   return [box[0] - room, box[1] - room, box[2] + room, box[3] + room];
@@ -151,8 +151,8 @@ function setMode(mode) {
   map.mode = mode;
   map.extent = null;
   for (const button of $("map-modes").children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
-  const what = mode === "m" ? "metres on the floor" : "px of the picture", heat = facts.heat[mode];
-  $("map-legend").textContent = `In ${what}. ` + (heat ? `The darker, the longer somebody stood there, at most ${number(heat.s.reduce((a, b) => Math.max(a, b), 0), "s")}. ` : "") + "Click a way to go there.";
+  const heat = facts.heat[mode], most = heat ? heat.s.reduce((a, b) => Math.max(a, b), 0) : 0;
+  $("map-legend").textContent = [mode === "m" ? "metres" : "px", heat ? `colour: time spent, up to ${number(most, "s")}` : "", "click to go there"].filter(Boolean).join(" · ");
   drawMap();
 }
 

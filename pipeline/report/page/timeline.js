@@ -52,9 +52,9 @@ function arrange() {
     (!text || p.label.toLowerCase().includes(text) || String(p.id) === text) &&
     (!$("people-doubt").checked || p.suspicious.length) && (!$("people-here").checked || presence(p, now.frame)));
   shown.sort((a, b) => ORDERS[$("people-sort").value](a, b) || a.id - b.id);
-  const before = [...$("people").children].map((row) => row.dataset.id).join();
+  const before = [...$("people").children].map((row) => row.dataset.id ?? "nobody").join();
   $("people-count").textContent = shown.length === people.size ? `${people.size} ${people.size === 1 ? "person" : "people"}` : `${shown.length} of ${people.size} people`;
-  if (before !== shown.map((p) => String(p.id)).join()) {
+  if (before !== (shown.map((p) => String(p.id)).join() || "nobody")) {
     $("people").replaceChildren(...shown.map((p) => ROWS.get(p.id).row));
     if (!shown.length) $("people").append(el("li", { className: "nobody" }, people.size ? "Nobody fits." : "Nobody was found in this video."));
   }
