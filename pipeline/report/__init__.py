@@ -12,7 +12,7 @@ from pipeline.draw import person_colour
 from pipeline.errors import PoselineError
 from pipeline.people import skeleton_of_run
 from pipeline.report import facts as say
-from pipeline.report.columns import Column, by_group
+from pipeline.report.columns import GROUPS, Column, by_group
 from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
 from pipeline.report.people import Seconds, Table, path_of, person_blocks, plan, shortened
@@ -42,8 +42,6 @@ def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
         temporary = stack.enter_context(atomic(target))
         sink = stack.enter_context(open(temporary, "w", encoding="utf-8", newline="\n"))
         tables = [Table(folder.people / f"{person_name(int(row['person_id']))}.parquet") for row in rows]
-        for table in tables:
-            stack.callback(table.close)
         page = Page(sink, f"{Path(manifest['video']['path']).name} · poseline")
         page.finish(_facts(folder, manifest, time_s, rows, tables, page, max_mb))
     return target
@@ -66,11 +64,13 @@ def _facts(
     people, paths, heat = [], [], {"m": Seconds(0.1), "px": Seconds(4.0)}
     feet = [n for n in skeleton_of_run(folder).names if n.endswith("_ankle")]
     for row, table in zip(rows, tables, strict=True):
-        path = path_of(table, feet)
-        for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
-            heat[unit].add(place, time_s[table.frame()])
-        paths.append(shortened(table, path, len(rows)))
-        people.append(_person(folder, row, time_s) | person_blocks(table, groups, joints, world, thinning, page.put))
+        with table:
+            path = path_of(table, feet)
+            for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
+                heat[unit].add(place, time_s[table.frame()])
+            paths.append(shortened(table, path, len(rows)))
+            blocks = person_blocks(table, groups, joints, world, thinning, page.put)
+        people.append(_person(folder, row) | blocks)
     zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
     return {
         "video": say.video_facts(folder, manifest, time_s),
@@ -95,13 +95,11 @@ def _facts(
 
 
 def _group(key: str, columns: list[Column]) -> dict[str, Any]:
-    from pipeline.report.columns import GROUPS
-
     label, tier = GROUPS[key]
     return {"key": key, "label": label, "tier": tier, "columns": [[c.name, c.label, c.unit, c.side] for c in columns]}
 
 
-def _person(folder: RunFolder, row: dict[str, str], time_s: np.ndarray) -> dict[str, Any]:
+def _person(folder: RunFolder, row: dict[str, str]) -> dict[str, Any]:
     person_id = int(row["person_id"])
     long = {"person_id", "name", "suspicious", "warnings"}
     return {

@@ -20,7 +20,7 @@ _FINEST = {
 
 def packed_ints(values: np.ndarray) -> str:
     """Integers (N,), each within 2³¹ of the one before, as text."""
-    steps = np.diff(np.asarray(values, np.int64), prepend=0)
+    steps: np.ndarray = np.diff(np.asarray(values, np.int64), prepend=0)
     zigzag = ((steps << 1) ^ (steps >> 63)).astype("<u4")
     return _text(zigzag.view(np.uint8).reshape(-1, 4).T.tobytes())
 

@@ -22,6 +22,7 @@ _BYTES_PER_JOINT = 4.5  # of a joint's place in one frame
 _PATH_POINTS = 60_000  # of all people's ways together, each at most _PATH_MOST
 _PATH_MOST = 600
 _MOST_CELLS = 80
+_AT_ONCE = 20_000  # rows of a table, some 30 MB
 _SPACE_UNIT = "m"
 _FLOOR, _WORLD_HIPS = (
     ("ground_x_m", "ground_y_m"),
@@ -37,27 +38,48 @@ class Thinning(NamedTuple):
 
 
 class Table:
-    """One person's table, read a few columns at a time."""
+    """One person's table, read inside a ``with``, at once or, if long, a few columns at a time.
+
+    A hundred of them hold no file open.
+    """
 
     def __init__(self, path: Path):
-        try:
-            self._file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowException) as error:
-            raise PoselineError(f"{path}: cannot be read ({error}); run poseline track on the run again") from error
         self.path = path
-        self.names: list[str] = list(self._file.schema_arrow.names)
-        self.rows: int = self._file.metadata.num_rows
+        self._whole: pa.Table | None = None
+        with self:
+            self.names: list[str] = list(self._file.schema_arrow.names)
+            self.rows: int = self._file.metadata.num_rows
 
-    def close(self) -> None:
+    def __enter__(self) -> Table:
+        try:
+            self._file = pq.ParquetFile(self.path, pre_buffer=False)
+        except (OSError, pa.ArrowException) as error:
+            remedy = "run poseline track on the run again"
+            raise PoselineError(f"{self.path}: cannot be read ({error}); {remedy}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._whole = None
+        del self._file  # its footer, of hundreds of columns, takes megabytes
 
     def frame(self) -> np.ndarray:
         """(L,) i64."""
-        return self._file.read(columns=["frame"])["frame"].to_numpy()
+        return self._read(["frame"])["frame"].to_numpy()
+
+    def _read(self, names: list[str]) -> pa.Table:
+        try:
+            if self.rows > _AT_ONCE:
+                return self._file.read(columns=names)
+            if self._whole is None:
+                self._whole = self._file.read(columns=[n for n in self.names if not n.endswith("_state")])
+            return self._whole.select(names)
+        except (OSError, pa.ArrowException) as error:
+            raise PoselineError(f"{self.path}: damaged ({error}); run poseline track on the run again") from error
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         """(L, C) f32; NaN where a value, or the whole column, is missing."""
-        table = self._file.read(columns=[n for n in names if n in self.names])
+        table = self._read([n for n in names if n in self.names])
         values = np.full((self.rows, len(names)), np.nan, np.float32)
         for i, name in enumerate(names):
             if name in table.column_names:

@@ -111,8 +111,6 @@ def test_what_matters_least_is_thinned_first(folder: RunFolder) -> None:
     assert tight.tiers[3] > max(tight.tiers[1], tight.tiers[2]) >= 1
     tighter = plan(tables, groups, 17, 1e3)
     assert all(tighter.tiers[t] >= tight.tiers[t] for t in (1, 2, 3))
-    for table in tables:
-        table.close()
 
 
 def test_a_page_that_would_be_too_large_is_thinned_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
