@@ -53,6 +53,7 @@ async function startClock() {
   times = (await ints(...facts.times)).map((us) => us / 1e6 + facts.video.start_s);
   Object.assign(view, { from: firstTime(), to: lastTime() > firstTime() ? lastTime() : firstTime() + 1 });
   const long = [...people.values()].sort((a, b) => (b.figures.frames_measured || 0) - (a.figures.frames_measured || 0));
-  const longest = long.find((p) => presence(p, low)) || long[0];
-  if (longest) chosen.add(longest.id);
+  const first = [...people.values()].sort((a, b) => a.spans[0] - b.spans[0])[0];
+  const shown = long.find((p) => presence(p, low)) || first;
+  if (shown) chosen.add(shown.id);
 }

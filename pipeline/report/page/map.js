@@ -101,7 +101,7 @@ function drawZones(g) {
 function drawPath(g, path, strong) {
   const [x, y] = places(path), gap = 3 * ((path.frame[1] ?? 1) - (path.frame[0] ?? 0)) + 2;
   g.strokeStyle = strong ? colour("head") : colour("middle");
-  g.globalAlpha = strong ? 1 : 0.35;
+  g.globalAlpha = strong ? 1 : Math.max(0.08, Math.min(0.35, 7 / map.paths.length)); // many ways must not hide the places below
   g.lineWidth = strong ? 2 : 1;
   g.beginPath();
   let open = false;
