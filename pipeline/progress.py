@@ -13,6 +13,9 @@ class Progress:
     def start(self, stage: str, total: int, done: int) -> None:
         """A stage begins."""
 
+    def more(self, stage: str, total: int, done: int) -> None:
+        """The stage that has begun grows by so many frames, of which ``done`` are there already."""
+
     def advance(self, frames: int) -> None:
         """So many more frames are done."""
 
@@ -49,6 +52,9 @@ class Lines(Progress):
     def _begin(self, stage: str, total: int, done: int) -> None:
         self._stage, self._total, self._done, self._first, self._people = stage, total, done, done, float("nan")
         self._began = self._told = time.monotonic()
+
+    def more(self, stage: str, total: int, done: int) -> None:
+        self._total, self._done, self._first = self._total + total, self._done + done, self._first + done
 
     def advance(self, frames: int) -> None:
         self._done += frames
@@ -93,6 +99,10 @@ class Bar(Lines):
     def start(self, stage: str, total: int, done: int) -> None:
         self._begin(stage, total, done)
         self._task = self._rich.add_task(stage, total=total, completed=done, status="")
+
+    def more(self, stage: str, total: int, done: int) -> None:
+        super().more(stage, total, done)
+        self._rich.update(self._task, total=self._total, completed=self._done)
 
     def advance(self, frames: int) -> None:
         self._done += frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -10,15 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline.camera import Camera
 from pipeline.config import Config, load_config
+from pipeline.engines import Job, Options, start_engine
 from pipeline.errors import PoselineError
-from pipeline.models.registry import Facts, Models, build_lifter, build_models, lifter_facts, run_facts
-from pipeline.observe import Chunk, frame_range, plan_chunks, process_chunk
+from pipeline.models.registry import Facts, build_lifter, lifter_facts, run_facts
+from pipeline.observe import frame_range, plan_chunks
 from pipeline.people import build_people, skeleton_of_run
 from pipeline.progress import Progress, Silent
 from pipeline.store import (
@@ -31,10 +31,8 @@ from pipeline.store import (
     stored_video,
     video_facts,
     write_index,
-    write_part,
 )
-from pipeline.types import Frames, VideoInfo
-from pipeline.video.decode import open_reader, prefetch
+from pipeline.types import VideoInfo
 from pipeline.video.index import find_inputs, index_video, spool
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
@@ -53,12 +51,13 @@ def run(
     report: bool = True,
     force: bool = False,
     progress: Progress | None = None,
+    engine: Options = Options(),  # noqa: B008
 ) -> list[RunFolder]:
     """Run the pipeline on videos, folders of videos or folders of images; returns one run folder per video.
 
     A run that was stopped goes on where it stopped. ``force`` starts over. ``start_s`` and ``end_s`` are seconds after
     the first frame. A video that fails does not stop the others; all failures are raised together at the end as one
-    PoselineError.
+    PoselineError. ``engine`` says where the work is done: `pipeline.engines`.
     """
     progress = progress or Silent()
     config = config if isinstance(config, Config) else load_config(config)
@@ -70,59 +69,57 @@ def run(
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
     if not report:
         config = config.model_copy(update={"report": config.report.model_copy(update={"enabled": False})})
-    folders, failures, networks = [], [], _Networks(config)
-    for video in videos:
-        try:
-            folders.append(
-                _run_one(video, Path(out), config, facts, networks, rate, (start_s, end_s), render, force, progress)
-            )
-        except PoselineError as error:
-            failures.append(str(error))
-            if len(videos) > 1:
-                progress.say(f"failed: {error}")
+    folders: dict[Path, RunFolder] = {}
+    failures: list[str] = []
+
+    def failed(error: PoselineError) -> None:
+        failures.append(str(error))
+        if len(videos) > 1:
+            progress.say(f"failed: {error}")
+
+    def jobs() -> Iterator[Job]:
+        for video in videos:
+            try:
+                yield _job(video, Path(out), config, facts, rate, (start_s, end_s), force, progress)
+            except PoselineError as error:
+                failed(error)
+
+    with closing(start_engine(engine, config)) as workers:
+        for job, error in workers.map(jobs(), config, render and config.render.enabled, progress):
+            if error:
+                failed(error)
+            else:
+                folders[job.folder.path] = job.folder
     if failures:
         rest = f" ({len(failures)} of {len(videos)} inputs failed)" if len(videos) > 1 else ""
         raise PoselineError(failures[0] + rest)
-    return folders
+    return list(folders.values())
 
 
-class _Networks:
-    """Loads the networks when the first chunk needs them, once for all videos."""
-
-    def __init__(self, config: Config):
-        self._config = config
-        self._models: Models | None = None
-
-    def get(self) -> Models:
-        if self._models is None:
-            self._models = build_models(self._config)
-        return self._models
-
-
-def _run_one(
+def _job(
     video: Path,
     out: Path,
     config: Config,
     facts: Facts,
-    networks: _Networks,
     fps: Fraction | None,
     span_s: tuple[float | None, float | None],
-    render: bool,
     force: bool,
     progress: Progress,
-) -> RunFolder:
+) -> Job:
+    """Index a video and prepare its run folder."""
     stages: dict[str, float] = {}
     with _timed(stages, "index"):
         info = index_video(spool(video, out / "stdin" if str(video) == "-" else out / video.stem), fps)
         frames = frame_range(info, *span_s)
         folder = choose_folder(out, video, info)
+    info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
     if force and folder.path.exists():
         _start_over(folder)
-    with _timed(stages, "observe"):
-        observe_digest = prepare(folder, info, config, facts, frames, progress)
-        observe(folder, info, config, frames, networks, observe_digest, progress)
-    _finish(folder, config, info, render and config.render.enabled, stages, progress)
-    return folder
+    digest = prepare(folder, info, config, facts, frames, progress)
+    chunks = plan_chunks(frames, config.observe.chunk_frames)
+    missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
+    _remove_other_parts(folder, {folder.part(c.number) for c in chunks})
+    return Job(folder, info, frames, digest, missing, stages)
 
 
 def choose_folder(out: Path, video: Path, info: VideoInfo) -> RunFolder:
@@ -194,60 +191,6 @@ def prepare(
     return digest
 
 
-def observe(
-    folder: RunFolder,
-    info: VideoInfo,
-    config: Config,
-    frames: tuple[int, int],
-    networks: _Networks,
-    digest: str,
-    progress: Progress,
-) -> None:
-    """Fill in the observation parts that are not there yet."""
-    chunks = plan_chunks(frames, config.observe.chunk_frames)
-    missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
-    _remove_other_parts(folder, {folder.part(c.number) for c in chunks})
-    total = frames[1] - frames[0]
-    done = total - sum(c.stop - c.start for c in missing)
-    progress.start("observe", total, done)
-    if not missing:
-        return
-    models = networks.get()
-    with (
-        open_reader(info, config.runtime.decoder) as reader,
-        closing(prefetch(_read(reader, missing, config), config.runtime.queue_batches)) as stream,
-    ):
-        for chunk, items in groupby(stream, key=lambda item: item[0]):
-            warnings: list[str] = []
-            camera = Camera()
-            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera)
-            write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings, camera.stored())
-            progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
-            for line in warnings:
-                progress.say(line)
-
-
-def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:
-    """The frames of each chunk, and after them what the decoder had to say: runs in the decoding thread."""
-    for chunk in chunks:
-        said = len(reader.warnings)
-        for frames in reader.read(chunk.start, chunk.stop, config.runtime.batch_frames):
-            yield chunk, frames
-        yield chunk, reader.warnings[said:]
-
-
-def _frames_of(
-    items: Iterator[tuple[Chunk, Frames | list[str]]], warnings: list[str], progress: Progress
-) -> Iterator[Frames]:
-    """The frames among the items; the decoder's words go to ``warnings``."""
-    for _, item in items:
-        if isinstance(item, Frames):
-            yield item
-            progress.advance(len(item))
-        else:
-            warnings += item
-
-
 def _remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
     for path in folder.parts():
         if path not in wanted:
@@ -261,7 +204,7 @@ def track(folder: RunFolder | str | Path, config: Config | None = None, progress
     """Track and smooth again from the stored observations, with other settings if given; nothing is rendered."""
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
     config = later_config(folder, config) if config else stored_config(folder)
-    _finish(folder, config, stored_video(folder), False, {}, progress or Silent())
+    finish(folder, config, stored_video(folder), False, {}, progress or Silent())
     return folder
 
 
@@ -281,7 +224,7 @@ def later_config(folder: RunFolder, config: Config) -> Config:
     return stored_config(folder).model_copy(update=later)
 
 
-def _finish(
+def finish(
     folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: dict[str, float], progress: Progress
 ) -> None:
     """Everything after observe, and the manifest of the finished run."""

@@ -191,13 +191,13 @@ def poseline(folder: Path, clip: Path, detector: str, pose: str) -> dict[str, An
 
     from pipeline.config import load_config
 
-    story = import_module("pipeline.run")
+    story, work = import_module("pipeline.run"), import_module("pipeline.engines.work")
     spent: list[float] = []
     posed: list[int] = []
 
     def build(config: Any) -> Any:
         start = time.perf_counter()
-        models = story_build(config)
+        models = plain_build(config)
         estimate = models.pose.estimate
 
         def counted(images: Any, people: Any) -> Any:
@@ -208,11 +208,11 @@ def poseline(folder: Path, clip: Path, detector: str, pose: str) -> dict[str, An
         spent.append(time.perf_counter() - start)
         return models
 
-    story_build = story.build_models
+    plain_build = work.build_models
     sets = [f"detect.name={detector}", f"pose.name={pose}", f"detect.score={SCORE}", f"detect.nms_iou={NMS_IOU}"]
     config = load_config("default", sets)
     story.run_facts(config)  # the peers have read their configs by now, too
-    with tempfile.TemporaryDirectory() as out, mock.patch.object(story, "build_models", build):
+    with tempfile.TemporaryDirectory() as out, mock.patch.object(work, "build_models", build):
         start = time.perf_counter()
         made = story.run([str(clip)], out, config, render=False)[0]
         wall = time.perf_counter() - start

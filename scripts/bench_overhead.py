@@ -32,10 +32,11 @@ from pipeline.video.index import index_video
 
 # ``pipeline.run`` and ``pipeline.people`` as attributes may be functions of these names.
 RUN, PEOPLE = importlib.import_module("pipeline.run"), importlib.import_module("pipeline.people")
+WORK = importlib.import_module("pipeline.engines.work")
 # Functions whose time is a stage, where pipeline calls them. Nothing in here may call another one of them.
 STAGES = (
     (RUN, "index_video", "index"),
-    (RUN, "write_part", "store"),
+    (WORK, "write_part", "store"),
     (RUN, "write_index", "store"),
     (PEOPLE, "identify", "track"),
 )
@@ -73,7 +74,7 @@ def record(clip: Path, config: Config, end_s: float | None, folder: Path) -> lis
         calls.append(next(i for i, s in enumerate(built.models.sessions) if s is session))
         return plain(session, image)
 
-    with mock.patch.object(Session, "run", run), mock.patch.object(RUN, "build_models", built):
+    with mock.patch.object(Session, "run", run), mock.patch.object(WORK, "build_models", built):
         RUN.run(clip, folder / "recorded", config, render=False, end_s=end_s)
     return calls
 
@@ -151,8 +152,8 @@ def timed_run(clip: Path, config: Config, end_s: float | None, out: Path) -> dic
 
     patches = [mock.patch.object(m, name, watch.timed(stage, getattr(m, name))) for m, name, stage in STAGES]
     patches += [
-        mock.patch.object(RUN, "build_models", build),
-        mock.patch.object(RUN, "prefetch", watch.waiting("decode wait", RUN.prefetch)),
+        mock.patch.object(WORK, "build_models", build),
+        mock.patch.object(WORK, "prefetch", watch.waiting("decode wait", WORK.prefetch)),
     ]
     for patch in patches:
         patch.start()

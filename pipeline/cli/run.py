@@ -62,11 +62,22 @@ def run_command(
     end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
     render: Annotated[bool, typer.Option("--render/--no-render", help="Make annotated.mp4.")] = True,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
+    engine: Annotated[
+        str, typer.Option("--engine", help="local, process (worker processes on this machine) or ray (a cluster).")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option("--workers", help="Of --engine process and ray.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", help="Of a running cluster; else Ray is started on this machine.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option("--gpus-per-worker", min=0, help="Of --engine ray; .5: two share a GPU.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Find people in videos, track them, write one table per person and an annotated video."""
+    from pipeline.engines import Options
     from pipeline.run import run
 
     settings = config_of(
@@ -99,6 +110,7 @@ def run_command(
             report=report,
             force=force,
             progress=progress,
+            engine=Options(engine, workers, ray_address, gpus_per_worker),
         )
     finally:
         progress.close()

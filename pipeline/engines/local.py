@@ -1,0 +1,40 @@
+"""This process: one video after another, decoding in a thread beside the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.config import Config
+from pipeline.engines import Ended, Job, Options
+from pipeline.engines.work import Clock, Networks, observe
+from pipeline.errors import PoselineError
+from pipeline.progress import Progress
+
+
+def start(options: Options, config: Config) -> LocalEngine:
+    return LocalEngine(config)
+
+
+class LocalEngine:
+    """Holds the networks."""
+
+    def __init__(self, config: Config) -> None:
+        self._networks = Networks(config)
+
+    def map(self, jobs: Iterator[Job], config: Config, render: bool, progress: Progress) -> Iterator[Ended]:
+        from pipeline.run import finish
+
+        for job in jobs:
+            try:
+                clock = Clock()
+                progress.start("observe", job.frames[1] - job.frames[0], job.observed)
+                observe(job.folder, job.info, config, job.missing, self._networks, job.digest, progress, job.kept)
+                job.stages["observe"] = clock.seconds()
+                finish(job.folder, config, job.info, render, job.stages, progress)
+            except PoselineError as error:
+                yield Ended(job, error)
+                continue
+            yield Ended(job)
+
+    def close(self) -> None:
+        pass

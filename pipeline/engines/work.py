@@ -1,0 +1,176 @@
+"""What is done with a video: its chunks observed into parts, then all after that. The same in every engine."""
+
+from __future__ import annotations
+
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.camera import Camera
+from pipeline.config import Config
+from pipeline.errors import PoselineError
+from pipeline.models.registry import Models, build_models
+from pipeline.observe import Chunk, process_chunk
+from pipeline.progress import Progress
+from pipeline.store import RunFolder, stored_video, write_part
+from pipeline.types import Frames, VideoInfo
+from pipeline.video.decode import open_reader, prefetch
+
+
+class Networks:
+    """Loads the networks when the first chunk needs them, once for all videos."""
+
+    def __init__(self, config: Config):
+        self._config = config
+        self._models: Models | None = None
+
+    def get(self) -> Models:
+        if self._models is None:
+            self._models = build_models(self._config)
+        return self._models
+
+
+def observe(
+    folder: RunFolder,
+    info: VideoInfo,
+    config: Config,
+    chunks: list[Chunk],
+    networks: Networks,
+    digest: str,
+    progress: Progress,
+    kept: Callable[[Path], None] = lambda path: None,
+) -> None:
+    """Make the parts of these chunks, decoding ahead across their borders."""
+    if not chunks:
+        return
+    models = networks.get()
+    with (
+        open_reader(info, config.runtime.decoder) as reader,
+        closing(prefetch(_read(reader, chunks, config), config.runtime.queue_batches)) as stream,
+    ):
+        for chunk, items in groupby(stream, key=lambda item: item[0]):
+            warnings: list[str] = []
+            camera = Camera()
+            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera)
+            write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings, camera.stored())
+            kept(folder.part(chunk.number))
+            progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
+            for line in warnings:
+                progress.say(line)
+
+
+def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:
+    """The frames of each chunk, and after them what the decoder had to say: runs in the decoding thread."""
+    for chunk in chunks:
+        said = len(reader.warnings)
+        for frames in reader.read(chunk.start, chunk.stop, config.runtime.batch_frames):
+            yield chunk, frames
+        yield chunk, reader.warnings[said:]
+
+
+def _frames_of(
+    items: Iterator[tuple[Chunk, Frames | list[str]]], warnings: list[str], progress: Progress
+) -> Iterator[Frames]:
+    """The frames among the items; the decoder's words go to ``warnings``."""
+    for _, item in items:
+        if isinstance(item, Frames):
+            yield item
+            progress.advance(len(item))
+        else:
+            warnings += item
+
+
+# --- one task, far from the run that asked for it --------------------------------------------------------------------
+
+
+class Task(NamedTuple):
+    """A chunk to observe, or, without one, a video to finish. Paths, not frames: a worker reads the video itself."""
+
+    folder: str  # run folder, absolute
+    digest: str
+    chunk: Chunk | None
+    render: bool
+    stages: dict[str, float]
+
+    @property
+    def about(self) -> str:
+        """What a user is told of it."""
+        if self.chunk is None:
+            return f"{self.folder}: tracking and tables"
+        return f"{self.folder}: frames {self.chunk.start} to {self.chunk.stop - 1}"
+
+
+class Outcome(NamedTuple):
+    """What became of a task."""
+
+    people: float = float("nan")  # clearly seen people a frame
+    lines: tuple[str, ...] = ()  # that the user should read
+    error: str = ""  # one line
+    final: bool = False  # the error would come again: a PoselineError
+    trace: str = ""
+
+
+class _Heard(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.mean = float("nan")
+
+    def people(self, per_frame: float) -> None:
+        self.mean = per_frame
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Worker:
+    """Holds the networks and does one task after another. Nothing is kept between tasks but the networks."""
+
+    def __init__(self, config: Config) -> None:
+        import cv2
+
+        cv2.setNumThreads(config.runtime.threads)
+        self._config, self._networks = config, Networks(config)
+
+    def do(self, task: Task) -> Outcome:
+        """Never raises."""
+        heard = _Heard()
+        try:
+            self._do(task, heard)
+        except PoselineError as error:
+            return Outcome(heard.mean, tuple(heard.lines), str(error), True, traceback.format_exc())
+        except Exception as error:
+            line = f"{type(error).__name__}: {error}".split("\n")[0]
+            return Outcome(heard.mean, tuple(heard.lines), line, False, traceback.format_exc())
+        return Outcome(heard.mean, tuple(heard.lines))
+
+    def _do(self, task: Task, heard: _Heard) -> None:
+        from pipeline.run import finish
+
+        folder = RunFolder(task.folder)
+        if not folder.manifest_file.is_file():
+            raise PoselineError(
+                f"{task.folder}: not there on {socket.gethostname()}; --out and the videos must lie on a file system"
+                " that all machines share, under the same path"
+            )
+        info = stored_video(folder)
+        if task.chunk is None:
+            finish(folder, self._config, info, task.render, dict(task.stages), heard)
+        else:
+            observe(folder, info, self._config, [task.chunk], self._networks, task.digest, heard)
+
+
+class Clock:
+    """Seconds of wall time since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._began, 3)
