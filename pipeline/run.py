@@ -7,12 +7,12 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.config import Config, load_config
 from pipeline.engines import Job, Options, start_engine
@@ -21,6 +21,7 @@ from pipeline.models.registry import Facts, build_lifter, lifter_facts, run_fact
 from pipeline.observe import frame_range, plan_chunks
 from pipeline.people import build_people, skeleton_of_run
 from pipeline.progress import Progress, Silent
+from pipeline.storage import Store, is_remote
 from pipeline.store import (
     FORMAT_VERSION,
     OBSERVED_VERSION,
@@ -52,12 +53,14 @@ def run(
     force: bool = False,
     progress: Progress | None = None,
     engine: Options = Options(),  # noqa: B008
+    work: str | Path | None = None,
 ) -> list[RunFolder]:
     """Run the pipeline on videos, folders of videos or folders of images; returns one run folder per video.
 
     A run that was stopped goes on where it stopped. ``force`` starts over. ``start_s`` and ``end_s`` are seconds after
     the first frame. A video that fails does not stop the others; all failures are raised together at the end as one
     PoselineError. ``engine`` says where the work is done: `pipeline.engines`.
+    ``out`` may be an address such as s3://bucket/prefix; runs are then made in ``work`` (`pipeline.storage`).
     """
     progress = progress or Silent()
     config = config if isinstance(config, Config) else load_config(config)
@@ -69,6 +72,8 @@ def run(
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
     if not report:
         config = config.model_copy(update={"report": config.report.model_copy(update={"enabled": False})})
+    store = Store(str(out), work) if is_remote(out) else None
+    place = _Place(store.work if store else Path(out), store, render and config.render.enabled)
     folders: dict[Path, RunFolder] = {}
     failures: list[str] = []
 
@@ -80,25 +85,35 @@ def run(
     def jobs() -> Iterator[Job]:
         for video in videos:
             try:
-                yield _job(video, Path(out), config, facts, rate, (start_s, end_s), force, progress)
+                yield _job(video, place, config, facts, rate, (start_s, end_s), force, progress)
             except PoselineError as error:
                 failed(error)
 
     with closing(start_engine(engine, config)) as workers:
-        for job, error in workers.map(jobs(), config, render and config.render.enabled, progress):
-            if error:
-                failed(error)
-            else:
-                folders[job.folder.path] = job.folder
+        for job, error in workers.map(jobs(), config, place.render, progress):
+            try:
+                if error:
+                    raise error
+                folders[job.folder.path] = store.upload(job.folder) if store else job.folder
+            except PoselineError as failure:
+                failed(failure)
     if failures:
         rest = f" ({len(failures)} of {len(videos)} inputs failed)" if len(videos) > 1 else ""
         raise PoselineError(failures[0] + rest)
     return list(folders.values())
 
 
+class _Place(NamedTuple):
+    """Where run folders are made, where they go from there, and whether with videos."""
+
+    out: Path
+    store: Store | None
+    render: bool
+
+
 def _job(
     video: Path,
-    out: Path,
+    place: _Place,
     config: Config,
     facts: Facts,
     fps: Fraction | None,
@@ -108,10 +123,13 @@ def _job(
 ) -> Job:
     """Index a video and prepare its run folder."""
     stages: dict[str, float] = {}
+    out, store = place.out, place.store
     with _timed(stages, "index"):
         info = index_video(spool(video, out / "stdin" if str(video) == "-" else out / video.stem), fps)
         frames = frame_range(info, *span_s)
-        folder = choose_folder(out, video, info)
+        folder = choose_folder(out, video, info, store.fetch_manifest if store else None)
+    if store:
+        store.fetch(folder, parts=not force, video=place.render)
     info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
     if force and folder.path.exists():
         _start_over(folder)
@@ -119,17 +137,26 @@ def _job(
     chunks = plan_chunks(frames, config.observe.chunk_frames)
     missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
     _remove_other_parts(folder, {folder.part(c.number) for c in chunks})
-    return Job(folder, info, frames, digest, missing, stages)
+    if store is None:
+        return Job(folder, info, frames, digest, missing, stages)
+    store.keep(folder.manifest_file, progress.say)  # says that the run is not finished
+    return Job(folder, info, frames, digest, missing, stages, lambda path: store.keep(path, progress.say))
 
 
-def choose_folder(out: Path, video: Path, info: VideoInfo) -> RunFolder:
-    """``out/<video stem>``, or with the video's digest behind it where another video has that name already."""
+def choose_folder(
+    out: Path, video: Path, info: VideoInfo, fetch: Callable[[RunFolder], None] | None = None
+) -> RunFolder:
+    """``out/<video stem>``, or with the video's digest behind it where another video has that name already.
+
+    ``fetch`` is given each folder before it is looked at.
+    """
     name = "stdin" if str(video) == "-" else video.resolve().name if info.kind == "images" else video.stem
-    folder = RunFolder(out / name)
+    folder, other = RunFolder(out / name), RunFolder(out / f"{name}-{info.digest[:8]}")
+    if fetch:
+        fetch(folder)
+        fetch(other)
     known = folder.manifest().get("video", {})
-    if known and known["digest"] != info.digest and known["path"] != str(info.path.resolve()):
-        return RunFolder(out / f"{name}-{info.digest[:8]}")
-    return folder
+    return other if known and known["digest"] != info.digest and known["path"] != str(info.path.resolve()) else folder
 
 
 def _start_over(folder: RunFolder) -> None:

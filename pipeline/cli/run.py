@@ -37,7 +37,12 @@ from pipeline.cli.options import (
 
 def run_command(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Videos, folders of videos or of images, -")],
-    out: Annotated[Path, typer.Option("--out", help="Folder that gets one run folder per video.")] = Path("outputs"),
+    out: Annotated[
+        str, typer.Option("--out", help="Folder, or s3://BUCKET/PREFIX, that gets one run folder per video.")
+    ] = "outputs",
+    work: Annotated[
+        Path | None, typer.Option("--work", help="Folder in which runs bound for s3:// are made: outputs/.work.")
+    ] = None,
     config: ConfigOption = "default",
     sets: SetOption = None,
     detector: DetectorOption = None,
@@ -111,6 +116,7 @@ def run_command(
             force=force,
             progress=progress,
             engine=Options(engine, workers, ray_address, gpus_per_worker),
+            work=work,
         )
     finally:
         progress.close()
@@ -122,7 +128,8 @@ def run_command(
 def print_run(folder: Any) -> None:
     manifest = folder.manifest()
     low, high = manifest["frames_observed"]
-    print(f"{folder.path}: {manifest.get('people', 0)} people in {high - low} frames")
+    where = getattr(folder, "url", folder.path)  # of one that was uploaded
+    print(f"{where}: {manifest.get('people', 0)} people in {high - low} frames")
     for path in (folder.people_csv, folder.people, folder.tracks, folder.video, folder.report):
         if path.exists():
             print(f"  {path}")

@@ -168,7 +168,7 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path, started: list[sub
 
 @pytest.mark.parametrize("name", FAR)
 def test_a_mistake_is_one_line(tmp_path: Path, name: str, started: list[subprocess.Popen[str]]) -> None:
-    process = poseline(tmp_path, "--engine", name, "--pose", f"onnx:{tmp_path}/none.onnx", "-q")
+    process = poseline(tmp_path, "--engine", name, f"--set=pose.name=onnx:{tmp_path}/none.onnx", "-q")
     started.append(process)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
