@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 
 import bench_ablation
 import bench_detect
+import bench_memory
 import bench_models
 import bench_motion
 import bench_overhead
@@ -78,6 +79,20 @@ def models(
 ) -> None:
     """Frames/s of the same networks and weights in poseline, MMPose's inferencer and rtmlib."""
     bench_models.measure(clip, environment, repeat)
+
+
+@app.command()
+def memory(
+    clip: Annotated[Path, typer.Argument(exists=True, help="A clip, or a run folder: its observations are repeated.")],
+    hours: Annotated[float, typer.Option(help="Length to which it is repeated.")] = 2.0,
+    fps: Annotated[float, typer.Option(help="Frame rate of the repeated clip.")] = 5.0,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
+    render: Annotated[bool, typer.Option(help="Make the annotated video too.")] = False,
+    engine: Annotated[list[str] | None, typer.Option("--engine-option", help="Such as --engine=process.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the long clip and its run are made.")] = None,
+) -> None:
+    """Resident memory of a long run over time, by stage."""
+    bench_memory.measure(clip, hours, fps, sets or [], render, engine or [], folder)
 
 
 @app.command()

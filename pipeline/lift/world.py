@@ -22,6 +22,7 @@ _LEAST_STANDS = 4
 
 
 _DISTANCE, _STEADY_S = 0.03, 0.7  # as a share; standard deviation of the window in which stands count
+_FAR, _REACH_S, _BLOCK = 1e-12, 8 * _STEADY_S, 256  # weight of stands further than that from a block of rows
 _HEIGHTS = 0.06  # standard deviation of people's heights, as a share
 _FLOOR_M = 0.06  # how far the mean height of somebody's standing feet may be off
 
@@ -101,9 +102,23 @@ def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World)
         return np.zeros_like(hips)
     trust = _DISTANCE**2 / (_DISTANCE**2 + (_FLOOR_M / above) ** 2)
     off = np.clip(trust * (above / below[good] - 1), -3 * _DISTANCE, 3 * _DISTANCE)
-    at = time_s[person.row[good]]
-    near = np.exp(-0.5 * np.square((time_s[:, None] - at) / _STEADY_S)) + 1e-12  # (L, n)
-    return hips * ((near @ off) / near.sum(1))[:, None].astype(np.float32)
+    share = _near_mean(time_s, time_s[person.row[good]], off)
+    return hips * share[:, None].astype(np.float32)
+
+
+def _near_mean(time_s: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(L,) mean of ``values`` (n,) at the rising times ``at`` (n,), weighted by how near each is to ``time_s`` (L,).
+
+    Those far away weigh next to nothing, but count where none is near. Taken in blocks, for long videos.
+    """
+    out = np.empty(len(time_s))
+    for low in range(0, len(time_s), _BLOCK):
+        times = time_s[low : low + _BLOCK]
+        some = slice(*np.searchsorted(at, [times[0] - _REACH_S, times[-1] + _REACH_S]))
+        near = np.exp(-0.5 * np.square((times[:, None] - at[some]) / _STEADY_S))
+        total = near.sum(1) + _FAR * len(at)
+        out[low : low + _BLOCK] = (near @ values[some] + _FAR * values.sum()) / total
+    return out
 
 
 def fitted(people: list[Stands]) -> World | None:
