@@ -26,7 +26,6 @@ CHEAP = (
     "detect.multipose_input=[{share=0.25,least_px=192,most_px=192}]",
     "observe.detect_every=10",
     "observe.chunk_frames=128",
-    "lift.name=none",
 )
 
 
@@ -109,7 +108,7 @@ def watched(command: list[str]) -> tuple[list[tuple[float, float]], list[tuple[f
         for line in process.stderr:
             said.append(line)
             name = line.split(":")[0]
-            if name in ("observe", "track", "render") and name != stages[-1][1]:
+            if name in ("observe", "track", "people", "render") and name != stages[-1][1]:
                 stages.append((time.monotonic() - start, name))
 
     threading.Thread(target=listen, daemon=True).start()
@@ -140,7 +139,7 @@ def resident_mb(process: int) -> float:
 
 
 def report(samples: list[tuple[float, float]], stages: list[tuple[float, str]]) -> None:
-    """Print each stage's memory, and that of the first and the last minute of observing."""
+    """Print each stage's memory, that of the first and the last minute of observing, and the peaks before and after."""
     at, mb = np.array(samples).T
     ends = [begin for begin, _ in stages[1:]] + [at[-1] + 1]
     print(f"{'stage':10} {'s':>7} {'median MB':>10} {'peak MB':>8}")
@@ -156,6 +155,7 @@ def report(samples: list[tuple[float, float]], stages: list[tuple[float, str]]) 
     change = 100 * (np.median(last) / np.median(first) - 1)
     print(f"end of the first {minute:.0f} s of observing {np.median(first):.0f} MB,", end=" ")
     print(f"its last {minute:.0f} s {np.median(last):.0f} MB: {change:+.1f} %")
-    print(f"peak of the first two minutes {mb[at < begin + 2 * minute].max():.0f} MB, of all {mb.max():.0f} MB")
+    early, late = mb[at < begin + minute].max(), mb[at >= begin + minute].max()
+    print(f"peak up to then {early:.0f} MB, of all that follows {late:.0f} MB: {100 * (late / early - 1):+.1f} %")
     curve = [f"{np.median(part):.0f}" for part in np.array_split(mb[(at >= begin) & (at < end)], 12) if len(part)]
     print(f"observing, in twelfths: {' '.join(curve)} MB")

@@ -15,7 +15,7 @@ FILE = ASSETS / "lifter.onnx"
 HEIGHT_M = 1.70  # of everybody, as the network sees them
 USUAL_HZ, LEAST_HZ = 30.0, 20.0  # the frame rate the network was trained at, and the least it takes
 CONTEXT, WINDOW = 48, 256  # frames that an answer depends on to either side; frames of a window whose answers are kept
-BATCH = 8  # windows at once
+BATCH = 2  # windows at once; more are hardly faster and take more memory
 _OTHER_POINT, _OTHER_JOINT = flipped(POINTS), flipped(JOINTS)
 UNEVEN, EPS_S = 0.1, 1e-3  # share of a frame's time, and seconds, by which frames may be late and still count as even
 

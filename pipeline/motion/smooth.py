@@ -22,7 +22,7 @@ from pipeline.motion.lanes import Rows, backward, forward
 
 BLOCK = 512  # rows of a block, at least
 MEMORY_S = 4.0  # overlap of blocks; the slowest point forgets to 1e-9 within about 3 s
-LANES = 1536  # filtered at once: what fits into the processor's cache
+LANES = 512  # filtered at once: a block of them takes about 100 MB, however long the video
 
 
 @dataclass
