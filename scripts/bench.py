@@ -14,6 +14,7 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
 import bench_ablation
+import bench_cost
 import bench_detect
 import bench_memory
 import bench_models
@@ -79,6 +80,16 @@ def models(
 ) -> None:
     """Frames/s of the same networks and weights in poseline, MMPose's inferencer and rtmlib."""
     bench_models.measure(clip, environment, repeat)
+
+
+@app.command()
+def cost(
+    clips: Annotated[list[Path], typer.Argument(exists=True, help="Clips.")],
+    configs: Annotated[list[str] | None, typer.Option("--config", help="Configurations: default.")] = None,
+    end: Annotated[float | None, typer.Option(help="Seconds after the first frame.")] = None,
+) -> None:
+    """CPU seconds per frame and per row of a table on one thread, and the bytes of all that a run leaves."""
+    bench_cost.measure(clips, configs or ["default"], end)
 
 
 @app.command()

@@ -51,7 +51,8 @@ def _begin(ray: Any, address: str, **options: Any) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [before])])
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except Exception as error:  # Ray raises bare ones too, as when its services start too slowly
+        ray.shutdown()  # of what has started
         reason = str(error).strip().split("\n")[0][:200]
         where = "does not start on this machine" if address == "local" else f"at {address} does not answer"
         raise PoselineError(f"--engine ray: Ray {where} ({reason}); see ray status, or use --engine process") from error

@@ -16,6 +16,7 @@ import pytest
 
 from pipeline import PoselineError, load_config, run
 from pipeline.engines import Options, division, start_engine
+from pipeline.progress import Progress
 from pipeline.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,16 @@ QUICK = ["pose.name=movenet-lightning", "detect.name=movenet-multipose", "observ
 END_S = 0.4  # 24 frames, 6 chunks
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
 FAR = ["process", pytest.param("ray", marks=needs_ray)]
+
+
+class Told(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def quick(out: Path, engine: Options) -> RunFolder:
@@ -161,6 +172,38 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path, started: list[sub
     process.kill()
     process.communicate()
     assert_nobody_left(everybody)
+
+
+FATAL = """
+import os, signal, sys
+if any("default_worker" in word or word == "pipeline.engines.process" for word in sys.orig_argv):
+    import pipeline.engines.work as work
+    plain = work.observe
+    def observe(folder, info, config, chunks, *rest):
+        if folder.path.name == "fatal" and chunks[0].number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(folder, info, config, chunks, *rest)
+    work.observe = observe
+"""
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_a_chunk_that_kills_three_workers_fails_its_video_alone(
+    done: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fatal, out = tmp_path / "fatal.mp4", tmp_path / "out"
+    fatal.write_bytes(CLIP.read_bytes() + b"\0" * 8)
+    (tmp_path / "sitecustomize.py").write_text(FATAL)  # what every Python on this path begins with, workers too
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    config, told = load_config("default", QUICK), Told()
+    with pytest.raises(PoselineError, match=r"fatal: frames 4 to 7: failed 3 times.*1 of 2 inputs failed"):
+        run([fatal, CLIP], out, config, end_s=END_S, render=False, engine=Options(name, workers=2), progress=told)
+    assert sum("frames 4 to 7" in line and "done again" in line for line in told.lines) == 2
+    assert_same(RunFolder(out / "treadmill"), done)
+    left = RunFolder(out / "fatal")
+    assert not left.manifest()["finished"]
+    assert left.part(0).exists()
+    assert not left.part(1).exists()
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------
