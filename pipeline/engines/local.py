@@ -10,6 +10,8 @@ from pipeline.engines.work import Clock, Networks, observe
 from pipeline.errors import PoselineError
 from pipeline.progress import Progress
 
+RELOAD_S = 30.0  # seconds of observing beside which loading the networks again is nothing
+
 
 def start(options: Options, config: Config) -> LocalEngine:
     return LocalEngine(config)
@@ -30,6 +32,8 @@ class LocalEngine:
                 progress.start("observe", job.frames[1] - job.frames[0], job.observed)
                 observe(job.folder, job.info, config, job.missing, self._networks, job.digest, progress, job.kept)
                 job.stages["observe"] = clock.seconds()
+                if job.stages["observe"] > RELOAD_S:
+                    self._networks.release()  # drawing a long video must not need more than observing it
                 finish(job.folder, config, job.info, render, job.stages, progress)
             except PoselineError as error:
                 yield Ended(job, error)

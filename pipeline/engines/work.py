@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import socket
 import time
 import traceback
@@ -33,6 +35,13 @@ class Networks:
         if self._models is None:
             self._models = build_models(self._config)
         return self._models
+
+    def release(self) -> None:
+        """Give their memory back; the next chunk loads them again."""
+        self._models = None
+        # glibc keeps what was freed; elsewhere there is no such call.
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def observe(

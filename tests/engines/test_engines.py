@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import PoselineError, load_config, run
-from pipeline.engines import Options, division, start_engine
+from pipeline.engines import Options, division, local, start_engine
+from pipeline.engines.work import Networks
 from pipeline.progress import Progress
 from pipeline.store import RunFolder
 
@@ -59,6 +60,25 @@ def test_same_bytes_with_two_workers(done: RunFolder, tmp_path: Path, name: str)
     folder = quick(tmp_path, Options(name, workers=2))
     assert_same(folder, done)
     assert folder.manifest()["people"] == done.manifest()["people"]
+
+
+def test_after_a_long_observing_the_networks_are_given_back(
+    done: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[object] = []
+    plain = Networks.release
+
+    def release(self: Networks) -> None:
+        plain(self)
+        held.append(self._models)
+
+    monkeypatch.setattr(Networks, "release", release)
+    monkeypatch.setattr(local, "RELOAD_S", 0.0)
+    other = tmp_path / "other.mp4"
+    other.write_bytes(CLIP.read_bytes() + b"\0" * 8)
+    first, _ = run([CLIP, other], tmp_path, load_config("default", QUICK), end_s=END_S, render=False)
+    assert held == [None, None]
+    assert_same(first, done)
 
 
 # --- killed workers --------------------------------------------------------------------------------------------------
