@@ -38,8 +38,8 @@ class Camera:
         """The next frame (H, W, 3) u8 RGB and the boxes (n, 4) of its people, which may move as they like."""
         small, free, self._scale = _small(image, box_px)
         self._size = (image.shape[1], image.shape[0])
+        self._first = self._first or (small, free)
         if self._last is None:
-            self._first = small, free
             self.motions.append(STILL)
         else:
             self.motions.append(_motion(self._last, (small, free), self._scale))
@@ -52,6 +52,12 @@ class Camera:
         rows = [[round(float(v), 6) for v in m] for m in self.motions]
         edges = [_packed(*self._first), _packed(*self._last)]
         return json.dumps({"motions": rows, "scale": self._scale, "edges": edges})
+
+    def cut(self) -> str:
+        """What is stored so far, which is then forgotten; the next frame is still compared with the last one."""
+        text = self.stored()
+        self._first, self.motions = None, []
+        return text
 
 
 def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:

@@ -45,11 +45,52 @@ class Filtered:
     used: np.ndarray  # (S, N) bool: a measurement was there and inside the gate
 
 
-def forward(rows: Rows, gate_sigma: float, bridge_s: float, max_gap_s: float) -> Filtered:
-    """Filter all lanes; a lane unseen for longer than ``bridge_s`` starts afresh at the next measurement.
+class Filter:
+    """The filter itself, row by row: N lanes. A lane unseen for longer than ``bridge_s`` starts afresh.
 
     At low frame rates neighbouring rows stay linked even when they are further apart, up to ``max_gap_s``.
     """
+
+    def __init__(self, lanes: int, gate_sigma: float, bridge_s: float, max_gap_s: float) -> None:
+        self._mean, self._cov = np.zeros((3, 2, lanes)), np.tile(np.array([1.0, 0, 0, 1, 0, 1])[:, None], lanes)
+        self._used_s, self._used_step = np.full(lanes, -np.inf), np.full(lanes, -2)
+        self._gate, self._bridge, self._gap, self._most = gate_sigma**2, bridge_s + EPS_S, max_gap_s + EPS_S, max_gap_s
+        self._before: np.ndarray | None = None
+        self._step = 0
+
+    def step(
+        self,
+        now: np.ndarray,
+        z: np.ndarray,
+        measured: np.ndarray,
+        var: np.ndarray,
+        density: np.ndarray,
+        size_px: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The next row, shapes as in `Rows` without S; mean, cov, dt, linked and used as in `Filtered`."""
+        near = now - self._used_s <= np.where(self._used_step == self._step - 1, self._gap, self._bridge)
+        dt = np.zeros(len(now))
+        if self._before is not None:
+            dt = np.where(near, np.minimum(now - self._before, self._most), 0.0)
+        mean, cov = _predict(self._mean, self._cov, dt, density)
+        fresh = measured & ~near
+        if fresh.any():
+            _start(mean, cov, fresh, z, var, size_px)
+        innovation = z - mean[0]
+        s = cov[0] + var
+        used = measured & (innovation[0] ** 2 + innovation[1] ** 2 <= self._gate * s)
+        inverse = np.where(used & near, 1.0 / s, 0.0)
+        gain = cov[:3] * inverse
+        self._mean = mean + gain[:, None] * innovation
+        self._cov = cov - _outer(gain, cov[:3])
+        self._used_s = np.where(used, now, self._used_s)
+        self._used_step = np.where(used, self._step, self._used_step)
+        self._before, self._step = now, self._step + 1
+        return mean, cov, dt, near, used
+
+
+def forward(rows: Rows, gate_sigma: float, bridge_s: float, max_gap_s: float) -> Filtered:
+    """`Filter` over all rows."""
     steps, lanes = rows.measured.shape
     out = Filtered(
         mean=np.empty((steps, 3, 2, lanes)),
@@ -58,28 +99,11 @@ def forward(rows: Rows, gate_sigma: float, bridge_s: float, max_gap_s: float) ->
         linked=np.zeros((steps, lanes), bool),
         used=np.zeros((steps, lanes), bool),
     )
-    mean, cov = np.zeros((3, 2, lanes)), np.tile(np.array([1.0, 0, 0, 1, 0, 1])[:, None], lanes)
-    used_s, used_step = np.full(lanes, -np.inf), np.full(lanes, -2)
-    gate, bridge, gap = gate_sigma**2, bridge_s + EPS_S, max_gap_s + EPS_S
+    filter_ = Filter(lanes, gate_sigma, bridge_s, max_gap_s)
     for t in range(steps):
-        now, measured, z = rows.time_s[t], rows.measured[t], rows.z[t]
-        near = now - used_s <= np.where(used_step == t - 1, gap, bridge)
-        dt = np.where(near, np.minimum(now - rows.time_s[t - 1], max_gap_s), 0.0) if t else np.zeros(lanes)
-        mean, cov = _predict(mean, cov, dt, rows.density[t])
-        fresh = measured & ~near
-        if fresh.any():
-            _start(mean, cov, fresh, z, rows.var[t], rows.size_px[t])
-        out.mean[t], out.cov[t], out.dt[t], out.linked[t] = mean, cov, dt, near
-        innovation = z - mean[0]
-        s = cov[0] + rows.var[t]
-        used = measured & (innovation[0] ** 2 + innovation[1] ** 2 <= gate * s)
-        inverse = np.where(used & near, 1.0 / s, 0.0)
-        gain = cov[:3] * inverse
-        mean = mean + gain[:, None] * innovation
-        cov = cov - _outer(gain, cov[:3])
-        out.used[t] = used
-        used_s = np.where(used, now, used_s)
-        used_step = np.where(used, t, used_step)
+        out.mean[t], out.cov[t], out.dt[t], out.linked[t], out.used[t] = filter_.step(
+            rows.time_s[t], rows.z[t], rows.measured[t], rows.var[t], rows.density[t], rows.size_px[t]
+        )
     return out
 
 
@@ -103,15 +127,19 @@ def backward(rows: Rows, f: Filtered, lag: int | None = None) -> tuple[np.ndarra
 def _lagged(rows: Rows, f: Filtered, lag: int) -> tuple[np.ndarray, np.ndarray]:
     """`backward` for every row from its own ``lag`` rows ahead: all rows at once, step by step of the lag."""
     mean, std = np.empty_like(f.mean), np.empty(f.used.shape)
-    steps = len(f.used)
-    for t in range(steps):
-        first, second = np.zeros(f.mean.shape[1:]), np.zeros(f.cov.shape[1:])
-        for ahead in range(min(t + lag, steps - 1), t, -1):
-            first, second = _told(rows, f, ahead, first, second)
-            first, second = _back(first, second, f.dt[ahead], f.linked[ahead])
-        first, second = _told(rows, f, t, first, second)
-        mean[t], std[t] = _smoothed(f.mean[t], f.cov[t], first, second)
+    for t in range(len(f.used)):
+        mean[t], std[t] = told_until(rows, f, t, min(t + lag, len(f.used) - 1))
     return mean, std
+
+
+def told_until(rows: Rows, f: Filtered, t: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed mean (3, 2, N) and standard deviation (N,) of row ``t``, from what was measured up to row ``last``."""
+    first, second = np.zeros(f.mean.shape[1:]), np.zeros(f.cov.shape[1:])
+    for ahead in range(last, t, -1):
+        first, second = _told(rows, f, ahead, first, second)
+        first, second = _back(first, second, f.dt[ahead], f.linked[ahead])
+    first, second = _told(rows, f, t, first, second)
+    return _smoothed(f.mean[t], f.cov[t], first, second)
 
 
 def _predict(mean: np.ndarray, cov: np.ndarray, dt: np.ndarray, density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

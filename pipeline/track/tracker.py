@@ -184,6 +184,11 @@ class Tracker:
         order = np.argsort(columns["id"], kind="stable")
         return Tracklets(**{name: column[order] for name, column in columns.items()})
 
+    def present(self) -> Tracklets:
+        """The confirmed tracklets that have not ended, and no memory of those that have: for streams without end."""
+        self._ended.clear()
+        return self.tracklets()
+
     def _turn(self, camera: np.ndarray) -> None:
         """Carry all tracklets along with the picture."""
         t = self._tracks

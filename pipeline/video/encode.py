@@ -36,6 +36,7 @@ class VideoWriter:
     4:2:0 has no odd sizes: the last column or row of an odd picture is repeated once, so its pixels keep their places.
 
     The file appears under its name when all of it is written, and not at all when an error ends the ``with`` block.
+    With ``fragment_s`` the temporary file can be played up to about so many seconds before the end at any time.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class VideoWriter:
         crf: int = 23,
         preset: str = "veryfast",
         threads: int = 0,
+        fragment_s: float | None = None,
     ) -> None:
         self.path = Path(path)
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
@@ -66,7 +68,11 @@ class VideoWriter:
         self._out: av.container.OutputContainer | None = None  # None when closed
         try:
             self._partial.open("wb").close()  # FFmpeg opens it with the first packet only, when much work may be done
-            self._out = av.open(str(self._partial), "w", format="mp4", options={"movflags": "+faststart"})
+            options = {"movflags": "+faststart"}
+            if fragment_s is not None:
+                length = str(round(1e6 * fragment_s))
+                options = {"movflags": "+empty_moov+default_base_moof", "frag_duration": length, "flush_packets": "1"}
+            self._out = av.open(str(self._partial), "w", format="mp4", options=options)
             self._video = self._add_video(fps, {"crf": str(crf), "preset": preset}, threads)
             if audio_from is not None:
                 self._add_audio(audio_from)
