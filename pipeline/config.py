@@ -138,6 +138,23 @@ class ReportConfig(_Section):
     max_mb: float = Field(24.0, ge=4)  # about its largest size; curves of long runs are thinned, tables never
 
 
+class LiveConfig(_Section):
+    """How a live stream is received, and cut into segments."""
+
+    segment_s: float = Field(600.0, ge=1)  # length of a segment; its tables and its video are whole when it closes
+    part_s: float = Field(5.0, gt=0)  # what is seen is on the disk after so long: the most that a kill can lose
+    tables: Literal["causal", "whole"] = "causal"  # smoothed as it was said live, or both ways with the whole segment
+    queue_frames: int = Field(8, ge=1)  # decoded frames that wait at most; the oldest are dropped
+    timeout_s: float = Field(5.0, gt=0)  # a network source silent for so long is cut
+    wait_s: float = Field(0.0, ge=0)  # how long to wait at the start for a source that is not there yet
+    retry_s: float = Field(0.5, gt=0)  # pause before connecting again, doubled each time, with jitter
+    retry_most_s: float = Field(30.0, gt=0)  # and no longer than this
+    give_up_s: float = Field(0.0, ge=0)  # a source away for longer ends the run; 0: never
+    gap_s: float = Field(1.0, gt=0)  # frames further apart are a gap, which run.json names
+    jump_s: float = Field(2.0, gt=0)  # a stream's clock that is ahead of ours by more has jumped
+    options: dict[str, str] = {}  # for FFmpeg's opening of the source, such as { rtsp_transport = "udp" }
+
+
 class RuntimeConfig(_Section):
     """What may change speed but no result."""
 
@@ -163,6 +180,7 @@ class Config(_Section):
     metres: MetresConfig = MetresConfig()
     render: RenderConfig = RenderConfig()
     report: ReportConfig = ReportConfig()
+    live: LiveConfig = LiveConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
     def digest(self, *sections: str) -> str:

@@ -51,6 +51,23 @@ def build_people(
     ids, moments = identify(
         stream, info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f - low), (low, high), camera
     )
+    return write_people(folder, info, config, digest, say, lifter, facts, ids, moments)
+
+
+def write_people(
+    folder: RunFolder,
+    info: VideoInfo,
+    config: Config,
+    digest: str,
+    say: Callable[[str, int], None],
+    lifter: Lifter | None,
+    facts: dict[str, Any] | None,
+    ids: np.ndarray,
+    moments: list[tuple[float, int, str]],
+) -> list[dict[str, Any]]:
+    """`build_people` where it is known who each of the N stored observations is: ``ids (N,)`` i32, −1 for nobody."""
+    skeleton = skeleton_of_run(folder)
+    parts = folder.parts()
     ids, moments, names = apply_stored(folder, ids, moments, info.time_s, {} if facts is None else facts)
     video = folder.manifest()["video"]
     metadata = file_metadata(skeleton, video, digest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from scipy import signal
@@ -19,7 +20,8 @@ from pipeline.motion.smooth import Smoothed
 
 _EVEN = 0.02  # share of the median step that steps may differ by and count as even
 _LEAST = 4  # rows that a stretch needs; shorter ones stay as they are
-_SPEED_HZ = 1.0  # one euro: cutoff of the speed (Casiez et al. 2012)
+FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
+SPEED_HZ = 1.0  # one euro: cutoff of the speed (Casiez et al. 2012)
 
 
 def filtered(
@@ -129,14 +131,14 @@ def _one_euro(time_s: np.ndarray, path: np.ndarray, length_px: float, config: Sm
     speed = np.zeros(2)
     for i in range(1, len(path)):
         dt = time_s[i] - time_s[i - 1]
-        speed = speed + _weight(_SPEED_HZ, dt) * ((path[i] - out[i - 1]) / dt - speed)
+        speed = speed + weight(SPEED_HZ, dt) * ((path[i] - out[i - 1]) / dt - speed)
         cutoff = config.cutoff_hz + config.beta_len * np.hypot(*speed) / length_px
-        out[i] = out[i - 1] + _weight(cutoff, dt) * (path[i] - out[i - 1])
-    weight = _weight(config.cutoff_hz, float(np.median(np.diff(time_s))))
-    return out, weight / (2 - weight)
+        out[i] = out[i - 1] + weight(cutoff, dt) * (path[i] - out[i - 1])
+    rest = weight(config.cutoff_hz, float(np.median(np.diff(time_s))))
+    return out, rest / (2 - rest)
 
 
-def _weight(cutoff_hz: float, dt: float) -> float:
+def weight(cutoff_hz: FloatOrArray, dt: float) -> FloatOrArray:
     """Weight of a new value in a first-order low-pass over ``dt`` s."""
     return 1 / (1 + 1 / (2 * np.pi * cutoff_hz * dt))
 

@@ -12,8 +12,9 @@ from scipy.ndimage import median_filter
 # Differences over a lag in s: their noise is fixed, the motion in them grows with lag⁵, until it turns faster than the
 # lag. What noise explains, in units of a measurement's variance: 5 in the median over a window, below 10 in 19 of 20;
 # the short lag, where an underestimated noise would do more harm, asks for more.
-_LAGS = ((0.1, 10.0), (0.05, 40.0))
-_WINDOW_S = 0.8  # about a stride; the median over it ignores outliers and single steps
+LAGS = ((0.1, 10.0), (0.05, 40.0))
+WINDOW_S = 0.8  # about a stride; the median over it ignores outliers and single steps
+THIRD = ((1.5, 1.0), (0.5, -3.0), (-0.5, 3.0), (-1.5, -1.0))  # lags and weights of a third central difference
 _SPLINE = 0.55  # ∫ of the squared quadratic B-spline: third differences of white jerk have variance 0.55 q lag⁵
 _PEAK = 6.0  # jerk comes in bursts; measured on a walker and a sprinter, see tests/motion/test_smooth.py
 
@@ -42,32 +43,37 @@ def jerk_density(
     """
     size2 = np.square(size_px.astype(np.float64))
     out = np.empty(measured.shape, np.float32)
-    step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else _WINDOW_S
-    rows = max(round(_WINDOW_S / max(step, 1e-3)) | 1, 3)
+    step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else WINDOW_S
+    rows = max(round(WINDOW_S / max(step, 1e-3)) | 1, 3)
     for k in range(measured.shape[1]):
         known = measured[:, k]
         density = np.square(least_len) * size2
-        for least_lag, noise in _LAGS if known.sum() >= 4 else ():
+        for least_lag, noise in LAGS if known.sum() >= 4 else ():
             lag = max(least_lag, step)
-            motion = _third_difference2(time_s, time_s[known], keypoints_px[known, k].astype(np.float64), lag)
+            motion = third_difference2(time_s, time_s[known], keypoints_px[known, k].astype(np.float64), lag)
             excess = median_filter(motion, size=rows, mode="mirror") - noise * noise_len**2 * size2
-            density = np.maximum(density, _PEAK * excess / (_SPLINE * lag**5))
+            density = np.maximum(density, density_of(excess, lag))
         out[:, k] = density
     if causal:
-        late = min(rows // 2 + int(np.ceil(1.5 * max(_LAGS[0][0], step) / step)) + 2, len(out))
+        late = min(rows // 2 + int(np.ceil(1.5 * max(LAGS[0][0], step) / step)) + 2, len(out))
         out[late:] = out[: len(out) - late]
         out[:late] = (np.square(least_len) * size2[:late])[:, None]
     return out
 
 
-def _third_difference2(at_s: np.ndarray, time_s: np.ndarray, path: np.ndarray, lag: float) -> np.ndarray:
+def density_of(excess: np.ndarray, lag: float) -> np.ndarray:
+    """px²/s⁵ of squared third differences over ``lag``, of which what the noise explains is taken off."""
+    return _PEAK * excess / (_SPLINE * lag**5)
+
+
+def third_difference2(at_s: np.ndarray, time_s: np.ndarray, path: np.ndarray, lag: float) -> np.ndarray:
     """Squared third central difference over ``lag`` of ``path (n, 2)``, mean of both axes, at ``at_s (L,)``: (L,)."""
     path = median_filter(path, size=(3, 1), mode="mirror")  # a single outlier would reach every third row of a window
     total = np.zeros(len(at_s))
     for axis in range(2):
         difference = sum(
             weight * np.interp(at_s + offset * lag, time_s, path[:, axis])
-            for offset, weight in ((1.5, 1.0), (0.5, -3.0), (-0.5, 3.0), (-1.5, -1.0))
+            for offset, weight in THIRD
         )
         total += np.square(difference)
     return total / 2

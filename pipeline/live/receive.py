@@ -1,0 +1,271 @@
+"""A thread that receives and decodes a stream, connects again when it is cut, and keeps the newest frames."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import av
+
+from pipeline.config import LiveConfig
+from pipeline.errors import PoselineError
+from pipeline.live import ledger as books
+from pipeline.live.clock import Clock
+from pipeline.live.ledger import Ledger
+from pipeline.live.source import Pace, Source, open_source, reason_of, untimed
+from pipeline.video.index import video_stream
+
+KEY_PACKETS = 250  # a stream without a key frame for so many packets is decoded all the same
+DAMAGED_MOST = 50  # damaged pictures in a row; then they are taken as they are
+PENDING = 256  # packets whose time of arrival is remembered
+
+
+class Received(NamedTuple):
+    """One decoded picture."""
+
+    picture: av.VideoFrame
+    size_px: tuple[int, int]  # (w, h) upright
+    turn: int  # clockwise quarter turns that make it upright
+    time_s: float  # of the run
+    received_s: float  # monotonic
+    wall_s: float  # Unix time at which it was taken, as far as can be told
+
+
+class Receiver:
+    """Receives ``source`` from `start` to `stop`. ``say`` gets lines for the user, ``note`` events (what, facts)."""
+
+    def __init__(
+        self,
+        source: Source,
+        config: LiveConfig,
+        ledger: Ledger,
+        say: Callable[[str], None],
+        note: Callable[[str, dict], None],
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.source, self.config, self.ledger = source, config, ledger
+        self.clock = Clock(config.jump_s)
+        self.error: PoselineError | None = None
+        self.wall_start = 0.0  # Unix time of the first frame
+        self._say, self._note, self._now, self._wall = say, note, now, wall
+        self._queue: deque[Received] = deque()
+        self._ready = threading.Condition()
+        self._stopped = threading.Event()
+        self._ended = False
+        self._first_s: float | None = None  # monotonic arrival of the first frame
+        self._last: Received | None = None
+        self._why = "no frames"
+        self._wall_offset: float | None = None
+        self._thread = threading.Thread(target=self._work, name="receive", daemon=True)
+
+    def start(self) -> None:
+        """Connect, which raises PoselineError when the source is not there, and receive from now on."""
+        container = self._first_connection()
+        self._container: av.container.InputContainer | None = container
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Receive no more; what waits is dropped as stopped."""
+        self._stopped.set()
+        self._thread.join(self.config.timeout_s + 1)
+        with self._ready:
+            self.ledger.drop(books.STOPPED, len(self._queue))
+            self._queue.clear()
+            self._ended = True
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing waits and nothing will come."""
+        with self._ready:
+            return self._ended and not self._queue
+
+    def take(self, frames: int, timeout_s: float) -> list[Received]:
+        """Up to ``frames`` of those that wait, evenly spread, the newest among them; all before it leave the queue.
+
+        Waits until so many are there, or for ``timeout_s``; the frames are all of one size.
+        """
+        end = self._now() + timeout_s
+        with self._ready:
+            while len(self._queue) < frames and not self._ended and (left := end - self._now()) > 0:
+                self._ready.wait(left)
+            waiting = list(self._queue)
+            sizes = [w.size_px for w in waiting]
+            waiting = waiting[: next((i for i, s in enumerate(sizes) if s != sizes[0]), len(waiting))]
+            taken = [waiting[i] for i in spread(len(waiting), frames)]
+            for _ in waiting:
+                self._queue.popleft()
+            self.ledger.drop(books.BEHIND, len(waiting) - len(taken))
+            return taken
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _first_connection(self) -> av.container.InputContainer:
+        end = self._now() + self.config.wait_s
+        while True:
+            try:
+                return open_source(self.source, self.config)
+            except (av.FFmpegError, OSError, ValueError) as error:
+                if self._now() >= end:
+                    raise PoselineError(
+                        f"{self.source.shown}: cannot be received ({reason_of(error)}); check the address, or let"
+                        " --set live.wait_s=60 wait for it"
+                    ) from error
+            time.sleep(min(self.config.retry_s, max(end - self._now(), 0.01)))
+
+    def _work(self) -> None:
+        try:
+            while not self._stopped.is_set() and self._container is not None:
+                self._why = self._receive(self._container)
+                if self.source.ends or self._stopped.is_set():
+                    break
+                self._say(f"{self.source.shown}: cut ({self._why})")
+                self._note("cut", {"why": self._why})
+                self._container = self._connect_again()
+        except PoselineError as error:
+            self.error = error
+        except BaseException as error:  # shown by the main thread: this one has nobody to raise to
+            self.error = PoselineError(f"{self.source.shown}: receiving failed: {type(error).__name__}: {error}")
+        finally:
+            with self._ready:
+                self._ended = True
+                self._ready.notify()
+
+    def _connect_again(self) -> av.container.InputContainer | None:
+        """The next connection, after pauses that grow, with jitter so that many clients do not call at once."""
+        since, pause = self._now(), self.config.retry_s
+        while not self._stopped.wait(pause * random.uniform(0.5, 1.0)):
+            try:
+                container = open_source(self.source, self.config)
+            except (av.FFmpegError, OSError, ValueError) as error:
+                self.ledger.failed += 1
+                away = self._now() - since
+                if self.config.give_up_s and away > self.config.give_up_s:
+                    raise PoselineError(
+                        f"{self.source.shown}: away for {away:.0f} s ({reason_of(error)}), more than live.give_up_s;"
+                        " all that came before is whole"
+                    ) from error
+                pause = min(2 * pause, self.config.retry_most_s)
+                continue
+            self._say(f"{self.source.shown}: connected again after {self._now() - since:.1f} s")
+            self._note("connected", {"after_s": round(self._now() - since, 3)})
+            return container
+        return None
+
+    def _receive(self, container: av.container.InputContainer) -> str:
+        """Everything of one connection; returns why it ended."""
+        self.ledger.connections += 1
+        self.clock.connected()
+        try:
+            with contextlib.closing(container):
+                stream = video_stream(container)
+                if stream is None:
+                    raise PoselineError(f"{self.source.shown}: has no video; give a stream with pictures")
+                _Connection(self, container, stream).run()
+            return "ended"
+        except (av.FFmpegError, OSError) as error:
+            return reason_of(error)
+
+    def accept(self, picture: av.VideoFrame, pts_s: float | None, received: float) -> None:
+        """A decoded picture, counted as received before."""
+        if self._first_s is None:
+            self._first_s, self.wall_start = received, self._wall() - (self._now() - received)
+        jumps = self.clock.jumps
+        time_s = self.clock.stamp(pts_s, received - self._first_s)
+        if self.clock.jumps > jumps:
+            self._note("clock_jump", {"time_s": round(time_s, 3)})
+        self._watch_wall(received, time_s)
+        wall_s = self._wall() - (self._now() - received) - (received - self._first_s - time_s)
+        turn = round(-picture.rotation / 90) % 4
+        size = (picture.width, picture.height)
+        frame = Received(picture, size if turn % 2 == 0 else size[::-1], turn, time_s, received, wall_s)
+        if self._last is not None and time_s - self._last.time_s > self.config.gap_s:
+            self._note("gap", self.ledger.gap(self._last.time_s, time_s, self.wall_start, self._why))
+        self._why, self._last = "no frames", frame._replace(picture=None)  # type: ignore[arg-type]
+        with self._ready:
+            if self._stopped.is_set():
+                self.ledger.drop(books.STOPPED)
+                return
+            self._queue.append(frame)
+            if len(self._queue) > self.config.queue_frames:
+                self._queue.popleft()
+                self.ledger.drop(books.BEHIND)
+            self._ready.notify()
+
+    def _watch_wall(self, received: float, time_s: float) -> None:
+        offset = self._wall() - self._now()
+        if self._wall_offset is not None and abs(offset - self._wall_offset) > 0.5:
+            self._note("wall_clock_set", {"time_s": round(time_s, 3), "by_s": round(offset - self._wall_offset, 3)})
+        self._wall_offset = offset
+
+    @property
+    def stopped(self) -> threading.Event:
+        return self._stopped
+
+
+class _Connection:
+    """Packets of one connection to pictures."""
+
+    def __init__(self, receiver: Receiver, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._r, self._container, self._stream = receiver, container, stream
+        self._untimed = untimed(container)
+        self._arrival: dict[int, float] = {}
+        self._keyed, self._packets, self._damaged = False, 0, 0
+        self._pace = Pace(receiver._now, receiver.stopped) if receiver.source.kind == "file" else None
+
+    def run(self) -> None:
+        stream, ledger = self._stream, self._r.ledger
+        stream.codec_context.thread_type = "SLICE"  # threads by frames hold frames back
+        for packet in self._container.demux(stream):
+            if self._r.stopped.is_set():
+                return
+            received = self._r._now()
+            if packet.size == 0:  # the end: what the decoder still holds
+                self._decode(packet, received)
+                continue
+            self._packets += 1
+            self._keyed |= packet.is_keyframe or self._packets > KEY_PACKETS
+            if not self._keyed:
+                ledger.receive()
+                ledger.drop(books.BEFORE_KEY)
+                continue
+            if packet.pts is not None:
+                self._arrival[packet.pts] = received
+                if len(self._arrival) > PENDING:
+                    del self._arrival[next(iter(self._arrival))]
+            self._decode(packet, received)
+
+    def _decode(self, packet: av.Packet, received: float) -> None:
+        ledger = self._r.ledger
+        try:
+            pictures = packet.decode()
+        except av.error.InvalidDataError:
+            ledger.receive()
+            ledger.drop(books.UNDECODABLE)
+            return
+        for picture in pictures:
+            ledger.receive()
+            self._damaged = self._damaged + 1 if picture.is_corrupt else 0
+            if 0 < self._damaged <= DAMAGED_MOST:
+                ledger.drop(books.DAMAGED)
+                continue
+            pts, base = picture.pts, picture.time_base or self._stream.time_base
+            pts_s = None if pts is None or self._untimed or base is None else float(pts * base)
+            if pts is not None:
+                received = self._arrival.pop(pts, received)
+            if self._pace is not None and pts_s is not None:
+                self._pace.wait(pts_s)
+                received = self._r._now()
+            self._r.accept(picture, pts_s, received)
+
+
+def spread(waiting: int, wanted: int) -> list[int]:
+    """Which of ``waiting`` frames in a row to take: ``wanted`` at most, evenly apart, the last one among them."""
+    if waiting <= wanted:
+        return list(range(waiting))
+    return [waiting - 1 - i * waiting // wanted for i in reversed(range(wanted))]

@@ -1,0 +1,122 @@
+"""Where a live stream comes from: addresses, and how FFmpeg opens them."""
+
+from __future__ import annotations
+
+import re
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import av
+
+from pipeline.config import LiveConfig
+from pipeline.errors import PoselineError
+
+NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
+# Packets as they come, and half a second of them to learn what they hold.
+_PROMPT = {"fflags": "nobuffer", "analyzeduration": "500000"}
+_UNTIMED = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe", "h264", "hevc", "m4v"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """One address of a live stream."""
+
+    given: str  # as the user wrote it, with its secrets: never shown, never stored
+    kind: str  # network, camera, pipe or file
+    url: str  # what FFmpeg opens
+    format: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The address without user name, password and query."""
+        if self.kind != "network":
+            return self.given
+        parts = urlsplit(self.given)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+    @property
+    def name(self) -> str:
+        """A folder name."""
+        if self.kind == "pipe":
+            return "stdin" if self.given == "-" else Path(self.given).stem
+        if self.kind == "file":
+            return Path(self.given).stem
+        text = self.shown.partition("://")[2] if self.kind == "network" else self.url
+        return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_.-") or "live"
+
+    @property
+    def ends(self) -> bool:
+        """Whether its end is the end, and no cut."""
+        return self.kind in ("pipe", "file")
+
+
+def parse_source(text: str) -> Source:
+    """What a user's SOURCE means; PoselineError when it means nothing."""
+    scheme = text.partition("://")[0].lower() if "://" in text else ""
+    if scheme:
+        if scheme not in NETWORK:
+            raise PoselineError(f"{scheme}://…: unknown kind of stream; give one of {', '.join(NETWORK)}")
+        return Source(text, "network", text)
+    if text == "-":
+        return Source(text, "pipe", "pipe:0")
+    if text.isdigit():
+        text = f"/dev/video{text}"
+    path = Path(text)
+    if text.startswith("/dev/video"):
+        if not path.exists():
+            raise PoselineError(f"{text}: there is no such camera; cameras are /dev/video0, /dev/video1 …")
+        return Source(text, "camera", text, "v4l2")
+    if not path.exists():
+        raise PoselineError(f"{text}: no such file; give an address such as rtsp://HOST/PATH, a camera, a file or -")
+    if path.is_dir():
+        raise PoselineError(f"{text}: is a folder; for folders of videos or images use poseline run")
+    return Source(text, "pipe" if stat.S_ISFIFO(path.stat().st_mode) else "file", text)
+
+
+def open_source(source: Source, config: LiveConfig) -> av.container.InputContainer:
+    """Open the stream; an FFmpegError or OSError when it cannot be, TimeoutError after ``config.timeout_s``."""
+    options: dict[str, str] = {}
+    timeout: Any = None
+    if source.kind == "network":
+        timeout = (config.timeout_s, config.timeout_s)
+        options = dict(_PROMPT)
+        if source.url.lower().startswith("rtsp"):
+            options["rtsp_transport"] = "tcp"
+    options |= config.options
+    if "listen" in (options.get("rtsp_flags"), *options):  # somebody is to call us
+        timeout = (None, config.timeout_s)
+    return av.open(source.url, format=source.format, options=options, timeout=timeout)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a connection failed or ended, in a few words, without the address."""
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return "no answer in time"
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        return "this FFmpeg knows no such protocol"
+    return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def untimed(container: av.container.InputContainer) -> bool:
+    """Whether the packets' times are made up, so that only the time of arrival says something."""
+    return bool(_UNTIMED & set(container.format.name.split(",")))
+
+
+class Pace:
+    """Plays a file at its own pace."""
+
+    def __init__(self, now: Callable[[], float], stopped: threading.Event) -> None:
+        self._now, self._stopped = now, stopped
+        self._start: float | None = None
+
+    def wait(self, pts_s: float) -> None:
+        """Until it is time for what is shown at ``pts_s``."""
+        if self._start is None:
+            self._start = self._now() - pts_s
+        self._stopped.wait(max(self._start + pts_s - self._now(), 0.0))
