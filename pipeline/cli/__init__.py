@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from pipeline.cli import evaluation, later, networks, output, report, run
+from pipeline.cli import evaluation, later, live, networks, output, report, run
 from pipeline.errors import PoselineError
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
@@ -32,6 +32,7 @@ app.add_typer(evaluations, name="eval")
 app.add_typer(models, name="models")
 
 app.command("run")(run.run_command)
+app.command("live")(live.live_command)
 app.command("track")(later.track_command)
 app.command("people", cls=later.Pairs)(later.people_command)
 app.command("render")(output.render_command)

@@ -17,7 +17,7 @@ DAMAGED = "damaged"  # decoded, but the decoder says that parts are missing
 STOPPED = "stopped"  # still waiting when the run was stopped
 KILLED = "killed"  # still waiting when the process was killed
 REASONS = (BEHIND, BEFORE_KEY, UNDECODABLE, DAMAGED, STOPPED, KILLED)
-GAPS_KEPT = 1000  # of the latest gaps run.json names so many; events.jsonl has all
+GAPS_KEPT = 200  # of the latest gaps run.json names so many; events.jsonl has all
 
 
 class Delays:

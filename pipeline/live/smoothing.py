@@ -75,7 +75,7 @@ class Smoother:
         c = self._config
         measured = (keypoint_score >= c.min_keypoint_score) & np.isfinite(keypoints_px).all(-1)
         size = np.full(self._k, size_px)
-        noise = noise_px(keypoint_score, np.float64(size_px), c.noise_len)
+        noise = noise_px(keypoint_score, np.array(size_px), c.noise_len)
         z = np.where(measured[:, None], keypoints_px, 0.0).astype(np.float64).T.copy()
         density = np.zeros(self._k)
         if c.method != "none":

@@ -71,9 +71,6 @@ def third_difference2(at_s: np.ndarray, time_s: np.ndarray, path: np.ndarray, la
     path = median_filter(path, size=(3, 1), mode="mirror")  # a single outlier would reach every third row of a window
     total = np.zeros(len(at_s))
     for axis in range(2):
-        difference = sum(
-            weight * np.interp(at_s + offset * lag, time_s, path[:, axis])
-            for offset, weight in THIRD
-        )
+        difference = sum(weight * np.interp(at_s + offset * lag, time_s, path[:, axis]) for offset, weight in THIRD)
         total += np.square(difference)
     return total / 2

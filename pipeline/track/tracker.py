@@ -189,6 +189,11 @@ class Tracker:
         self._ended.clear()
         return self.tracklets()
 
+    @property
+    def alive(self) -> np.ndarray:
+        """Ids of all tracklets that have not ended, confirmed or not."""
+        return self._tracks.id
+
     def _turn(self, camera: np.ndarray) -> None:
         """Carry all tracklets along with the picture."""
         t = self._tracks

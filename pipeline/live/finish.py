@@ -1,0 +1,204 @@
+"""From a closed segment, or one that a kill left open, to a whole run folder: tables, and a video for any player.
+
+As a program, ``python -m pipeline.live.finish SEGMENT``, it works beside the stream and survives its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline.config import Config
+from pipeline.errors import PoselineError
+from pipeline.live.segment import ids_file, usual_rate
+from pipeline.models.registry import build_lifter, lifter_facts
+from pipeline.people import skeleton_of_run, write_people
+from pipeline.run import stored_config
+from pipeline.store import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
+from pipeline.types import VideoInfo
+
+SEGMENTS = "segments"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Whether the lock file ``path`` could be taken, which is held during the block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def finish_segment(path: Path) -> bool:
+    """Make the tables and the video of a segment, unless another process does or did; whether it is finished.
+
+    A segment of which nothing was flushed is removed. PoselineError when it cannot be finished.
+    """
+    folder = RunFolder.existing(path)
+    with locked(path / ".finishing") as mine:
+        if not mine:
+            return False
+        if folder.manifest().get("finished"):
+            return True
+        if not folder.parts():
+            shutil.rmtree(path)
+            return True
+        config, info = stored_config(folder), _cut_index(folder)
+        people, facts = _tables(folder, info, config)
+        if (video := _open_video(path)) is not None:
+            remux(video, folder.video)
+            video.unlink()
+        remove_leftovers(path)
+        _finish_manifest(folder, config, people, facts)
+    (path / ".finishing").unlink(missing_ok=True)
+    return True
+
+
+def _cut_index(folder: RunFolder) -> VideoInfo:
+    """The table of frames without those whose observations were not flushed; run.json made to agree with it."""
+    manifest = folder.manifest()
+    meta = pq.read_schema(folder.parts()[-1]).metadata or {}
+    stop = int(json.loads(meta[b"frames"])[1])
+    index = folder.observations / "index.parquet"
+    table = pq.read_table(index)
+    if len(table) > stop:
+        with atomic(index) as temporary:
+            pq.write_table(table.slice(0, stop), temporary, compression="zstd")
+    info = stored_video(folder)
+    info = replace(info, fps=usual_rate(info.time_s))
+    path = manifest["video"]["path"]
+    folder.write_manifest({**manifest, "video": {**video_facts(info), "path": path}, "frames_observed": [0, stop]})
+    return info
+
+
+def _tables(folder: RunFolder, info: VideoInfo, config: Config) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    tracklets: list[np.ndarray] = []
+    person_of: dict[int, int] = {}
+    for part in range(len(folder.parts())):
+        table = pq.read_table(ids_file(folder, part))
+        tracklets.append(table["tracklet"].to_numpy())
+        person_of |= {int(t): p for t, p in json.loads(table.schema.metadata[b"people"]).items()}
+    ids = np.array([person_of.get(int(t), -1) for t in np.concatenate(tracklets)], np.int32)
+    facts: dict[str, Any] = {}
+    lifter = build_lifter(config, skeleton_of_run(folder))
+    digest = config.digest()
+    return write_people(folder, info, config, digest, lambda what, done: None, lifter, facts, ids, []), facts
+
+
+def _open_video(path: Path) -> Path | None:
+    """The video as the stream wrote it, whether it was closed or not."""
+    found = [path / "live.mp4", *path.glob(".live.mp4.*.partial")]
+    found = [file for file in found if file.is_file() and file.stat().st_size]
+    return max(found, key=lambda file: file.stat().st_size) if found else None
+
+
+def remux(source: Path, target: Path) -> None:
+    """The same pictures in an MP4 file with its index in front; a source cut short gives what it holds."""
+    options = {"movflags": "+faststart"}
+    try:
+        with (
+            atomic(target) as temporary,
+            av.open(str(source)) as container,
+            av.open(str(temporary), "w", format="mp4", options=options) as out,
+        ):
+            stream = container.streams.video[0]
+            copy = out.add_stream_from_template(stream)
+            with contextlib.suppress(av.error.InvalidDataError, EOFError):
+                for packet in container.demux(stream):
+                    if packet.dts is not None:
+                        packet.stream = copy
+                        out.mux(packet)
+    except (av.FFmpegError, IndexError) as error:
+        raise PoselineError(f"{source}: the video of this segment cannot be read ({error})") from error
+
+
+def _finish_manifest(folder: RunFolder, config: Config, people: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+    manifest, lifts = folder.manifest(), lifter_facts(config)
+    warnings = [*manifest.get("network_warnings", []), *lifts.warnings]
+    warnings += [line for path in folder.parts() for line in part_warnings(path)]
+    warnings += [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]]
+    manifest |= {
+        "finished": True,
+        "people": len(people),
+        "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
+        "lifter": {"name": config.lift.name, "networks": lifts.digests},
+        **facts,
+        "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
+        "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
+        "warnings": warnings,
+    }
+    folder.write_manifest(manifest)
+
+
+class Finishers:
+    """Finishes closed segments one after another, each in a process of its own that yields to the stream."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._paths: list[Path] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._path = Path()
+
+    def add(self, path: Path) -> None:
+        self._paths.append(path)
+        self.poll()
+
+    def poll(self) -> None:
+        """See to the one at work, and start the next."""
+        if self._process is not None:
+            status = self._process.poll()
+            if status is None:
+                return
+            if status:
+                self._say(f"{self._path}: could not be finished; poseline live on its folder tries again")
+            self._process = None
+        if self._paths:
+            self._path = self._paths.pop(0)
+            command = [sys.executable, "-m", "pipeline.live.finish", str(self._path)]
+            # A session of its own, so that Ctrl-C stops the stream and not this.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+
+    def wait(self) -> None:
+        """Until all are finished."""
+        while self._process is not None:
+            self._process.wait()
+            self.poll()
+
+
+def unfinished(live_folder: Path) -> list[Path]:
+    """Segments of a live folder that a kill left open, in order."""
+    found = sorted(p for p in (live_folder / SEGMENTS).glob("*") if (p / "run.json").is_file())
+    return [p for p in found if not RunFolder(p).manifest().get("finished")]
+
+
+def main() -> None:
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    try:
+        finish_segment(Path(sys.argv[1]))
+    except PoselineError as error:
+        print(f"poseline: {error}", file=sys.stderr)
+        raise SystemExit(error.status) from None
+
+
+if __name__ == "__main__":
+    main()

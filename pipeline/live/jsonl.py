@@ -1,0 +1,72 @@
+"""Each frame's people as a line of JSON, for programs that listen."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import numpy as np
+
+from pipeline.errors import PoselineError
+from pipeline.live.people import Seen
+from pipeline.skeleton import Skeleton
+from pipeline.types import STATE_NAMES
+
+
+class JsonLines:
+    """Writes to a file, appending, or to standard output (``-``). A listener that goes away ends it, not the run."""
+
+    def __init__(self, target: str, skeleton: Skeleton, source: str, say: Callable[[str], None]) -> None:
+        self._target, self._say = target, say
+        try:
+            self._out: TextIO | None = sys.stdout if target == "-" else open(target, "a", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise PoselineError(
+                f"--jsonl {target}: cannot be written ({error.strerror}); choose another file"
+            ) from error
+        self._write(
+            {
+                "poseline": "live",
+                "source": source,
+                "skeleton": skeleton.name,
+                "keypoints": list(skeleton.names),
+                "states": {str(code): name for code, name in STATE_NAMES.items()},
+            }
+        )
+
+    def frame(self, facts: dict[str, Any], people: list[Seen]) -> None:
+        """One frame: facts about it, and its people."""
+        self._write({**facts, "people": [_person(p) for p in people]})
+
+    def close(self) -> None:
+        out, self._out = self._out, None
+        if out is not None and out is not sys.stdout:
+            out.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._out is None:
+            return
+        try:
+            self._out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._out.flush()
+        except (OSError, ValueError) as error:
+            self._out = None
+            self._say(f"--jsonl {self._target}: nobody listens any more ({error}); the run goes on")
+
+
+def _person(p: Seen) -> dict[str, Any]:
+    return {
+        "id": p.person_id,
+        "score": _number(p.score, 4),
+        "box_px": [_number(v, 2) for v in p.box_px],
+        "keypoints_px": [[_number(v, 2) for v in point] for point in p.point.keypoints_px],
+        "std_px": [_number(v, 2) for v in p.point.std_px],
+        "keypoint_score": [_number(v, 3) for v in p.keypoint_score],
+        "state": p.point.state.tolist(),
+    }
+
+
+def _number(value: float, digits: int) -> float | None:
+    return round(float(value), digits) if np.isfinite(value) else None

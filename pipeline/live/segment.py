@@ -1,0 +1,228 @@
+"""The segment that is being written: parts of observations, who they are, the table of frames, and the video.
+
+What is flushed is whole: a kill loses what came since. `pipeline.live.finish` makes the tables of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.camera import Camera
+from pipeline.config import Config
+from pipeline.draw import Person, draw_people
+from pipeline.errors import PoselineError
+from pipeline.live.ledger import iso
+from pipeline.live.people import Seen
+from pipeline.models.registry import Facts
+from pipeline.skeleton import Skeleton
+from pipeline.store import FORMAT_VERSION, RunFolder, atomic, video_facts, write_part
+from pipeline.types import Observations, VideoInfo
+from pipeline.video.encode import VideoWriter
+
+TICKS = 90_000  # per second, of the tables of frames and the videos
+FRAGMENT_S = 1.0  # of video that a kill may lose, besides what the encoder holds
+USUAL_RATE = Fraction(25)  # for the video's header, until the true one is known
+PICTURES = 4  # that wait to be drawn
+
+
+class Segment:
+    """A segment's folder while frames come in. ``live`` is what run.json says of it beyond what it says of a run."""
+
+    def __init__(
+        self,
+        path: Path,
+        size_px: tuple[int, int],
+        source: str,
+        config: Config,
+        facts: Facts,
+        live: dict[str, Any],
+        render: bool,
+    ) -> None:
+        self.folder = RunFolder(path)
+        self.size_px, self.live = size_px, live
+        self._source, self._config, self._facts = source, config, facts
+        self._digest = hashlib.sha256(json.dumps([source, live, list(size_px)]).encode()).hexdigest()[:32]
+        self._frames: list[tuple[int, bool, float, float]] = []  # pts, the first after a gap, received wall time, delay
+        self._part: list[Observations] = []
+        self._ids: list[np.ndarray] = []
+        self._parts, self._flushed = 0, 0
+        self.folder.observations.mkdir(parents=True, exist_ok=True)
+        self._painter = _Painter(path / "live.mp4", size_px, facts.skeleton, config) if render else None
+        self.folder.write_manifest(self._manifest())
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def unflushed(self) -> int:
+        """Frames that a kill would lose."""
+        return len(self._frames) - self._flushed
+
+    def next_frame(self, time_s: float, wall_s: float) -> int:
+        """The number of the next frame in this segment, shown at ``time_s`` of the run."""
+        pts = round(time_s * TICKS)
+        if self._frames:
+            pts = max(pts, self._frames[-1][0] + 1)
+        self._frames.append((pts, not self._frames, wall_s, np.nan))
+        return len(self._frames) - 1
+
+    def add(self, obs: Observations, ids: np.ndarray) -> None:
+        """A frame's observations and their tracklets."""
+        self._part.append(obs)
+        self._ids.append(ids)
+
+    def told(self, frame: int, image: np.ndarray | None, people: list[Seen], delay_s: float) -> None:
+        """The people of a frame are known, ``delay_s`` after it came; ``image`` is drawn upon."""
+        pts, key, wall_s, _ = self._frames[frame]
+        self._frames[frame] = (pts, key, wall_s, delay_s)
+        if self._painter is not None and image is not None:
+            self._painter.put(image, pts, people)
+
+    def flush(self, names: dict[int, int], camera: Camera) -> None:
+        """Write what came since the last time: the table of frames, then who is who, then the observations."""
+        if self._flushed == len(self._frames):
+            return
+        self._write_index()
+        ids = np.concatenate(self._ids) if self._ids else np.zeros(0, np.int32)
+        metadata = {"people": json.dumps({str(t): p for t, p in names.items()})}
+        with atomic(ids_file(self.folder, self._parts)) as temporary:
+            pq.write_table(pa.table({"tracklet": ids}).replace_schema_metadata(metadata), temporary)
+        frames = (self._flushed, len(self._frames))
+        obs = Observations.concat(self._part)
+        write_part(self.folder.part(self._parts), obs, frames, self._digest, [], camera.cut())
+        self._part, self._ids = [], []
+        self._parts, self._flushed = self._parts + 1, len(self._frames)
+
+    def close(self, names: dict[int, int], camera: Camera, live: dict[str, Any]) -> None:
+        """Nothing more comes; ``live`` is added to run.json."""
+        self.flush(names, camera)
+        if self._painter is not None:
+            self._painter.close()
+        self.live |= live
+        self.folder.write_manifest(self._manifest())
+
+    def _write_index(self) -> None:
+        pts, key, wall_s, delay_s = (np.array(c) for c in zip(*self._frames, strict=True))
+        table = pa.table(
+            {
+                "frame": np.arange(len(pts)),
+                "pts": pts.astype(np.int64),
+                "time_s": pts / TICKS,
+                "is_key": key.astype(bool),
+                "wall_s": wall_s,
+                "latency_s": pa.array(delay_s, from_pandas=True),
+            }
+        )
+        with atomic(self.folder.observations / "index.parquet") as temporary:
+            pq.write_table(table.replace_schema_metadata({"video_digest": self._digest}), temporary, compression="zstd")
+
+    def _manifest(self) -> dict[str, Any]:
+        from pipeline.run import _packages, _version
+
+        config = self._config
+        return {
+            "poseline": FORMAT_VERSION,
+            "finished": False,
+            "video": video_facts(self._info()),
+            "skeleton": self._facts.skeleton.name,
+            "keypoints": self._facts.skeleton.spec(),
+            "frames_observed": [0, len(self._frames)],
+            "observe_digest": self._digest[:16],
+            "config_digest": config.digest(),
+            "config": config.model_dump(mode="json"),
+            "networks": self._facts.digests,
+            "network_warnings": list(self._facts.warnings),
+            "versions": {name: _version(name) for name in _packages(config)},
+            "live": self.live,
+        }
+
+    def _info(self) -> VideoInfo:
+        pts = np.array([row[0] for row in self._frames] or [round(self.live["from_s"] * TICKS)], np.int64)
+        return VideoInfo(
+            path=Path(self._source),
+            size_px=self.size_px,
+            rotation_deg=0,
+            time_base=Fraction(1, TICKS),
+            fps=usual_rate(pts / TICKS),
+            pts=pts,
+            time_s=pts / TICKS,
+            is_key=np.zeros(len(pts), bool),
+            has_audio=False,
+            digest=self._digest,
+            codec="live",
+            kind="live",
+        )
+
+
+def ids_file(folder: RunFolder, part: int) -> Path:
+    """Who the observations of a part are: tracklets, and the people that they are."""
+    return folder.observations / f"ids-{part:05d}.parquet"
+
+
+def usual_rate(time_s: np.ndarray) -> Fraction:
+    """Frames per second by the median step of times (T,): for headers, not to compute a time with."""
+    return Fraction(1 / float(np.median(np.diff(time_s)))).limit_denominator(1000) if len(time_s) > 1 else USUAL_RATE
+
+
+def segment_name(number: int, wall_s: float) -> str:
+    """``00012_20260131T181500Z``: in order, and with the time at which it starts."""
+    return f"{number:05d}_" + iso(wall_s)[:19].replace("-", "").replace(":", "") + "Z"
+
+
+class _Painter:
+    """Draws and encodes in a thread of its own, in fragments that can be played after a kill."""
+
+    def __init__(self, path: Path, size_px: tuple[int, int], skeleton: Skeleton, config: Config) -> None:
+        self._skeleton = skeleton
+        self._writer = VideoWriter(
+            path,
+            size_px,
+            Fraction(1, TICKS),
+            USUAL_RATE,
+            crf=config.render.crf,
+            preset=config.render.preset,
+            threads=config.runtime.threads,
+            fragment_s=FRAGMENT_S,
+        )
+        self._items: queue.Queue[tuple[np.ndarray, int, list[Seen]] | None] = queue.Queue(PICTURES)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="paint", daemon=True)
+        self._thread.start()
+
+    def put(self, image: np.ndarray, pts: int, people: list[Seen]) -> None:
+        """A picture to draw upon and to write; raises what went wrong with an earlier one."""
+        if self._error is not None:
+            raise self._error
+        self._items.put((image, pts, people))
+
+    def close(self) -> None:
+        self._items.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            while (item := self._items.get()) is not None:
+                image, pts, people = item
+                drawn = [
+                    Person(p.person_id, p.box_px, p.point.keypoints_px, p.point.state, bool(np.isfinite(p.score)))
+                    for p in people
+                ]
+                draw_people(image, drawn, self._skeleton)
+                self._writer.write(image, pts)
+            self._writer.close()
+        except BaseException as error:  # raised by the next `put`, in the thread that owns the run
+            self._error = error if isinstance(error, PoselineError) else PoselineError(f"live.mp4: {error}")
+            while self._items.get() is not None:
+                pass
