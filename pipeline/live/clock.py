@@ -1,17 +1,18 @@
 """One clock for a stream that is cut, jumps, or runs fast or slow: seconds since the first frame, never back.
 
 Frames keep the distances that the stream itself gives them, so that jitter of the network is not taken for motion. The
-stream's clock is held to this machine's: it may not run ahead of the time of arrival, and a delay that no frame of
-`WINDOW_S` was without is taken off, a hundredth of the way at a time.
+stream's clock is held to this machine's, by steps that are a hundredth longer or shorter: it may not run ahead of the
+time of arrival, and a delay that no frame of `WINDOW_S` was without is taken off. What is far ahead is held at once.
 """
 
 from __future__ import annotations
 
 TICK_S = 1 / 90_000  # the least step
-AHEAD_S = 0.1  # that frames may seem to be taken after they arrived
+AHEAD_S = 0.1  # that frames may seem to be taken after they arrived; beyond it steps are shortened
+FAR_AHEAD_S = 0.5  # and beyond this time stands still
 BEHIND_S = 0.1  # least delay over a window that is left as it is
 WINDOW_S = 10.0
-SLEW = 0.01  # share of a step by which it may be lengthened
+SLEW = 0.01  # share of a step by which it is lengthened or shortened
 
 
 class Clock:
@@ -56,9 +57,12 @@ class Clock:
             add = min(self._behind_s, SLEW * step)
             self._offset_s, self._behind_s = self._offset_s + add, self._behind_s - add
         time_s = pts_s + self._offset_s
-        if time_s > received_s + AHEAD_S:  # a backlog sent at once, or a clock that is fast
-            self._offset_s -= time_s - received_s
-            time_s = received_s
+        back = 0.0
+        if time_s > received_s + FAR_AHEAD_S:  # a backlog sent at once
+            back = time_s - max(received_s, self._last_s + TICK_S)
+        elif time_s > received_s + AHEAD_S:  # a clock that is fast
+            back = SLEW * max(step, 0.0)
+        self._offset_s, time_s = self._offset_s - back, time_s - back
         self._watch(received_s, received_s - time_s)
         return time_s
 

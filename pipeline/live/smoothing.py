@@ -15,6 +15,7 @@ from pipeline.config import SmoothConfig
 from pipeline.motion import jerk
 from pipeline.motion.filters import SPEED_HZ, weight
 from pipeline.motion.lanes import Filter, Filtered, Rows, told_until
+from pipeline.motion.person import STRAY_LEN
 from pipeline.motion.repair import EPS_S
 from pipeline.motion.smooth import noise_px
 from pipeline.types import INTERPOLATED, MEASURED, MISSING
@@ -62,7 +63,7 @@ class Smoother:
         self._rows: deque[_Row] = deque()
         self._used_s = np.full(keypoints, -np.inf)
         self._place, self._speed = np.full((2, 2, keypoints), np.nan)  # of each point where it was last seen
-        self._place_s = np.zeros(keypoints)
+        self._place_s, self._std = np.zeros((2, keypoints))
 
     def __len__(self) -> int:
         """Rows that wait."""
@@ -97,9 +98,10 @@ class Smoother:
             again = np.any([r.used for r in self._rows], axis=0)  # within the lag
             near = row.unseen_s <= self._config.bridge_s + EPS_S
             known = row.used | (near & np.isfinite(row.unseen_s))
-            place = np.where(again, mean[0], self._coasting(row.time_s))
+            coasting, stray = self._coasting(row.time_s, row.size_px)
+            place, std = np.where(again, mean[0], coasting), np.where(again, std, stray)
             self._place[:, row.used], self._speed[:, row.used] = mean[0][:, row.used], mean[1][:, row.used]
-            self._place_s[row.used] = row.time_s
+            self._place_s[row.used], self._std[row.used] = row.time_s, std[row.used]
         else:
             place, std, known = row.z if row.euro is None else row.euro, np.sqrt(row.var), row.used
         self._rows.popleft()
@@ -108,10 +110,14 @@ class Smoother:
             np.where(known, place, np.nan).T.astype(np.float32), np.where(known, std, np.nan).astype(np.float32), state
         )
 
-    def _coasting(self, time_s: float) -> np.ndarray:
-        """(2, K) places of points not seen any more, which slow down: what is not measured accelerates without end."""
-        slow_s = max(self._config.bridge_s, EPS_S)
-        return self._place + self._speed * slow_s * (1 - np.exp(-(time_s - self._place_s) / slow_s))
+    def _coasting(self, time_s: float, size_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places (2, K) of points not seen any more, which slow down, and their standard deviations (K,).
+
+        The filter's own prediction would accelerate without end.
+        """
+        slow_s, since_s = max(self._config.bridge_s, EPS_S), time_s - self._place_s
+        place = self._place + self._speed * slow_s * (1 - np.exp(-since_s / slow_s))
+        return place, np.sqrt(self._std**2 + np.square(STRAY_LEN * size_px) * np.maximum(since_s, 0.0))
 
     def _stacked(self) -> tuple[Rows, Filtered]:
         def all_(name: str) -> np.ndarray:

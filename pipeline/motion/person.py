@@ -17,7 +17,7 @@ from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Obs
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
 BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
-_STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
+STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
 
 
 def build_motion(
@@ -127,7 +127,7 @@ def _fill(
 ) -> np.ndarray:
     """Bridge what is still open in the paths by lines, in place; provenance (L, K) u8."""
     provenance = np.full(paths.used.shape, MISSING, np.uint8)
-    stray = np.square(_STRAY_LEN * size_px.astype(np.float64))
+    stray = np.square(STRAY_LEN * size_px.astype(np.float64))
     for k in range(paths.used.shape[1]):
         used = paths.used[:, k]
         known = used | np.isfinite(paths.position[:, k, 0])  # filters fill short gaps themselves

@@ -1,0 +1,179 @@
+"""Receiving from a stream on 127.0.0.1: every picture counted, cuts survived, what is not there said."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+
+from pipeline.config import LiveConfig
+from pipeline.errors import PoselineError
+from pipeline.live.ledger import Delays, Ledger
+from pipeline.live.receive import Receiver, spread
+from pipeline.live.source import parse_source
+from tests.live.station import Station, write_clip
+
+FAST = LiveConfig(timeout_s=1.0, retry_s=0.05, retry_most_s=0.2, gap_s=0.3)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "a.ts")
+
+
+def receiver(url, config=FAST):
+    ledger, said, events = Ledger(), [], []
+    made = Receiver(parse_source(str(url)), config, ledger, said.append, lambda what, facts: events.append(what))
+    return made, ledger, said, events
+
+
+def drain(r, seconds, frames=1):
+    end, taken = time.monotonic() + seconds, []
+    while time.monotonic() < end and not r.ended:
+        taken += r.take(frames, 0.1)
+    return taken
+
+
+def balanced(ledger, taken):
+    books = ledger.counts()
+    assert books["received"] == len(taken) + books["dropped"] + 0
+    return books
+
+
+@pytest.mark.parametrize("kind", ["url", "mjpeg"])
+def test_a_stream_is_received_in_order(clip, kind):
+    with Station(clip) as station:
+        r, ledger, _, _ = receiver(getattr(station, kind))
+        r.start()
+        taken = drain(r, 2.0)
+        r.stop()
+    books = balanced(ledger, taken)
+    assert books["dropped_by_reason"].get("behind", 0) <= 5
+    assert len(taken) > 20
+    times = [t.time_s for t in taken]
+    assert times == sorted(times)
+    assert taken[0].size_px == (192, 144)
+    assert abs(taken[-1].wall_s - time.time()) < 5
+
+
+def test_a_cut_stream_is_received_again(clip):
+    with Station(clip) as station:
+        r, ledger, said, events = receiver(station.url)
+        r.start()
+        taken = drain(r, 1.0)
+        station.cut()
+        taken += drain(r, 0.8)
+        station.resume()
+        taken += drain(r, 1.5)
+        r.stop()
+    balanced(ledger, taken)
+    facts = ledger.facts()
+    assert facts["reconnects"] == 1
+    assert facts["failed_connections"] >= 1
+    assert any("cut" in line for line in said)
+    assert any("connected again" in line for line in said)
+    assert {"cut", "connected", "gap"} <= set(events)
+    gap = max(facts["gaps"], key=lambda g: g["to_s"] - g["from_s"])
+    assert 0.6 < gap["to_s"] - gap["from_s"] < 3
+    assert all(b.time_s > a.time_s for a, b in pairwise(taken))
+
+
+def test_who_is_slow_gets_the_newest_and_all_others_are_counted(clip):
+    with Station(clip) as station:
+        r, ledger, _, _ = receiver(station.url, FAST.model_copy(update={"queue_frames": 3}))
+        r.start()
+        taken = []
+        for _ in range(6):
+            time.sleep(0.3)
+            got = r.take(1, 0.1)
+            taken += got
+            assert all(time.monotonic() - t.received_s < 0.3 for t in got)
+        r.stop()
+    books = balanced(ledger, taken)
+    assert books["dropped_by_reason"]["behind"] > 20
+
+
+def test_a_source_that_gives_up_ends_with_a_line(clip):
+    with Station(clip) as station:
+        r, ledger, _, _ = receiver(station.url, FAST.model_copy(update={"give_up_s": 0.5}))
+        r.start()
+        taken = drain(r, 0.7)
+        station.cut()
+        taken += drain(r, 5.0)
+        r.stop()
+    balanced(ledger, taken)
+    assert r.error is not None
+    assert "give_up_s" in str(r.error)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://127.0.0.1:9/x", "cannot be received"),
+        ("rtsp://user:secret@127.0.0.1:9/x", "rtsp://127.0.0.1:9/x"),
+        ("udp://127.0.0.1:45771", "no answer in time"),
+        ("tcp://127.0.0.1:9", "Connection refused"),
+    ],
+)
+def test_what_was_never_there_is_said_in_a_line(address, words):
+    r, *_ = receiver(address, LiveConfig(timeout_s=0.5))
+    with pytest.raises(PoselineError, match=words) as caught:
+        r.start()
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["/dev/video77", "77", "nothing.ts", "gopher://127.0.0.1/x", "tests"])
+def test_what_is_no_source_is_said_in_a_line(address):
+    with pytest.raises(PoselineError):
+        parse_source(address)
+
+
+def test_addresses_are_shown_and_named_without_secrets():
+    source = parse_source("rtsp://ann:pass@192.0.2.7:554/cam/1?token=abc")
+    assert source.shown == "rtsp://192.0.2.7:554/cam/1"
+    assert source.name == "192.0.2.7_554_cam_1"
+    assert source.url.startswith("rtsp://ann:pass@")
+
+
+def test_a_source_that_comes_later_is_waited_for(clip, tmp_path):
+    with Station(clip) as station:
+        station.cut()
+        r, *_ = receiver(station.url, FAST.model_copy(update={"wait_s": 5.0}))
+        threading.Timer(0.5, station.resume).start()
+        r.start()
+        assert drain(r, 1.0)
+        r.stop()
+
+
+def test_a_file_plays_at_its_own_pace(clip):
+    r, ledger, _, _ = receiver(clip)
+    began = time.monotonic()
+    r.start()
+    taken = drain(r, 10.0)
+    assert 3.5 < time.monotonic() - began < 8
+    r.stop()
+    books = balanced(ledger, taken)
+    assert books["received"] == 100
+
+
+def test_spread_takes_the_newest_evenly():
+    assert spread(7, 3) == [2, 4, 6]
+    assert spread(2, 3) == [0, 1]
+    assert spread(8, 1) == [7]
+    for n in range(1, 30):
+        for k in range(1, 9):
+            chosen = spread(n, k)
+            assert chosen[-1] == n - 1
+            assert len(set(chosen)) == min(n, k)
+
+
+def test_delays_have_quantiles_within_a_few_percent():
+    delays = Delays()
+    for i in range(1, 1001):
+        delays.add(i / 1000)
+    assert delays.quantile(0.5) == pytest.approx(0.5, rel=0.03)
+    assert delays.quantile(0.95) == pytest.approx(0.95, rel=0.03)
+    assert Delays().quantile(0.5) is None
