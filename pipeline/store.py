@@ -113,6 +113,8 @@ class RunFolder:
         folder = cls(path)
         if not folder.manifest_file.is_file():
             raise PoselineError(f"{path}: is not a run folder (no run.json); make one with poseline run VIDEO")
+        if folder.manifest().get("kind") == "live":
+            raise PoselineError(f"{path}: is a live stream's folder; give one of its run folders in {path}/segments")
         return folder
 
     def part(self, number: int) -> Path:

@@ -19,18 +19,18 @@ import numpy as np
 SIZE = (192, 144)
 
 
-def figure(frame: int, size_px: tuple[int, int] = SIZE) -> np.ndarray:
-    """(h, w, 3) u8: one white block, as tall as half of the picture, that walks to and fro on dark ground."""
+def figure(share: float, size_px: tuple[int, int] = SIZE) -> np.ndarray:
+    """(h, w, 3) u8: a white block, as tall as half of the picture, at a ``share`` of its way to and fro."""
     width, height = size_px
     image = np.full((height, width, 3), 40, np.uint8)
-    x = round((0.5 + 0.3 * np.sin(frame / 40)) * width)
+    x = round((0.5 + 0.3 * np.sin(2 * np.pi * share)) * width)
     image[height // 4 : 3 * height // 4, x - width // 16 : x + width // 16] = 230
     return image
 
 
 def write_clip(path: Path, frames: int = 100, fps: int = 25, size_px: tuple[int, int] = SIZE) -> Path:
     """The figure as H.264, a key frame each half second, no pictures held back."""
-    return encode(path, (figure(i, size_px) for i in range(frames)), fps, size_px)
+    return encode(path, (figure(i / frames, size_px) for i in range(frames)), fps, size_px)
 
 
 def encode(path: Path, images: Iterator[np.ndarray], fps: Fraction | int, size_px: tuple[int, int]) -> Path:

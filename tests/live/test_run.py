@@ -1,0 +1,316 @@
+"""poseline live from end to end on a stream on 127.0.0.1, with a detector that finds the clip's white figure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import pipeline.live.run as live_run
+from pipeline import read_run
+from pipeline.config import load_config
+from pipeline.errors import PoselineError
+from pipeline.export import export_run
+from pipeline.live.finish import finish_segment, unfinished
+from pipeline.models.base import People
+from pipeline.models.registry import Models
+from pipeline.run import track
+from pipeline.skeleton import COCO17
+from pipeline.store import RunFolder
+from tests.live.station import Station, write_clip
+
+_PLACES = np.random.default_rng(5).uniform(0.1, 0.9, (17, 2))
+
+
+class FigureDetector:
+    """Finds bright blocks, each a person whose keypoints lie at fixed places of the box."""
+
+    skeleton = COCO17
+    sessions = ()
+
+    def __init__(self, slow_s: float = 0.0) -> None:
+        self.slow_s = slow_s
+
+    def detect(self, images: np.ndarray) -> People:
+        time.sleep(self.slow_s)
+        parts = []
+        for i, image in enumerate(images):
+            count, _, stats, _ = cv2.connectedComponentsWithStats((image[..., 1] > 130).astype(np.uint8))
+            boxes = [[x, y, x + w, y + h] for x, y, w, h, area in stats[1:count] if area > 200]
+            box = np.array(boxes, np.float32).reshape(-1, 4)
+            points = box[:, None, :2] + (box[:, None, 2:] - box[:, None, :2]) * _PLACES[None]
+            n = len(box)
+            sure = np.full(n, 0.9, np.float32)
+            parts.append(People(np.full(n, i), box, sure, points.astype(np.float32), np.full((n, 17), 0.8, np.float32)))
+        return People.concat(parts)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "a.ts")
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    """The figure's detector in place of the networks, and segments finished in this process."""
+    made = FigureDetector()
+    monkeypatch.setattr(live_run, "build_models", lambda config: Models(made, None, COCO17, False))
+    monkeypatch.setattr(live_run.Finishers, "add", lambda self, path: finish_segment(path))
+    return made
+
+
+def settings(**live):
+    sets = ["live.retry_s=0.05", "live.retry_most_s=0.2", "live.gap_s=0.5", "live.timeout_s=1", "lift.name=none"]
+    sets += ["observe.detect_every=1", *(f"live.{key}={value}" for key, value in live.items())]
+    return load_config("fast", sets)
+
+
+def books_of(folder: Path) -> dict:
+    books = json.loads((folder / "run.json").read_text())
+    assert books["received"] == books["processed"] + books["dropped"]
+    assert books["dropped"] == sum(books["dropped_by_reason"].values())
+    assert books["waiting"] == 0
+    return books
+
+
+def segments_of(folder: Path) -> list[Path]:
+    return sorted((folder / "segments").iterdir())
+
+
+def pictures(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_stream_becomes_segments_that_are_whole_runs(clip, detector, tmp_path):
+    lines = tmp_path / "people.jsonl"
+    with Station(clip) as station:
+        folder = live_run.live(
+            station.url, tmp_path, settings(segment_s=2), max_seconds=5.5, jsonl=str(lines), name="cam"
+        )
+    books = books_of(folder)
+    assert books["finished"]
+    assert books["processed"] > 20
+    assert 0 < books["latency_s"]["median"] < 1
+    segments = segments_of(folder)
+    assert 2 <= len(segments) <= 3
+    total, last_s = 0, -1.0
+    for path in segments:
+        tables = read_run(path)
+        observed = tables["manifest"]["frames_observed"][1]
+        total += observed
+        assert tables["people"]["person_id"].tolist() == [1]
+        motion = tables["motion"][1]
+        assert motion["time_s"].is_monotonic_increasing
+        assert motion["time_s"].iloc[0] > last_s
+        last_s = motion["time_s"].iloc[-1]
+        assert pictures(path / "annotated.mp4") == observed
+        assert tables["manifest"]["live"]["processed"] == observed
+        export_run(RunFolder(path), "coco", tmp_path / f"{path.name}.json")
+    assert total == books["processed"]
+    told = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert told[0]["keypoints"][0] == "nose"
+    assert len(told) - 1 == books["processed"]
+    assert {p["id"] for line in told[1:] for p in line["people"]} == {1}
+
+
+def test_what_was_said_live_is_what_the_tables_hold(clip, detector, tmp_path):
+    lines = tmp_path / "people.jsonl"
+    with Station(clip) as station:
+        folder = live_run.live(station.url, tmp_path, settings(), max_seconds=4, jsonl=str(lines), name="cam")
+    motion = read_run(segments_of(folder)[0])["motion"][1].set_index("frame")
+    off = []
+    for line in [json.loads(text) for text in lines.read_text().splitlines()[1:]]:
+        for person in line["people"]:
+            row = motion.loc[line["frame"]]
+            off.append(
+                [person["keypoints_px"][0][0] - row["nose_x_px"], person["keypoints_px"][0][1] - row["nose_y_px"]]
+            )
+    assert len(off) > 15
+    assert np.nanquantile(np.abs(off), 0.95) < 0.5
+
+
+def test_a_cut_is_a_gap_and_the_person_stays(clip, detector, tmp_path):
+    with Station(clip) as station:
+        threading.Timer(1.5, station.cut).start()
+        threading.Timer(2.5, station.resume).start()
+        folder = live_run.live(station.url, tmp_path, settings(), max_seconds=5, name="cam")
+    books = books_of(folder)
+    assert books["reconnects"] == 1
+    assert books["gap_count"] >= 1
+    events = [json.loads(line)["what"] for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert events[0] == "started"
+    assert {"cut", "connected", "gap", "stopped"} <= set(events)
+    tables = read_run(segments_of(folder)[0])
+    assert len(tables["motion"]) <= 2
+
+
+def test_a_slow_network_drops_frames_and_counts_them(clip, detector, tmp_path):
+    detector.slow_s = 0.3
+    with Station(clip) as station:
+        folder = live_run.live(station.url, tmp_path, settings(queue_frames=2), max_seconds=4, name="cam")
+    books = books_of(folder)
+    assert books["dropped_by_reason"]["behind"] > books["processed"]
+    assert books["latency_s"]["median"] < 2.0  # the lag of 0.1 s is one frame here
+
+
+def test_another_size_of_picture_is_another_segment_with_the_same_person(clip, detector, tmp_path):
+    large = write_clip(tmp_path / "large.ts", size_px=(384, 288))
+    small = write_clip(tmp_path / "small.ts", frames=50)
+    with Station(small) as station:
+        threading.Timer(1.0, setattr, (station, "clip", large)).start()
+        folder = live_run.live(station.url, tmp_path, settings(), max_seconds=5.5, name="cam")
+    books_of(folder)
+    tables = [read_run(path) for path in segments_of(folder)]
+    assert [t["manifest"]["video"]["width_px"] for t in tables] == [192, 384]
+    assert [t["people"]["person_id"].tolist() for t in tables] == [[1], [1]]
+    widths = [float((m["box_x2_px"] - m["box_x1_px"]).median()) for m in (t["motion"][1] for t in tables)]
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.2)
+
+
+def test_a_file_ends_and_everything_of_it_is_there(clip, detector, tmp_path):
+    folder = live_run.live(str(clip), tmp_path, settings(), name="cam")
+    books = books_of(folder)
+    assert books["received"] == 100
+    assert books["sessions"][-1]["end"] == "source ended"
+
+
+def test_a_second_run_goes_on_in_the_same_folder(clip, detector, tmp_path):
+    for _ in range(2):
+        live_run.live(str(clip), tmp_path, settings(), name="cam", render=False)
+    books = books_of(tmp_path / "cam")
+    assert books["received"] == 200
+    assert len(books["sessions"]) == 2
+    ids = [read_run(path)["people"]["person_id"].tolist() for path in segments_of(tmp_path / "cam")]
+    assert ids == [[1], [2]]
+    assert not (segments_of(tmp_path / "cam")[0] / "annotated.mp4").exists()
+
+
+def test_segments_can_be_tracked_again_with_the_whole_of_them_at_hand(clip, detector, tmp_path):
+    folder = live_run.live(str(clip), tmp_path, settings(), name="cam", render=False)
+    path = segments_of(folder)[0]
+    track(path, load_config("fast", ["smooth.method=kalman", "lift.name=none"]))
+    assert read_run(path)["people"]["person_id"].tolist() == [1]
+
+
+def test_tables_of_whole_segments_are_smoothed_both_ways(clip, detector, tmp_path):
+    folder = live_run.live(str(clip), tmp_path, settings(tables="'whole'"), name="cam", render=False)
+    assert read_run(segments_of(folder)[0])["manifest"]["config"]["smooth"]["method"] == "kalman"
+
+
+def test_a_live_folder_is_no_run_folder_and_says_so(clip, detector, tmp_path):
+    folder = live_run.live(str(clip), tmp_path, settings(), name="cam", render=False)
+    with pytest.raises(PoselineError, match="segments"):
+        read_run(folder)
+
+
+def test_filters_that_look_ahead_are_refused():
+    with pytest.raises(PoselineError, match="fixed_lag"):
+        live_run.causal(load_config("default", ["smooth.method=butterworth"]))
+
+
+# --- as a program ----------------------------------------------------------------------------------------------------
+
+
+def _third_parts(out: Path) -> list[Path]:
+    return list(out.glob("cam/segments/*/observations/part-00002.parquet"))
+
+
+def started(url: str, out: Path, *options: str) -> subprocess.Popen:
+    """The real program with its networks, when it has processed something."""
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli",
+        "live",
+        url,
+        "--config",
+        "fast",
+        "--out",
+        str(out),
+        "--name",
+        "cam",
+    ]
+    command += ["--lifter", "none", "--set", "live.part_s=0.5", *options]
+    before = len(_third_parts(out))
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while len(_third_parts(out)) == before:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_whole_files(clip, tmp_path, number):
+    with Station(clip) as station:
+        process = started(station.url, tmp_path)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "frames received" in out
+    books = books_of(tmp_path / "cam")
+    assert books["sessions"][-1]["end"] == number.name
+    (path,) = segments_of(tmp_path / "cam")
+    tables = read_run(path)
+    assert pictures(path / "annotated.mp4") == tables["manifest"]["frames_observed"][1] == books["processed"]
+
+
+def test_after_a_kill_all_but_the_last_moment_is_there(clip, tmp_path):
+    with Station(clip) as station:
+        process = started(station.url, tmp_path)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+    folder = tmp_path / "cam"
+    (path,) = unfinished(folder)
+    assert live_run.live(str(folder)) == folder
+    tables = read_run(path)
+    observed = tables["manifest"]["frames_observed"][1]
+    assert observed == len(np.unique(np.concatenate([range(*_frames(p)) for p in RunFolder(path).parts()])))
+    assert observed >= 3
+    assert pictures(path / "annotated.mp4") > 0
+    assert not list(path.glob(".*"))
+    with Station(clip) as station:  # the books of the killed run are closed by the next one
+        live = started(station.url, tmp_path)
+        live.send_signal(signal.SIGINT)
+        live.communicate(timeout=60)
+    books = books_of(folder)
+    assert [s["end"] for s in books["sessions"]] == ["killed", "SIGINT"]
+
+
+def _frames(part: Path) -> tuple[int, int]:
+    return tuple(json.loads(pq.read_schema(part).metadata[b"frames"]))
+
+
+def test_a_source_that_never_was_is_one_line_and_status_2(tmp_path):
+    command = [sys.executable, "-m", "pipeline.cli", "live", "http://127.0.0.1:9/x", "--config", "fast", "--quiet"]
+    process = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert process.stderr.startswith("poseline: http://127.0.0.1:9/x: cannot be received")
+    assert not list(tmp_path.glob("*/segments"))
+
+
+def test_a_pipe_is_read_as_it_comes(clip, tmp_path):
+    command = [sys.executable, "-m", "pipeline.cli", "live", "-", "--config", "fast", "--lifter", "none", "--no-render"]
+    process = subprocess.run(
+        [*command, "--out", str(tmp_path), "--set", "live.queue_frames=200"],
+        input=clip.read_bytes(),
+        capture_output=True,
+        timeout=120,
+        env={**os.environ},
+    )
+    assert process.returncode == 0, process.stderr
+    assert books_of(tmp_path / "stdin")["received"] == 100
