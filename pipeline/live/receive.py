@@ -56,7 +56,7 @@ class Receiver:
         self._say, self._note, self._now, self._wall = say, note, now, wall
         self._queue: deque[Received] = deque()
         self._ready = threading.Condition()
-        self._stopped = threading.Event()
+        self._stopped, self._connected = threading.Event(), threading.Event()
         self._ended = False
         self._first_s: float | None = None  # monotonic arrival of the first frame
         self._last: Received | None = None
@@ -64,11 +64,16 @@ class Receiver:
         self._wall_offset: float | None = None
         self._thread = threading.Thread(target=self._work, name="receive", daemon=True)
 
-    def start(self) -> None:
-        """Connect, which raises PoselineError when the source is not there, and receive from now on."""
-        container = self._first_connection()
-        self._container: av.container.InputContainer | None = container
+    def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Receive from now on; returns when connected, or when ``stopping`` says so.
+
+        Raises PoselineError when the source is not there.
+        """
         self._thread.start()
+        while not self._connected.wait(0.05) and self._thread.is_alive() and not stopping():
+            pass
+        if self.error is not None and not self._connected.is_set():
+            raise self.error
 
     def stop(self) -> None:
         """Receive no more; what waits is dropped as stopped."""
@@ -105,28 +110,32 @@ class Receiver:
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
-    def _first_connection(self) -> av.container.InputContainer:
+    def _first_connection(self) -> av.container.InputContainer | None:
         end = self._now() + self.config.wait_s
         while True:
             try:
-                return open_source(self.source, self.config)
+                container = open_source(self.source, self.config)
+                self._connected.set()
+                return container
             except (av.FFmpegError, OSError, ValueError) as error:
                 if self._now() >= end:
                     raise PoselineError(
                         f"{self.source.shown}: cannot be received ({reason_of(error)}); check the address, or let"
                         " --set live.wait_s=60 wait for it"
                     ) from error
-            time.sleep(min(self.config.retry_s, max(end - self._now(), 0.01)))
+            if self._stopped.wait(min(self.config.retry_s, max(end - self._now(), 0.01))):
+                return None
 
     def _work(self) -> None:
         try:
-            while not self._stopped.is_set() and self._container is not None:
-                self._why = self._receive(self._container)
+            container = self._first_connection()
+            while not self._stopped.is_set() and container is not None:
+                self._why = self._receive(container)
                 if self.source.ends or self._stopped.is_set():
                     break
                 self._say(f"{self.source.shown}: cut ({self._why})")
                 self._note("cut", {"why": self._why})
-                self._container = self._connect_again()
+                container = self._connect_again()
         except PoselineError as error:
             self.error = error
         except BaseException as error:  # shown by the main thread: this one has nobody to raise to
@@ -150,7 +159,7 @@ class Receiver:
                         f"{self.source.shown}: away for {away:.0f} s ({reason_of(error)}), more than live.give_up_s;"
                         " all that came before is whole"
                     ) from error
-                pause = min(2 * pause, self.config.retry_most_s)
+                pause = min(1.5 * pause, self.config.retry_most_s)
                 continue
             self._say(f"{self.source.shown}: connected again after {self._now() - since:.1f} s")
             self._note("connected", {"after_s": round(self._now() - since, 3)})

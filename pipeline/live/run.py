@@ -28,6 +28,7 @@ from pipeline.progress import Progress, Silent
 from pipeline.video.sources import _ToRGB
 
 WAIT_S = 0.25  # for a group of frames to be whole
+SILENT_S = 0.5  # without frames, after which those that wait for later ones are told
 TELL_S = 10.0  # between lines of progress
 CAUSAL = {"kalman": "fixed_lag", "fixed_lag": "fixed_lag", "one_euro": "one_euro", "none": "none"}
 
@@ -149,12 +150,12 @@ class _Run:
         self.session = {"started": iso(time.time()), "ended": None, "end": "running"}
         self._rgb: tuple[tuple[int, int], _ToRGB] | None = None
         self._segment_counts: dict[str, Any] = {}
-        self._flushed = self._told = time.monotonic()
+        self._flushed = self._told = self._seen = time.monotonic()
         self._before = (0, 0, 0)  # received, processed, dropped at the last line
 
     def go(self, max_seconds: float | None) -> None:
         """Until the end, whatever it is; then everything is closed."""
-        self.receiver.start()
+        self.receiver.start(lambda: bool(self.stopping))
         self.folder.event("started", {"source": self.source.shown})
         for path in unfinished(self.folder.path):
             self.finishers.add(path)
@@ -165,6 +166,8 @@ class _Run:
                 group = self.receiver.take(self.config.observe.detect_every, WAIT_S)
                 if group:
                     self._group(group)
+                elif self.crowd is not None and time.monotonic() - self._seen > SILENT_S:
+                    self._tell(self.crowd.tell(all_=True))  # nothing comes that they could wait for
                 self._housekeeping()
             how = self.stopping or ("max_seconds" if not self.receiver.ended else "source ended")
             if self.receiver.error is not None:
@@ -207,6 +210,7 @@ class _Run:
             self.segment.add(here, ids)
             self.frames += 1
         self.ledger.process(len(group))
+        self._seen = time.monotonic()
         self._tell(self.crowd.tell())
 
     def _make_room(self, size_px: tuple[int, int], first: Received) -> np.ndarray | None:

@@ -89,8 +89,11 @@ def open_source(source: Source, config: LiveConfig) -> av.container.InputContain
         if source.url.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
     options |= config.options
-    if "listen" in (options.get("rtsp_flags"), *options):  # somebody is to call us
-        timeout = (None, config.timeout_s)
+    if "listen" in options.get("rtsp_flags", "") or "listen" in options:  # somebody is to call us
+        wait_s = max(config.wait_s, config.timeout_s)
+        timeout = (wait_s, config.timeout_s)
+        if "rtsp_flags" in options:
+            options.setdefault("listen_timeout", str(round(wait_s + 1)))  # FFmpeg refuses its own default
     return av.open(source.url, format=source.format, options=options, timeout=timeout)
 
 

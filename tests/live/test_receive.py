@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from itertools import pairwise
 
+import av
 import pytest
 
 from pipeline.config import LiveConfig
@@ -123,6 +126,41 @@ def test_what_was_never_there_is_said_in_a_line(address, words):
         r.start()
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def push(address, clip, options):
+    """Send the clip to a listener, at its own pace, until nobody listens any more."""
+    with av.open(str(clip)) as container, contextlib.suppress(av.FFmpegError):
+        form = "rtsp" if address.startswith("rtsp") else "mpegts"
+        with av.open(address, "w", format=form, options=options) as out:
+            stream = container.streams.video[0]
+            target = out.add_stream_from_template(stream)
+            for packet in container.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = target
+                    out.mux(packet)
+                    time.sleep(0.03)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "rtsp"])
+def test_datagrams_and_rtsp_are_received(clip, scheme):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"{scheme}://127.0.0.1:{port}" + ("/live" if scheme == "rtsp" else "")
+    listen = {"rtsp_flags": "listen"} if scheme == "rtsp" else {}
+    config = FAST.model_copy(update={"options": listen, "wait_s": 10.0})
+    r, ledger, _, _ = receiver(address, config)
+    options = {"rtsp_transport": "tcp"} if scheme == "rtsp" else {"pkt_size": "1316"}
+    thread = threading.Timer(0.5, push, (address, clip, options))
+    thread.start()
+    r.start()
+    taken = drain(r, 2.0)
+    r.stop()
+    thread.join()
+    balanced(ledger, taken)
+    assert len(taken) > 15
+    assert taken[0].size_px == (192, 144)
 
 
 @pytest.mark.parametrize("address", ["/dev/video77", "77", "nothing.ts", "gopher://127.0.0.1/x", "tests"])
