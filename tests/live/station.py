@@ -23,7 +23,7 @@ def figure(share: float, size_px: tuple[int, int] = SIZE) -> np.ndarray:
     """(h, w, 3) u8: a white block, as tall as half of the picture, at a ``share`` of its way to and fro."""
     width, height = size_px
     image = np.full((height, width, 3), 40, np.uint8)
-    x = round((0.5 + 0.3 * np.sin(2 * np.pi * share)) * width)
+    x = round((0.5 + 0.1 * np.sin(2 * np.pi * share)) * width)
     image[height // 4 : 3 * height // 4, x - width // 16 : x + width // 16] = 230
     return image
 
