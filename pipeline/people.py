@@ -37,37 +37,31 @@ def build_people(
     say: Callable[[str, int], None],
     lifter: Lifter | None = None,
     facts: dict[str, Any] | None = None,
+    known: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
 
     ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``facts`` gets what
-    run.json says of the user's edits.
+    run.json says of the user's edits. ``known`` (N,) i32 says who each observation is, −1 for nobody, if that is known.
     """
     skeleton = skeleton_of_run(folder)
     parts = folder.parts()
     low, high = folder.manifest()["frames_observed"]
     stream = (read_part(p) for p in parts)
     camera = camera_motions(parts, len(info)) if config.track.camera else None
-    ids, moments = identify(
-        stream, info.time_s, info.size_px, skeleton, config.track, lambda f: say("track", f - low), (low, high), camera
-    )
-    return write_people(folder, info, config, digest, say, lifter, facts, ids, moments)
-
-
-def write_people(
-    folder: RunFolder,
-    info: VideoInfo,
-    config: Config,
-    digest: str,
-    say: Callable[[str, int], None],
-    lifter: Lifter | None,
-    facts: dict[str, Any] | None,
-    ids: np.ndarray,
-    moments: list[tuple[float, int, str]],
-) -> list[dict[str, Any]]:
-    """`build_people` where it is known who each of the N stored observations is: ``ids (N,)`` i32, −1 for nobody."""
-    skeleton = skeleton_of_run(folder)
-    parts = folder.parts()
+    if known is None:
+        ids, moments = identify(
+            stream,
+            info.time_s,
+            info.size_px,
+            skeleton,
+            config.track,
+            lambda f: say("track", f - low),
+            (low, high),
+            camera,
+        )
+    else:
+        ids, moments = known, []
     ids, moments, names = apply_stored(folder, ids, moments, info.time_s, {} if facts is None else facts)
     video = folder.manifest()["video"]
     metadata = file_metadata(skeleton, video, digest)

@@ -25,7 +25,7 @@ from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.live.segment import ids_file, usual_rate
 from pipeline.models.registry import build_lifter, lifter_facts
-from pipeline.people import skeleton_of_run, write_people
+from pipeline.people import build_people, skeleton_of_run
 from pipeline.run import stored_config
 from pipeline.store import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
 from pipeline.types import VideoInfo
@@ -99,7 +99,7 @@ def _tables(folder: RunFolder, info: VideoInfo, config: Config) -> tuple[list[di
     facts: dict[str, Any] = {}
     lifter = build_lifter(config, skeleton_of_run(folder))
     digest = config.digest()
-    return write_people(folder, info, config, digest, lambda what, done: None, lifter, facts, ids, []), facts
+    return build_people(folder, info, config, digest, lambda what, done: None, lifter, facts, ids), facts
 
 
 def _open_video(path: Path) -> Path | None:
