@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import PoselineError
 from pipeline.live.people import Seen
+from pipeline.live.space import InSpace
 from pipeline.skeleton import Skeleton
 from pipeline.types import STATE_NAMES
 
@@ -18,7 +19,9 @@ from pipeline.types import STATE_NAMES
 class JsonLines:
     """Writes to a file, appending, or to standard output (``-``). A listener that goes away ends it, not the run."""
 
-    def __init__(self, target: str, skeleton: Skeleton, source: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, target: str, skeleton: Skeleton, joints: tuple[str, ...], source: str, say: Callable[[str], None]
+    ) -> None:
         self._target, self._say = target, say
         try:
             self._out: TextIO | None = sys.stdout if target == "-" else open(target, "a", encoding="utf-8")  # noqa: SIM115
@@ -32,13 +35,14 @@ class JsonLines:
                 "source": source,
                 "skeleton": skeleton.name,
                 "keypoints": list(skeleton.names),
+                "joints": list(joints),
                 "states": {str(code): name for code, name in STATE_NAMES.items()},
             }
         )
 
-    def frame(self, facts: dict[str, Any], people: list[Seen]) -> None:
-        """One frame: facts about it, and its people."""
-        self._write({**facts, "people": [_person(p) for p in people]})
+    def frame(self, facts: dict[str, Any], people: list[Seen], in_space: dict[int, InSpace]) -> None:
+        """One frame: facts about it, its people, and where those of them are who are known in space."""
+        self._write({**facts, "people": [_person(p, in_space.get(p.person_id)) for p in people]})
 
     def close(self) -> None:
         out, self._out = self._out, None
@@ -56,8 +60,8 @@ class JsonLines:
             self._say(f"--jsonl {self._target}: nobody listens any more ({error}); the run goes on")
 
 
-def _person(p: Seen) -> dict[str, Any]:
-    return {
+def _person(p: Seen, space: InSpace | None) -> dict[str, Any]:
+    person = {
         "id": p.person_id,
         "score": _number(p.score, 4),
         "box_px": [_number(v, 2) for v in p.box_px],
@@ -66,6 +70,10 @@ def _person(p: Seen) -> dict[str, Any]:
         "keypoint_score": [_number(v, 3) for v in p.keypoint_score],
         "state": p.point.state.tolist(),
     }
+    if space is not None:
+        person["joints_m"] = [[_number(v, 4) for v in joint] for joint in space.joints_m]
+        person["joints_std_m"] = [_number(v, 4) for v in space.std_m]
+    return person
 
 
 def _number(value: float, digits: int) -> float | None:

@@ -23,6 +23,7 @@ from pipeline.live.people import Crowd, Eyes, Result
 from pipeline.live.receive import Received, Receiver
 from pipeline.live.segment import Segment, segment_name
 from pipeline.live.source import Source, parse_source
+from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, lifter_facts, run_facts
 from pipeline.progress import Progress, Silent
 from pipeline.video.sources import _ToRGB
@@ -145,13 +146,20 @@ class _Run:
         self.frames = 0
         self.number = self.folder.next_segment
         self.finishers = Finishers(self.say)
+        self.space: Space | None = None
         self.receiver = Receiver(source, config.live, self.ledger, self.say, self.folder.event)
-        self.jsonl = JsonLines(jsonl, self.models.skeleton, source.shown, self.say) if jsonl else None
+        self.jsonl = self._lines(jsonl) if jsonl else None
         self.session = {"started": iso(time.time()), "ended": None, "end": "running"}
         self._rgb: tuple[tuple[int, int], _ToRGB] | None = None
         self._segment_counts: dict[str, Any] = {}
         self._flushed = self._told = self._seen = time.monotonic()
         self._before = (0, 0, 0)  # received, processed, dropped at the last line
+
+    def _lines(self, target: str) -> JsonLines:
+        """Listeners get 3D too, where the lifter has a form for streams."""
+        self.space = build_space(self.config, self.models.skeleton)
+        joints = self.space.names if self.space is not None else ()
+        return JsonLines(target, self.models.skeleton, joints, self.source.shown, self.say)
 
     def go(self, max_seconds: float | None) -> None:
         """Until the end, whatever it is; then everything is closed."""
@@ -255,8 +263,8 @@ class _Run:
         for result in results:
             tag = result.tag
             assert isinstance(tag, _Tag)
+            in_space = self.space.lift(result, tag.segment.size_px) if self.space is not None else {}
             delay_s = time.monotonic() - tag.received.received_s
-            self.ledger.told(delay_s)
             if self.jsonl is not None:
                 facts = {
                     "segment": tag.segment.folder.path.name,
@@ -265,7 +273,8 @@ class _Run:
                     "wall": iso(tag.received.wall_s),
                     "latency_s": round(delay_s, 4),
                 }
-                self.jsonl.frame(facts, result.people)
+                self.jsonl.frame(facts, result.people, in_space)
+            self.ledger.told(delay_s)
             tag.segment.told(tag.frame, tag.image, result.people, delay_s)
 
     # --- segments ----------------------------------------------------------------------------------------------------

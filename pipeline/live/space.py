@@ -1,0 +1,66 @@
+"""People of a frame in metres, from this frame and those before it: our own lifter, as far as a stream allows."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.config import Config
+from pipeline.lift.joints import POINTS, K
+from pipeline.lift.lifter import GUESSED, SHOULDERS, PoselineLifter, rays_of
+from pipeline.lift.network import HEIGHT_M
+from pipeline.live.people import Result
+from pipeline.models.registry import build_lifter
+from pipeline.skeleton import Skeleton
+from pipeline.types import INTERPOLATED, MISSING
+
+
+_LIVE = "pipeline.lift.live"
+
+
+class InSpace(NamedTuple):
+    """One person; NaN where nothing is known."""
+
+    joints_m: np.ndarray  # (J, 3) f32 m, x right, y down, z away from the camera
+    std_m: np.ndarray  # (J,) f32 m, one standard deviation per axis
+
+
+class Space:
+    """Lifts the people of one frame after another. ``names`` are the J joints."""
+
+    def __init__(self, lifter: PoselineLifter, config: Config) -> None:
+        self.names = lifter.names
+        self._source, self._kept, self._config = lifter.source, lifter.kept, config
+        self._live = import_module(_LIVE).LiveLifter(lifter.network, config.metres.height_m or HEIGHT_M)
+
+    def lift(self, result: Result, size_px: tuple[int, int]) -> dict[int, InSpace]:
+        """Of each person of the frame that can be lifted."""
+        people = result.people
+        px = np.full((len(people), K, 2), np.nan)
+        score = np.zeros((len(people), K), np.float32)
+        there = self._source >= 0
+        for n, p in enumerate(people):
+            state = p.point.state[self._source[there]]
+            own = np.where(state == INTERPOLATED, GUESSED, p.keypoint_score[self._source[there]])
+            px[n, there] = p.point.keypoints_px[self._source[there]]
+            score[n, there] = np.where(state == MISSING, 0, own)
+        rays = rays_of(px, size_px, self._config.lift.fov_deg, self._config.metres)
+        now = self._live.update(result.time_s, [p.person_id for p in people], rays, score)
+        known = np.ones(now.joints.shape[:2], bool)
+        known[:, : len(POINTS)] = score > 0
+        known[:, len(POINTS) :] = known[:, SHOULDERS].all(1, keepdims=True)
+        joints = np.where(known[..., None], now.joints + now.place[:, None], np.nan)[:, self._kept].astype(np.float32)
+        std = np.where(known, np.sqrt((2 * now.std[..., 0] ** 2 + now.std[..., 1] ** 2) / 3), np.nan)[:, self._kept]
+        lifted = np.isfinite(joints.reshape(len(people), -1)).any(1)
+        return {p.person_id: InSpace(joints[n], std[n]) for n, p in enumerate(people) if lifted[n]}
+
+
+def build_space(config: Config, skeleton: Skeleton) -> Space | None:
+    """The live form of the config's lifter; None where it has none, or nobody's body is seen."""
+    if find_spec(_LIVE) is None:
+        return None
+    lifter = build_lifter(config, skeleton)
+    return Space(lifter, config) if isinstance(lifter, PoselineLifter) else None
