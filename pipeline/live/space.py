@@ -17,7 +17,6 @@ from pipeline.models.registry import build_lifter
 from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MISSING
 
-
 _LIVE = "pipeline.lift.live"
 
 
@@ -49,12 +48,12 @@ class Space:
             score[n, there] = np.where(state == MISSING, 0, own)
         rays = rays_of(px, size_px, self._config.lift.fov_deg, self._config.metres)
         now = self._live.update(result.time_s, [p.person_id for p in people], rays, score)
-        known = np.ones(now.joints.shape[:2], bool)
+        known: np.ndarray = np.ones(now.joints.shape[:2], bool)
         known[:, : len(POINTS)] = score > 0
         known[:, len(POINTS) :] = known[:, SHOULDERS].all(1, keepdims=True)
         joints = np.where(known[..., None], now.joints + now.place[:, None], np.nan)[:, self._kept].astype(np.float32)
         std = np.where(known, np.sqrt((2 * now.std[..., 0] ** 2 + now.std[..., 1] ** 2) / 3), np.nan)[:, self._kept]
-        lifted = np.isfinite(joints.reshape(len(people), -1)).any(1)
+        lifted: np.ndarray = np.isfinite(joints.reshape(len(people), -1)).any(1)
         return {p.person_id: InSpace(joints[n], std[n]) for n, p in enumerate(people) if lifted[n]}
 
 
