@@ -208,7 +208,7 @@ class _Run:
         assert self.crowd is not None
         images = np.stack([self._image(frame) for frame in group])
         numbers = np.array([self.segment.next_frame(f.time_s, f.wall_s) for f in group], np.int64)
-        obs, motions = self.eyes.look(images, numbers)
+        obs, motions = self.eyes.look(images, numbers, np.array([f.time_s for f in group]))
         if carry is not None:
             motions[0] = carry
         for i, frame in enumerate(group):

@@ -50,7 +50,7 @@ class Space:
         now = self._live.update(result.time_s, [p.person_id for p in people], rays, score)
         known: np.ndarray = np.ones(now.joints.shape[:2], bool)
         known[:, : len(POINTS)] = score > 0
-        known[:, len(POINTS) :] = known[:, SHOULDERS].all(1, keepdims=True)
+        known[:, len(POINTS) :] = (score[:, SHOULDERS] > 0).all(1, keepdims=True)
         joints = np.where(known[..., None], now.joints + now.place[:, None], np.nan)[:, self._kept].astype(np.float32)
         std = np.where(known, np.sqrt((2 * now.std[..., 0] ** 2 + now.std[..., 1] ** 2) / 3), np.nan)[:, self._kept]
         lifted: np.ndarray = np.isfinite(joints.reshape(len(people), -1)).any(1)
