@@ -53,7 +53,7 @@ class Space:
         known[:, len(POINTS) :] = (score[:, SHOULDERS] > 0).all(1, keepdims=True)
         joints = np.where(known[..., None], now.joints + now.place[:, None], np.nan)[:, self._kept].astype(np.float32)
         std = np.where(known, np.sqrt((2 * now.std[..., 0] ** 2 + now.std[..., 1] ** 2) / 3), np.nan)[:, self._kept]
-        lifted: np.ndarray = np.isfinite(joints.reshape(len(people), -1)).any(1)
+        lifted = np.any(np.isfinite(joints), axis=(1, 2))
         return {p.person_id: InSpace(joints[n], std[n]) for n, p in enumerate(people) if lifted[n]}
 
 
