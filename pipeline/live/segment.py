@@ -52,7 +52,7 @@ class Segment:
         self.size_px, self.live = size_px, live
         self._source, self._config, self._facts = source, config, facts
         self._digest = hashlib.sha256(json.dumps([source, live, list(size_px)]).encode()).hexdigest()[:32]
-        self._frames: list[tuple[int, bool, float, float]] = []  # pts, the first after a gap, received wall time, delay
+        self._frames: list[tuple[int, bool, float, float]] = []  # pts, whether the first, Unix time, delay
         self._part: list[Observations] = []
         self._ids: list[np.ndarray] = []
         self._parts, self._flushed = 0, 0
@@ -68,16 +68,12 @@ class Segment:
         """Frames that a kill would lose."""
         return len(self._frames) - self._flushed
 
-    def next_frame(self, time_s: float, wall_s: float) -> int:
-        """The number of the next frame in this segment, shown at ``time_s`` of the run."""
+    def add(self, time_s: float, wall_s: float, obs: Observations, ids: np.ndarray) -> None:
+        """The next frame, shown at ``time_s`` of the run, with its observations (n, …) and their tracklets (n,)."""
         pts = round(time_s * TICKS)
         if self._frames:
             pts = max(pts, self._frames[-1][0] + 1)
         self._frames.append((pts, not self._frames, wall_s, np.nan))
-        return len(self._frames) - 1
-
-    def add(self, obs: Observations, ids: np.ndarray) -> None:
-        """A frame's observations and their tracklets."""
         self._part.append(obs)
         self._ids.append(ids)
 

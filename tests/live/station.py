@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import queue
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -166,3 +167,30 @@ class _Sink(io.RawIOBase):
         data = bytes(self._data)
         self._data.clear()
         return data
+
+
+def push(address: str, clip: Path) -> None:
+    """Send the clip to a listener over and over, calling until it answers, at its own pace.
+
+    A process of its own: FFmpeg's handshake holds all threads of Python.
+    """
+    form = "rtsp" if address.startswith("rtsp") else "mpegts"
+    options = {"rtsp_transport": "tcp"} if form == "rtsp" else {"pkt_size": "1316"}
+    while True:
+        with (
+            contextlib.suppress(av.FFmpegError, OSError),
+            av.open(str(clip)) as container,
+            av.open(address, "w", format=form, options=options) as out,
+        ):
+            stream = container.streams.video[0]
+            target = out.add_stream_from_template(stream)
+            for packet in container.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = target
+                    out.mux(packet)
+                    time.sleep(0.03)
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    push(sys.argv[1], Path(sys.argv[2]))

@@ -22,6 +22,7 @@ from pipeline import read_run
 from pipeline.config import load_config
 from pipeline.errors import PoselineError
 from pipeline.export import export_run
+from pipeline.live import engine
 from pipeline.live.finish import finish_segment, unfinished
 from pipeline.models.base import People
 from pipeline.models.registry import Models
@@ -61,13 +62,41 @@ def clip(tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("clip") / "a.ts")
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clip") / "short.ts", frames=40)
+
+
 @pytest.fixture
 def detector(monkeypatch):
-    """The figure's detector in place of the networks, and segments finished in this process."""
+    """The figure's detector in place of the networks, and segments finished in this process at the end."""
     made = FigureDetector()
-    monkeypatch.setattr(live_run, "build_models", lambda config: Models(made, None, COCO17, False))
-    monkeypatch.setattr(live_run.Finishers, "add", lambda self, path: finish_segment(path))
+
+    def wait(self):
+        for path in self._paths:
+            finish_segment(path)
+
+    monkeypatch.setattr(engine, "build_models", lambda config: Models(made, None, COCO17, False))
+    monkeypatch.setattr(engine.Finishers, "poll", lambda self: None)
+    monkeypatch.setattr(engine.Finishers, "wait", wait)
     return made
+
+
+@pytest.fixture
+def follow(detector, monkeypatch, tmp_path):
+    """Follows a source into the folder ``cam`` until ``done`` of the run is so."""
+
+    def run(source, config, done=lambda run: False, **options):
+        class Watched(engine.Engine):
+            def _housekeeping(self):
+                super()._housekeeping()
+                if done(self):
+                    self.stopping = "done"
+
+        monkeypatch.setattr(live_run, "Engine", Watched)
+        return live_run.live(str(source), tmp_path, config, max_seconds=60, name="cam", **options)
+
+    return run
 
 
 def settings(**live):
@@ -93,18 +122,19 @@ def pictures(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def test_a_stream_becomes_segments_that_are_whole_runs(clip, detector, tmp_path):
+def test_a_stream_becomes_segments_that_are_whole_runs(clip, follow, tmp_path):
     lines = tmp_path / "people.jsonl"
+
+    def third(run):
+        return run.number == 3 and run.segment is not None and len(run.segment) >= 10
+
     with Station(clip) as station:
-        folder = live_run.live(
-            station.url, tmp_path, settings(segment_s=2), max_seconds=5.5, jsonl=str(lines), name="cam"
-        )
+        folder = follow(station.url, settings(segment_s=1), third, jsonl=str(lines))
     books = books_of(folder)
     assert books["finished"]
-    assert books["processed"] > 20
-    assert 0 < books["latency_s"]["median"] < 1
+    assert books["latency_s"]["median"] > 0
     segments = segments_of(folder)
-    assert 2 <= len(segments) <= 3
+    assert len(segments) == 3
     total, last_s = 0, -1.0
     for path in segments:
         tables = read_run(path)
@@ -125,10 +155,10 @@ def test_a_stream_becomes_segments_that_are_whole_runs(clip, detector, tmp_path)
     assert {p["id"] for line in told[1:] for p in line["people"]} == {1}
 
 
-def test_what_was_said_live_is_what_the_tables_hold(clip, detector, tmp_path):
+def test_what_was_said_live_is_what_the_tables_hold(clip, follow, tmp_path):
     lines = tmp_path / "people.jsonl"
     with Station(clip) as station:
-        folder = live_run.live(station.url, tmp_path, settings(), max_seconds=4, jsonl=str(lines), name="cam")
+        folder = follow(station.url, settings(), lambda run: run.frames >= 50, jsonl=str(lines))
     motion = read_run(segments_of(folder)[0])["motion"][1].set_index("frame")
     off = []
     for line in [json.loads(text) for text in lines.read_text().splitlines()[1:]]:
@@ -141,13 +171,18 @@ def test_what_was_said_live_is_what_the_tables_hold(clip, detector, tmp_path):
     assert np.nanquantile(np.abs(off), 0.95) < 0.5
 
 
-def test_a_cut_is_a_gap_and_the_person_stays(clip, detector, tmp_path):
+def test_a_cut_is_a_gap_and_the_person_stays(clip, follow):
     with Station(clip) as station:
-        threading.Timer(1.5, station.cut).start()
-        threading.Timer(2.5, station.resume).start()
-        folder = live_run.live(station.url, tmp_path, settings(), max_seconds=5, name="cam")
+
+        def cut_once(run):
+            if run.frames >= 20 and station.on and not run.ledger.connections > 1:
+                station.cut()
+                threading.Timer(0.8, station.resume).start()
+            return run.ledger.connections > 1 and run.ledger.gap_count and len(run.segment) >= 40
+
+        folder = follow(station.url, settings(), cut_once)
     books = books_of(folder)
-    assert books["reconnects"] == 1
+    assert books["reconnects"] >= 1
     assert books["gap_count"] >= 1
     events = [json.loads(line)["what"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert events[0] == "started"
@@ -156,21 +191,45 @@ def test_a_cut_is_a_gap_and_the_person_stays(clip, detector, tmp_path):
     assert len(tables["motion"]) <= 2
 
 
-def test_a_slow_network_drops_frames_and_counts_them(clip, detector, tmp_path):
+def test_a_slow_network_drops_frames_and_counts_them(clip, detector, follow):
     detector.slow_s = 0.3
     with Station(clip) as station:
-        folder = live_run.live(station.url, tmp_path, settings(queue_frames=2), max_seconds=4, name="cam")
+        folder = follow(station.url, settings(queue_frames=2), lambda run: run.frames >= 8)
     books = books_of(folder)
     assert books["dropped_by_reason"]["behind"] > books["processed"]
-    assert books["latency_s"]["median"] < 2.0  # the lag of 0.1 s is one frame here
 
 
-def test_another_size_of_picture_is_another_segment_with_the_same_person(clip, detector, tmp_path):
+def test_a_run_that_fails_half_way_leaves_whole_files_and_whole_books(clip, detector, follow, tmp_path, monkeypatch):
+    look, calls = detector.detect, []
+
+    def fails(images):
+        calls.append(1)
+        if len(calls) > 15:
+            raise PoselineError("the network is gone")
+        return look(images)
+
+    monkeypatch.setattr(detector, "detect", fails)
+    with Station(clip) as station, pytest.raises(PoselineError, match="the network is gone"):
+        follow(station.url, settings())
+    books = books_of(tmp_path / "cam")
+    assert books["sessions"][-1]["end"] == "failed"
+    assert books["processed"] == 15
+    (path,) = segments_of(tmp_path / "cam")
+    assert read_run(path)["manifest"]["frames_observed"] == [0, 15]
+    assert pictures(path / "annotated.mp4") == 15
+
+
+def test_another_size_of_picture_is_another_segment_with_the_same_person(clip, follow, tmp_path):
     large = write_clip(tmp_path / "large.ts", size_px=(384, 288))
     small = write_clip(tmp_path / "small.ts", frames=50)
     with Station(small) as station:
-        threading.Timer(1.0, setattr, (station, "clip", large)).start()
-        folder = live_run.live(station.url, tmp_path, settings(), max_seconds=5.5, name="cam")
+
+        def grown(run):
+            if run.frames >= 15:
+                station.clip = large
+            return run.segment is not None and run.segment.size_px == (384, 288) and len(run.segment) >= 20
+
+        folder = follow(station.url, settings(), grown)
     books_of(folder)
     tables = [read_run(path) for path in segments_of(folder)]
     assert [t["manifest"]["video"]["width_px"] for t in tables] == [192, 384]
@@ -179,38 +238,38 @@ def test_another_size_of_picture_is_another_segment_with_the_same_person(clip, d
     assert widths[1] == pytest.approx(2 * widths[0], rel=0.2)
 
 
-def test_a_file_ends_and_everything_of_it_is_there(clip, detector, tmp_path):
-    folder = live_run.live(str(clip), tmp_path, settings(), name="cam")
+def test_a_file_ends_and_everything_of_it_is_there(clip, follow, tmp_path):
+    folder = follow(clip, settings())
     books = books_of(folder)
     assert books["received"] == 100
     assert books["sessions"][-1]["end"] == "source ended"
 
 
-def test_a_second_run_goes_on_in_the_same_folder(clip, detector, tmp_path):
+def test_a_second_run_goes_on_in_the_same_folder(short, follow, tmp_path):
     for _ in range(2):
-        live_run.live(str(clip), tmp_path, settings(), name="cam", render=False)
+        follow(short, settings(), render=False)
     books = books_of(tmp_path / "cam")
-    assert books["received"] == 200
+    assert books["received"] == 80
     assert len(books["sessions"]) == 2
     ids = [read_run(path)["people"]["person_id"].tolist() for path in segments_of(tmp_path / "cam")]
     assert ids == [[1], [2]]
     assert not (segments_of(tmp_path / "cam")[0] / "annotated.mp4").exists()
 
 
-def test_segments_can_be_tracked_again_with_the_whole_of_them_at_hand(clip, detector, tmp_path):
-    folder = live_run.live(str(clip), tmp_path, settings(), name="cam", render=False)
+def test_segments_can_be_tracked_again_with_the_whole_of_them_at_hand(short, follow, tmp_path):
+    folder = follow(short, settings(), render=False)
     path = segments_of(folder)[0]
     track(path, load_config("fast", ["smooth.method=kalman", "lift.name=none"]))
     assert read_run(path)["people"]["person_id"].tolist() == [1]
 
 
-def test_tables_of_whole_segments_are_smoothed_both_ways(clip, detector, tmp_path):
-    folder = live_run.live(str(clip), tmp_path, settings(tables="'whole'"), name="cam", render=False)
+def test_tables_of_whole_segments_are_smoothed_both_ways(short, follow, tmp_path):
+    folder = follow(short, settings(tables="'whole'"), render=False)
     assert read_run(segments_of(folder)[0])["manifest"]["config"]["smooth"]["method"] == "kalman"
 
 
-def test_a_live_folder_is_no_run_folder_and_says_so(clip, detector, tmp_path):
-    folder = live_run.live(str(clip), tmp_path, settings(), name="cam", render=False)
+def test_a_live_folder_is_no_run_folder_and_says_so(short, follow, tmp_path):
+    folder = follow(short, settings(), render=False)
     with pytest.raises(PoselineError, match="segments"):
         read_run(folder)
 
@@ -245,7 +304,7 @@ def started(url: str, out: Path, *options: str) -> subprocess.Popen:
     command += ["--lifter", "none", "--set", "live.part_s=0.5", *options]
     before = len(_third_parts(out))
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while len(_third_parts(out)) == before:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
