@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -110,23 +111,31 @@ def _open_video(path: Path) -> Path | None:
 
 
 def remux(source: Path, target: Path) -> None:
-    """The same pictures in an MP4 file with its index in front; a source cut short gives what it holds."""
+    """The same pictures in an MP4 file with its index in front; a source cut short gives what it holds, or no file."""
     options = {"movflags": "+faststart"}
     try:
-        with (
-            atomic(target) as temporary,
-            av.open(str(source)) as container,
-            av.open(str(temporary), "w", format="mp4", options=options) as out,
-        ):
+        with av.open(str(source)) as container:
             stream = container.streams.video[0]
-            copy = out.add_stream_from_template(stream)
-            with contextlib.suppress(av.error.InvalidDataError, EOFError):
-                for packet in container.demux(stream):
-                    if packet.dts is not None:
-                        packet.stream = copy
-                        out.mux(packet)
+            packets = _whole_packets(container, stream)
+            first = next(packets, None)
+            if first is None:  # killed before the first fragment
+                return
+            with atomic(target) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as out:
+                copy = out.add_stream_from_template(stream)
+                for packet in chain([first], packets):
+                    packet.stream = copy
+                    out.mux(packet)
     except (av.FFmpegError, IndexError) as error:
         raise PoselineError(f"{source}: the video of this segment cannot be read ({error})") from error
+
+
+def _whole_packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+    with contextlib.suppress(av.error.InvalidDataError, EOFError):
+        for packet in container.demux(stream):
+            if packet.is_corrupt:  # cut short
+                return
+            if packet.dts is not None:
+                yield packet
 
 
 def _finish_manifest(folder: RunFolder, config: Config, people: list[dict[str, Any]], facts: dict[str, Any]) -> None:

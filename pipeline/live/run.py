@@ -57,9 +57,15 @@ def _finish_all(folder: Path, progress: Progress) -> None:
     with locked(folder / ".live") as mine:
         if not mine:
             raise PoselineError(f"{folder}: poseline live writes here still; stop it first")
+        failed: PoselineError | None = None
         for path in unfinished(folder):
-            finish_segment(path)
-            progress.say(f"{path}: finished")
+            try:
+                finish_segment(path)
+                progress.say(f"{path}: finished")
+            except PoselineError as error:  # raised when the others are finished
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
 
 @contextlib.contextmanager

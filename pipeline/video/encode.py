@@ -73,7 +73,10 @@ class VideoWriter:
                 length = str(round(1e6 * fragment_s))
                 options = {"movflags": "+empty_moov+default_base_moof", "frag_duration": length, "flush_packets": "1"}
             self._out = av.open(str(self._partial), "w", format="mp4", options=options)
-            self._video = self._add_video(fps, {"crf": str(crf), "preset": preset}, threads)
+            coding = {"crf": str(crf), "preset": preset}
+            if fragment_s is not None:
+                coding["tune"] = "zerolatency"  # the encoder holds no pictures back
+            self._video = self._add_video(fps, coding, threads)
             if audio_from is not None:
                 self._add_audio(audio_from)
         except (av.FFmpegError, OSError) as error:

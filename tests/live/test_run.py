@@ -330,6 +330,10 @@ def test_a_signal_leaves_whole_files(clip, tmp_path, number):
 def test_after_a_kill_all_but_the_last_moment_is_there(clip, tmp_path):
     with Station(clip) as station:
         process = started(station.url, tmp_path)
+        (video,) = tmp_path.glob("cam/segments/*/.live.mp4.*.partial")
+        while b"moof" not in video.read_bytes():  # a fragment
+            assert process.poll() is None
+            time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
     folder = tmp_path / "cam"
