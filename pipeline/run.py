@@ -282,10 +282,10 @@ def finish(
     }
     folder.write_manifest(manifest)
     if not render:
-        _report(folder, config, progress)
+        write_page(folder, config, progress)
     elif video_is_current(folder, manifest, config):
         progress.say(f"{folder.video}: is up to date")
-        _report(folder, config, progress)
+        write_page(folder, config, progress)
     else:
         render_run(folder, config, progress)
 
@@ -319,10 +319,10 @@ def render_run(folder: RunFolder | str | Path, config: Config | None = None, pro
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
     folder.write_manifest(manifest)
-    _report(folder, config, progress)
+    write_page(folder, config, progress)
 
 
-def _report(folder: RunFolder, config: Config, progress: Progress) -> None:
+def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
     """Write report.html, if it is wanted; whatever goes wrong there is said, and the run is as good as before."""
     if not config.report.enabled:
         return

@@ -177,7 +177,7 @@ def test_a_wrong_setting_is_one_line_that_says_what_would_be_right(setting, mess
 
 # --- the digest ------------------------------------------------------------------------------------------------------
 
-NO_RESULT = ("runtime", "render", "live")  # sections that change no table
+NO_RESULT = ("runtime", "render", "report", "live")  # sections that change no table
 
 
 def leaves(model: type[BaseModel] = Config, prefix: str = "") -> list[tuple[str, FieldInfo]]:

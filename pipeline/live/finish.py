@@ -27,7 +27,8 @@ from pipeline.errors import PoselineError
 from pipeline.live.segment import ids_file, usual_rate
 from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.people import build_people, skeleton_of_run
-from pipeline.run import stored_config
+from pipeline.progress import Lines, Progress, Silent
+from pipeline.run import stored_config, write_page
 from pipeline.store import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
 from pipeline.types import VideoInfo
 
@@ -47,8 +48,8 @@ def locked(path: Path) -> Iterator[bool]:
         yield True
 
 
-def finish_segment(path: Path) -> bool:
-    """Make the tables and the video of a segment, unless another process does or did; whether it is finished.
+def finish_segment(path: Path, progress: Progress | None = None) -> bool:
+    """Make the tables, the video and the page of a segment, unless another process does; whether it is finished.
 
     A segment of which nothing was flushed is removed. PoselineError when it cannot be finished.
     """
@@ -68,6 +69,7 @@ def finish_segment(path: Path) -> bool:
             video.unlink()
         remove_leftovers(path)
         _finish_manifest(folder, config, people, facts)
+        write_page(folder, config, progress or Silent())
     (path / ".finishing").unlink(missing_ok=True)
     return True
 
@@ -203,7 +205,7 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.nice(10)
     try:
-        finish_segment(Path(sys.argv[1]))
+        finish_segment(Path(sys.argv[1]), Lines())
     except PoselineError as error:
         print(f"poseline: {error}", file=sys.stderr)
         raise SystemExit(error.status) from None

@@ -60,7 +60,7 @@ def _finish_all(folder: Path, progress: Progress) -> None:
         failed: PoselineError | None = None
         for path in unfinished(folder):
             try:
-                finish_segment(path)
+                finish_segment(path, progress)
                 progress.say(f"{path}: finished")
             except PoselineError as error:  # raised when the others are finished
                 failed = failed or error
