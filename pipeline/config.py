@@ -148,7 +148,7 @@ class LiveConfig(_Section):
     timeout_s: float = Field(5.0, gt=0)  # a network source silent for so long is cut
     wait_s: float = Field(0.0, ge=0)  # how long to wait at the start for a source that is not there yet
     retry_s: float = Field(0.5, gt=0)  # pause before connecting again, half as long again each time, with jitter
-    retry_most_s: float = Field(5.0, gt=0)  # and no longer than this
+    retry_most_s: float = Field(2.0, gt=0)  # and no longer than this
     give_up_s: float = Field(0.0, ge=0)  # a source away for longer ends the run; 0: never
     gap_s: float = Field(1.0, gt=0)  # frames further apart are a gap, which run.json names
     jump_s: float = Field(2.0, gt=0)  # a stream's clock that is ahead of ours by more has jumped

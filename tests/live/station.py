@@ -50,7 +50,7 @@ class Station:
 
     def __init__(self, clip: Path, speed: float = 1.0) -> None:
         self.clip, self.speed = clip, speed
-        self.sent = 0  # pictures
+        self.sent = self.delivered = 0  # pictures; those that a client was there for
         self.on = True
         self._clients: list[queue.Queue[bytes | None]] = []
         self._jpegs: list[queue.Queue[bytes | None]] = []
@@ -137,6 +137,7 @@ class Station:
                         packet.stream = target
                         out.mux(packet)
                         self.sent += 1
+                        self.delivered += bool(self._clients)
                         data = sink.taken()
                         for client in list(self._clients):
                             client.put(data)
