@@ -17,8 +17,8 @@ from pipeline.config import LiveConfig
 from pipeline.errors import PoselineError
 
 NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
-# Packets as they come, and half a second of them to learn what they hold.
-_PROMPT = {"fflags": "nobuffer", "analyzeduration": "500000"}
+# Half a second of packets to learn what they hold. Not fflags=nobuffer: FFmpeg then throws those packets away.
+_PROMPT = {"analyzeduration": "500000"}
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe", "h264", "hevc", "m4v"})
 
 
