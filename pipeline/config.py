@@ -123,12 +123,34 @@ class LiftConfig(_Section):
     fov_deg: float | None = Field(None, ge=5, le=150)  # across the picture's width; else of a calibration, else assumed
 
 
+Angle = Literal["knee_flexion", "hip_flexion", "ankle_dorsiflexion", "elbow_flexion", "shoulder_flexion"]
+Preset = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+]  # fmt: skip
+
+
 class RenderConfig(_Section):
-    """How the annotated video looks and is encoded."""
+    """How the annotated video looks and is encoded. What is None is as the style has it: `pipeline.look.STYLES`."""
 
     enabled: bool = True
-    crf: int = Field(23, ge=0, le=51)  # H.264 quality, lower is better
-    preset: str = "veryfast"
+    style: Literal["default", "clean", "analysis", "surveillance", "presentation"] = "default"
+    colour: Literal["side", "person"] | None = None  # of skeletons
+    skeleton: bool | None = None
+    boxes: bool | None = None
+    labels: bool | None = None  # ids, or names where people have some
+    speed: bool | None = None  # on the labels
+    trail_s: float | None = Field(None, ge=0, le=60)  # so many seconds of everybody's way
+    angles: tuple[Angle, ...] | None = None  # at the joints
+    clock: bool | None = None  # time and frame
+    ground: bool | None = None  # inset: everybody's way from above
+    space: bool | None = None  # inset: skeletons in space
+    people: tuple[int, ...] = ()  # whom to draw; empty: everybody
+    background: Literal["video", "black"] = "video"
+    blur: Literal["none", "faces", "people"] = "none"  # of everybody, whoever is drawn
+    scale: float = Field(1.0, ge=0.05, le=8)  # of the written picture
+    codec: Literal["h264", "h265", "vp9", "av1"] = "h264"
+    crf: int | None = Field(None, ge=0, le=63)  # quality, lower is better; None: the codec's own usual one
+    preset: Preset = "veryfast"  # x264's names, for all codecs
 
 
 class ReportConfig(_Section):

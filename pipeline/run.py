@@ -302,24 +302,42 @@ def _render_digest(manifest: dict[str, Any], config: Config) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def render_run(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> None:
-    """Draw annotated.mp4 from the tables of a finished run."""
+def render_run(
+    folder: RunFolder | str | Path,
+    config: Config | None = None,
+    progress: Progress | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Draw annotated.mp4, or ``out``, from the tables of a finished run; returns its path.
+
+    ``start_s`` and ``end_s`` are seconds after the first frame.
+    """
     from pipeline.render import render
 
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
     config, progress = config or stored_config(folder), progress or Silent()
     low, high = folder.manifest()["frames_observed"]
-    progress.start("render", high - low, 0)
+    if part := start_s is not None or end_s is not None:
+        asked = frame_range(stored_video(folder), start_s, end_s)
+        low, high = max(low, asked[0]), min(high, asked[1])
+    progress.start("render", max(high - low, 1), 0)
     stages: dict[str, float] = {}
     with _timed(stages, "render"):
-        drawn = render(folder, config, progress.advance)
+        drawn = render(folder, config, progress.advance, low, high, out)
+    for line in drawn["notes"]:
+        progress.say(line)
+    if out is not None:
+        return out
     manifest = folder.manifest()
-    manifest["rendered"] = _render_digest(manifest, config)
+    manifest["rendered"] = _render_digest(manifest, config) + (f" {low} {high}" if part else "")
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
     folder.write_manifest(manifest)
     write_page(folder, config, progress)
+    return folder.video
 
 
 def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:

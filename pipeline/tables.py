@@ -200,23 +200,34 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 class PersonCursor:
-    """Walks through a person's table with rising frames, holding one row group at a time."""
+    """Walks through a person's table with rising frames, holding one row group at a time.
 
-    def __init__(self, path: Path, skeleton: Skeleton):
+    ``further`` are columns whose values are wanted too; one that the table lacks is NaN.
+    """
+
+    def __init__(self, path: Path, skeleton: Skeleton, further: Sequence[str] = ()):
         self._file = pq.ParquetFile(path)
         self.person_id = int(self._file.schema_arrow.metadata[b"person_id"])
         names = [f"{j}_{a}_px" for j in skeleton.names for a in "xy"]
-        self._columns = ["frame", *BOX, *names, *(f"{j}_state" for j in skeleton.names), "score"]
+        self._further = further
+        there = set(self._file.schema_arrow.names)
+        extra = [name for name in further if name in there]
+        self._columns = list(
+            dict.fromkeys(["frame", *BOX, *names, *(f"{j}_state" for j in skeleton.names), "score", *extra])
+        )
         self._k = len(skeleton)
         self._groups = iter(range(self._file.num_row_groups))
-        self.last = _span(path)[1]
+        self.last = person_span(path)[1]
         self._frame = np.zeros(0, np.int64)
 
     def close(self) -> None:
         self._file.close()
 
-    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool] | None:
-        """Box (4,), keypoints (K, 2), state codes (K,) and whether measured, in this frame; None when not there."""
+    def at(self, frame: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool, np.ndarray] | None:
+        """Box (4,), keypoints (K, 2), state codes (K,), whether measured, and the further values, in this frame.
+
+        None when the person is not there.
+        """
         while not len(self._frame) or self._frame[-1] < frame:
             group = next(self._groups, None)
             if group is None:
@@ -225,7 +236,8 @@ class PersonCursor:
         i = int(np.searchsorted(self._frame, frame))
         if self._frame[i] != frame:
             return None
-        return self._box[i], self._keypoints[i], self._state[i], bool(np.isfinite(self._score[i]))
+        seen = bool(np.isfinite(self._score[i]))
+        return self._box[i], self._keypoints[i], self._state[i], seen, self._values[i]
 
     def _load(self, group: int) -> None:
         table = self._file.read_row_group(group, columns=self._columns)
@@ -236,6 +248,9 @@ class PersonCursor:
         self._frame = table["frame"].to_numpy()
         self._box = numbers(list(BOX))
         self._score = table["score"].to_numpy()
+        lost = np.full(table.num_rows, np.nan, np.float32)
+        further = [table[n].to_numpy() if n in table.column_names else lost for n in self._further]
+        self._values = np.stack(further, 1).astype(np.float32) if further else np.zeros((table.num_rows, 0), np.float32)
         joints = [c[:-6] for c in self._columns if c.endswith("_state")]
         xy = numbers([f"{j}_{a}_px" for j in joints for a in "xy"])
         self._keypoints = xy.reshape(len(xy), self._k, 2)
@@ -245,7 +260,7 @@ class PersonCursor:
         )
 
 
-def _span(path: Path) -> tuple[int, int]:
+def person_span(path: Path) -> tuple[int, int]:
     """First and last frame of a person's table, from its footer."""
     meta = pq.read_metadata(path)
     first, last = meta.row_group(0), meta.row_group(meta.num_row_groups - 1)
@@ -253,16 +268,16 @@ def _span(path: Path) -> tuple[int, int]:
 
 
 def people_by_frame(
-    folder: Path, skeleton: Skeleton, frames: range
-) -> Iterator[list[tuple[int, np.ndarray, np.ndarray, np.ndarray, bool]]]:
-    """For each frame of the rising range: (id, box, keypoints, states, measured) of the people there, streamed."""
-    spans = sorted(((*_span(path), path) for path in folder.glob("person_*.parquet")), reverse=True)
+    folder: Path, skeleton: Skeleton, frames: range, further: Sequence[str] = ()
+) -> Iterator[list[tuple[int, np.ndarray, np.ndarray, np.ndarray, bool, np.ndarray]]]:
+    """For each frame of the rising range: (id, box, keypoints, states, measured, further) of the people there."""
+    spans = sorted(((*person_span(path), path) for path in folder.glob("person_*.parquet")), reverse=True)
     active: list[PersonCursor] = []
     for frame in frames:
         while spans and spans[-1][0] <= frame:
             _, last, path = spans.pop()
             if last >= frame:
-                active.append(PersonCursor(path, skeleton))
+                active.append(PersonCursor(path, skeleton, further))
         here = []
         for cursor in active:
             found = cursor.at(frame)

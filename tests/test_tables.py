@@ -300,7 +300,7 @@ def test_people_are_streamed_frame_by_frame(tmp_path, monkeypatch, row_group, fr
     for frame, here in zip(frames, found, strict=True):
         there = [(p, int(np.flatnonzero(p.frame == frame)[0])) for p in everybody if frame in p.frame]
         assert [person_id for person_id, *_ in here] == [p.person_id for p, _ in there]
-        for (_, box, keypoints, states, measured), (p, row) in zip(here, there, strict=True):
+        for (_, box, keypoints, states, measured, _), (p, row) in zip(here, there, strict=True):
             np.testing.assert_array_equal(box, p.box_px[row])
             np.testing.assert_array_equal(keypoints, p.keypoints_px[row])
             np.testing.assert_array_equal(states, p.provenance[row])

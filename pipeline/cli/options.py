@@ -47,6 +47,13 @@ TrustOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or openvino.")]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks; 0: all cores.")]
+StyleOption = Annotated[
+    str | None,
+    typer.Option("--style", help="default, clean, analysis, surveillance, presentation; --set render.… changes it."),
+]
+BlurOption = Annotated[
+    str | None, typer.Option("--blur", help="faces or people: make everybody unrecognisable, whoever is drawn.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]

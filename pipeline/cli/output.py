@@ -1,18 +1,40 @@
-"""What is made of a finished run: render, export."""
+"""What is made of a finished run: render, plot, export."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import DebugOption, QuietOption, SetOption, later_settings, progress_of
+from pipeline.cli.options import (
+    BlurOption,
+    DebugOption,
+    QuietOption,
+    SetOption,
+    StyleOption,
+    later_settings,
+    parse_seconds,
+    progress_of,
+    settings_of,
+)
+from pipeline.errors import PoselineError
 
 
 def render_command(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    style: StyleOption = None,
+    people: Annotated[str | None, typer.Option("--people", help="Draw these only: 1,3 or names.")] = None,
+    start: Annotated[str | None, typer.Option("--start", help="Seconds, or m:s, after the first frame.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
+    scale: Annotated[float | None, typer.Option("--scale", help="Size of the written picture, such as 0.5.")] = None,
+    codec: Annotated[str | None, typer.Option("--codec", help="h264, h265, vp9 or av1.")] = None,
+    blur: BlurOption = None,
+    skeleton_only: Annotated[bool, typer.Option("--skeleton-only", help="Skeletons on black.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File: .mp4, .mov, .mkv or .webm; default annotated.mp4 of the run.")
+    ] = None,
     sets: SetOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -22,14 +44,37 @@ def render_command(
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)
-    settings = later_settings(folder, None, sets or [])
+    named = settings_of(
+        style=("render.style", style),
+        people=("render.people", None if people is None else parse_people(folder, people)),
+        scale=("render.scale", scale),
+        codec=("render.codec", codec),
+        blur=("render.blur", blur),
+    )
+    if skeleton_only:
+        named += ["render.background=black", "render.skeleton=true", "render.boxes=false"]
+    settings = later_settings(folder, None, [*named, *(sets or [])])
     progress = progress_of(quiet)
     try:
-        render_run(folder, settings, progress)
+        target = render_run(
+            folder, settings, progress, parse_seconds("--start", start), parse_seconds("--end", end), out
+        )
     finally:
         progress.close()
     if not quiet:
-        print(folder.video)
+        print(target)
+
+
+def parse_people(folder: Any, text: str) -> list[int]:
+    """Ids from ``1,3`` or from names that the user gave."""
+    names = {name: int(i) for i, name in (folder.manifest().get("names") or {}).items()}
+    ids = []
+    for part in (part.strip() for part in text.split(",")):
+        if part not in names and not part.isdecimal():
+            known = f"; names are {', '.join(names)}" if names else ""
+            raise PoselineError(f"--people {text}: {part!r} is no person; write ids such as 1,3{known}")
+        ids.append(names[part] if part in names else int(part))
+    return ids
 
 
 def export_command(

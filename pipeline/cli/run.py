@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.options import (
+    BlurOption,
     ClassesOption,
     ConfigOption,
     DebugOption,
@@ -24,6 +25,7 @@ from pipeline.cli.options import (
     RandomOption,
     ReidOption,
     SetOption,
+    StyleOption,
     ThreadsOption,
     TrustOption,
     config_of,
@@ -77,6 +79,8 @@ def run_command(
     gpus_per_worker: Annotated[
         float | None, typer.Option("--gpus-per-worker", min=0, help="Of --engine ray; .5: two share a GPU.")
     ] = None,
+    style: StyleOption = None,
+    blur: BlurOption = None,
     force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -100,6 +104,8 @@ def run_command(
         device=("runtime.device", device),
         decoder=("runtime.decoder", decoder),
         threads=("runtime.threads", threads),
+        style=("render.style", style),
+        blur=("render.blur", blur),
     )
     settings = with_metres(settings, height, length, ground)
     progress = progress_of(quiet)

@@ -72,15 +72,20 @@ class Reader:
         if images is not None:
             yield self._batch(index, images[: len(index)])
         if missing:
-            times = self.info.time_s[sorted(missing)]
-            self.warnings.append(
-                f"{self.info.path}: {len(missing)} of the frames {start} to {stop - 1} could not be decoded and are"
-                f" left out, between {times[0]:.3f} s and {times[-1]:.3f} s"
-            )
+            self.warnings.append(left_out(self.info, start, stop, missing))
 
     def _batch(self, index: list[int], images: np.ndarray) -> Frames:
         rows = np.array(index, np.int64)
         return Frames(index=rows, time_s=self.info.time_s[rows], image=images)
+
+
+def left_out(info: VideoInfo, start: int, stop: int, missing: set[int]) -> str:
+    """What a user is told of frames of [start, stop) that do not decode."""
+    times = info.time_s[sorted(missing)]
+    return (
+        f"{info.path}: {len(missing)} of the frames {start} to {stop - 1} could not be decoded and are"
+        f" left out, between {times[0]:.3f} s and {times[-1]:.3f} s"
+    )
 
 
 def open_reader(info: VideoInfo, decoder: str = "decord", threads: int = 1) -> Reader:

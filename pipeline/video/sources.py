@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ from pipeline.types import VideoInfo
 from pipeline.video.index import image_files, read_image, video_stream
 
 STEPS_BACK = 4  # key frames to go back when a seek lands too late
+T = TypeVar("T")
 Picture = tuple[int, np.ndarray]  # row of the pts table, stored (not yet turned) picture (h, w, 3) u8 RGB
 
 
@@ -71,6 +72,40 @@ def key_frames(info: VideoInfo) -> np.ndarray:
     return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
 
 
+class Filter:
+    """Passes frames through a chain of FFmpeg's filters, which is made anew where a stream changes its format.
+
+    Args:
+        chain: (filter, arguments) each.
+    """
+
+    def __init__(self, *chain: tuple[str, str]) -> None:
+        self._chain = chain
+        self._format: tuple[int, int, str] | None = None
+        self._graph: av.filter.Graph | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        kind = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or kind != self._format:
+            self._format, self._graph = kind, self._build(frame)
+        self._graph.push(frame)
+        out = self._graph.pull()
+        assert isinstance(out, av.VideoFrame)
+        return out
+
+    def _build(self, frame: av.VideoFrame) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        graph.threads = 1
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
+        )
+        chain = [source, *(graph.add(*each) for each in self._chain), graph.add("buffersink")]
+        for one, following in pairwise(chain):
+            one.link_to(following)
+        graph.configure()
+        return graph
+
+
 class _ToRGB:
     """Converts frames to RGB arrays with the filters that decord uses.
 
@@ -79,39 +114,21 @@ class _ToRGB:
     """
 
     def __init__(self, size_px: tuple[int, int]) -> None:
-        self._size_px = size_px
-        self._format: tuple[int, int, str] | None = None
-        self._graph: av.filter.Graph | None = None
+        width, height = size_px
+        self._filter = Filter(("scale", f"{width}:{height}"), ("format", "rgb24"))
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """(h, w, 3) u8, scaled to the size of the video where a stream changes its size on the way."""
-        kind = (frame.width, frame.height, frame.format.name)
-        if self._graph is None or kind != self._format:
-            self._format, self._graph = kind, self._build(frame)
-        self._graph.push(frame)
-        return self._graph.pull().to_ndarray()
-
-    def _build(self, frame: av.VideoFrame) -> av.filter.Graph:
-        graph = av.filter.Graph()
-        graph.threads = 1
-        width, height = self._size_px
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
-        )
-        chain = [source, graph.add("scale", f"{width}:{height}"), graph.add("format", "rgb24"), graph.add("buffersink")]
-        for one, following in pairwise(chain):
-            one.link_to(following)
-        graph.configure()
-        return graph
+        return self._filter(frame).to_ndarray()
 
 
-class PyAVSource:
-    """Frames matched to the pts table one by one, from the nearest key frame on."""
+class DecodedSource(Generic[T]):
+    """Frames matched to the pts table one by one, from the nearest key frame on, each as ``convert`` makes it."""
 
-    def __init__(self, info: VideoInfo, threads: int) -> None:
+    def __init__(self, info: VideoInfo, threads: int, convert: Callable[[av.VideoFrame], T]) -> None:
         self._info, self._threads = info, threads
         self._keys = key_frames(info)
-        self._to_rgb = _ToRGB(stored_size_px(info))
+        self._convert = convert
         self._container, self._stream = open_video(info)
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next = len(info)  # no frame before this one will come out of _decoded
@@ -120,7 +137,7 @@ class PyAVSource:
         # same whatever was read before it.
         self._damaged = False
 
-    def frames(self, start: int, stop: int) -> Iterator[Picture]:
+    def frames(self, start: int, stop: int) -> Iterator[tuple[int, T]]:
         key = int(self._keys[int(np.searchsorted(self._keys, start, "right")) - 1])
         if self._damaged or not key <= self._next <= start:
             self._seek(start)
@@ -137,7 +154,7 @@ class PyAVSource:
                 return
             self._held, self._next = None, index + 1
             if index >= start:
-                yield index, self._to_rgb(frame)
+                yield index, self._convert(frame)
 
     def _seek(self, start: int) -> None:
         """Stand at the last key frame that makes ``start`` come out, where any does."""
@@ -195,3 +212,10 @@ class PyAVSource:
     def close(self) -> None:
         self._decoded, self._held = iter(()), None
         self._container.close()
+
+
+class PyAVSource(DecodedSource[np.ndarray]):
+    """RGB pictures decoded by PyAV."""
+
+    def __init__(self, info: VideoInfo, threads: int) -> None:
+        super().__init__(info, threads, _ToRGB(stored_size_px(info)))

@@ -1,0 +1,277 @@
+"""Where people's heads are, for blurring them: rather too large, too early and too long than not at all.
+
+Lengths are shares of a standing height: a head with hair reaches about .07 from its middle in each direction (Winter
+2009: from chin to vertex .130), the middle of the shoulders lies .13 below its middle, the trunk is .288 long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.ndimage import maximum_filter1d
+
+from pipeline.skeleton import Skeleton
+from pipeline.store import RunFolder
+from pipeline.tables import BOX, ROW_GROUP, person_span
+
+RADIUS = 0.092  # of the blurred disc: a head with hair and chin, and a margin
+_TRUNK, _NECK = 0.288, 0.135  # hips to shoulders; shoulders to the middle of the head
+# Distances of which each alone says how large the head is, as it looks when they are longest: radius / distance.
+_RATIOS = {("ear", "ear"): 1.1, ("eye", "eye"): 2.5, ("shoulder", "shoulder"): 0.42}
+_EYE_EAR, _NOSE_EAR = 1.6, 1.35  # from the side
+_TRUNK_RATIO = RADIUS / _TRUNK
+_OF_BOX = RADIUS / 1.04  # a standing person's box is a little higher than the person
+_MOST_OF_BOX = 0.5  # a head is no larger, whatever the points say: radius / longer side of the box
+_REACH = 0.075  # how far a head reaches beyond its points
+LEAD_S = 0.6  # blurred so long before a person is first seen, and after
+BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
+STEADY_S = 0.5  # the largest head within so long to either side counts
+_GROWTH = 0.6  # of the radius, in a second without sight
+_SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
+_MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
+_SURE = 0.5  # score from which on the points of a face need no support by the shoulders
+
+FACE = ("nose", "eye", "ear", "mouth")
+
+
+def head_capsules(
+    keypoints: np.ndarray, score: np.ndarray, box: np.ndarray, measured: np.ndarray, skeleton: Skeleton
+) -> np.ndarray:
+    """(L, 5) x1, y1, x2, y2, radius px of a capsule that holds the head in each row; NaN where nothing is known.
+
+    From the face's points; where they are unsure or lost from the shoulders, and where those are from the box, whose
+    upper part is then blurred across its width.
+
+    Args:
+        keypoints: (L, K, 2) px, NaN = missing.
+        score: (L, K).
+        box: (L, 4) px, NaN = missing.
+        measured: (L,) bool, whether the person was seen in the row.
+    """
+    face = [k for k, name in enumerate(skeleton.names) if _is_face(name)]
+    at = {name: keypoints[:, k].astype(np.float64) for k, name in enumerate(skeleton.names)}
+    longer = np.fmax(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]).astype(np.float64)
+    neck, up, trunk = _trunk(at, len(keypoints))
+    with np.errstate(invalid="ignore"):
+        radius = np.fmax(_face_radius(at, len(keypoints)), _TRUNK_RATIO * trunk)
+        radius = np.where(np.isfinite(radius), radius, _OF_BOX * longer)
+        radius = np.fmin(radius, np.where(np.isfinite(longer), _MOST_OF_BOX * longer, np.inf))
+    height = radius / RADIUS
+    low, high, sure = _face_extent(keypoints[:, face], score[:, face], measured)
+    radius = np.fmax(radius, np.hypot(*(high - low).T) / 2 + _REACH * height)
+    middle = (low + high) / 2
+    by_neck = neck + up * (_NECK * height)[:, None]
+    upper = np.stack([box[:, 0] + radius, box[:, 1] + 0.9 * radius, box[:, 2] - radius, box[:, 1] + 0.9 * radius], 1)
+    narrow = upper[:, 0] > upper[:, 2]
+    upper[narrow, 0] = upper[narrow, 2] = (box[narrow, 0] + box[narrow, 2]) / 2
+    of_neck = np.isfinite(by_neck).all(1)
+    of_face = np.isfinite(middle).all(1)
+    other = np.where((of_neck & ~sure)[:, None], by_neck, middle)
+    out = np.where(of_face[:, None], np.concatenate([middle, other], 1), np.concatenate([by_neck, by_neck], 1))
+    out = np.where((of_face | of_neck)[:, None], out, upper)
+    return np.concatenate([out, radius[:, None]], 1)
+
+
+def _is_face(name: str) -> bool:
+    return name.startswith("face_") or any(part in FACE for part in name.split("_"))
+
+
+def _face_extent(points: np.ndarray, score: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Least and greatest coordinates (L, 2) of the face's points, NaN without any; and whether (L,) they are sure."""
+    known = np.isfinite(points).all(2)
+    low = np.where(known[..., None], points, np.inf).min(1, initial=np.inf).astype(np.float64)
+    high = np.where(known[..., None], points, -np.inf).max(1, initial=-np.inf).astype(np.float64)
+    none = ~known.any(1)
+    low[none] = high[none] = np.nan
+    good = (known & (score >= _SURE)).sum(1)
+    return low, high, measured & (good >= 2)
+
+
+def _face_radius(at: dict[str, np.ndarray], rows: int) -> np.ndarray:
+    """(L,) px what the distances between points of head and shoulders say at least; NaN without any."""
+    out = np.full(rows, np.nan)
+    for (a, b), ratio in _RATIOS.items():
+        out = np.fmax(out, ratio * _distance(at, f"left_{a}", f"right_{b}", rows))
+    for side in ("left", "right"):
+        out = np.fmax(out, _EYE_EAR * _distance(at, f"{side}_eye", f"{side}_ear", rows))
+        out = np.fmax(out, _NOSE_EAR * _distance(at, "nose", f"{side}_ear", rows))
+    return out
+
+
+def _distance(at: dict[str, np.ndarray], a: str, b: str, rows: int) -> np.ndarray:
+    if a not in at or b not in at:
+        return np.full(rows, np.nan)
+    return np.hypot(*(at[a] - at[b]).T)
+
+
+def _trunk(at: dict[str, np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Middle of the shoulders (L, 2), the direction (L, 2) from the hips to it, and the distance (L,), NaN unknown.
+
+    Where there are no hips the head is taken to be above.
+    """
+    unknown = np.full((rows, 2), np.nan)
+    neck = _either(at.get("left_shoulder", unknown), at.get("right_shoulder", unknown))
+    hips = _either(at.get("left_hip", unknown), at.get("right_hip", unknown))
+    along = neck - hips
+    length = np.hypot(*along.T)
+    up = np.where(np.isfinite(length)[:, None], along / np.maximum(length, 1e-6)[:, None], (0.0, -1.0))
+    return neck, up, length
+
+
+def _either(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The middle of two points, or the one that is known."""
+    return np.where(np.isfinite(a) & np.isfinite(b), (a + b) / 2, np.where(np.isfinite(a), a, b))
+
+
+class Regions:
+    """What is to be blurred of one person over time: rows of ``shape`` (capsules or boxes) held through gaps.
+
+    Args:
+        frame, time_s: (L,) rows in which the person is there.
+        shape: (L, 5) capsules as `head_capsules` has them, or (L, 4) boxes; NaN = not known.
+        measured: (L,) bool.
+        all_time_s: (T,) times of the video's frames.
+    """
+
+    def __init__(
+        self, frame: np.ndarray, time_s: np.ndarray, shape: np.ndarray, measured: np.ndarray, all_time_s: np.ndarray
+    ) -> None:
+        rows = np.isfinite(shape).all(1)
+        self._frame, self._time = frame[rows], time_s[rows].astype(np.float64)
+        self._shape, seen = shape[rows].astype(np.float64), measured[rows]
+        self._all = all_time_s
+        if not len(self._frame):
+            self.first, self.last = 0, -1
+            return
+        step = max(float(np.median(np.diff(self._time))) if len(self._time) > 1 else 0.04, 1e-3)
+        if shape.shape[1] == 5:
+            window = 2 * int(np.ceil(STEADY_S / step)) + 1
+            self._shape[:, 4] = maximum_filter1d(self._shape[:, 4], window)
+            self._shape[:, 4] *= 1 + _GROWTH * np.minimum(self._unseen(seen), 1.0)
+        self.first = int(np.searchsorted(all_time_s, self._time[0] - LEAD_S))
+        self.last = int(np.searchsorted(all_time_s, self._time[-1] + LEAD_S, "right")) - 1
+
+    def _unseen(self, seen: np.ndarray) -> np.ndarray:
+        """(L,) s to the nearest row in which the person was seen."""
+        times = self._time[seen]
+        if not len(times):
+            return np.ones(len(self._time))
+        after = np.clip(np.searchsorted(times, self._time), 0, len(times) - 1)
+        return np.minimum(np.abs(times[after] - self._time), np.abs(times[np.maximum(after - 1, 0)] - self._time))
+
+    def at(self, frame: int) -> list[np.ndarray]:
+        """The regions to blur in a frame; none where the person is far from any sight."""
+        if not self.first <= frame <= self.last:
+            return []
+        after = int(np.searchsorted(self._frame, frame))
+        if after < len(self._frame) and self._frame[after] == frame:
+            return [self._shape[after]]
+        now, last, count = float(self._all[frame]), after - 1, len(self._frame)
+        if last >= 0 and after < count and self._time[after] - self._time[last] <= BRIDGE_S:
+            return [self._between(last, after, now)]
+        out = []
+        if last >= 0 and now - self._time[last] <= LEAD_S:
+            out.append(self._beyond(last, now, -1))
+        if after < count and self._time[after] - now <= LEAD_S:
+            out.append(self._beyond(after, now, 1))
+        return out
+
+    def _between(self, last: int, after: int, now: float) -> np.ndarray:
+        """All along the way from one sight to the next; of whole people, where they would be between them."""
+        a, b = self._shape[last], self._shape[after]
+        unseen = min(now - self._time[last], self._time[after] - now)
+        if len(a) == 5:
+            radius = max(a[4], b[4]) * (1 + _GROWTH * min(unseen, 1.0))
+            return np.array([*((a[:2] + a[2:4]) / 2), *((b[:2] + b[2:4]) / 2), radius])
+        share = (now - self._time[last]) / (self._time[after] - self._time[last])
+        return _grown((1 - share) * a + share * b, 0.5 * min(unseen, 2.0))
+
+    def _beyond(self, row: int, now: float, inward: int) -> np.ndarray:
+        """Before the first or after the last sight: from where it was to where its speed would have brought it."""
+        shape, unseen = self._shape[row], abs(now - self._time[row])
+        low, high = self._time[row] - _SPEED_S, self._time[row] + _SPEED_S
+        near = np.flatnonzero((self._time >= low) & (self._time <= high))
+        near = near[near >= row] if inward > 0 else near[near <= row]
+        size = shape[4] / RADIUS if len(shape) == 5 else float(max(shape[2:] - shape[:2]))
+        moved = np.zeros(2)
+        if len(near) > 1:
+            centre = (self._shape[near, :2] + self._shape[near, 2:4]) / 2
+            moved = (centre[-1] - centre[0]) / (self._time[near[-1]] - self._time[near[0]])
+            moved *= min(1.0, _MOST_PACE * size / max(float(np.hypot(*moved)), 1e-9)) * (now - self._time[row])
+        if len(shape) == 5:
+            middle = (shape[:2] + shape[2:4]) / 2
+            return np.array([*middle, *(middle + moved), shape[4] * (1 + _GROWTH * min(unseen, 1.0))])
+        return _grown(
+            np.concatenate([np.minimum(shape[:2], shape[:2] + moved), np.maximum(shape[2:], shape[2:] + moved)]), 0.1
+        )
+
+
+def _grown(box: np.ndarray, share: float) -> np.ndarray:
+    margin = share * (box[2:] - box[:2])
+    return np.concatenate([box[:2] - margin, box[2:] + margin])
+
+
+# --- of a run --------------------------------------------------------------------------------------------------------
+
+_MARGIN = 0.12  # of a person's box that is blurred beyond it: hair, hands
+
+
+def person_regions(path: Path, skeleton: Skeleton, time_s: np.ndarray, whole: bool) -> Regions:
+    """What is to be blurred of the person in a table: the head, or with ``whole`` all of them."""
+    scores = [f"{name}_score" for name in skeleton.names]
+    points = [f"{name}_{axis}_px" for name in skeleton.names for axis in "xy"]
+    parts: list[tuple[np.ndarray, ...]] = []
+    with pq.ParquetFile(path) as file:
+        for table in file.iter_batches(ROW_GROUP, columns=["frame", "time_s", "score", *BOX, *scores, *points]):
+            frame, times = table["frame"].to_numpy(), table["time_s"].to_numpy()
+            measured = np.isfinite(table["score"].to_numpy(zero_copy_only=False))
+            keypoints = _numbers(table, points).reshape(len(frame), -1, 2)
+            box = _numbers(table, BOX)
+            if whole:
+                shape = _whole(keypoints, box)
+            else:
+                shape = head_capsules(keypoints, _numbers(table, scores), box, measured, skeleton)
+            parts.append((frame, times, shape, measured))
+    frame, times, shape, measured = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Regions(frame, times, shape, measured, time_s)
+
+
+def _numbers(table: pa.RecordBatch, names: Sequence[str]) -> np.ndarray:
+    """(L, len(names)) f32, NaN where null."""
+    return np.stack([table[name].to_numpy(zero_copy_only=False) for name in names], 1).astype(np.float32)
+
+
+def _whole(keypoints: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """(L, 4) boxes around boxes and keypoints, and a margin."""
+    known = np.isfinite(keypoints)
+    low = np.fmin(box[:, :2], np.where(known, keypoints, np.inf).min(1))
+    high = np.fmax(box[:, 2:], np.where(known, keypoints, -np.inf).max(1))
+    margin = _MARGIN * (high - low).max(1, keepdims=True)
+    out = np.concatenate([low - margin, high + margin], 1).astype(np.float64)
+    out[~np.isfinite(out).all(1)] = np.nan
+    return out
+
+
+def regions_by_frame(
+    folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
+) -> Iterator[list[np.ndarray]]:
+    """For each frame of the rising range what is to be blurred, of everybody in it; only those near it are held."""
+    waiting = []
+    for path in folder.people.glob("person_*.parquet"):
+        first, last = (int(np.clip(f, 0, len(time_s) - 1)) for f in person_span(path))
+        begin = int(np.searchsorted(time_s, time_s[first] - LEAD_S))
+        end = int(np.searchsorted(time_s, time_s[last] + LEAD_S, "right")) - 1
+        waiting.append((begin, end, path))
+    waiting.sort(reverse=True)
+    here: list[Regions] = []
+    for frame in frames:
+        while waiting and waiting[-1][0] <= frame:
+            _, end, path = waiting.pop()
+            if end >= frame:
+                here.append(person_regions(path, skeleton, time_s, whole))
+        here = [regions for regions in here if regions.last >= frame]
+        yield [region for regions in here for region in regions.at(frame)]
