@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import percentile_filter
 
 from pipeline.skeleton import Skeleton
-from pipeline.store import RunFolder
+from pipeline.store import RunFolder, part_frames, read_part
 from pipeline.tables import BOX, ROW_GROUP, person_span
 
 RADIUS = 0.092  # of the blurred disc: a head with hair and chin, and a margin
@@ -25,11 +25,11 @@ _RATIOS = {("ear", "ear"): 1.1, ("eye", "eye"): 2.5, ("shoulder", "shoulder"): 0
 _EYE_EAR, _NOSE_EAR = 1.6, 1.35  # from the side
 _TRUNK_RATIO = RADIUS / _TRUNK
 _OF_BOX = RADIUS / 1.04  # a standing person's box is a little higher than the person
-_MOST_OF_BOX = 0.5  # a head is no larger, whatever the points say: radius / longer side of the box
+_MOST_OF_BODY, _MOST_OF_BOX = 1.5, 0.35  # no larger, whatever the points say: times what body or box say
 _REACH = 0.075  # how far a head reaches beyond its points
 LEAD_S = 0.6  # blurred so long before a person is first seen, and after
 BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
-STEADY_S = 0.5  # the largest head within so long to either side counts
+STEADY_S = 0.5  # a head is as large as it mostly is within so long to either side, or as in this row
 _GROWTH = 0.6  # of the radius, in a second without sight
 _SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
 _MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
@@ -56,12 +56,9 @@ def head_capsules(
     at = {name: keypoints[:, k].astype(np.float64) for k, name in enumerate(skeleton.names)}
     longer = np.fmax(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]).astype(np.float64)
     neck, up, trunk = _trunk(at, len(keypoints))
-    with np.errstate(invalid="ignore"):
-        radius = np.fmax(_face_radius(at, len(keypoints)), _TRUNK_RATIO * trunk)
-        radius = np.where(np.isfinite(radius), radius, _OF_BOX * longer)
-        radius = np.fmin(radius, np.where(np.isfinite(longer), _MOST_OF_BOX * longer, np.inf))
+    radius = _radius(_face_radius(at, len(keypoints)), trunk, longer)
     height = radius / RADIUS
-    low, high, sure = _face_extent(keypoints[:, face], score[:, face], measured)
+    low, high, sure = _face_extent(keypoints[:, face], score[:, face], measured, radius)
     radius = np.fmax(radius, np.hypot(*(high - low).T) / 2 + _REACH * height)
     middle = (low + high) / 2
     by_neck = neck + up * (_NECK * height)[:, None]
@@ -80,9 +77,31 @@ def _is_face(name: str) -> bool:
     return name.startswith("face_") or any(part in FACE for part in name.split("_"))
 
 
-def _face_extent(points: np.ndarray, score: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Least and greatest coordinates (L, 2) of the face's points, NaN without any; and whether (L,) they are sure."""
+def _radius(face: np.ndarray, trunk: np.ndarray, longer: np.ndarray) -> np.ndarray:
+    """(L,) px from what each part says: the largest, but what a misplaced point makes of a face does not count.
+
+    Somebody's whole box bounds it; where the hips are not seen the face may fill half of the box.
+    """
+    body = np.fmax(_TRUNK_RATIO * trunk, _OF_BOX * longer)
+    most = np.where(np.isfinite(trunk), _MOST_OF_BODY * body, _MOST_OF_BOX * longer)
+    found = np.fmax(face, _TRUNK_RATIO * trunk)
+    found = np.where(np.isfinite(found), found, _OF_BOX * longer)
+    return np.where(np.isfinite(most), np.fmin(found, most), found)
+
+
+def _face_extent(
+    points: np.ndarray, score: np.ndarray, measured: np.ndarray, radius: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Least and greatest coordinates (L, 2) of the face's points, NaN without any; and whether (L,) they are sure.
+
+    Points (L, F, 2) much farther than ``radius`` from the middle one are on something else.
+    """
     known = np.isfinite(points).all(2)
+    rows = known.any(1)
+    middle = np.full((len(points), 2), np.nan)
+    middle[rows] = np.nanmedian(np.where(known[..., None], points, np.nan)[rows], 1)
+    with np.errstate(invalid="ignore"):
+        known &= np.hypot(*np.moveaxis(points - middle[:, None], 2, 0)) <= 1.2 * radius[:, None]
     low = np.where(known[..., None], points, np.inf).min(1, initial=np.inf).astype(np.float64)
     high = np.where(known[..., None], points, -np.inf).max(1, initial=-np.inf).astype(np.float64)
     none = ~known.any(1)
@@ -150,7 +169,9 @@ class Regions:
         step = max(float(np.median(np.diff(self._time))) if len(self._time) > 1 else 0.04, 1e-3)
         if shape.shape[1] == 5:
             window = 2 * int(np.ceil(STEADY_S / step)) + 1
-            self._shape[:, 4] = maximum_filter1d(self._shape[:, 4], window)
+            self._shape[:, 4] = np.maximum(
+                percentile_filter(self._shape[:, 4], 85, size=window, mode="nearest"), self._shape[:, 4]
+            )
             self._shape[:, 4] *= 1 + _GROWTH * np.minimum(self._unseen(seen), 1.0)
         self.first = int(np.searchsorted(all_time_s, self._time[0] - LEAD_S))
         self.last = int(np.searchsorted(all_time_s, self._time[-1] + LEAD_S, "right")) - 1
@@ -217,7 +238,8 @@ def _grown(box: np.ndarray, share: float) -> np.ndarray:
 
 # --- of a run --------------------------------------------------------------------------------------------------------
 
-_MARGIN = 0.12  # of a person's box that is blurred beyond it: hair, hands
+_OBSERVED = 0.3  # score from which on an observation, and of it a keypoint, counts
+_MARGIN = 0.08  # of a person's box that is blurred beyond it: hair, hands
 
 
 def person_regions(path: Path, skeleton: Skeleton, time_s: np.ndarray, whole: bool) -> Regions:
@@ -259,7 +281,10 @@ def _whole(keypoints: np.ndarray, box: np.ndarray) -> np.ndarray:
 def regions_by_frame(
     folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
 ) -> Iterator[list[np.ndarray]]:
-    """For each frame of the rising range what is to be blurred, of everybody in it; only those near it are held."""
+    """For each frame of the rising range what is to be blurred, of everybody in it; only those near it are held.
+
+    Beside the people in the tables these are all whom the networks saw, also where the tracker made nobody of them.
+    """
     waiting = []
     for path in folder.people.glob("person_*.parquet"):
         first, last = (int(np.clip(f, 0, len(time_s) - 1)) for f in person_span(path))
@@ -268,10 +293,32 @@ def regions_by_frame(
         waiting.append((begin, end, path))
     waiting.sort(reverse=True)
     here: list[Regions] = []
-    for frame in frames:
+    for frame, observed in zip(frames, _observed(folder, skeleton, frames, whole), strict=True):
         while waiting and waiting[-1][0] <= frame:
             _, end, path = waiting.pop()
             if end >= frame:
                 here.append(person_regions(path, skeleton, time_s, whole))
         here = [regions for regions in here if regions.last >= frame]
-        yield [region for regions in here for region in regions.at(frame)]
+        yield [*(region for regions in here for region in regions.at(frame)), *observed]
+
+
+def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[list[np.ndarray]]:
+    """Of each frame of the rising range the regions of all observations that may well be people, one part in memory."""
+    parts = iter(folder.parts())
+    frame_of, shape, last = np.zeros(0, np.int64), np.zeros((0, 4)), -1
+    for frame in frames:
+        while last < frame and (path := next(parts, None)) is not None:
+            last = part_frames(path)[1] - 1
+            if last < frame:
+                continue
+            obs = read_part(path)
+            obs = obs.take(obs.score >= _OBSERVED)
+            points = np.where((obs.keypoint_score >= _OBSERVED)[..., None], obs.keypoints_px, np.nan)
+            seen = np.ones(len(obs), bool)
+            if whole:
+                shape = _whole(points, obs.box_px)
+            else:
+                shape = head_capsules(points, obs.keypoint_score, obs.box_px, seen, skeleton)
+            frame_of = obs.frame
+        low, high = np.searchsorted(frame_of, [frame, frame + 1])
+        yield [row for row in shape[low:high] if np.isfinite(row).all()]

@@ -185,13 +185,16 @@ class Painter:
         columns, look = self._columns, self._look
         self._floor: FloorInset | None = None
         self._space: SpaceInset | None = None
+        self._taken: list[tuple[int, int, int, int]] = []
         if columns.place and (extent := floor_of(people, columns, self._frames)):
             self._floor = FloorInset(corner(self._size_px, 0), extent, look.trail_s)
+            self._taken.append(corner(self._size_px, 0))
         if columns.joints:
             limbs, self._limb_sides = limbs_in_space(columns, self._skeleton)
             extent = floor_of(people, columns._replace(place=()), self._frames)
             if extent is not None and limbs:
                 self._space = SpaceInset(corner(self._size_px, 1), extent, limbs)
+                self._taken.append(corner(self._size_px, 1))
         if look.ground and self._floor is None and any(people.glob("person_*.parquet")):
             self.notes.append("nobody's place on the floor is known: the video has no map (see docs/metres.md)")
         if look.space and self._space is None and any(people.glob("person_*.parquet")):
@@ -236,7 +239,7 @@ class Painter:
             self._trails.draw(canvas)
         words = {p.person_id: self._words.label(p, now) for p in people} if self._look.labels else {}
         angles = {p.person_id: self._words.angles(p, now) for p in people} if self._look.angles else {}
-        draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer)
+        draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer, self._taken)
         if self._floor is not None:
             self._floor.draw(canvas, now, {p.person_id: self._columns.place_m(p) for p in people})
         if self._space is not None:

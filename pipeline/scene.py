@@ -105,14 +105,16 @@ def floor_of(folder: Path, columns: Columns, frames: range, side_by_side: int = 
     names = columns.place or tuple(f"{s}_hip_{axis}" for s in _SIDES for axis in columns.axes[:2])
     if not columns.place and not {"left_hip", "right_hip"} <= set(columns.joints):
         return None
-    places = []
+    tops = [f"{s}_shoulder_{columns.axes[2]}" for s in _SIDES if f"{s}_shoulder" in columns.joints]
+    places, heights = [], []
     for path in sorted(folder.glob("person_*.parquet")):
-        table = pq.read_table(path, columns=["frame", *names])
+        table = pq.read_table(path, columns=["frame", *names, *tops])
         rows = np.flatnonzero((table["frame"].to_numpy() >= frames.start) & (table["frame"].to_numpy() < frames.stop))
         rows = rows[:: max(len(rows) // _SAMPLES, 1)]
         values = np.stack([table[name].to_numpy()[rows] for name in names], 1)
         places.append(values.reshape(len(rows), len(names) // 2, 2).mean(1))
-    return extent_of(np.concatenate(places)) if places else None
+        heights += [table[name].to_numpy()[rows] for name in tops]
+    return extent_of(np.concatenate(places), np.concatenate([*heights, np.zeros(0)])) if places else None
 
 
 class Words:

@@ -266,6 +266,12 @@ def part_warnings(path: Path) -> list[str]:
     return json.loads((pq.read_schema(path).metadata or {}).get(b"warnings", b"[]"))
 
 
+def part_frames(path: Path) -> tuple[int, int]:
+    """The frames [first, last) of a part."""
+    first, last = json.loads((pq.read_schema(path).metadata or {})[b"frames"])
+    return int(first), int(last)
+
+
 def read_part(path: Path) -> Observations:
     """The observations of one part; PoselineError when it is damaged."""
     try:

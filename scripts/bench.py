@@ -20,6 +20,7 @@ import bench_memory
 import bench_models
 import bench_motion
 import bench_overhead
+import bench_render
 import bench_report
 import bench_track
 
@@ -141,6 +142,22 @@ def track(
 ) -> None:
     """Frames/s and IDF1 of the online pass beside other trackers, on the same synthetic people."""
     bench_track.measure(environment, people or [20, 100, 300], repeat)
+
+
+@app.command()
+def render(
+    run: Annotated[
+        Path, typer.Argument(exists=True, help="Finished run of an upright clip, such as outputs/treadmill.")
+    ],
+    frames: Annotated[int, typer.Option(min=30)] = 240,
+    style: Annotated[str, typer.Option(help="As of poseline render.")] = "default",
+    codec: Annotated[str, typer.Option(help="h264, h265, vp9 or av1.")] = "h264",
+    preset: Annotated[str, typer.Option(help="Of the codec.")] = "veryfast",
+    threads: Annotated[int, typer.Option(help="Of the decoder and the encoder; 0: all cores.")] = 0,
+    repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 5,
+) -> None:
+    """Frames/s of rendering 1080p with five people beside decoding and encoding alone."""
+    bench_render.measure(run, frames, style, codec, preset, threads, repeat)
 
 
 if __name__ == "__main__":

@@ -17,16 +17,16 @@ _OPACITY = 0.78
 _STEPS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _MOST_LINES = 8  # of the grid, across
 _SWAY_DEG, _SWAY_S, _TILT_DEG = 40.0, 14.0, 16.0  # the camera of the space inset goes to and fro
-_PERSON_M = 2.0  # room for a person's height
 
 Box = tuple[int, int, int, int]
 
 
 class Extent(NamedTuple):
-    """The part of the floor that an inset shows, m."""
+    """The part of the floor that an inset shows, m, and how high the space above it is."""
 
     low: np.ndarray  # (2,)
     high: np.ndarray  # (2,)
+    top: float = 2.0
 
     @property
     def step_m(self) -> float:
@@ -41,15 +41,20 @@ class Extent(NamedTuple):
         return tuple(np.arange(a, b + 1) * self.step_m for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
 
 
-def extent_of(places_m: np.ndarray) -> Extent | None:
-    """The floor around places (N, 2) m, square, without the few that lie far off; None without any."""
+def extent_of(places_m: np.ndarray, heights_m: np.ndarray) -> Extent | None:
+    """The floor around places (N, 2) m, square, without the few that lie far off; None without any.
+
+    ``heights_m`` (N,) are those of shoulders, say: the space reaches half a metre above them.
+    """
     places_m = places_m[np.isfinite(places_m).all(1)]
     if not len(places_m):
         return None
-    low, high = np.percentile(places_m, [2, 98], axis=0)
-    side = max(float((high - low).max()) * 1.2, 2.0)
+    low, high = np.percentile(places_m, [5, 95], axis=0)
+    side = max(float((high - low).max()) * 1.3, 2.0)
     middle = (low + high) / 2
-    return Extent(middle - side / 2, middle + side / 2)
+    heights_m = heights_m[np.isfinite(heights_m)]
+    top = float(np.percentile(heights_m, 98)) + 0.5 if len(heights_m) else 2.0
+    return Extent(middle - side / 2, middle + side / 2, max(top, 2.0))
 
 
 def corner(size_px: tuple[int, int], place: int) -> Box:
@@ -73,7 +78,7 @@ class FloorInset:
         """Draw people at places (2,) m, x to the right and y away."""
         _panel(canvas, self._box)
         x_lines, y_lines = self._extent.lines()
-        low, high = self._extent
+        low, high, _ = self._extent
         grid = [np.array([(x, low[1]), (x, high[1])]) for x in x_lines]
         grid += [np.array([(low[0], y), (high[0], y)]) for y in y_lines]
         canvas.lines([self._px(line) for line in grid], 1, [GRID] * len(grid))
@@ -99,7 +104,9 @@ class FloorInset:
 
     def _px(self, places_m: np.ndarray) -> np.ndarray:
         x1, y1, x2, y2 = self._box
-        share = (np.clip(places_m, *self._extent) - self._extent.low) / (self._extent.high - self._extent.low)
+        share = (np.clip(places_m, self._extent.low, self._extent.high) - self._extent.low) / (
+            self._extent.high - self._extent.low
+        )
         return np.stack([x1 + share[:, 0] * (x2 - x1), y2 - share[:, 1] * (y2 - y1)], 1)
 
     def _inside(self, place: np.ndarray) -> bool:
@@ -119,7 +126,7 @@ class SpaceInset:
         """Draw people: joints (J, 3) m, z up; the colours of sides; the side of each limb."""
         _panel(canvas, self._box)
         turn = np.radians(_SWAY_DEG) * np.cos(2 * np.pi * time_s / _SWAY_S)
-        low, high = self._extent
+        low, high, _ = self._extent
         x_lines, y_lines = self._extent.lines()
         grid = [np.array([(x, low[1], 0), (x, high[1], 0)]) for x in x_lines]
         grid += [np.array([(low[0], y, 0), (high[0], y, 0)]) for y in y_lines]
@@ -139,7 +146,7 @@ class SpaceInset:
 
     def _px(self, places: np.ndarray, turn: float) -> tuple[np.ndarray, np.ndarray]:
         """Places (N, 3) m as px (N, 2), and how far away they are."""
-        low, high = self._extent
+        low, high, top = self._extent
         span = float((high - low).max())
         middle = (low + high) / 2
         x, y = places[:, 0] - middle[0], places[:, 1] - middle[1]
@@ -148,7 +155,7 @@ class SpaceInset:
         up = places[:, 2] * np.cos(tilt) + away * np.sin(tilt)
         x1, y1, x2, y2 = self._box
         # The floor's turned square and people on it fit the panel.
-        least, most = -0.72 * span * np.sin(tilt), 0.72 * span * np.sin(tilt) + _PERSON_M
+        least, most = -0.72 * span * np.sin(tilt), 0.72 * span * np.sin(tilt) + top
         scale = min((x2 - x1) / (1.25 * span), 0.94 * (y2 - y1) / (most - least))
         centre = (least + most) / 2
         return np.stack([(x1 + x2) / 2 + across * scale, (y1 + y2) / 2 - (up - centre) * scale], 1), away

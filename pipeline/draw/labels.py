@@ -19,9 +19,9 @@ class Placer:
         self._before: dict[Hashable, int] = {}
         self._now: dict[Hashable, int] = {}
 
-    def start(self) -> None:
-        """Begin the next frame."""
-        self._taken, self._before, self._now = [], self._now, {}
+    def start(self, taken: Sequence[tuple[int, int, int, int]] = ()) -> None:
+        """Begin the next frame, in which these rectangles are taken: x1, y1, x2, y2."""
+        self._taken, self._before, self._now = [(a, b, c, d) for a, b, c, d in taken], self._now, {}
 
     def take(self, x1: float, y1: float, x2: float, y2: float) -> None:
         """Say that something else is there."""

@@ -15,13 +15,15 @@ from pipeline.draw.canvas import BITS, Canvas, fixed
 
 CELLS = 4.5  # cells of the mosaic across a head
 _LEAST_CELL = 4  # px; smaller cells would leave something of very small heads
+SOFT = 0.12  # of the radius: how softly the blur ends beyond it
 CELLS_OF_PERSON = 14  # along a person
 
 
 def obscure_heads(canvas: Canvas, heads: Iterable[np.ndarray]) -> None:
     """Blur heads in place, each (5,): x1, y1, x2, y2 of the ends of a capsule and its radius, px."""
     for x1, y1, x2, y2, radius in heads:
-        low, high = np.minimum((x1, y1), (x2, y2)) - radius, np.maximum((x1, y1), (x2, y2)) + radius
+        reach = (1 + SOFT) * radius
+        low, high = np.minimum((x1, y1), (x2, y2)) - reach, np.maximum((x1, y1), (x2, y2)) + reach
         box = _inside(np.concatenate([low, high]), canvas)
         if box is None:
             continue
@@ -63,14 +65,22 @@ def _obscure(
         if ends is None:
             part[:] = coarse
             continue
-        mask = np.zeros(part.shape[:2], np.uint8)
-        for end in (ends - (x1, y1)) / step:
-            cv2.circle(mask, fixed(end).tolist(), round(radius / step * (1 << BITS)), 255, -1, cv2.LINE_8, BITS)
-        if (ends[0] != ends[1]).any():
-            cv2.fillConvexPoly(mask, fixed(_sides((ends - (x1, y1)) / step, radius / step)), 255, cv2.LINE_8, BITS)
-        cv2.copyTo(coarse, mask, part) if part.flags.c_contiguous else np.copyto(
-            part, coarse, where=(mask > 0).reshape(mask.shape + (1,) * (part.ndim - 2))
-        )
+        cover = _cover(part.shape[:2], (ends - (x1, y1)) / step, radius / step)
+        if part.ndim == 3:
+            cover = cover[..., None]
+        part[:] = coarse * cover + part * (1 - cover) + 0.5
+
+
+def _cover(shape: tuple[int, ...], ends: np.ndarray, radius: float) -> np.ndarray:
+    """(h, w) f32: 1 within ``radius`` of the line between the ends, falling to 0 over `SOFT` of it beyond."""
+    soft = SOFT * radius
+    mask = np.zeros(shape, np.float32)
+    middle = radius + 0.5 * soft + 1
+    for end in ends:
+        cv2.circle(mask, fixed(end).tolist(), round(middle * (1 << BITS)), 1.0, -1, cv2.LINE_8, BITS)
+    if (ends[0] != ends[1]).any():
+        cv2.fillConvexPoly(mask, fixed(_sides(ends, middle)), 1.0, cv2.LINE_8, BITS)
+    return cv2.blur(mask, (max(round(soft), 1),) * 2)
 
 
 def _mosaic(part: np.ndarray, cell: float) -> np.ndarray:

@@ -5,7 +5,7 @@ Everything is sized by the picture's shorter side and the person's length, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ def draw_people(
     words: Mapping[int, str] | None = None,
     angles: Mapping[int, Mapping[str, str]] | None = None,
     placer: Placer | None = None,
+    taken: Sequence[tuple[int, int, int, int]] = (),
 ) -> None:
     """Draw people into a picture, RGB (H, W, 3) u8 or a canvas, in place; pixels away from them stay as they are.
 
@@ -38,9 +39,10 @@ def draw_people(
         words: what stands on the label of a person; the id where nothing is said.
         angles: of a person, what stands at a joint.
         placer: carries the places of labels from frame to frame.
+        taken: rectangles x1, y1, x2, y2 that labels keep out of.
     """
     canvas, look, placer = Canvas.of(picture), look or Look(), placer or Placer()
-    placer.start()
+    placer.start(taken)
     shown = [(p, extent) for p in people if (extent := visible_extent(p, canvas.size_px)) is not None]
     shown.sort(key=lambda item: float(item[1][3]))
     sized = [(p, extent, sizes_of(extent, canvas.size_px)) for p, extent in shown]

@@ -14,7 +14,7 @@ from pipeline.draw.figure import Person
 
 _PIECES = 4  # of a trail, thinner and darker the older
 _BREAK_S = 0.5  # longer absences interrupt a trail
-_WIDTH = 0.0045  # of the picture's shorter side
+_WIDTH = 0.0038  # of the picture's shorter side
 
 
 class Trails:

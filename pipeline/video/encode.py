@@ -48,7 +48,7 @@ CONTAINERS: dict[str, _Container] = {
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 _VP9_SPEED, _AV1_SPEED = (8, 7, 6, 5, 4, 3, 2, 1, 0), (12, 11, 10, 9, 8, 7, 5, 4, 2)  # of the presets above
 _CRF = {"h264": 23, "h265": 26, "vp9": 33, "av1": 34}  # that look about alike
-_ENCODERS = {"h264": "libx264", "h265": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1"}
+ENCODERS = {"h264": "libx264", "h265": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1"}
 
 
 def container_of(path: Path, codec: str) -> _Container:
@@ -212,7 +212,7 @@ class VideoWriter:
         assert self._out is not None  # not closed
         if self._codec == "av1":
             os.environ.setdefault("SVT_LOG", "1")  # errors only: its reports would stand amid ours
-        stream = self._out.add_stream(_ENCODERS[self._codec], rate=fps, options=options)
+        stream = self._out.add_stream(ENCODERS[self._codec], rate=fps, options=options)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
         (stream.width, stream.height), stream.pix_fmt = even_size(self._size_px), "yuv420p"
