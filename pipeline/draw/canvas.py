@@ -83,18 +83,19 @@ class Canvas:
         """Open lines (n, 2) of one width, one after another, each with a dark edge where ``edge`` is more than 0."""
         ends = np.cumsum([len(path) for path in paths])[:-1]
         together = np.concatenate(paths) if len(paths) else np.zeros((0, 2))
-        dark = self.inks(EDGE)
-        for (layer, step, inks), below in zip(self._each(colours), dark, strict=True):
+        below = self.inks(EDGE)[0]
+        for layer, step, inks in self._each(colours):
             thick, thin = max(1, round((width + 2 * edge) / step)), max(1, round(width / step))
             for points, ink in zip(np.split(fixed(together, step), ends), inks, strict=bool(len(paths))):
-                if edge > 0:
+                if edge > 0 and layer is self.layers[0]:
                     cv2.polylines(layer, [points], False, below, thick, cv2.LINE_AA, BITS)
                 cv2.polylines(layer, [points], False, ink, thin, cv2.LINE_AA, BITS)
 
     def _each(self, colours: Sequence[Colour]) -> Iterator[tuple[np.ndarray, int, list[Ink]]]:
-        """Each layer with its step and the colours in it."""
+        """Each layer with its step and the colours in it. Edges are so dark that luma alone makes them."""
         inks = [self.inks(colour) for colour in colours]
-        for i, (layer, step) in enumerate(zip(self.layers, self._steps, strict=True)):
+        layers = self.layers[:1] if all(colour == EDGE for colour in colours) else self.layers
+        for i, (layer, step) in enumerate(zip(layers, self._steps, strict=False)):
             yield layer, step, [ink[i] for ink in inks]
 
     def fill(self, x1: int, y1: int, x2: int, y2: int, colour: Colour) -> None:
@@ -102,6 +103,12 @@ class Canvas:
         for layer, step, ink in zip(self.layers, self._steps, self.inks(colour), strict=True):
             rows, columns = _span(y1, y2, step, layer.shape[0]), _span(x1, x2, step, layer.shape[1])
             layer[rows, columns] = ink if len(ink) > 1 else ink[0]
+
+    def frame(self, x1: int, y1: int, x2: int, y2: int, line: int, colour: Colour) -> None:
+        """The lines around a rectangle."""
+        for layer, step, inks in self._each([colour]):
+            corners = (x1 // step, y1 // step), (x2 // step, y2 // step)
+            cv2.rectangle(layer, *corners, inks[0], max(1, round(line / step)))
 
     def shade(self, x1: int, y1: int, x2: int, y2: int, colour: Colour, opacity: float) -> None:
         """A rectangle of a see-through colour."""
@@ -120,6 +127,10 @@ class Canvas:
         for layer, step, (colour, through) in zip(self.layers, self._steps, self._prepared(patch), strict=True):
             left, top = x // step, y // step
             h, w = through.shape[:2]
+            if 0 <= left <= layer.shape[1] - w and 0 <= top <= layer.shape[0] - h:
+                part = layer[top : top + h, left : left + w]
+                np.add(part * through, colour, out=part, casting="unsafe")
+                continue
             rows = slice(max(top, 0), min(top + h, layer.shape[0]))
             columns = slice(max(left, 0), min(left + w, layer.shape[1]))
             if rows.start >= rows.stop or columns.start >= columns.stop:

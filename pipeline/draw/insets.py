@@ -163,9 +163,7 @@ class SpaceInset:
 
 def _panel(canvas: Canvas, box: Box) -> None:
     canvas.shade(*box, PANEL, _OPACITY)
-    x1, y1, x2, y2 = box
-    for edge in ((x1, y1, x2, y1 + 2), (x1, y2 - 2, x2, y2), (x1, y1, x1 + 2, y2), (x2 - 2, y1, x2, y2)):
-        canvas.fill(*edge, GRID)
+    canvas.frame(*box, 2, GRID)
 
 
 def _scale_bar(canvas: Canvas, box: Box, text: str) -> None:

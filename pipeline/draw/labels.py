@@ -15,17 +15,13 @@ class Placer:
     """Places labels of one video. What is placed first in a frame keeps its place; `start` begins a frame."""
 
     def __init__(self) -> None:
-        self._taken: list[tuple[float, float, float, float]] = []
+        self._taken: list[tuple[int, int, int, int]] = []
         self._before: dict[Hashable, int] = {}
         self._now: dict[Hashable, int] = {}
 
     def start(self, taken: Sequence[tuple[int, int, int, int]] = ()) -> None:
         """Begin the next frame, in which these rectangles are taken: x1, y1, x2, y2."""
-        self._taken, self._before, self._now = [(a, b, c, d) for a, b, c, d in taken], self._now, {}
-
-    def take(self, x1: float, y1: float, x2: float, y2: float) -> None:
-        """Say that something else is there."""
-        self._taken.append((x1, y1, x2, y2))
+        self._taken, self._before, self._now = list(taken), self._now, {}
 
     def put(self, canvas: Canvas, patch: Patch, places: Sequence[tuple[float, float]], key: Hashable) -> bool:
         """Put the patch at the best of some places of its top left corner, the preferred first; False: too large.
@@ -35,27 +31,24 @@ class Placer:
         width, height = patch.size
         if width > canvas.width or height > canvas.height:
             return False
-        spots = [
-            (min(max(round(x), 0), canvas.width - width), min(max(round(y), 0), canvas.height - height))
-            for x, y in places
-        ]
-        covered = [self._covered(x, y, width, height) for x, y in spots]
+        room = np.array([canvas.width - width, canvas.height - height])
+        spots = np.clip(np.rint(np.array(places)), 0, room).astype(int)
+        covered = self._covered(spots, width, height)
         last = self._before.get(key)
         if last is not None and last < len(spots) and covered[last] <= _KEEP * min(1.0, 0.3 + covered[0]):
             best = last
         else:
-            best = int(np.argmin(np.array(covered) + 0.02 * np.arange(len(spots))))
+            best = int(np.argmin(covered + 0.02 * np.arange(len(spots))))
         self._now[key] = best
-        x, y = spots[best]
-        self.take(x, y, x + width, y + height)
+        x, y = spots[best].tolist()
+        self._taken.append((x, y, x + width, y + height))
         canvas.put(patch, x, y)
         return True
 
-    def _covered(self, x: float, y: float, width: float, height: float) -> float:
-        """Share of a label's area that is taken."""
-        total = 0.0
-        for x1, y1, x2, y2 in self._taken:
-            w, h = min(x + width, x2) - max(x, x1), min(y + height, y2) - max(y, y1)
-            if w > 0 and h > 0:
-                total += w * h
-        return total / (width * height)
+    def _covered(self, spots: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Share (n,) of a label's area that is taken, at each of the spots (n, 2)."""
+        if not self._taken:
+            return np.zeros(len(spots))
+        taken, low = np.array(self._taken), spots[:, None]
+        overlap = np.minimum(low + (width, height), taken[:, 2:]) - np.maximum(low, taken[:, :2])
+        return np.maximum(overlap, 0).prod(2).sum(1) / (width * height)

@@ -86,16 +86,16 @@ def draw_box(canvas: Canvas, person: Person, sizes: Sizes) -> None:
     low, high = np.full(2, -8.0 * sizes.box), np.array(canvas.size_px) + 8.0 * sizes.box
     x1, y1, x2, y2 = (int(v) for v in np.round(np.clip(person.box_px.reshape(2, 2), low, high)).ravel())
     colour, line = person_colour(person.person_id), sizes.box
-    dash = 5 * line
-    across = [(x1, x2)] if person.measured else [(x, min(x + dash, x2)) for x in range(x1, x2, 2 * dash)]
-    down = [(y1, y2)] if person.measured else [(y, min(y + dash, y2)) for y in range(y1, y2, 2 * dash)]
-    half = line // 2
+    if person.measured:
+        canvas.frame(x1, y1, x2, y2, line, colour)
+        return
+    dash, half = 5 * line, line // 2
     for y in (y1, y2):
-        for a, b in across:
-            canvas.fill(a - half, y - half, b - half + line, y - half + line, colour)
+        for x in range(x1, x2, 2 * dash):
+            canvas.fill(x - half, y - half, min(x + dash, x2) - half + line, y - half + line, colour)
     for x in (x1, x2):
-        for a, b in down:
-            canvas.fill(x - half, a - half, x - half + line, b - half + line, colour)
+        for y in range(y1, y2, 2 * dash):
+            canvas.fill(x - half, y - half, x - half + line, min(y + dash, y2) - half + line, colour)
 
 
 def _draw_label(
