@@ -50,5 +50,5 @@ class Placer:
         if not self._taken:
             return np.zeros(len(spots))
         taken, low = np.array(self._taken), spots[:, None]
-        overlap = np.minimum(low + (width, height), taken[:, 2:]) - np.maximum(low, taken[:, :2])
+        overlap = np.minimum(low + np.array([width, height]), taken[:, 2:]) - np.maximum(low, taken[:, :2])
         return np.maximum(overlap, 0).prod(2).sum(1) / (width * height)
