@@ -23,6 +23,7 @@ _TRUNK, _NECK = 0.288, 0.135  # hips to shoulders; shoulders to the middle of th
 # Distances of which each alone says how large the head is, as it looks when they are longest: radius / distance.
 _RATIOS = {("ear", "ear"): 1.1, ("eye", "eye"): 2.5, ("shoulder", "shoulder"): 0.42}
 _EYE_EAR, _NOSE_EAR = 1.6, 1.35  # from the side
+_NOD, _BY_NECK = 0.03, 1.15  # from the shoulders alone it may be so much higher or lower, and farther off
 _TRUNK_RATIO = RADIUS / _TRUNK
 _OF_BOX = RADIUS / 1.04  # a standing person's box is a little higher than the person
 _MOST_OF_BODY, _MOST_OF_BOX = 1.5, 0.35  # no larger, whatever the points say: times what body or box say
@@ -31,6 +32,7 @@ LEAD_S = 0.6  # blurred so long before a person is first seen, and after
 BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
 STEADY_S = 0.5  # a head is as large as it mostly is within so long to either side, or as in this row
 _GROWTH = 0.6  # of the radius, in a second without sight
+_GROWTH_BEYOND = 1.5  # the same before the first and after the last sight, where nothing holds the other end
 _SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
 _MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
 _SURE = 0.5  # score from which on the points of a face need no support by the shoulders
@@ -61,15 +63,15 @@ def head_capsules(
     low, high, sure = _face_extent(keypoints[:, face], score[:, face], measured, radius)
     radius = np.fmax(radius, np.hypot(*(high - low).T) / 2 + _REACH * height)
     middle = (low + high) / 2
-    by_neck = neck + up * (_NECK * height)[:, None]
+    by_neck = [neck + up * ((_NECK + across) * height)[:, None] for across in (-_NOD, _NOD)]
     upper = np.stack([box[:, 0] + radius, box[:, 1] + 0.9 * radius, box[:, 2] - radius, box[:, 1] + 0.9 * radius], 1)
     narrow = upper[:, 0] > upper[:, 2]
     upper[narrow, 0] = upper[narrow, 2] = (box[narrow, 0] + box[narrow, 2]) / 2
-    of_neck = np.isfinite(by_neck).all(1)
-    of_face = np.isfinite(middle).all(1)
-    other = np.where((of_neck & ~sure)[:, None], by_neck, middle)
-    out = np.where(of_face[:, None], np.concatenate([middle, other], 1), np.concatenate([by_neck, by_neck], 1))
+    of_neck, of_face = np.isfinite(by_neck[0]).all(1), np.isfinite(middle).all(1)
+    other = np.where((of_neck & ~sure)[:, None], by_neck[0], middle)
+    out = np.where(of_face[:, None], np.concatenate([middle, other], 1), np.concatenate(by_neck, 1))
     out = np.where((of_face | of_neck)[:, None], out, upper)
+    radius = np.where(of_neck & ~of_face, _BY_NECK * radius, radius)
     return np.concatenate([out, radius[:, None]], 1)
 
 
@@ -225,7 +227,7 @@ class Regions:
             moved *= min(1.0, _MOST_PACE * size / max(float(np.hypot(*moved)), 1e-9)) * (now - self._time[row])
         if len(shape) == 5:
             middle = (shape[:2] + shape[2:4]) / 2
-            return np.array([*middle, *(middle + moved), shape[4] * (1 + _GROWTH * min(unseen, 1.0))])
+            return np.array([*middle, *(middle + moved), shape[4] * (1 + _GROWTH_BEYOND * unseen)])
         return _grown(
             np.concatenate([np.minimum(shape[:2], shape[:2] + moved), np.maximum(shape[2:], shape[2:] + moved)]), 0.1
         )

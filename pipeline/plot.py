@@ -104,8 +104,8 @@ def _joints_of(column: str) -> list[str]:
     for angle, (joint, near, far) in JOINTS.items():
         if rest.startswith(angle):
             return [f"{side}_{name}" for name in (joint, near, *far)]
-    joint = re.match(r"(.+?)_(world_)?(x|y|z|vx|vy|speed|acceleration|std|score)_", column + "_")
-    return [joint[1]] if joint else []
+    found = re.match(r"(.+?)_(world_)?(x|y|z|vx|vy|speed|acceleration|std|score)_", column + "_")
+    return [found[1]] if found else []
 
 
 def _default(path: Path, names: list[str]) -> list[str]:
