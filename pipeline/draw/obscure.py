@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.draw.canvas import BITS, Canvas, fixed
 
 CELLS = 4.5  # cells of the mosaic across a head
-_LEAST_CELL = 6  # px; smaller cells would leave something of very small heads
+_LEAST_CELL = 8  # px; smaller cells would leave something of very small heads
 SOFT = 0.12  # of the radius: how softly the blur ends beyond it
 CELLS_OF_PERSON = 14  # along a person
 
