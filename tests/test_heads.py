@@ -75,13 +75,20 @@ def test_no_head_is_left_unblurred(video, tmp_path):
     settings = {"blur": "faces", "crf": 2, "preset": "ultrafast", "skeleton": False, "boxes": False, "labels": False}
     render(folder, Config.model_validate({"render": settings}))
     before, after = frames(info.path), frames(folder.video)
+    shown = plain = 0
     for i in range(FRAMES):
         for w in walkers:
             inside = disc(SIZE_PX, w.centre_px[i], w.radius_px)
-            if w.there[i] and inside.any():
-                sharp, left = fine(before[i], inside), fine(after[i], inside)
-                assert sharp > 25
-                assert left < 0.2 * sharp, (i, w.motion.person_id)
+            if not w.there[i] or not inside.any():
+                continue
+            sharp, left = fine(before[i], inside), fine(after[i], inside)
+            shown += 1
+            if sharp < 25:  # of a head of 9 px chance may make one colour, and the border may cut it
+                plain += 1
+                continue
+            assert left < 0.2 * sharp, (i, w.motion.person_id)
+    assert shown > 900
+    assert plain < 5
 
 
 def test_every_part_of_every_head_is_covered(video, tmp_path):
