@@ -16,7 +16,7 @@ from pipeline.config import Config, RenderConfig
 from pipeline.draw import Canvas, Person, draw_people
 from pipeline.draw.canvas import Colour
 from pipeline.draw.colours import PALE, PANEL, side_colours
-from pipeline.draw.insets import FloorInset, SpaceInset, corner
+from pipeline.draw.insets import FloorInset, SpaceInset, corners, emptiest
 from pipeline.draw.labels import Placer
 from pipeline.draw.obscure import obscure_heads, obscure_people
 from pipeline.draw.text import plate
@@ -25,7 +25,7 @@ from pipeline.errors import PoselineError
 from pipeline.heads import regions_by_frame
 from pipeline.look import look_of
 from pipeline.people import skeleton_of_run
-from pipeline.scene import Words, columns_of, floor_of, limbs_in_space, table_columns
+from pipeline.scene import Words, boxes_of, columns_of, floor_of, limbs_in_space, table_columns
 from pipeline.store import RunFolder, camera_motions, stored_video
 from pipeline.tables import people_by_frame, person_name
 from pipeline.types import VideoInfo
@@ -186,15 +186,19 @@ class Painter:
         self._floor: FloorInset | None = None
         self._space: SpaceInset | None = None
         self._taken: list[tuple[int, int, int, int]] = []
+        places = corners(self._size_px)
+        boxes_px = boxes_of(people, self._frames) * np.tile(self._scale, 2)
+        free = iter(places[i] for i in emptiest(places, boxes_px))
         if columns.place and (extent := floor_of(people, columns, self._frames)):
-            self._floor = FloorInset(corner(self._size_px, 0), extent, look.trail_s)
-            self._taken.append(corner(self._size_px, 0))
+            self._taken.append(next(free))
+            self._floor = FloorInset(self._taken[-1], extent, look.trail_s)
         if columns.joints:
             limbs, self._limb_sides = limbs_in_space(columns, self._skeleton)
             extent = floor_of(people, columns._replace(place=()), self._frames)
             if extent is not None and limbs:
-                self._space = SpaceInset(corner(self._size_px, 1), extent, limbs)
-                self._taken.append(corner(self._size_px, 1))
+                self._taken.append(next(free))
+                self._space = SpaceInset(self._taken[-1], extent, limbs)
+        self._clock_corner = next(i for i in (3, 2, 0, 1) if places[i] not in self._taken)
         if look.ground and self._floor is None and any(people.glob("person_*.parquet")):
             self.notes.append("nobody's place on the floor is known: the video has no map (see docs/metres.md)")
         if look.space and self._space is None and any(people.glob("person_*.parquet")):
@@ -256,4 +260,6 @@ class Painter:
         height = max(round(0.034 * min(self._size_px)), 14)
         minutes, seconds = divmod(max(now - float(self._info.time_s[0]), 0.0), 60)
         patch = plate(f"{minutes:.0f}:{seconds:05.2f}   {index}", height, PANEL, PALE, 0.75)
-        canvas.put(patch, height // 2, canvas.height - height - height // 2)
+        right, upper = self._clock_corner in (0, 1), self._clock_corner in (1, 2)
+        x = canvas.width - patch.size[0] - height // 2 if right else height // 2
+        canvas.put(patch, x, height // 2 if upper else canvas.height - height - height // 2)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.draw.figure import Person
 from pipeline.draw.insets import Extent, extent_of
 from pipeline.look import Look
 from pipeline.skeleton import Skeleton
+from pipeline.tables import BOX
 
 # The first that a table has is the speed on the labels.
 _SPEEDS = ("ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_s")
@@ -94,14 +96,8 @@ def limbs_in_space(columns: Columns, skeleton: Skeleton) -> tuple[list[tuple[int
     return pairs, sides
 
 
-def floor_of(folder: Path, columns: Columns, frames: range, side_by_side: int = 0) -> Extent | None:
-    """The floor on which everybody is in these frames, from samples of all tables; None where it is not known.
-
-    Args:
-        side_by_side: how many people, in pairs of joints without a world, stand beside each other.
-    """
-    if side_by_side:
-        return Extent(np.array([-1.0, -1.0]), np.array([2.0 * side_by_side - 1.0, 1.0]))
+def floor_of(folder: Path, columns: Columns, frames: range) -> Extent | None:
+    """The floor on which everybody is in these frames, from samples of all tables; None where it is not known."""
     names = columns.place or tuple(f"{s}_hip_{axis}" for s in _SIDES for axis in columns.axes[:2])
     if not columns.place and not {"left_hip", "right_hip"} <= set(columns.joints):
         return None
@@ -109,12 +105,26 @@ def floor_of(folder: Path, columns: Columns, frames: range, side_by_side: int = 
     places, heights = [], []
     for path in sorted(folder.glob("person_*.parquet")):
         table = pq.read_table(path, columns=["frame", *names, *tops])
-        rows = np.flatnonzero((table["frame"].to_numpy() >= frames.start) & (table["frame"].to_numpy() < frames.stop))
-        rows = rows[:: max(len(rows) // _SAMPLES, 1)]
+        rows = _sampled(table, frames)
         values = np.stack([table[name].to_numpy()[rows] for name in names], 1)
         places.append(values.reshape(len(rows), len(names) // 2, 2).mean(1))
         heights += [table[name].to_numpy()[rows] for name in tops]
     return extent_of(np.concatenate(places), np.concatenate([*heights, np.zeros(0)])) if places else None
+
+
+def boxes_of(folder: Path, frames: range) -> np.ndarray:
+    """(N, 4) px of everybody in these frames, some of each person's."""
+    found = [np.zeros((0, 4))]
+    for path in sorted(folder.glob("person_*.parquet")):
+        table = pq.read_table(path, columns=["frame", *BOX])
+        found.append(np.stack([table[name].to_numpy() for name in BOX], 1)[_sampled(table, frames)])
+    return np.concatenate(found)
+
+
+def _sampled(table: pa.Table, frames: range) -> np.ndarray:
+    """Rows of a person's table in these frames: all of them, or every so many."""
+    rows = np.flatnonzero((table["frame"].to_numpy() >= frames.start) & (table["frame"].to_numpy() < frames.stop))
+    return rows[:: max(len(rows) // _SAMPLES, 1)]
 
 
 class Words:
@@ -142,7 +152,7 @@ class Words:
         else:
             value = before[1]
         number = f"{value:.1f} m/s" if self._columns.speed.endswith("_m_s") else f"{value:.0f} px/s"
-        return f"{name}  {self._held((person.person_id, 'speed'), number, time_s)}"
+        return f"{name} · {self._held((person.person_id, 'speed'), number, time_s)}"
 
     def angles(self, person: Person, time_s: float) -> dict[str, str]:
         """The number at each joint: of the picture plane, or ≈ in space where the plane says nothing."""

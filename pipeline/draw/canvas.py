@@ -144,6 +144,10 @@ class Canvas:
             return ((patch.colour + 0.5, 1 - patch.alpha),)
         return _plane_patches(_Key(patch), self.weights)
 
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Canvas:
+        """A rectangle of even px as a canvas of its own, at whose border drawing ends."""
+        return Canvas(self.parts(x1, y1, x2, y2), self.weights)
+
     def parts(self, x1: int, y1: int, x2: int, y2: int) -> list[np.ndarray]:
         """Views of a rectangle in each layer."""
         return [

@@ -14,6 +14,8 @@ from pipeline.draw.text import word
 
 _SIDE, _SIDE_UPRIGHT = 0.30, 0.36  # of the picture's shorter side
 _OPACITY = 0.78
+_LEAST_PERSON = 0.26  # of the panel: smaller people in space are drawn larger than the floor's measure
+_PERSON_M = 1.7
 _STEPS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _MOST_LINES = 8  # of the grid, across
 _SWAY_DEG, _SWAY_S, _TILT_DEG = 40.0, 14.0, 16.0  # the camera of the space inset goes to and fro
@@ -57,14 +59,24 @@ def extent_of(places_m: np.ndarray, heights_m: np.ndarray) -> Extent | None:
     return Extent(middle - side / 2, middle + side / 2, max(top, 2.0))
 
 
-def corner(size_px: tuple[int, int], place: int) -> Box:
-    """The even px of inset ``place``: 0 in the lower right corner, 1 in the upper right one."""
+def corners(size_px: tuple[int, int]) -> tuple[Box, ...]:
+    """The even px of insets in the corners of a picture: lower right, upper right, upper left, lower left."""
     width, height = size_px
     side = 2 * round(min(size_px) * (_SIDE if width >= height else _SIDE_UPRIGHT) / 2)
     gap = 2 * round(0.012 * min(size_px))
-    x = (width - gap - side) // 2 * 2
-    y = (height - gap - side) // 2 * 2 if place == 0 else gap
-    return x, y, x + side, y + side
+    right, lower = (width - gap - side) // 2 * 2, (height - gap - side) // 2 * 2
+    return tuple((x, y, x + side, y + side) for x, y in ((right, lower), (right, gap), (gap, gap), (gap, lower)))
+
+
+def emptiest(boxes: Sequence[Box], people_px: np.ndarray) -> list[int]:
+    """The indices of boxes by how much of them people cover, their boxes being (N, 4) px; the first of equal ones."""
+    people_px = people_px[np.isfinite(people_px).all(1)]
+    covered = []
+    for box in np.array(boxes, np.float64):
+        common = np.minimum(people_px[:, 2:], box[2:]) - np.maximum(people_px[:, :2], box[:2])
+        area = np.maximum(common, 0).prod(1).sum() / (box[2:] - box[:2]).prod()
+        covered.append(round(float(area) / max(len(people_px), 1), 2))
+    return sorted(range(len(boxes)), key=lambda i: (covered[i], i))
 
 
 class FloorInset:
@@ -76,13 +88,12 @@ class FloorInset:
 
     def draw(self, canvas: Canvas, time_s: float, places_m: dict[int, np.ndarray]) -> None:
         """Draw people at places (2,) m, x to the right and y away."""
-        _panel(canvas, self._box)
+        canvas, side = _panel(canvas, self._box)
         x_lines, y_lines = self._extent.lines()
         low, high, _ = self._extent
         grid = [np.array([(x, low[1]), (x, high[1])]) for x in x_lines]
         grid += [np.array([(low[0], y), (high[0], y)]) for y in y_lines]
-        canvas.lines([self._px(line) for line in grid], 1, [GRID] * len(grid))
-        side = self._box[2] - self._box[0]
+        canvas.lines([self._px(line, side) for line in grid], _grid_line(side), [GRID] * len(grid))
         for person_id, place in places_m.items():
             if np.isfinite(place).all():
                 self._ways.setdefault(person_id, deque()).append((time_s, place))
@@ -92,22 +103,20 @@ class FloorInset:
             if not way:
                 del self._ways[person_id]
                 continue
-            path = self._px(np.array([place for _, place in way]))
+            path = self._px(np.array([place for _, place in way]), side)
             if len(path) > 1:
                 canvas.lines([path], max(0.009 * side, 1), [person_colour(person_id)])
         for person_id, place in places_m.items():
             if self._inside(place):
-                at, radius = self._px(place[None]).repeat(2, 0), max(0.026 * side, 3.0)
+                at, radius = self._px(place[None], side).repeat(2, 0), max(0.026 * side, 3.0)
                 radii = np.array([radius + max(0.006 * side, 1), radius])
                 canvas.discs(at, radii, [OUTLINE, person_colour(person_id)])
-        _scale_bar(canvas, self._box, f"{self._extent.step_m:g} m")
+        _scale_bar(canvas, f"{self._extent.step_m:g} m")
 
-    def _px(self, places_m: np.ndarray) -> np.ndarray:
-        x1, y1, x2, y2 = self._box
-        share = (np.clip(places_m, self._extent.low, self._extent.high) - self._extent.low) / (
-            self._extent.high - self._extent.low
-        )
-        return np.stack([x1 + share[:, 0] * (x2 - x1), y2 - share[:, 1] * (y2 - y1)], 1)
+    def _px(self, places_m: np.ndarray, side: int) -> np.ndarray:
+        low, high, _ = self._extent
+        share = (np.clip(places_m, low - 1e3, high + 1e3) - low) / (high - low)
+        return np.stack([share[:, 0], 1 - share[:, 1]], 1) * side
 
     def _inside(self, place: np.ndarray) -> bool:
         with np.errstate(invalid="ignore"):
@@ -115,59 +124,78 @@ class FloorInset:
 
 
 class SpaceInset:
-    """Skeletons in space above a floor, seen by a camera that goes slowly to and fro."""
+    """Skeletons in space above a floor, seen by a camera that goes slowly to and fro.
+
+    On a wide floor, where people would be specks, they are drawn larger than it, each at its place.
+    """
 
     def __init__(self, box: Box, extent: Extent, limbs: Sequence[tuple[int, int]]) -> None:
         self._box, self._extent, self._limbs = box, extent, limbs
+        span, side = float((extent.high - extent.low).max()), box[2] - box[0]
+        # The floor's turned square and people on it fit the panel.
+        floor = 1.44 * span * np.sin(np.radians(_TILT_DEG))
+        self._scale = min(side / (1.25 * span), 0.94 * side / (floor + extent.top))
+        self._larger = 1.0
+        if _PERSON_M * self._scale < _LEAST_PERSON * side:
+            room = (0.94 - _LEAST_PERSON) * side / (floor + extent.top - _PERSON_M)
+            self._scale = min(side / (1.25 * span), room)
+            self._larger = max(_LEAST_PERSON * side / (_PERSON_M * self._scale), 1.0)
+        self._middle_m = (extent.top + (self._larger - 1) * _PERSON_M) / 2
 
     def draw(
         self, canvas: Canvas, time_s: float, people: list[tuple[np.ndarray, dict[int, Colour], Sequence[int]]]
     ) -> None:
         """Draw people: joints (J, 3) m, z up; the colours of sides; the side of each limb."""
-        _panel(canvas, self._box)
+        canvas, side = _panel(canvas, self._box)
         turn = np.radians(_SWAY_DEG) * np.cos(2 * np.pi * time_s / _SWAY_S)
         low, high, _ = self._extent
         x_lines, y_lines = self._extent.lines()
         grid = [np.array([(x, low[1], 0), (x, high[1], 0)]) for x in x_lines]
         grid += [np.array([(low[0], y, 0), (high[0], y, 0)]) for y in y_lines]
-        canvas.lines([self._px(line, turn)[0] for line in grid], 1, [GRID] * len(grid))
-        side = self._box[2] - self._box[0]
-        width = max(0.012 * side * min(1.0, 4.0 / float((high - low).max()) + 0.35), 1.0)
+        canvas.lines([self._px(line, turn)[0] for line in grid], _grid_line(side), [GRID] * len(grid))
+        width = max(0.045 * _PERSON_M * self._larger * self._scale, 1.0)
         drawn = []
         for joints, colours, sides in people:
-            at, depth = self._px(joints, turn)
+            at, depth = self._px(self._enlarged(joints), turn)
             for (a, b), limb_side in zip(self._limbs, sides, strict=True):
                 if np.isfinite(at[[a, b]]).all():
                     drawn.append((depth[a] + depth[b], at[[a, b]], colours[limb_side]))
         drawn.sort(key=lambda item: -item[0])
-        paths = [np.clip(line, self._box[:2], self._box[2:]) for _, line, _ in drawn]
-        canvas.lines(paths, width, [colour for _, _, colour in drawn], edge=0.8)
-        _scale_bar(canvas, self._box, f"{self._extent.step_m:g} m")
+        paths = [np.clip(line, -10 * side, 10 * side) for _, line, _ in drawn]
+        canvas.lines(paths, width, [colour for _, _, colour in drawn], edge=max(0.003 * side, 0.8))
+        _scale_bar(canvas, f"{self._extent.step_m:g} m")
 
     def _px(self, places: np.ndarray, turn: float) -> tuple[np.ndarray, np.ndarray]:
         """Places (N, 3) m as px (N, 2), and how far away they are."""
-        low, high, top = self._extent
-        span = float((high - low).max())
-        middle = (low + high) / 2
+        middle, half = (self._extent.low + self._extent.high) / 2, (self._box[2] - self._box[0]) / 2
         x, y = places[:, 0] - middle[0], places[:, 1] - middle[1]
         across, away = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
         tilt = np.radians(_TILT_DEG)
         up = places[:, 2] * np.cos(tilt) + away * np.sin(tilt)
-        x1, y1, x2, y2 = self._box
-        # The floor's turned square and people on it fit the panel.
-        least, most = -0.72 * span * np.sin(tilt), 0.72 * span * np.sin(tilt) + top
-        scale = min((x2 - x1) / (1.25 * span), 0.94 * (y2 - y1) / (most - least))
-        centre = (least + most) / 2
-        return np.stack([(x1 + x2) / 2 + across * scale, (y1 + y2) / 2 - (up - centre) * scale], 1), away
+        return np.stack([half + across * self._scale, half - (up - self._middle_m) * self._scale], 1), away
+
+    def _enlarged(self, joints: np.ndarray) -> np.ndarray:
+        """Joints (J, 3) m moved away from the place below their middle, at the height of the lowest."""
+        known = joints[np.isfinite(joints).all(1)]
+        if not len(known):
+            return joints
+        foot = np.array([*known[:, :2].mean(0), known[:, 2].min()])
+        return foot + self._larger * (joints - foot)
 
 
-def _panel(canvas: Canvas, box: Box) -> None:
+def _panel(canvas: Canvas, box: Box) -> tuple[Canvas, int]:
+    """The inset as a canvas of its own, and its side px."""
+    line = max(round(0.006 * (box[2] - box[0])), 2)
     canvas.shade(*box, PANEL, _OPACITY)
-    canvas.frame(*box, 2, GRID)
+    canvas.frame(*box, line, GRID)
+    return canvas.part(*box), box[2] - box[0]
 
 
-def _scale_bar(canvas: Canvas, box: Box, text: str) -> None:
+def _grid_line(side: int) -> int:
+    return max(round(0.004 * side), 1)
+
+
+def _scale_bar(canvas: Canvas, text: str) -> None:
     """What a square of the grid measures, in the lower left corner."""
-    height = max(round(0.085 * (box[2] - box[0])), 12)
-    patch = word(f"▦ {text}", height, PALE, PANEL)
-    canvas.put(patch, box[0] + height // 2, box[3] - height - height // 4)
+    height = max(round(0.085 * canvas.height), 12)
+    canvas.put(word(f"▦ {text}", height, PALE, PANEL), height // 2, canvas.height - height - height // 4)

@@ -115,5 +115,9 @@ def _draw_label(
         (left + 0.7 * w, top),
         (left, top - 2.2 * h),
         (left, extent[3] + sizes.box),
+        (extent[0] - w - sizes.box, extent[1]),  # beside the head
+        (extent[2] + sizes.box, extent[1]),
+        (extent[0] - w - sizes.box, (extent[1] + extent[3]) / 2),
+        (extent[2] + sizes.box, (extent[1] + extent[3]) / 2),
     ]
     placer.put(canvas, patch, places, ("label", person.person_id))
