@@ -15,8 +15,8 @@ from pipeline.draw.colours import OUTLINE, person_colour
 from pipeline.draw.obscure import obscure_heads, obscure_people
 from pipeline.draw.text import plate, word
 from pipeline.errors import PoselineError
-from pipeline.heads import regions_by_frame
 from pipeline.people import skeleton_of_run
+from pipeline.regions import regions_by_frame
 from pipeline.store import RunFolder, atomic, stored_video
 from pipeline.types import MEASURED, VideoInfo
 from pipeline.video.decode import open_reader

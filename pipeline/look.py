@@ -43,4 +43,5 @@ SETTINGS = ("colour", "skeleton", "boxes", "labels", "speed", "trail_s", "angles
 def look_of(settings: RenderConfig) -> Look:
     """The style with the settings that differ from it."""
     given = {name: getattr(settings, name) for name in SETTINGS if getattr(settings, name) is not None}
-    return replace(STYLES[settings.style], heads=settings.blur == "none", **given)
+    heads = settings.blur == "none" or settings.background == "black"  # on black there is nothing to hide
+    return replace(STYLES[settings.style], heads=heads, **given)

@@ -76,6 +76,7 @@ def plot_person(
         values[f"{column} bridged"] = np.any([alone, *bridged], 0).astype(np.float64)
     inside = _inside(values["time_s"], span_s)
     values = _with_breaks({name: v[inside] for name, v in values.items()})
+    contacts = [c for c in contacts if (values[c] > 0.5).any()]
     name = (folder.manifest().get("names") or {}).get(str(person_id), "")
     title = f"{folder.path.resolve().name}, person {person_id}" + (f" ({name})" if name else "")
     figure = _figure(values, columns, std, contacts, title)

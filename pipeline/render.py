@@ -22,9 +22,9 @@ from pipeline.draw.obscure import obscure_heads, obscure_people
 from pipeline.draw.text import plate
 from pipeline.draw.trails import Trails
 from pipeline.errors import PoselineError
-from pipeline.heads import regions_by_frame
 from pipeline.look import look_of
 from pipeline.people import skeleton_of_run
+from pipeline.regions import regions_by_frame
 from pipeline.scene import Words, boxes_of, columns_of, floor_of, limbs_in_space, table_columns
 from pipeline.store import RunFolder, camera_motions, stored_video
 from pipeline.tables import people_by_frame, person_name

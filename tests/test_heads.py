@@ -7,7 +7,8 @@ import pytest
 from pipeline.config import Config
 from pipeline.draw.canvas import Canvas
 from pipeline.draw.obscure import obscure_heads, obscure_people
-from pipeline.heads import LEAD_S, Regions, head_capsules, regions_by_frame
+from pipeline.heads import head_capsules
+from pipeline.regions import LEAD_S, Regions, regions_by_frame
 from pipeline.render import render
 from pipeline.skeleton import COCO17
 from pipeline.store import RunFolder

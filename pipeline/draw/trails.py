@@ -53,8 +53,10 @@ class Trails:
 
     def _pieces(self, way: deque[tuple[float, np.ndarray]]) -> list[tuple[np.ndarray, float]]:
         """(path (n, 2), age 0…1) of the pieces of a way, the oldest first."""
-        times, points = np.array([t for t, _ in way]), _smooth(np.array([at for _, at in way]))
-        cuts = {0, len(times), *(np.flatnonzero(np.diff(times) > _BREAK_S) + 1).tolist()}
+        times, points = np.array([t for t, _ in way]), np.array([at for _, at in way])
+        breaks = np.flatnonzero(np.diff(times) > _BREAK_S) + 1
+        points = np.concatenate([_smooth(part) for part in np.split(points, breaks)])
+        cuts = {0, len(times), *breaks.tolist()}
         ages = np.linspace(times[-1] - self._length_s, times[-1], _PIECES + 1)[1:-1]
         soft = set(np.searchsorted(times, ages).tolist())
         out, edges = [], sorted(cuts | soft)
