@@ -18,8 +18,10 @@ _EYE_EAR, _NOSE_EAR = 1.6, 1.35  # from the side
 _NOD, _BY_NECK = 0.03, 1.15  # from the shoulders alone it may be so much higher or lower, and farther off
 _TRUNK_RATIO = RADIUS / _TRUNK
 _OF_BOX = RADIUS / 1.04  # a standing person's box is a little higher than the person
-_MOST_OF_BODY, _MOST_OF_BOX = 1.5, 0.35  # no larger, whatever the points say: times what body or box say
+_MOST_OF_BODY = 1.35  # no larger, whatever the points say: times what the body says
+_MOST_OF_BOX, _MOST_OF_SLENDER, _SLENDER = 0.35, 0.22, 1.5  # of the box, or of one so much longer than wide
 _REACH = 0.075  # how far a head reaches beyond its points
+_MOST_TRUNK = 0.62  # of the box: of somebody whose legs are not in it
 _SURE = 0.5  # score from which on the points of a face need no support by the shoulders
 
 FACE = ("nose", "eye", "ear", "mouth")
@@ -43,7 +45,9 @@ def head_capsules(
     at = {name: keypoints[:, k].astype(np.float64) for k, name in enumerate(skeleton.names)}
     longer = np.fmax(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]).astype(np.float64)
     neck, up, trunk = _trunk(at, len(keypoints))
-    radius = _radius(_face_radius(at, len(keypoints)), trunk, longer)
+    shorter = np.fmin(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    most = np.where(longer > _SLENDER * shorter, _MOST_OF_SLENDER, _MOST_OF_BOX) * longer
+    radius = _radius(_face_radius(at, len(keypoints)), trunk, longer, most)
     height = radius / RADIUS
     low, high, sure = _face_extent(keypoints[:, face], score[:, face], measured, radius)
     radius = np.fmax(radius, np.hypot(*(high - low).T) / 2 + _REACH * height)
@@ -64,13 +68,14 @@ def _is_face(name: str) -> bool:
     return name.startswith("face_") or any(part in FACE for part in name.split("_"))
 
 
-def _radius(face: np.ndarray, trunk: np.ndarray, longer: np.ndarray) -> np.ndarray:
+def _radius(face: np.ndarray, trunk: np.ndarray, longer: np.ndarray, most: np.ndarray) -> np.ndarray:
     """(L,) px from what each part says: the largest, but what a misplaced point makes of a face does not count.
 
-    Somebody's whole box bounds it; where the hips are not seen the face may fill half of the box.
+    Somebody's body and box bound it; where the hips are not seen the face may fill ``most`` (L,) of the box.
     """
+    trunk = np.where(trunk > _MOST_TRUNK * longer, _MOST_TRUNK * longer, trunk)
     body = np.fmax(_TRUNK_RATIO * trunk, _OF_BOX * longer)
-    most = np.where(np.isfinite(trunk), _MOST_OF_BODY * body, _MOST_OF_BOX * longer)
+    most = np.where(np.isfinite(trunk), _MOST_OF_BODY * body, most)
     found = np.fmax(face, _TRUNK_RATIO * trunk)
     found = np.where(np.isfinite(found), found, _OF_BOX * longer)
     return np.where(np.isfinite(most), np.fmin(found, most), found)

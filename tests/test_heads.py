@@ -190,6 +190,12 @@ def test_a_misplaced_point_of_the_face_does_not_blur_half_the_picture():
     assert capsule(BODY | face | {"right_ear": (500, 400)})[4] < 65
 
 
+def test_a_trunk_longer_than_the_body_does_not_blur_half_the_picture():
+    """Where a pose went from one person to the other, its hips may lie far from its shoulders."""
+    wrong = BODY | {"left_hip": (20, 470), "right_hip": (60, 470)}
+    assert capsule(wrong)[4] < 100
+
+
 def test_nothing_known_is_nothing():
     assert np.isnan(capsule({}, (np.nan,) * 4)).all()
 

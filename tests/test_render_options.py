@@ -33,7 +33,9 @@ NAMES = {"h264": "h264", "h265": "hevc", "vp9": "vp9", "av1": "av1"}
 )
 def test_every_codec_keeps_uneven_times_and_the_sound(source, folder, tmp_path, codec, end):  # noqa: F811
     target = tmp_path / f"out.{end}"
-    render(folder, config(codec=codec, **({"preset": "medium", "crf": 15} if codec == "av1" else {})), out=target)
+    # At its fastest SVT-AV1 smears a pattern that changes in every frame.
+    slow = {"preset": "medium", "crf": 15} if codec == "av1" else {}
+    render(folder, config(codec=codec, **slow), out=target)
     out = index_video(target)
     tick = 0.0011 if end in ("webm", "mkv") else 1e-6  # Matroska counts milliseconds
     np.testing.assert_allclose(out.time_s - out.time_s[0], source.time_s - source.time_s[0], atol=tick)
