@@ -196,6 +196,9 @@ def limit(field: FieldInfo, name: str, default: float) -> float:
 
 
 ANOTHER = {
+    "render.colour": "person",
+    "render.angles": ["knee_flexion"],
+    "render.people": [1],
     "lift.fov_deg": 60.0,
     "smooth.order": 6,
     "metres.heights_m": {"1": 1.8},
