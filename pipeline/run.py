@@ -332,6 +332,7 @@ def render_run(
         return out
     manifest = folder.manifest()
     manifest["rendered"] = _render_digest(manifest, config) + (f" {low} {high}" if part else "")
+    manifest["rendered_frames"] = [low, high]
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))

@@ -60,6 +60,13 @@ def test_annotated_mp4_starts_at_the_first_frame_observed(page: Path) -> None:
     assert video["at_zero_s"] == pytest.approx(pts()[SHOWN[0]] / 1000, abs=1e-6)
 
 
+def test_a_video_of_a_part_starts_at_its_own_first_frame(tmp_path: Path, folder: RunFolder) -> None:
+    part = report_run(tmp_path / "run")
+    part.write_manifest(part.manifest() | {"rendered_frames": [SHOWN[0] + 3, SHOWN[1]]})
+    video = facts_of(write_report(part))["video"]
+    assert video["at_zero_s"] == pytest.approx(pts()[SHOWN[0] + 3] / 1000, abs=1e-6)
+
+
 def test_without_a_video_the_source_is_shown_and_without_that_nothing(tmp_path: Path, folder: RunFolder) -> None:
     bare = report_run(tmp_path / "run", video=False)
     assert facts_of(write_report(bare))["video"]["kind"] == "none"
