@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.camera import STILL
 from pipeline.config import Config
 from pipeline.edits_toml import apply_stored
 from pipeline.errors import PoselineError
 from pipeline.heatmap import Heat
-from pipeline.lift.people import in_world
+from pipeline.lift.lifter import PoselineLifter
+from pipeline.lift.people import Video, in_world
 from pipeline.motion import build_motion
 from pipeline.motion.gait import STEP_COLUMNS
 from pipeline.motion.lift import Lifter
@@ -73,7 +76,7 @@ def build_people(
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
     with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         made = _motions(parts, ids, info, skeleton, config, lifter, names)
-        for motion in in_world(made, config.metres, names, folder.path):
+        for motion in in_world(made, config.metres, names, folder.path, _video(info, skeleton, camera, lifter)):
             person_id = motion.person_id
             name = names.get(person_id, "")
             measured = measure(motion, skeleton, config.metres, info.size_px, name)
@@ -111,6 +114,13 @@ def _motions(
         motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
         height_m = config.metres.height_of(person_id, names.get(person_id, ""))
         yield _lifted(motion, obs, skeleton, info.size_px, config, lifter, height_m)
+
+
+def _video(info: VideoInfo, skeleton: Skeleton, camera: np.ndarray | None, lifter: Lifter | None) -> Video:
+    """What places everybody in the world."""
+    still = None if camera is None else (camera == STILL).all(1)
+    rays = partial(lifter.rays, size_px=info.size_px) if isinstance(lifter, PoselineLifter) else None
+    return Video(skeleton.names, still, rays)
 
 
 def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.lift.joints import HIPS, JOINTS
+from pipeline.types import MEASURED, SWAPPED, Motion
 
 AT = {name: i for i, name in enumerate(JOINTS)}
 # What each joint hangs on; "" is the middle of the hips.
@@ -103,3 +104,25 @@ def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.nda
     at = np.arange(len(log))
     depth = np.exp(np.interp(at, at[known], smooth[known]))
     return np.stack([ray[:, 0] * depth, ray[:, 1] * depth, depth], -1).astype(np.float32)
+
+
+def reprojection_px(
+    joints: np.ndarray, motion: Motion, named: tuple[str, ...], points: tuple[str, ...], rays: np.ndarray
+) -> float:
+    """Median distance in px between joints (L, J, 3), as the camera sees them, and where they were measured.
+
+    Args:
+        named: (J,) of the joints.
+        points: (K,) of the keypoints.
+        rays: (L, K, 2) to those.
+    """
+    both = [(j, points.index(name)) for j, name in enumerate(named) if name in points]
+    mine, theirs = [j for j, _ in both], [k for _, k in both]
+    found, state = joints[:, mine], motion.provenance[:, theirs]
+    seen = np.isin(state, (MEASURED, SWAPPED)) & np.isfinite(found).all(-1) & (found[..., 2] > 0)
+    if seen.sum() < 2:
+        return float("nan")
+    wanted, px = rays[:, theirs][seen], motion.keypoints_px[:, theirs][seen]
+    px_per_ray = np.ptp(px, axis=0).max() / max(np.ptp(wanted, axis=0).max(), 1e-9)
+    off = np.linalg.norm(found[seen][:, :2] / found[seen][:, 2:] - wanted, axis=-1)
+    return float(np.median(off) * px_per_ray)

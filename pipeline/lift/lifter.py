@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.config import Config
-from pipeline.lift.body import as_tall, height_of, limb_lengths, places, with_lengths
+from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
 from pipeline.lift.joints import JOINTS, POINTS, K, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.metres import MetresConfig
@@ -18,7 +18,7 @@ from pipeline.motion.lift import InSpace
 from pipeline.motion.person import smoothed_paths
 from pipeline.motion.swap import Unswapped
 from pipeline.skeleton import Skeleton
-from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
+from pipeline.types import INTERPOLATED, MISSING, Motion
 
 USUAL_FOV_DEG = 55.0  # along the longer side of a picture of which nothing is known: phones and camcorders have 50-70
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
@@ -59,7 +59,7 @@ class PoselineLifter:
         People are ``height_m`` tall, or `HEIGHT_M` where that is not given. Limbs keep their lengths.
         """
         px, state, score = self._points(motion)
-        rays = rays_of(px, size_px, self.config.lift.fov_deg, self.config.metres)
+        rays = self.rays(px, size_px)
         guessed = np.where(state == INTERPOLATED, GUESSED, score)
         given = np.where(state == MISSING, 0, guessed)
         joints, std, ray = self._about_hips(motion, rays, given)
@@ -74,13 +74,18 @@ class PoselineLifter:
         known[:, K:] = known[:, SHOULDERS].all(1, keepdims=True)
         per_axis = np.sqrt(np.square(std).mean(-1)) * (height_m or HEIGHT_M) / HEIGHT_M
         per_axis = np.where(known & np.isfinite(out[..., 0]), per_axis, np.nan).astype(np.float32)
-        off_px = _reprojection(out[:, :K], rays, px, state)
+        shown = np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32)
+        off_px = reprojection_px(shown, motion, self.names, skeleton.names, self.rays(motion.keypoints_px, size_px))
         doubt_m = float(np.nanmedian(per_axis)) if np.isfinite(per_axis).any() else float("nan")
         return InSpace(
-            np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32),
+            shown,
             per_axis[:, self.kept],
             {"reprojection_px": off_px, "lift_std_m": doubt_m},
         )
+
+    def rays(self, px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+        """(..., 2) x / z and y / z of points (..., 2) in px of a picture of this size."""
+        return rays_of(px, size_px, self.config.lift.fov_deg, self.config.metres)
 
     def _points(self, motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of `POINTS`: places (L, K, 2) px, provenance (L, K), scores (L, K)."""
@@ -126,16 +131,6 @@ def finished(
     done = np.where(np.isfinite(done), done, joints)  # outliers at the ends
     done = with_lengths(done, limb_lengths(done))
     return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
-
-
-def _reprojection(joints: np.ndarray, rays: np.ndarray, px: np.ndarray, state: np.ndarray) -> float:
-    """Median distance in px between joints (L, K, 3) as the camera sees them and where they were measured."""
-    seen = np.isin(state, (MEASURED, SWAPPED)) & np.isfinite(joints).all(-1) & (joints[..., 2] > 0)
-    if seen.sum() < 2:
-        return float("nan")
-    found, wanted = joints[seen, :2] / joints[seen, 2:], rays[seen]
-    px_per_ray = np.ptp(px[seen], axis=0).max() / max(np.ptp(wanted, axis=0).max(), 1e-9)
-    return float(np.median(np.linalg.norm(found - wanted, axis=-1)) * px_per_ray)
 
 
 def stretches(frame: np.ndarray) -> Iterator[slice]:

@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.evaluate.mocap import joints_of
 from pipeline.lift.joints import JOINTS
-from pipeline.lift.people import in_world
+from pipeline.lift.people import Video, in_world
 from pipeline.lift.world import Stands, World, fitted, of_camera, on_floor, size_on_floor, stands
 from pipeline.metres import Camera, Ground, MetresConfig
+from pipeline.skeleton import COCO17
 from tests.lift.test_lifter import motion_of
 from tests.lift.walkers import walker
 
@@ -78,7 +79,7 @@ def test_the_calibration_is_the_world(tmp_path: Path) -> None:
     lifted = replace(motion, keypoints_m=walk, keypoint_std_m=sure, names_m=names)
     flat = replace(motion, keypoints_m=walk, names_m=names)  # about the hips, for all that is known
     metres = MetresConfig(ground=Ground(camera=camera), height_m=1.7)
-    placed, left = in_world(iter([lifted, flat]), metres, {}, tmp_path)
+    placed, left = in_world(iter([lifted, flat]), metres, {}, tmp_path, Video(COCO17.names))
     assert placed.keypoints_m is not None
     np.testing.assert_allclose(placed.world_m, world.of(placed.keypoints_m), atol=1e-6)
     assert left.world_m is None
@@ -86,7 +87,7 @@ def test_the_calibration_is_the_world(tmp_path: Path) -> None:
 
 def test_motions_without_metres_come_back_unchanged(tmp_path: Path) -> None:
     motions = [motion_of(looked_at(0.1 * i, 0.1, 6)) for i in range(3)]
-    out = list(in_world(iter(motions), MetresConfig(), {}, tmp_path))
+    out = list(in_world(iter(motions), MetresConfig(), {}, tmp_path, Video(COCO17.names)))
     assert [id(m) for m in out] == [id(m) for m in motions]
 
 
@@ -105,7 +106,7 @@ def test_people_are_placed_on_their_floor_and_nothing_is_left_behind(tmp_path: P
         )
         for i, w in enumerate(walks, 1)
     ]
-    out = list(in_world(iter(lifted), MetresConfig(), {}, tmp_path))
+    out = list(in_world(iter(lifted), MetresConfig(), {}, tmp_path, Video(COCO17.names)))
     assert [m.person_id for m in out] == [1, 2]
     for motion in out:
         assert motion.world_m is not None
