@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solveh_banded
+from scipy.ndimage import gaussian_filter1d
 
 from pipeline.motion.person import body_length
 from pipeline.types import MEASURED, SWAPPED, Motion
@@ -19,6 +20,7 @@ SIDES = ("left", "right")
 FOOT = ("heel", "toe", "foot_index", "big_toe")
 STILL_LEN_S, STILL_M_S = 0.2, 1.2  # an ankle slower than this in the picture (body lengths/s) and in space stands
 LEAST_S = 0.1  # for so long
+_CALM_S = 0.3  # standard deviation of the window over which the hips' path is averaged
 _OFF_M = 0.02  # standard deviation of standing feet about their place
 _PUSH_M_S2 = 1.0  # of the acceleration of the body's correction
 _ACROSS_M, _ALONG = 0.005, 0.03  # of the correction across the line of sight, and along it as a share of the distance
@@ -55,11 +57,25 @@ def held(
     if not set(wanted) <= set(named) or len(joints) < 3:
         return joints
     hips, ankles = (joints[:, [named.index(w) for w in wanted[i : i + 2]]] for i in (0, 4))
-    stands = standing(motion, names, ankles, still)
+    middle = hips.mean(1)
+    stands = standing(motion, names, ankles - middle[:, None] + _calm(middle, motion)[:, None], still)
     if not stands:
         return joints
-    moved = joints + steadied(ankles, hips.mean(1), stands, motion.time_s)[:, None]
+    moved = joints + steadied(ankles, middle, stands, motion.time_s)[:, None]
     return planted(moved, named, stands, motion.time_s, height_m, up)
+
+
+def _calm(hips: np.ndarray, motion: Motion) -> np.ndarray:
+    """The path of the hips (L, 3) without its jitter, which is that of the distance to small people."""
+    out = np.full(hips.shape, np.nan)
+    known = np.isfinite(hips).all(-1)
+    for rows in np.split(np.arange(len(hips)), np.flatnonzero(np.diff(motion.frame) > 1) + 1):
+        mine = rows[known[rows]]
+        if len(mine):
+            step = float(np.median(np.diff(motion.time_s[rows]))) if len(rows) > 1 else 1.0
+            path = np.stack([np.interp(rows, mine, hips[mine, axis]) for axis in range(3)], 1)
+            out[rows] = gaussian_filter1d(path, max(_CALM_S / step, 0.1), axis=0, mode="nearest")
+    return out
 
 
 def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: np.ndarray | None) -> list[Stand]:
@@ -67,7 +83,7 @@ def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: 
 
     Args:
         names: (K,) of the keypoints.
-        ankles: (L, 2, 3) m, left and right.
+        ankles: (L, 2, 3) m, left and right, of a body that is placed before the camera without haste.
         still: (L,) whether the camera kept still from the row before to this one; None: it always did.
     """
     rate = 1 / np.maximum(np.diff(motion.time_s), 1e-3)
