@@ -16,6 +16,7 @@ from pipeline.config import Config
 from pipeline.edits_toml import apply_stored
 from pipeline.errors import PoselineError
 from pipeline.heatmap import Heat
+from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.people import Video, in_world
 from pipeline.motion import build_motion
@@ -29,6 +30,7 @@ from pipeline.tables import person_name, person_summary, shown, write_people_csv
 from pipeline.track import identify
 from pipeline.types import MEASURED, Motion, Observations, VideoInfo
 
+LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
@@ -66,6 +68,10 @@ def build_people(
     else:
         ids, moments = known, []
     ids, moments, names = apply_stored(folder, ids, moments, info.time_s, {} if facts is None else facts)
+    if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
+        lifter.fov_deg, lens = _field_of_view(parts, ids, info, skeleton, config, camera)
+        if facts is not None:
+            facts["field_of_view"] = lens
     video = folder.manifest()["video"]
     metadata = file_metadata(skeleton, video, digest)
     schema = tracks_schema(skeleton, video, digest)
@@ -114,6 +120,22 @@ def _motions(
         motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
         height_m = config.metres.height_of(person_id, names.get(person_id, ""))
         yield _lifted(motion, obs, skeleton, info.size_px, config, lifter, height_m)
+
+
+def _field_of_view(
+    parts: list, ids: np.ndarray, info: VideoInfo, skeleton: Skeleton, config: Config, camera: np.ndarray | None
+) -> tuple[float | None, dict[str, Any]]:
+    """Degrees across the picture's width where people say it, else None; and what run.json says of it."""
+    if config.metres.ground is not None and config.metres.ground.camera is not None:
+        return None, {"from": "calibration"}
+    still = camera is None or (camera == STILL).all(1).mean() >= LEAST_STILL
+    stream = (read_part(p) for p in parts)
+    field = field_of_run(stream, ids, info.time_s, skeleton.names, info.size_px) if still else None
+    if field is None or field.std_log > SURE:
+        deg = across_deg(usual_focal_px(info.size_px), info.size_px)
+        return None, {"deg": round(deg, 1), "from": "assumed"}
+    deg = across_deg(field.focal_px, info.size_px)
+    return deg, {"deg": round(deg, 1), "from": "estimated", "focal_std_percent": round(100 * field.std_log, 1)}
 
 
 def _video(info: VideoInfo, skeleton: Skeleton, camera: np.ndarray | None, lifter: Lifter | None) -> Video:

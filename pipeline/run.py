@@ -261,7 +261,8 @@ def finish(
         edits: dict[str, Any] = {}
         lifter = build_lifter(config, skeleton_of_run(folder))
         people = build_people(folder, info, config, config.digest(), progress.stage, lifter, edits)
-    for line in edits["edits_skipped"]:
+    said = [*_of_the_lens(edits.get("field_of_view", {})), *edits["edits_skipped"]]
+    for line in said:
         progress.say(line)
     lifts = lifter_facts(config)
     manifest = folder.manifest()
@@ -276,7 +277,7 @@ def finish(
         **edits,
         "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
         "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
-        "warnings": [*manifest.get("network_warnings", []), *lifts.warnings, *edits["edits_skipped"]]
+        "warnings": [*manifest.get("network_warnings", []), *lifts.warnings, *said]
         + [line for path in folder.parts() for line in part_warnings(path)]
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
     }
@@ -293,6 +294,17 @@ def finish(
 def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
     """Whether annotated.mp4 is there and was made from the tables as they are."""
     return folder.video.is_file() and manifest.get("rendered") == _render_digest(manifest, config)
+
+
+def _of_the_lens(field: dict[str, Any]) -> list[str]:
+    """What is to be said of a field of view that nobody gave."""
+    if field.get("from") == "assumed":
+        shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is assumed"
+    elif field.get("from") == "estimated":
+        shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is estimated from the people in it"
+    else:
+        return []
+    return [f"{shown}; give --fov or a calibration (--ground) if you know it"]
 
 
 def _render_digest(manifest: dict[str, Any], config: Config) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.config import Config
 from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
+from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, K, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.metres import MetresConfig
@@ -20,7 +21,6 @@ from pipeline.motion.swap import Unswapped
 from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MISSING, Motion
 
-USUAL_FOV_DEG = 55.0  # along the longer side of a picture of which nothing is known: phones and camcorders have 50-70
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
 GUESSED = 0.2  # score of points that were not measured but bridged
 SHOULDERS = (POINTS.index("left_shoulder"), POINTS.index("right_shoulder"))
@@ -30,12 +30,11 @@ def rays_of(px: np.ndarray, size_px: tuple[int, int], fov_deg: float | None, met
     """(…, 2) x / z and y / z of points (…, 2) in px.
 
     By the calibrated camera where there is one, else by the field of view across the picture's width; where that is
-    not given either, `USUAL_FOV_DEG` along the longer side is assumed.
+    not given either, the usual one is assumed (`usual_focal_px`).
     """
     if metres.ground is not None and metres.ground.camera is not None:
         return undistorted(metres.ground.camera, px.astype(np.float64))
-    across, angle = (max(size_px), USUAL_FOV_DEG) if fov_deg is None else (size_px[0], fov_deg)
-    focal = across / 2 / np.tan(np.radians(angle) / 2)
+    focal = usual_focal_px(size_px) if fov_deg is None else size_px[0] / 2 / np.tan(np.radians(fov_deg) / 2)
     return (px.astype(np.float64) - np.array(size_px) / 2) / focal
 
 
@@ -47,6 +46,7 @@ class PoselineLifter:
         self.sessions = [self.network.session]
         self.source = sources(skeleton)
         self.config = config
+        self.fov_deg = config.lift.fov_deg  # across the picture's width; None: the usual one is assumed
         own = {p: skeleton.names[i] for p, i in zip(POINTS, self.source, strict=True) if i >= 0}
         self.kept = np.array([j for j, name in enumerate(JOINTS) if name in own or name in DERIVED])
         self.names = tuple(own.get(JOINTS[j], JOINTS[j]) for j in self.kept)
@@ -85,7 +85,7 @@ class PoselineLifter:
 
     def rays(self, px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         """(..., 2) x / z and y / z of points (..., 2) in px of a picture of this size."""
-        return rays_of(px, size_px, self.config.lift.fov_deg, self.config.metres)
+        return rays_of(px, size_px, self.fov_deg, self.config.metres)
 
     def _points(self, motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of `POINTS`: places (L, K, 2) px, provenance (L, K), scores (L, K)."""

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config import Config, DetectConfig
 from pipeline.errors import PoselineError
 from pipeline.lift.joints import liftable
-from pipeline.lift.lifter import USUAL_FOV_DEG, PoselineLifter
+from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.network import FILE as LIFTER_FILE
 from pipeline.lift.network import HEIGHT_M
 from pipeline.models import reid
@@ -291,8 +291,6 @@ def _assumed(config: Config) -> list[str]:
     metres, lines = config.metres, []
     if metres.height_m is None and not metres.heights_m:
         lines.append(f"3D: people are taken to be {HEIGHT_M:.2f} m tall; give --height")
-    if config.lift.fov_deg is None and (metres.ground is None or metres.ground.camera is None):
-        lines.append(f"3D: a field of view of {USUAL_FOV_DEG:.0f}° is assumed; give --fov or a calibration (--ground)")
     return lines
 
 
