@@ -18,7 +18,7 @@ from pipeline.types import MEASURED, SWAPPED, Motion
 
 SIDES = ("left", "right")
 FOOT = ("heel", "toe", "foot_index", "big_toe")
-STILL_LEN_S, STILL_M_S = 0.2, 1.2  # an ankle slower than this in the picture (body lengths/s) and in space stands
+STILL_LEN_S, STILL_M_S = 0.2, 2.0  # an ankle slower than this in the picture (body lengths/s) and in space stands
 LEAST_S = 0.1  # for so long
 _CALM_S = 0.3  # standard deviation of the window over which the hips' path is averaged
 _OFF_M = 0.02  # standard deviation of standing feet about their place
@@ -100,7 +100,7 @@ def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: 
             good &= still[1:]
         edges = np.flatnonzero(np.diff(np.r_[False, good, False]))
         for first, last in edges.reshape(-1, 2):
-            if motion.time_s[last] - motion.time_s[first] >= LEAST_S:
+            if motion.time_s[last] - motion.time_s[first] >= 0.99 * LEAST_S:
                 out.append(Stand(i, slice(int(first), int(last) + 1)))
     return out
 
