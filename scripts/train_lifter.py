@@ -1,10 +1,11 @@
-"""Train the lifter: python scripts/train_lifter.py --mocap cmu_joints.npz --out work/lifter [--steps 60000]
+"""Train the lifter: python scripts/train_lifter.py --mocap FOLDER|FILE.npz --out work/lifter [--steps 60000]
 
     pip install -e .[train]        # torch and onnx
 
 Each step's windows depend on the seed and the step's number alone, so a run that was stopped goes on as if it had not
 been (start it again with the same arguments). The weights kept are the mean over the last steps (Polyak), at the best
-step on subjects that were held out. ``curve.csv`` holds the errors on those.
+step on subjects that were held out. ``curve.csv`` holds the errors on those. The folder holds AMC files with their ASF,
+and BVH files, named SUBJECT_TRIAL as those of the CMU database are.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def rate(step: int, steps: int, peak: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mocap", type=Path, required=True)
+    parser.add_argument("--mocap", type=Path, required=True, help="a folder of AMC and BVH files, or an .npz")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=60_000)
     parser.add_argument("--batch", type=int, default=24)

@@ -68,6 +68,7 @@ def eval_lift_command(
     mocap: Annotated[Path | None, typer.Option("--mocap", help="Motion capture, .npz, seen at random.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random cameras.")] = 0,
     noise: Annotated[str, typer.Option("--noise", help="none, or detector: 2D as the networks have it.")] = "none",
+    live: Annotated[bool, typer.Option("--live", help="Lift each frame from those before it alone.")] = False,
     pred: Annotated[Path | None, typer.Option("--pred", help="A run folder: score its 3D.")] = None,
     gt: Annotated[Path | None, typer.Option("--gt", help="Truth in space, .npz: names, frames, positions.")] = None,
     as_json: JsonOption = False,
@@ -82,7 +83,7 @@ def eval_lift_command(
     if noise not in NOISES:
         raise PoselineError(f"--noise {noise}: no such noise; choose {' or '.join(NOISES)}")
     if mocap is not None:
-        _print_scores(evaluate_embedded(mocap, seed, noise), as_json)
+        _print_scores(evaluate_embedded(mocap, seed, noise, live), as_json)
         return
     assert pred is not None
     assert gt is not None

@@ -13,6 +13,7 @@ from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of, load
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
 from pipeline.lift.lifter import finished
+from pipeline.lift.live import LiveLifter
 from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.network import lift as lift_sequence
 from pipeline.lift.view import LEAST_SCORE, look_at, view
@@ -68,9 +69,14 @@ def velocity_error(found: np.ndarray, truth: np.ndarray, fps: float) -> np.ndarr
     return np.linalg.norm(np.diff(found - truth, axis=0), axis=-1) * fps
 
 
-def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none") -> dict[str, Any]:
-    """`evaluate_mocap` of the embedded lifter on a file; its velocities also where it sees each frame alone."""
+def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none", live: bool = False) -> dict[str, Any]:
+    """`evaluate_mocap` of the embedded lifter on a file; its velocities also where it sees each frame alone.
+
+    ``live``: each frame is lifted from those before it.
+    """
     network = Network(pick_device("cpu"))
+    if live:
+        return evaluate_mocap(load(path), lambda *seen: lift_live(network, *seen), seed, noise)
     return evaluate_mocap(
         load(path),
         lambda time_s, rays, score: lift_whole(network, time_s, rays, score),
@@ -84,6 +90,14 @@ def lift_whole(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np
     """Joints (T, J, 3) as tables have them, but for their place: smoothed, with limbs of constant length."""
     joints, std, _ = lift_sequence(network, time_s, rays, score)
     return finished(time_s, joints, std[..., [0, 0, 1]], Config())
+
+
+def lift_live(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Joints (T, J, 3) as they are known at each frame."""
+    lifter = LiveLifter(network)
+    joints = [lifter.update(t, [1], r[None], s[None]).joints[0] for t, r, s in zip(time_s, rays, score, strict=True)]
+    known = np.isfinite(joints[:]).all((1, 2))
+    return np.stack(joints)[np.maximum.accumulate(np.where(known, np.arange(len(joints)), np.argmax(known)))]
 
 
 def lift_single(network: Network, rays: np.ndarray, score: np.ndarray) -> np.ndarray:

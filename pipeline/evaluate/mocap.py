@@ -46,7 +46,14 @@ class Mocap(NamedTuple):
 
 
 def load(path: str | Path) -> Mocap:
-    """Read a file of motion capture. PoselineError when it is none, or lacks joints."""
+    """Read a file of motion capture, or a folder of AMC and BVH files (`pipeline.evaluate.mocap_files`).
+
+    PoselineError when it is none, or lacks joints.
+    """
+    if Path(path).is_dir():
+        from pipeline.evaluate.mocap_files import from_folder  # which imports this module
+
+        return from_folder(Path(path))
     try:
         with np.load(path, allow_pickle=False) as file:
             names = [str(n) for n in file["joints"]]

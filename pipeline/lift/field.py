@@ -54,7 +54,7 @@ def upright(
         px, score: (n, K, 2), (n, K) keypoints, their ``names (K,)``.
     """
     parts = [[names.index(f"{side}_{part}") for side in ("left", "right")] for part in ("ankle", "hip", "shoulder")]
-    seen = (person > 0) & (score[:, sum(parts, [])] >= LEAST_SCORE).all(1)
+    seen = (person > 0) & (score[:, np.ravel(parts)] >= LEAST_SCORE).all(1)
     ankles, hips, shoulders = (px[:, part].astype(np.float64).mean(1) for part in parts)
     leg, trunk = ankles[:, 1] - hips[:, 1], hips[:, 1] - shoulders[:, 1]
     seen &= (trunk > 1) & (leg > _LEG[0] * trunk) & (leg < _LEG[1] * trunk)
@@ -87,13 +87,13 @@ def field_of(people: Upright, size_px: tuple[int, int], usual_px: float) -> Fiel
             parts += [np.sqrt(_INDEPENDENT) * _soft((value - own[who]) / _OFF), own / spread]
         return np.concatenate([*parts, [(camera[0] - np.log(usual_px)) / _PRIOR, camera[2] / _ROLL]])
 
-    found = None
+    fits = []
     for pitch in (0.05, 0.4, 0.9):
         start = np.array([np.log(usual_px), pitch, 0.0, np.log(1.5)])
-        fit = least_squares(residuals, start, x_scale=(0.1, 0.1, 0.1, 0.3), max_nfev=100)
-        found = fit if found is None or fit.cost < found.cost else found
-    assert found is not None
-    covariance = np.linalg.inv(found.jac.T @ found.jac)
+        fits.append(least_squares(residuals, start, x_scale=(0.1, 0.1, 0.1, 0.3), max_nfev=100))
+    found = min(fits, key=lambda fit: fit.cost)
+    slope = np.asarray(found.jac)
+    covariance = np.linalg.inv(slope.T @ slope)
     worse = max(1.0, 2 * found.cost / (2 * _INDEPENDENT * len(who)))  # than the errors that are expected
     focal, pitch, _, height = found.x
     return Field(float(np.exp(focal)), float(np.sqrt(covariance[0, 0] * worse)), float(pitch), float(np.exp(height)))

@@ -34,19 +34,19 @@ class Network:
         """
         t, wide = len(features), window + 2 * CONTEXT
         if t <= wide:
-            places, std = self._answers(features[None])
+            places, std = self.answers(features[None])
             return places[0], std[0]
         places, std = np.empty((t, J, 3), np.float32), np.empty((t, J, 2), np.float32)
         starts = np.arange(0, t, window)
         first = np.clip(starts - CONTEXT, 0, t - wide)  # windows lie inside: what is padded is the sequence's end alone
         for group in np.array_split(np.arange(len(starts)), -(-len(starts) // BATCH)):
-            found_places, found_std = self._answers(features[first[group, None] + np.arange(wide)])
+            found_places, found_std = self.answers(features[first[group, None] + np.arange(wide)])
             for i, g in enumerate(group):
                 rows = np.arange(starts[g], min(starts[g] + window, t))
                 places[rows], std[rows] = found_places[i, rows - first[g]], found_std[i, rows - first[g]]
         return places, std
 
-    def _answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean of what the network says of the person and of the mirror image."""
         out = self.session.run(np.concatenate([features, mirrored(features)]))
         n = len(features)

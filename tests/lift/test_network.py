@@ -15,7 +15,7 @@ class Average(Network):
     def __init__(self) -> None:
         self.asked: list[tuple[int, ...]] = []
 
-    def _answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked.append(features.shape)
         wide = np.pad(features[..., 0], ((0, 0), (CONTEXT, CONTEXT)))
         mean = np.stack([wide[:, i : i + features.shape[1]] for i in range(2 * CONTEXT + 1)]).mean(0)
@@ -27,7 +27,7 @@ class Average(Network):
 def test_windows_give_what_one_pass_gives(t: int) -> None:
     features = np.random.default_rng(t).normal(size=(t, 7)).astype(np.float32)
     network = Average()
-    whole = network._answers(features[None])[0][0]
+    whole = network.answers(features[None])[0][0]
     assert network.run(features, window=64)[0] == pytest.approx(whole, abs=1e-6)
     assert max(shape[1] for shape in network.asked[1:]) <= 64 + 2 * CONTEXT
 
@@ -63,7 +63,7 @@ class Depth(Network):
     def __init__(self) -> None:
         pass
 
-    def _answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answers(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         places = np.zeros((*features.shape[:2], J, 3), np.float32)
         places[..., 2] = 1
         return places, np.ones((*features.shape[:2], J, 2), np.float32)
