@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of, load
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
-from pipeline.lift.lifter import finished
+from pipeline.lift.lifter import finished, per_axis_std
 from pipeline.lift.live import LiveLifter
 from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.network import lift as lift_sequence
@@ -20,8 +20,9 @@ from pipeline.lift.view import LEAST_SCORE, look_at, view
 from pipeline.models.runtime import pick_device
 
 # Lifts one sequence: times (T,), rays (T, K, 2), scores (T, K) to joints (T, J, 3) m about the hips of a person
-# HEIGHT_M tall, in the camera's axes.
-Lift = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+# HEIGHT_M tall, in the camera's axes, and their standard deviations (T, J) per axis.
+Lift = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Single = Callable[[np.ndarray, np.ndarray], np.ndarray]  # the same of frames each by itself, joints only
 JUDGED = np.array([JOINTS.index(name) for name in TRUE])
 NOISES = ("none", "detector")
 NEAREST_M = 0.3  # points nearer to the camera, or behind it, are not seen
@@ -82,22 +83,29 @@ def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none", live: bool
         lambda time_s, rays, score: lift_whole(network, time_s, rays, score),
         seed,
         noise,
-        lambda _, rays, score: lift_single(network, rays, score),
+        lambda rays, score: lift_single(network, rays, score),
     )
 
 
-def lift_whole(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Joints (T, J, 3) as tables have them, but for their place: smoothed, with limbs of constant length."""
+def lift_whole(
+    network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (T, J, 3) and their standard deviations (T, J) as tables have them, but for the place of the body."""
     joints, std, _ = lift_sequence(network, time_s, rays, score)
-    return finished(time_s, joints, std[..., [0, 0, 1]], Config())
+    std = std[..., [0, 0, 1]]
+    return finished(time_s, joints, std, Config()), per_axis_std(std)
 
 
-def lift_live(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Joints (T, J, 3) as they are known at each frame."""
+def lift_live(
+    network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (T, J, 3) and standard deviations (T, J) as they are known at each frame."""
     lifter = LiveLifter(network)
-    joints = [lifter.update(t, [1], r[None], s[None]).joints[0] for t, r, s in zip(time_s, rays, score, strict=True)]
-    known = np.isfinite(joints[:]).all((1, 2))
-    return np.stack(joints)[np.maximum.accumulate(np.where(known, np.arange(len(joints)), np.argmax(known)))]
+    frames = [lifter.update(t, [1], r[None], s[None]) for t, r, s in zip(time_s, rays, score, strict=True)]
+    joints, std = np.concatenate([f.joints for f in frames]), np.concatenate([f.std for f in frames])
+    known = np.isfinite(joints).all((1, 2))
+    row = np.maximum.accumulate(np.where(known, np.arange(len(joints)), np.argmax(known)))
+    return joints[row], per_axis_std(std[row][..., [0, 0, 1]])
 
 
 def lift_single(network: Network, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -115,32 +123,34 @@ def lift_single(network: Network, rays: np.ndarray, score: np.ndarray) -> np.nda
 
 
 def evaluate_mocap(
-    mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none", single: Lift | None = None
+    mocap: Mocap, lift: Lift, seed: int = 0, noise: str = "none", single: Single | None = None
 ) -> dict[str, Any]:
     """Errors of a lifter on motion capture seen by random cameras, one for each trial.
 
     The camera's focal length is known, the people's height is not (``mpjpe_mm``) or is (``mpjpe_known_height_mm``).
-    Joints are those of `TRUE`, about the middle of the hips, which itself does not count.
+    Joints are those of `TRUE`, about the middle of the hips, which itself does not count. ``within_95_share``: of the
+    coordinates, known heights, that are less than 1.96 standard deviations off.
 
     Args:
         noise: "none", or "detector" for 2D points as the embedded networks have them.
         single: lifts each frame by itself, for ``mpjve_single_frame_mm_s``.
     """
-    sums: dict[str, list[np.ndarray]] = {key: [] for key in ("raw", "scaled", "pa", "velocity", "single")}
+    sums: dict[str, list[np.ndarray]] = {key: [] for key in ("raw", "scaled", "pa", "velocity", "single", "within")}
     for i in range(len(mocap.length)):
         points = mocap.trial(i)
         truth, rays, score = seen_by_camera(points, mocap.fps, np.random.default_rng([seed, i]), noise)
         time_s = np.arange(len(points)) / mocap.fps
-        found = lift(time_s, rays, score)
+        found, std = lift(time_s, rays, score)
         truth = truth[:, JUDGED]
         size = float(np.median(heights(points))) / HEIGHT_M
         sums["raw"].append(distance(found[:, JUDGED], truth))
         scaled = found[:, JUDGED] * size
         sums["scaled"].append(distance(scaled, truth))
+        sums["within"].append((np.abs(scaled - truth) < 1.96 * size * std[:, JUDGED, None]).mean(-1))
         sums["pa"].append(distance(aligned(scaled, truth), truth))
         sums["velocity"].append(velocity_error(scaled, truth, mocap.fps))
         if single is not None:
-            alone = single(time_s, rays, score)[:, JUDGED] * size
+            alone = single(rays, score)[:, JUDGED] * size
             sums["single"].append(velocity_error(alone, truth, mocap.fps))
     means = {key: 1000 * np.concatenate(parts).mean(0) for key, parts in sums.items() if parts}
     alone_mm_s = {"mpjve_single_frame_mm_s": float(means["single"].mean())} if "single" in means else {}
@@ -150,6 +160,7 @@ def evaluate_mocap(
         "pa_mpjpe_mm": float(means["pa"].mean()),
         "mpjve_mm_s": float(means["velocity"].mean()),
         **alone_mm_s,
+        "within_95_share": float(means["within"].mean()) / 1000,
         "joints": {name: round(float(means["raw"][j]), 1) for j, name in enumerate(TRUE)},
         "frames": int(mocap.length.sum()),
         "trials": len(mocap.length),

@@ -23,6 +23,7 @@ from pipeline.types import INTERPOLATED, MISSING, Motion
 
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
 GUESSED = 0.2  # score of points that were not measured but bridged
+CALIBRATED = 1.3  # what the network says times this has .95 of the truth within 1.96 of it: docs/lifting.md
 SHOULDERS = (POINTS.index("left_shoulder"), POINTS.index("right_shoulder"))
 
 
@@ -72,7 +73,7 @@ class PoselineLifter:
         known = np.ones(out.shape[:2], bool)
         known[:, :K] = state != MISSING
         known[:, K:] = known[:, SHOULDERS].all(1, keepdims=True)
-        per_axis = np.sqrt(np.square(std).mean(-1)) * (height_m or HEIGHT_M) / HEIGHT_M
+        per_axis = per_axis_std(std) * (height_m or HEIGHT_M) / HEIGHT_M
         per_axis = np.where(known & np.isfinite(out[..., 0]), per_axis, np.nan).astype(np.float32)
         shown = np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32)
         off_px = reprojection_px(shown, motion, self.names, skeleton.names, self.rays(motion.keypoints_px, size_px))
@@ -112,6 +113,12 @@ class PoselineLifter:
             joints[rows], off, ray[rows] = lift(self.network, motion.time_s[rows], rays[rows], score[rows])
             std[rows] = off[..., [0, 0, 1]]
         return joints, std, ray
+
+
+def per_axis_std(std: np.ndarray) -> np.ndarray:
+    """(..., J) from the network's standard deviations (..., J, 3): of the three axes' errors together."""
+    out: np.ndarray = CALIBRATED * np.sqrt(np.square(std).mean(-1))
+    return out
 
 
 def finished(

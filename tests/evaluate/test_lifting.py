@@ -50,12 +50,17 @@ def test_a_perfect_lifter_has_no_error_and_a_still_one_the_size_of_a_person() ->
         truth, _, _ = lifting.seen_by_camera(points, trials.fps, np.random.default_rng([3, i]), "none")
         truths.append(truth / (np.median(mocap.heights(points)) / lifting.HEIGHT_M))
     answers = iter(truths)
-    perfect = lifting.evaluate_mocap(trials, lambda t, rays, score: next(answers), seed=3)
+    perfect = lifting.evaluate_mocap(
+        trials, lambda t, rays, score: (next(answers), np.full((120, len(JOINTS)), 1e-3)), seed=3
+    )
     assert perfect["mpjpe_known_height_mm"] < 0.01
     assert perfect["pa_mpjpe_mm"] < 0.01
     assert perfect["mpjve_mm_s"] < 0.5
+    assert perfect["within_95_share"] == 1
     assert perfect["mpjpe_mm"] > 1  # he is not quite 1.70 m tall
-    still = lifting.evaluate_mocap(trials, lambda t, rays, score: np.zeros((len(t), len(JOINTS), 3)), seed=3)
+    nothing = np.zeros((120, len(JOINTS), 3)), np.full((120, len(JOINTS)), 1e-3)
+    still = lifting.evaluate_mocap(trials, lambda t, rays, score: nothing, seed=3)
+    assert still["within_95_share"] < 0.2
     assert 300 < still["mpjpe_mm"] < 700
     assert set(still["joints"]) == set(mocap.TRUE)
 
