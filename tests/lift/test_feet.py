@@ -88,7 +88,7 @@ def test_feet_hold_still_and_the_truth_comes_nearer() -> None:
     assert np.median(slide(after, stands)) < 0.02
     assert np.percentile(slide(after, stands), 95) < 0.3
     assert off(after, truth) < 0.85 * off(before, truth)
-    assert off(after[:, ANKLES], truth[:, ANKLES]) < 0.7 * off(before[:, ANKLES], truth[:, ANKLES])
+    assert off(after[:, ANKLES], truth[:, ANKLES]) < 0.85 * off(before[:, ANKLES], truth[:, ANKLES])
 
 
 def test_limbs_and_knees_stay_as_they_are_and_joints_on_their_rays() -> None:
@@ -121,7 +121,7 @@ def test_somebody_who_stands_does_not_drift() -> None:
     after = held(before, motion(truth), COCO17.names, 1.7, UP, None)
     assert np.ptp(after[:, ANKLES], axis=0)[:, [0, 2]].max() < 2e-3
     assert np.ptp(before[:, ANKLES], axis=0)[:, 2].min() > 0.2
-    assert np.std(after[:, HIPS, 2]) < 0.3 * np.std(before[:, HIPS, 2])
+    assert np.std(after[:, HIPS, 2], axis=0).max() < 0.3 * np.std(before[:, HIPS, 2], axis=0).min()
 
 
 def test_what_is_not_known_stays_unknown() -> None:
