@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,65 @@ def test_what_a_rotation_or_a_scale_mends(run: tuple[Path, np.ndarray], tmp_path
     larger = score_run(folder, truth(tmp_path / "larger.npz", (1.1 * places)[None], np.arange(10, 30)))
     assert larger["rotated_mpjpe_mm"] > 50
     assert larger["pa_sequence_mm"] == pytest.approx(0, abs=1e-2)
+
+
+def test_other_orders_names_and_frames(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    order = [5, 0, 7, 1, 6, 2, 3, 4]
+    rows = np.arange(1, 20, 3)[::-1]
+    names = [BODY[j].encode() for j in order] + [b"pelvis", b"left_ball"]
+    positions = np.concatenate([places[rows][:, order], np.full((len(rows), 2, 3), 0.1)], 1)
+    wide = np.arange(len(rows)) + 1
+    np.savez(tmp_path / "gt.npz", joints=np.array(names), frame=rows + 10, positions=positions, others=wide, fps=30)
+    found = score_run(folder, tmp_path / "gt.npz")
+    assert found["people"] == [2]
+    assert 4 < found["frames"] <= len(rows)
+    assert found["mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+    assert found["mpjve_mm_s"] == pytest.approx(0, abs=1)
+    assert set(found["joints"]) == set(BODY)
+
+
+def test_velocities_are_per_second(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    drifting = places.copy()
+    drifting[:, BODY.index("nose"), 0] += 0.01 * np.arange(20)
+    found = score_run(folder, truth(tmp_path / "gt.npz", drifting, np.arange(10, 30)))
+    one = 10 * 30000 / 1001
+    assert 0 < found["mpjve_mm_s"] < one  # of the nose alone, mean over the joints
+    assert found["mpjve_mm_s"] == pytest.approx(one / len(BODY), rel=0.5)
+
+
+def test_several_people_are_told_apart_by_where_they_are(tmp_path: Path) -> None:
+    time_s = times(40)
+    people = [person(i, range(30), time_s, metres=True) for i in (1, 2)]
+    aside = people[1].keypoints_m + np.array([3.0, 0, 0], np.float32)
+    people[1] = replace(people[1], keypoints_m=aside)
+    folder = make_run(tmp_path / "run", people, time_s).path
+    where = [people[0].names_m.index(name) for name in BODY]
+    both = np.stack([p.keypoints_m[:, where] for p in people[::-1]])
+    found = score_run(folder, truth(tmp_path / "gt.npz", both))
+    assert found["people"] == [2, 1]
+    assert found["mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+    three = np.concatenate([both, both[:1]])
+    found = score_run(folder, truth(tmp_path / "three.npz", three))
+    assert (sorted(found["people"]), found["missed"]) == ([1, 2], 1)
+
+
+def test_mistakes_are_one_line(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    for name, values, words in (
+        ("twice", {"frames": np.zeros(20, int)}, "20 different whole numbers"),
+        ("short", {"frames": np.arange(3)}, "20 different whole numbers"),
+        ("shape", {"positions": places[:, :4]}, "holds"),
+        ("flat", {"positions": places[0]}, "holds"),
+        ("names", {"names": np.array(["nose"] * len(BODY))}, "name twice"),
+        ("pickled", {"names": np.array(list(BODY), object)}, "cannot be read"),
+        ("other", {"names": np.array([f"x{i}" for i in range(len(BODY))])}, "nobody has 4 joints"),
+    ):
+        np.savez(tmp_path / f"{name}.npz", **{"names": np.array(BODY), "positions": places, **values})
+        with pytest.raises(PoselineError, match=words) as error:
+            score_run(folder, tmp_path / f"{name}.npz")
+        assert "\n" not in str(error.value)
 
 
 def test_files_that_hold_no_truth(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
