@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of, load
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
-from pipeline.lift.lifter import finished, per_axis_std
+from pipeline.lift.lifter import Seen, finished, per_axis_std
 from pipeline.lift.live import LiveLifter
 from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.network import lift as lift_sequence
@@ -91,9 +91,10 @@ def lift_whole(
     network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (T, J, 3) and their standard deviations (T, J) as tables have them, but for the place of the body."""
-    joints, std, _ = lift_sequence(network, time_s, rays, score)
+    joints, std, centre = lift_sequence(network, time_s, rays, score)
     std = std[..., [0, 0, 1]]
-    return finished(time_s, joints, std, Config()), per_axis_std(std)
+    seen = Seen(time_s, np.arange(len(time_s)), rays, score, centre)
+    return finished(seen, joints, std, Config()), per_axis_std(std)
 
 
 def lift_live(

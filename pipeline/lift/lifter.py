@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reproje
 from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, K, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
+from pipeline.lift.rays import on_rays
 from pipeline.metres import MetresConfig
 from pipeline.models.runtime import Device
 from pipeline.motion.ground import undistorted
@@ -64,12 +66,9 @@ class PoselineLifter:
         guessed = np.where(state == INTERPOLATED, GUESSED, score)
         given = np.where(state == MISSING, 0, guessed)
         joints, std, ray = self._about_hips(motion, rays, given)
-        joints = finished(motion.time_s, joints, std, self.config, height_m or HEIGHT_M)
-        out = np.full_like(joints, np.nan)
-        for rows in stretches(motion.frame):
-            step = float(np.median(np.diff(motion.time_s[rows]))) if rows.stop - rows.start > 1 else 1.0
-            at = places(joints[rows, :K], rays[rows], given[rows], ray[rows], step)
-            out[rows] = joints[rows] + at[:, None]
+        seen = Seen(motion.time_s, motion.frame, rays, given, ray)
+        joints = finished(seen, joints, std, self.config, height_m or HEIGHT_M)
+        out = joints + hips_of(joints, seen)[:, None]
         known = np.ones(out.shape[:2], bool)
         known[:, :K] = state != MISSING
         known[:, K:] = known[:, SHOULDERS].all(1, keepdims=True)
@@ -121,13 +120,39 @@ def per_axis_std(std: np.ndarray) -> np.ndarray:
     return out
 
 
-def finished(
-    time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float = HEIGHT_M
-) -> np.ndarray:
-    """Joints (L, J, 3) about the hips, smoothed, with limbs of constant length, of a person ``height_m`` tall.
+class Seen(NamedTuple):
+    """One person in L frames, as the camera sees them."""
 
-    The filter is that of the keypoints, which takes coordinates in pairs. ``std`` (L, J, 3) is what the network says.
+    time_s: np.ndarray  # (L,)
+    frame: np.ndarray  # (L,) whole numbers; where they follow one another nothing is missing
+    rays: np.ndarray  # (L, K, 2); NaN = not seen
+    score: np.ndarray  # (L, K), 0 = not seen
+    centre: np.ndarray  # (L, 2) the ray to the middle of the hips
+
+
+def finished(seen: Seen, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float = HEIGHT_M) -> np.ndarray:
+    """Joints (L, J, 3) about the hips, on their rays, smoothed, with constant limbs, of a person ``height_m`` tall.
+
+    ``std`` (L, J, 3) is what the network says.
     """
+    done = _smoothed(seen.time_s, joints, std, config, height_m)
+    lengths = limb_lengths(done)
+    off = std * np.float32(height_m / HEIGHT_M)
+    done = on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), lengths)
+    return _smoothed(seen.time_s, done, std, config, height_m)
+
+
+def hips_of(joints: np.ndarray, seen: Seen) -> np.ndarray:
+    """(L, 3) m where the middle of the hips is, before the camera."""
+    out = np.full((len(joints), 3), np.nan, np.float32)
+    for rows in stretches(seen.frame):
+        step = float(np.median(np.diff(seen.time_s[rows]))) if rows.stop - rows.start > 1 else 1.0
+        out[rows] = places(joints[rows, :K], seen.rays[rows], seen.score[rows], seen.centre[rows], step)
+    return out
+
+
+def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float) -> np.ndarray:
+    """Joints (L, J, 3) by the filter of the keypoints, which takes coordinates in pairs; limbs and height constant."""
     n, smooth = len(joints), config.smooth
     size = np.full(n, HEIGHT_M, np.float32)
     paths = joints.reshape(n, -1, 2)
