@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -47,7 +48,8 @@ def build_people(
     """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
 
     ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``facts`` gets what
-    run.json says of the user's edits. ``known`` (N,) i32 says who each observation is, −1 for nobody, if that is known.
+    run.json says of the user's edits, of the field of view, and of the time that 3D took (``lift_s``). ``known`` (N,) i32
+    says who each observation is, −1 for nobody, if that is known.
     """
     skeleton = skeleton_of_run(folder)
     parts = folder.parts()
@@ -81,8 +83,10 @@ def build_people(
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
     with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        made = _motions(parts, ids, info, skeleton, config, lifter, names)
-        for motion in in_world(made, config.metres, names, folder.path, _video(info, skeleton, camera, lifter)):
+        lifting = _Clock(lifter)
+        made = _Watched(_motions(parts, ids, info, skeleton, config, lifting, names))
+        placed = _Watched(in_world(made, config.metres, names, folder.path, _video(info, skeleton, camera, lifter)))
+        for motion in placed:
             person_id = motion.person_id
             name = names.get(person_id, "")
             measured = measure(motion, skeleton, config.metres, info.size_px, name)
@@ -98,6 +102,8 @@ def build_people(
             steps += _step_rows(person_id, measured.steps)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             say("people", person_id)
+    if facts is not None:
+        facts["lift_s"] = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
     write_people_csv(folder.people_csv, summaries)
     write_rows(folder.path / "gait.csv", ("person_id", *STEP_COLUMNS), steps)
     write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
@@ -106,20 +112,61 @@ def build_people(
     return summaries
 
 
+class _Watched:
+    """An iterator of motions, and how long it took to make them."""
+
+    def __init__(self, motions: Iterator[Motion]):
+        self.motions, self.spent_s = motions, 0.0
+
+    def __iter__(self) -> Iterator[Motion]:
+        return self
+
+    def __next__(self) -> Motion:
+        began = time.perf_counter()
+        try:
+            return next(self.motions)
+        finally:
+            self.spent_s += time.perf_counter() - began
+
+
+class _Clock:
+    """A lifter, or none, and how long it lifts."""
+
+    def __init__(self, lifter: Lifter | None):
+        self.lifter, self.spent_s = lifter, 0.0
+
+    def lift(
+        self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None
+    ) -> Motion | None:
+        """The motion in metres, None without a lifter."""
+        if self.lifter is None:
+            return None
+        began = time.perf_counter()
+        found = self.lifter.lift(motion, skeleton, size_px, height_m)
+        self.spent_s += time.perf_counter() - began
+        return dataclasses.replace(
+            motion,
+            keypoints_m=found.joints_m,
+            names_m=self.lifter.names,
+            keypoint_std_m=found.std_m,
+            figures=dict(found.figures),
+        )
+
+
 def _motions(
     parts: list,
     ids: np.ndarray,
     info: VideoInfo,
     skeleton: Skeleton,
     config: Config,
-    lifter: Lifter | None,
+    lifting: _Clock,
     names: dict[int, str],
 ) -> Iterator[Motion]:
     """Everybody's motion, in metres where there is a way to them."""
     for person_id, obs in _by_person(parts, ids):
         motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
         height_m = config.metres.height_of(person_id, names.get(person_id, ""))
-        yield _lifted(motion, obs, skeleton, info.size_px, config, lifter, height_m)
+        yield _lifted(motion, obs, skeleton, info.size_px, config, lifting, height_m)
 
 
 def _field_of_view(
@@ -192,19 +239,13 @@ def _lifted(
     skeleton: Skeleton,
     size_px: tuple[int, int],
     config: Config,
-    lifter: Lifter | None,
+    lifting: _Clock,
     height_m: float | None,
 ) -> Motion:
     """The motion in metres: by the lifter, else the pose network's own 3D in the frames where it saw the person."""
-    if lifter is not None:
-        lifted = lifter.lift(motion, skeleton, size_px, height_m)
-        return dataclasses.replace(
-            motion,
-            keypoints_m=lifted.joints_m,
-            names_m=lifter.names,
-            keypoint_std_m=lifted.std_m,
-            figures=dict(lifted.figures),
-        )
+    lifted = lifting.lift(motion, skeleton, size_px, height_m)
+    if lifted is not None:
+        return lifted
     if obs.world_m is None or config.lift.name == "none":
         return motion
     world = np.full((*motion.provenance.shape, 3), np.nan, np.float32)

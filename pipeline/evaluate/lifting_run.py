@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.errors import PoselineError
 from pipeline.evaluate.lifting import aligned, aligned_as_one, distance
+from pipeline.evaluate.truth import Truth, read_truth
 from pipeline.export.people import Person, everybody
 from pipeline.store import RunFolder
 
 LEAST_JOINTS = 4  # in common, for an alignment
 LEAST_AHEAD_M = 0.3  # people nearer to the camera are not placed before it, but about their hips
-_CALLED = {"names": ("names", "joints", "joint_names"), "frames": ("frames", "frame"), "positions": ("positions",)}
-_WANTED = "names (J,), frames (n,) and positions (n, J, 3) or (people, n, J, 3) in metres, NaN where not known"
-
-
-class Truth(NamedTuple):
-    """People in space."""
-
-    names: tuple[str, ...]
-    frames: np.ndarray  # (n,)
-    positions: np.ndarray  # (P, n, J, 3) m
-
-
-def read_truth(path: Path) -> Truth:
-    """Read an .npz; arrays that are not called as `_CALLED` says are known by their kind and shape.
-
-    Raises PoselineError when it does not hold what is wanted.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: np.asarray(file[key]) for key in file.files}
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
-        raise PoselineError(f"{path}: cannot be read ({error}); give an .npz with {_WANTED}") from error
-    found = {key: f"{a.dtype} {a.shape}" for key, a in arrays.items()}
-    names = _only(arrays, "names", lambda a: a.ndim == 1 and a.dtype.kind in "US")
-    places = _only(arrays, "positions", lambda a: a.ndim in (3, 4) and a.shape[-1] == 3 and a.dtype.kind == "f")
-    if names is None or places is None or places.ndim not in (3, 4) or places.shape[-2:] != (len(names), 3):
-        raise PoselineError(f"{path}: holds {found or 'nothing'}; give {_WANTED}")
-    positions = (places if places.ndim == 4 else places[None]).astype(np.float64)
-    n = positions.shape[1]
-    frames = _only(arrays, "frames", lambda a: a.ndim == 1 and a.dtype.kind in "iu" and len(a) == n)
-    frames = np.arange(n) if frames is None else frames
-    if frames.shape != (n,) or frames.dtype.kind not in "iu" or len(np.unique(frames)) != n:
-        raise PoselineError(f"{path}: frames {frames.shape} are not {n} different whole numbers; give {_WANTED}")
-    said = [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in names.tolist()]
-    if len(set(said)) != len(said):
-        raise PoselineError(f"{path}: has a name twice among {', '.join(said)}; give {_WANTED}")
-    return Truth(tuple(said), frames.astype(int), positions)
-
-
-def _only(arrays: dict[str, np.ndarray], what: str, fits: Callable[[np.ndarray], bool]) -> np.ndarray | None:
-    """The array that is called so, else the only one that fits."""
-    called = [arrays[name] for name in _CALLED[what] if name in arrays]
-    fitting = called[:1] or [a for a in arrays.values() if fits(a)]
-    return fitting[0] if len(fitting) == 1 else None
 
 
 def score_run(run: Path, gt: Path) -> dict[str, Any]:
@@ -71,24 +26,52 @@ def score_run(run: Path, gt: Path) -> dict[str, Any]:
     ``rotated_mpjpe_mm``; of velocities ``mpjve_mm_s``.
 
     One true person is the one whose movements are the most alike; several are told apart by where the camera sees
-    them; ``missed`` is how many of them are nobody's match.
+    them; ``missed`` is how many of them are nobody's match. ``ignored`` are names of the truth that the run has not.
+    A figure is None where there is nothing to compute it from.
+
+    Raises:
+        PoselineError: no run, no truth, or nothing in common.
     """
     truth = read_truth(gt)
     people = everybody(RunFolder.existing(run))
     scores = [[_score(person, truth, p) for person in people] for p in range(len(truth.positions))]
     chosen = _matched(scores)
     if not any(chosen):
-        raise PoselineError(
-            f"{run}: nobody has {LEAST_JOINTS} joints in metres in common with {gt} in any frame; "
-            "lift it first (poseline track RUN --lifter poseline), and compare the names"
-        )
+        raise PoselineError(_nothing_common(run, gt, people, truth))
     rows = [row for row in chosen if row is not None]
     numbers = ("mpjpe_mm", "pa_mpjpe_mm", "pa_sequence_mm", "rotated_mpjpe_mm", "mpjve_mm_s")
-    out: dict[str, Any] = {key: float(np.mean([r[key] for r in rows])) for key in numbers}
+    values = {key: [r[key] for r in rows if np.isfinite(r[key])] for key in numbers}
+    out: dict[str, Any] = {key: float(np.mean(known)) if known else None for key, known in values.items()}
     out |= {"frames": sum(r["frames"] for r in rows), "people": [r["person_id"] for r in rows]}
-    out["missed"] = len(chosen) - len(rows)
+    out |= {"missed": len(chosen) - len(rows), "ignored": [n for n in truth.names if n not in _joints_of(people)]}
     joints = {name: [r["joints"][name] for r in rows if name in r["joints"]] for name in truth.names}
     return {**out, "joints": {name: round(float(np.mean(values)), 1) for name, values in joints.items() if values}}
+
+
+def _joints_of(people: list[Person]) -> set[str]:
+    """Names of the joints that somebody has in metres."""
+    return {c.removesuffix("_x_m") for p in people for c in p.columns if c.endswith("_x_m")}
+
+
+def _nothing_common(run: Path, gt: Path, people: list[Person], truth: Truth) -> str:
+    """Why a run cannot be compared with the truth, in one line."""
+    mine = _joints_of(people)
+    if not mine:
+        return f"{run}: has no joints in metres; lift it first (poseline track {run} --lifter poseline)"
+    common = [name for name in truth.names if name in mine]
+    if len(common) < LEAST_JOINTS:
+        return (
+            f"{gt}: has {len(common)} of the run's joints ({', '.join(common) or 'none'}) among "
+            f"{', '.join(truth.names)}; give {LEAST_JOINTS} or more, named as the columns of {run} are"
+        )
+    return (
+        f"{run}: nobody has {LEAST_JOINTS} known joints in common with {gt} in any frame; the truth's "
+        f"{len(truth.frames)} frames are {_range(truth.frames)}, counted from 0 at the video's start"
+    )
+
+
+def _range(frames: np.ndarray) -> str:
+    return f"{frames.min()} to {frames.max()}" if len(frames) else "none"
 
 
 def _matched(scores: list[list[dict[str, Any] | None]]) -> list[dict[str, Any] | None]:
@@ -119,8 +102,9 @@ def _score(person: Person, truth: Truth, p: int) -> dict[str, Any] | None:
     _, mine, other = np.intersect1d(person.column("frame"), truth.frames, return_indices=True)
     f, t = found[mine].astype(np.float64), truth.positions[p][other][:, common]
     apart = _apart_deg(f, t)
-    f, t = _rooted(f, names), _rooted(t, names)
-    known = np.isfinite(f).all(-1) & np.isfinite(t).all(-1)
+    known: np.ndarray = np.isfinite(f).all(-1) & np.isfinite(t).all(-1)
+    f, t = _rooted(f, known, names), _rooted(t, known, names)
+    known = known & np.isfinite(f).all(-1)
     rows = known.sum(1) >= LEAST_JOINTS
     if not rows.any():
         return None
@@ -162,11 +146,16 @@ def _apart_deg(found: np.ndarray, truth: np.ndarray) -> float:
     return float(np.median(np.degrees(np.arccos(np.clip(cosine, -1, 1)))))
 
 
-def _rooted(places: np.ndarray, names: list[str]) -> np.ndarray:
-    """Places (n, J, 3) about the middle of the hips, or about their mean where there are not both."""
-    if {"left_hip", "right_hip"} <= set(names):
-        return places - (places[:, [names.index("left_hip")]] + places[:, [names.index("right_hip")]]) / 2
-    known = np.isfinite(places).all(-1, keepdims=True)
-    middle = np.where(known, places, 0).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
+def _rooted(places: np.ndarray, known: np.ndarray, names: list[str]) -> np.ndarray:
+    """Places (n, J, 3) about the middle of the hips, or where those are never ``known (n, J)`` the mean of all joints.
+
+    NaN in frames without hips where there are hips in others.
+    """
+    hips = [names.index(name) for name in ("left_hip", "right_hip") if name in names]
+    both: np.ndarray = known[:, hips].all(1)
+    if len(hips) == 2 and both.any():
+        return np.where(both[:, None, None], places - places[:, hips].mean(1, keepdims=True), np.nan)
+    weight = known[..., None]
+    middle = np.where(weight, places, 0).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1)
     out: np.ndarray = places - middle
     return out

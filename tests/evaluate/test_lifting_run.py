@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import PoselineError
-from pipeline.evaluate.lifting_run import read_truth, score_run
+from pipeline.evaluate.lifting_run import score_run
+from pipeline.evaluate.truth import name_of, read_truth
 from tests.export.runs import make_run, person, times
 from tests.lift.walkers import mocap, save
 
@@ -100,13 +101,16 @@ def test_several_people_are_told_apart_by_where_they_are(tmp_path: Path) -> None
 def test_mistakes_are_one_line(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     folder, places = run
     for name, values, words in (
-        ("twice", {"frames": np.zeros(20, int)}, "20 different whole numbers"),
-        ("short", {"frames": np.arange(3)}, "20 different whole numbers"),
+        ("twice", {"frames": np.zeros(20, int)}, "a frame twice"),
+        ("short", {"frames": np.arange(3)}, "as many whole numbers"),
+        ("half", {"frames": np.arange(20) / 2}, "whole numbers"),
+        ("millimetres", {"positions": places * 1000}, "give positions in metres"),
+        ("none", {"positions": np.zeros((0, len(BODY), 3))}, "frames are none"),
         ("shape", {"positions": places[:, :4]}, "holds"),
         ("flat", {"positions": places[0]}, "holds"),
-        ("names", {"names": np.array(["nose"] * len(BODY))}, "name twice"),
+        ("names", {"names": np.array(["nose"] * len(BODY))}, "nose more than once"),
         ("pickled", {"names": np.array(list(BODY), object)}, "cannot be read"),
-        ("other", {"names": np.array([f"x{i}" for i in range(len(BODY))])}, "nobody has 4 joints"),
+        ("other", {"names": np.array([f"x{i}" for i in range(len(BODY))])}, "has 0 of the run's joints"),
     ):
         np.savez(tmp_path / f"{name}.npz", **{"names": np.array(BODY), "positions": places, **values})
         with pytest.raises(PoselineError, match=words) as error:
@@ -122,8 +126,84 @@ def test_files_that_hold_no_truth(run: tuple[Path, np.ndarray], tmp_path: Path) 
     with pytest.raises(PoselineError, match=r"other\.npz: holds"):
         read_truth(tmp_path / "other.npz")
     folder, places = run
-    with pytest.raises(PoselineError, match="nobody has 4 joints"):
+    with pytest.raises(PoselineError, match=r"nobody has 4 known joints .* frames are 100 to 119"):
         score_run(folder, truth(tmp_path / "late.npz", places, np.arange(100, 120)))
+
+
+def test_too_few_names_in_common_are_named(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    np.savez(tmp_path / "gt.npz", names=np.array(["left_hip", "right_hip", "tail"]), positions=places[:, :3])
+    with pytest.raises(PoselineError, match=r"has 2 of the run's joints \(left_hip, right_hip\) among .*tail"):
+        score_run(folder, tmp_path / "gt.npz")
+
+
+@pytest.mark.parametrize("said", ["LeftHip", "LHip", "L_Hip", "left hip", "LEFT_HIP", "hip_l", "Left-Hip", "left_hip"])
+def test_names_in_other_spellings(said: str) -> None:
+    assert name_of(said) == "left_hip"
+
+
+def test_other_names_stay() -> None:
+    assert [name_of(n) for n in ("nose", "head_top", "left_right", "RBigToe")] == [
+        "nose",
+        "head_top",
+        "left_right",
+        "right_big_toe",
+    ]
+
+
+def test_any_keys_order_kind_of_number_and_unknown_joints(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    order = np.random.default_rng(0).permutation(20)
+    with_tail = np.concatenate([places, places[:, :1] + 9], 1)[order].astype(np.float32)
+    with_tail[0, 2] = np.inf
+    np.savez(
+        tmp_path / "gt.npz",
+        frames=np.arange(10.0, 30)[order],
+        joints=with_tail,
+        joint_names=np.array([*BODY, "tail"], "S"),
+    )
+    found = score_run(folder, tmp_path / "gt.npz")
+    assert found["people"] == [2]
+    assert found["ignored"] == ["tail"]
+    assert found["mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+    assert found["mpjve_mm_s"] == pytest.approx(0, abs=1)
+
+
+def test_an_array_for_each_joint(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    arrays = {name: places[:, j] for j, name in enumerate(BODY)}
+    np.savez(tmp_path / "gt.npz", frame=np.arange(10, 30), **arrays)
+    assert score_run(folder, tmp_path / "gt.npz")["mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+
+
+@pytest.mark.parametrize("frames_first", [False, True])
+def test_several_people_some_of_whom_are_not_there(
+    frames_first: bool, run: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    folder, places = run
+    both = np.stack([np.full_like(places, np.nan), places])
+    path = truth(tmp_path / "gt.npz", both.swapaxes(0, 1) if frames_first else both, np.arange(10, 30))
+    found = score_run(folder, path)
+    assert (found["people"], found["missed"]) == ([2], 1)
+    assert found["mpjpe_mm"] == pytest.approx(0, abs=1e-2)
+
+
+def test_truth_without_hips_is_compared_about_the_mean_of_what_both_know(
+    run: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    folder, places = run
+    places = places + 1.0
+    places[:, :2] = np.nan
+    places[::2, 3] = np.nan
+    assert score_run(folder, truth(tmp_path / "gt.npz", places, np.arange(10, 30)))["mpjpe_mm"] < 1e-2
+
+
+def test_one_frame_has_no_velocity(run: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    folder, places = run
+    path = truth(tmp_path / "gt.npz", places[3:4], np.array([13]))
+    result = CliRunner().invoke(app, ["eval", "lift", "--pred", str(folder), "--gt", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["mpjve_mm_s"] is None
 
 
 def test_eval_lift_on_motion_capture(tmp_path: Path) -> None:
