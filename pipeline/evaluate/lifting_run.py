@@ -152,7 +152,7 @@ def _rooted(places: np.ndarray, known: np.ndarray, names: list[str]) -> np.ndarr
     NaN in frames without hips where there are hips in others.
     """
     hips = [names.index(name) for name in ("left_hip", "right_hip") if name in names]
-    both: np.ndarray = known[:, hips].all(1)
+    both = np.asarray(known[:, hips].all(1))
     if len(hips) == 2 and both.any():
         return np.where(both[:, None, None], places - places[:, hips].mean(1, keepdims=True), np.nan)
     weight = known[..., None]
