@@ -135,11 +135,10 @@ def finished(seen: Seen, joints: np.ndarray, std: np.ndarray, config: Config, he
 
     ``std`` (L, J, 3) is what the network says.
     """
-    done = _smoothed(seen.time_s, joints, std, config, height_m)
-    lengths = limb_lengths(done)
+    done = _one_body(joints, height_m)
     off = std * np.float32(height_m / HEIGHT_M)
-    done = on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), lengths)
-    return _smoothed(seen.time_s, done, std, config, height_m)
+    done = on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))
+    return _one_body(_smoothed(seen.time_s, done, std, config), height_m)
 
 
 def hips_of(joints: np.ndarray, seen: Seen) -> np.ndarray:
@@ -151,8 +150,14 @@ def hips_of(joints: np.ndarray, seen: Seen) -> np.ndarray:
     return out
 
 
-def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float) -> np.ndarray:
-    """Joints (L, J, 3) by the filter of the keypoints, which takes coordinates in pairs; limbs and height constant."""
+def _one_body(joints: np.ndarray, height_m: float) -> np.ndarray:
+    """Joints (L, J, 3) about the hips, with limbs of constant length and of this height."""
+    done = with_lengths(joints, limb_lengths(joints))
+    return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
+
+
+def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config) -> np.ndarray:
+    """Joints (L, J, 3) by the filter of the keypoints, which takes coordinates in pairs."""
     n, smooth = len(joints), config.smooth
     size = np.full(n, HEIGHT_M, np.float32)
     paths = joints.reshape(n, -1, 2)
@@ -160,9 +165,8 @@ def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: C
     known = np.isfinite(paths).all(-1)
     measured = Unswapped(paths, np.where(known, np.clip(noise, 0.1, 1), 0), known, np.zeros(known.shape, bool))
     done = smoothed_paths(time_s, measured, size, smooth, config.track.max_gap_s).position.reshape(joints.shape)
-    done = np.where(np.isfinite(done), done, joints)  # outliers at the ends
-    done = with_lengths(done, limb_lengths(done))
-    return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
+    out: np.ndarray = np.where(np.isfinite(done), done, joints)  # outliers at the ends
+    return out
 
 
 def stretches(frame: np.ndarray) -> Iterator[slice]:
