@@ -48,8 +48,8 @@ def build_people(
     """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
 
     ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``facts`` gets what
-    run.json says of the user's edits, of the field of view, and of the time that 3D took (``lift_s``). ``known`` (N,) i32
-    says who each observation is, −1 for nobody, if that is known.
+    run.json says of the user's edits, of the field of view, and of the time that 3D took (``lift_s``). ``known`` (N,)
+    i32 says who each observation is, −1 for nobody, if that is known.
     """
     skeleton = skeleton_of_run(folder)
     parts = folder.parts()
