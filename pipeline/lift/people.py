@@ -22,9 +22,7 @@ class Video(NamedTuple):
     """What is the same for all people of a video."""
 
     keypoints: tuple[str, ...]  # (K,) their names
-    still: np.ndarray | None = (
-        None  # (T,) whether the camera kept still from the frame before to this one; None: always
-    )
+    still: np.ndarray | None = None  # (T,) the camera kept still since the frame before; None: always
     rays: Callable[[np.ndarray], np.ndarray] | None = None  # px (..., 2) to x / z and y / z
 
 
