@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HYPOTHESES = 16
+HYPOTHESES = 24  # at most; 4 a configuration are plenty
 _BLOCK, _WARM_S = 768, 2.0  # rows of a block, and seconds before and after that are looked at, too
 _CAP = 8.0  # nats against a hypothesis that one joint in one row gives at most: outliers are no exchanges
 _GATE = 9.0  # squared Mahalanobis distance from all hypotheses beyond which a row counts less
@@ -67,13 +67,13 @@ def exchanged(limbs: Limbs) -> np.ndarray:
 def _searched(
     limbs: Limbs, first: np.ndarray, last: np.ndarray, limb: np.ndarray, start: np.ndarray
 ) -> list[np.ndarray]:
-    """The best configurations of rows ``first (B,)`` up to ``last (B,)`` of limbs ``limb (B,)``, begun from ``start``."""
+    """The best configurations of rows ``first (B,)`` to ``last (B,)`` of limbs ``limb (B,)``, begun from ``start``."""
     steps, lanes = int((last - first).max()), len(first)
     joints, states = limbs.z.shape[2], limbs.change.shape[0]
     sign = np.where(np.arange(states)[:, None] >> np.arange(joints) & 1, -1.0, 1.0).astype(np.float32)  # (S, J)
     beam = _Beam(limbs.size_px[first], start, limbs.change, joints)
-    came = np.zeros((steps, lanes, HYPOTHESES), np.int8)
-    config = np.zeros((steps, lanes, HYPOTHESES), np.int8)
+    came = np.zeros((steps, lanes, beam.count), np.int8)
+    config = np.zeros((steps, lanes, beam.count), np.int8)
     before = limbs.time_s[first]
     seen_z = np.isfinite(limbs.z[..., 0])
     for t in range(steps):
@@ -81,7 +81,7 @@ def _searched(
         r = np.minimum(first + t, last - 1)
         dt = np.minimum(limbs.time_s[r] - before, 1.0)
         before = limbs.time_s[r]
-        came[t] = np.arange(HYPOTHESES)
+        came[t] = np.arange(beam.count)
         new = np.flatnonzero(limbs.begins[r, limb] & inside & (t > 0))
         if len(new):
             came[t, new] = beam.branch(new, limbs.change)
@@ -103,10 +103,11 @@ class _Beam:
 
     def __init__(self, size_px: np.ndarray, start: np.ndarray, change: np.ndarray, joints: int) -> None:
         lanes, states = len(size_px), len(change)
-        self.config = np.tile(np.arange(HYPOTHESES) % states, (lanes, 1))
+        self.count = min(HYPOTHESES, 4 * states)
+        self.config = np.tile(np.arange(self.count) % states, (lanes, 1))
         self.cost = change[start][:, self.config[0]].astype(np.float64)
         self.cost[:, states:] = _DEAD
-        self.past = np.zeros((lanes, HYPOTHESES), np.int64)
+        self.past = np.zeros((lanes, self.count), np.int64)
         self.mean = np.zeros((3, 2, lanes, HYPOTHESES, joints), np.float32)
         size = np.repeat(np.square(size_px.astype(np.float64))[:, None], joints, 1)
         zero = np.zeros_like(size)
@@ -120,11 +121,11 @@ class _Beam:
         states = len(change)
         key = past * states + config
         # Of two that agree on the last stretches the better one has the better future.
-        rank = cost + 1e-9 * np.arange(HYPOTHESES)
+        rank = cost + 1e-9 * np.arange(self.count)
         worse = ((key[:, :, None] == key[:, None]) & (rank[:, :, None] > rank[:, None])).any(2)
         cost = np.where(worse, _DEAD, cost)
         total = (cost[:, :, None] + change[config]).reshape(len(new), -1)
-        pick = np.argpartition(total, HYPOTHESES - 1, axis=1)[:, :HYPOTHESES]
+        pick = np.argpartition(total, self.count - 1, axis=1)[:, : self.count]
         parent = pick // states
         lane = np.arange(len(new))[:, None]
         self.cost[new] = total[lane, pick]

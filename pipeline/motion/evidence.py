@@ -11,9 +11,11 @@ from pipeline.skeleton import Skeleton
 
 _SAID_S = 3.0  # nats per second for what the network said
 _LINK_S = 0.25  # rows further apart tell nothing of one another
-_LIMB_SHARE = 0.12  # standard deviation of a limb's length in the picture, as a share of it
+_LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of it
+_AWAY = 0.06  # body lengths between left and right from which lengths tell a side
+_LENGTH_S, _LENGTH_ROWS = 2.0, 8  # seconds, and measurements in them, that tell a limb's usual length
 _WIDE = 0.15  # body lengths between left and right from which a side is clear
-_LIMB_CAP = 3.0  # nats of a limb's length in one frame
+_LIMB_CAP = 5.0  # nats of a limb's length in one frame
 _FACING_S = 5.0  # nats per second for facing, where it is clear
 # What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
 PARENT = {
@@ -36,7 +38,7 @@ def rows_apart(
     out = dict.fromkeys(pairs, _SAID_S * dt)
     for part, parent in PARENT.items():
         if part in ("knee", "ankle", "elbow", "wrist") and part in pairs and parent in pairs:
-            out[part] = out[part] + _limbs(position, size_px, skeleton, parent, part)
+            out[part] = out[part] + _limbs(time_s, position, size_px, skeleton, parent, part)
     out["seconds"] = dt
     out["torso"] = _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "shoulder")
     if "knee" in pairs:
@@ -46,20 +48,36 @@ def rows_apart(
     return out
 
 
-def _limbs(position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, upper: str, lower: str) -> np.ndarray:
-    """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are."""
+def _limbs(
+    time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, upper: str, lower: str
+) -> np.ndarray:
+    """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are.
+
+    A limb is now about as long in the picture as it usually is in these seconds.
+    """
     ends = [[skeleton.index(f"{side}_{name}") for side in ("left", "right")] for name in (upper, lower)]
     up, low = position[:, ends[0]], position[:, ends[1]]
-    straight = np.linalg.norm(up - low, axis=-1)
-    crossed = np.linalg.norm(up - low[:, ::-1], axis=-1)
-    share = straight / size_px[:, None]
-    if not np.isfinite(share).any():
-        return np.zeros(len(position))
-    length = np.nanpercentile(share, 80) * size_px[:, None]
-    # Towards the camera a limb is shorter in the picture; longer than it is it cannot be.
-    gain = sum(sign * np.square(np.maximum(ends - length, 0)).sum(1) for sign, ends in ((1, crossed), (-1, straight)))
-    gain = gain / (2 * np.square(_LIMB_SHARE * length[:, 0]))
-    return np.clip(np.nan_to_num(gain), -_LIMB_CAP, _LIMB_CAP)
+    straight = _norm(up - low) / size_px[:, None]
+    crossed = _norm(up - low[:, ::-1]) / size_px[:, None]
+    block = ((time_s - time_s[0]) / _LENGTH_S).astype(np.int64)
+    block = np.unique(block, return_inverse=True)[1]
+    first = np.flatnonzero(np.diff(block, prepend=-1))
+    usual = np.full((len(first), 2), np.nan)  # length and deviation
+    for i, rows in enumerate(np.split(straight, first[1:])):
+        known = rows[np.isfinite(rows)]
+        if len(known) >= _LENGTH_ROWS:
+            usual[i, 0] = np.median(known)
+            usual[i, 1] = 1.48 * np.median(np.abs(known - usual[i, 0]))
+    length, spread = usual[block].T
+    spread = np.maximum(1.5 * spread, _LIMB_SHARE * length)[:, None]
+    off = [np.minimum(np.square((x - length[:, None]) / spread).sum(1) / 2, _LIMB_CAP) for x in (crossed, straight)]
+    # With both sides on one place the lengths differ by noise, which would add up.
+    told = [_norm(x[:, 0] - x[:, 1]) > _AWAY * size_px for x in (up, low)]
+    return np.where(told[0] & told[1], np.nan_to_num(off[0] - off[1]), 0.0)
+
+
+def _norm(vector: np.ndarray) -> np.ndarray:
+    return np.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2)
 
 
 def _agreement(position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, one: str, other: str) -> np.ndarray:

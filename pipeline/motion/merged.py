@@ -32,26 +32,25 @@ def merged(
     out = np.zeros(measured.shape, bool)
     for pair in pairs:
         both = np.flatnonzero(measured[:, pair].all(1))
-        if len(both) < 3:
-            continue
-        point = keypoints_px[both][:, pair].astype(np.float64)  # (n, 2, 2)
-        apart = (point[:, 0] - point[:, 1]) / size_px[both, None]
-        near = np.linalg.norm(apart, axis=1) < _TOGETHER
-        edge = np.flatnonzero(np.diff(near, prepend=False, append=False))
-        for begin, end in edge.reshape(-1, 2):
-            if begin == 0 or end == len(both):
-                continue
+        point, t, size = keypoints_px[both][:, pair], time_s[both], size_px[both]
+        for begin, end in _runs(t, point[:, 0] - point[:, 1], size):
             a, b = begin - 1, end
-            if time_s[both[b]] - time_s[both[a]] > _LONGEST_S or apart[a] @ apart[b] <= 0:
+            u = ((t[begin:end] - t[a]) / (t[b] - t[a]))[:, None, None]
+            way = (1 - u) * point[a] + u * point[b]  # (rows, 2, 2) of both limbs, had they been seen
+            if np.linalg.norm(way[:, 0] - way[:, 1], axis=1).min() < _APART * size[begin]:
                 continue
-            t = time_s[both]
-            u = ((t[begin:end] - t[a]) / (t[b] - t[a]))[:, None]
-            if np.linalg.norm((1 - u) * apart[a] + u * apart[b], axis=1).min() < _APART:
-                continue
-            # The limb that is there is the one near its own way.
-            off = [
-                np.linalg.norm(point[begin:end, i] - (1 - u) * point[a, i] - u * point[b, i], axis=1).sum()
-                for i in (0, 1)
-            ]
+            off = np.linalg.norm(point[begin:end] - way, axis=2).sum(0)
             out[both[begin:end], pair[int(np.argmax(off))]] = True
     return out
+
+
+def _runs(time_s: np.ndarray, apart_px: np.ndarray, size_px: np.ndarray) -> np.ndarray:
+    """(R, 2) begins and ends of short runs of rows together, before and after which vectors (n, 2) point one way."""
+    apart = apart_px / size_px[:, None]
+    near = (apart * apart).sum(1) < _TOGETHER**2
+    run = np.flatnonzero(np.diff(near, prepend=False, append=False)).reshape(-1, 2)
+    run = run[(run[:, 0] > 0) & (run[:, 1] < len(near))]
+    before, after = apart[run[:, 0] - 1], apart[run[:, 1]]
+    short = time_s[run[:, 1]] - time_s[run[:, 0] - 1] <= _LONGEST_S
+    away = np.minimum((before * before).sum(1), (after * after).sum(1)) > _APART**2
+    return run[short & away & ((before * after).sum(1) > 0)]

@@ -21,7 +21,7 @@ import numpy as np
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import PARENT, rows_apart
 from pipeline.motion.merged import merged
-from pipeline.motion.turns import jerk, noise_excess, starts
+from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
 from pipeline.skeleton import Skeleton
 
@@ -105,9 +105,8 @@ def _searched(
     density, against = np.empty(var.shape), np.zeros((n, len(limbs), len(bit)), np.float32)
     begins = np.empty((n, len(limbs)), bool)
     for c, limb in enumerate(limbs):
-        var[:, c] *= noise_excess(seen.time_s, z[:, c], var[:, c])
+        var[:, c], density[:, c] = motion(seen.time_s, z[:, c], var[:, c], seen.size_px)
         for j, part in enumerate(limb):
-            density[:, c, j] = jerk(seen.time_s, z[:, c, j], var[:, c, j], seen.size_px)
             if part in apart:
                 against[:, c] += (apart[part][:, None] * rest[:, j]).astype(np.float32)
         begins[:, c] = starts(seen.time_s, z[:, c], var[:, c])

@@ -8,6 +8,8 @@ L rows of one person, J pairs, px and seconds.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
@@ -72,62 +74,67 @@ def _turns(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> tuple[np.ndarr
     return turns, clear
 
 
-def jerk(time_s: np.ndarray, z: np.ndarray, var: np.ndarray, size_px: np.ndarray) -> np.ndarray:
-    """(L,) px²/s⁵ spectral density of the jerk of a pair's vector (L, 2), whichever rows are exchanged."""
-    n = len(z)
-    out = np.square(_LEAST_JERK * size_px.astype(np.float64))
-    window = _rows(time_s, _WINDOW_S)
-    for lag in {_rows(time_s, lag_s) for lag_s in _LAGS_S}:
-        if n <= 3 * lag:
-            continue
-        least, noise, h = _third_differences(time_s, z, var, lag)
-        known = np.isfinite(least)
-        count = uniform_filter1d(known.astype(float), window, mode="constant") * window
+def motion(time_s: np.ndarray, z: np.ndarray, var: np.ndarray, size_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much a limb's vectors (L, J, 2) vary, whichever of their rows are exchanged.
 
-        def usual(values: np.ndarray, known: np.ndarray = known, count: np.ndarray = count) -> np.ndarray:
-            """Mean over the window, with the mean over all rows as so many more."""
-            values = np.where(known, values, 0.0)
-            total = uniform_filter1d(values, window, mode="constant") * window
-            return (total + _USUAL_ROWS * values.sum() / max(known.sum(), 1)) / (count + _USUAL_ROWS)
+    Returns:
+        (L, J) px² the variance of their noise: ``var (L, J)``, and more where all that are clearly apart vary more from
+        frame to frame. (L, J) px²/s⁵ the spectral density of their jerk, over windows of a second.
+    """
+    lags = sorted({1, 2, *(_rows(time_s, lag_s) for lag_s in _LAGS_S)})
+    least = {lag: _third_differences(time_s, z, var, lag) for lag in lags if 3 * lag < len(z)}
+    var = var * max(min(_noise_ratios(z, var, [least[lag] for lag in (1, 2) if lag in least]), default=1.0), 1.0)
+    density = np.repeat(np.square(_LEAST_JERK * size_px.astype(np.float64))[:, None], z.shape[1], 1)
+    step, window = float(np.median(np.diff(time_s))), _rows(time_s, _WINDOW_S)
+    for lag, (square, noise) in least.items():
+        if lag * step < _LAGS_S[-1] / 2 and lag < max(lags):
+            continue  # noise only
+        known = np.isfinite(square)
+        count = _summed(known, window) + _USUAL_ROWS
+        usual = np.where(known, np.sqrt(square), 0.0)
+        share = 1 / np.maximum(known.sum(0), 1)
+        size = np.square((_summed(usual, window) + _USUAL_ROWS * usual.sum(0) * share) / count) * 2 / np.pi
+        usual = np.where(known, noise, 0.0) * var
+        noise_var = (_summed(usual, window) + _USUAL_ROWS * usual.sum(0) * share) / count
+        excess = size - (_EXCESS + 2 / np.sqrt(count)) * noise_var
+        density = np.maximum(density, _PEAK * lag * step / _SPLINE * excess)
+    return var, density
 
-        size = np.square(usual(np.sqrt(least))) * 2 / np.pi
-        excess = size - (_EXCESS + 2 / np.sqrt(count + _USUAL_ROWS)) * usual(noise)
-        out = np.maximum(out, _PEAK * excess * usual(h) / _SPLINE)
+
+def _summed(values: np.ndarray, window: int) -> np.ndarray:
+    return uniform_filter1d(values.astype(np.float32), window, axis=0, mode="constant") * np.float32(window)
+
+
+def _noise_ratios(z: np.ndarray, var: np.ndarray, least: list[tuple[np.ndarray, np.ndarray]]) -> list[float]:
+    """What third differences over a frame or two are, in units of what noise makes them, for pairs clearly apart."""
+    out = []
+    for j in range(z.shape[1]):
+        known = np.isfinite(z[:, j, 0])
+        clear = known.sum() >= _LEAST_ROWS and np.median(np.square(z[known, j]).sum(-1) / var[known, j]) > _CLEAR
+        for square, noise in least if clear else ():
+            told = np.isfinite(square[:, j])
+            if told.sum() >= _LEAST_ROWS / 3:
+                out.append(float(np.median(square[told, j] / (noise * var)[told, j])) / _RAYLEIGH)
     return out
 
 
-def noise_excess(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> float:
-    """By how much the noise of pairs (L, J, 2) is greater than ``var (L, J)``, at least 1: what third differences
-    over one or two frames are, where a pair is clearly apart, and least where it moves least."""
-    ratio = []
-    for j in range(z.shape[1]):
-        if np.nanmedian(np.square(z[:, j]).sum(-1) / var[:, j]) < _CLEAR or np.isfinite(z[:, j, 0]).sum() < _LEAST_ROWS:
-            continue
-        for lag in (1, 2):
-            least, noise, _ = _third_differences(time_s, z[:, j], var[:, j], lag)
-            known = np.isfinite(least)
-            if known.sum() > 10:
-                ratio.append(np.square(np.median(np.sqrt(least[known] / noise[known]))) / _RAYLEIGH)
-    return max(min(ratio, default=1.0), 1.0)
-
-
-def _third_differences(
-    time_s: np.ndarray, z: np.ndarray, var: np.ndarray, lag: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(L,) third derivatives over ``lag`` rows, squared: the least for any signs of z (L, 2); what noise makes of them
-    per axis; and the lag in s. NaN where not known."""
+def _third_differences(time_s: np.ndarray, z: np.ndarray, var: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """(L, J) third derivatives over ``lag`` rows, squared: the least for any signs of the vectors; and (L, 1) what
+    noise of variance 1 makes of them per axis. NaN where not known."""
     n = len(z)
-    rows = [slice(i * lag, max(n - (3 - i) * lag, 0)) for i in range(4)]
+    rows = [slice(i * lag, n - (3 - i) * lag) for i in range(4)]
     t = np.stack([time_s[r] for r in rows])
     weight = [6 / np.prod([t[i] - t[j] for j in range(4) if j != i], axis=0) for i in range(4)]
-    a, b, c, d = (weight[i][:, None] * z[rows[i]] for i in range(4))
-    least = np.min(
-        [np.square(a + p * b + q * c + r * d).sum(-1) for p in _SIGNS for q in _SIGNS for r in _SIGNS], axis=0
-    )
-    noise = sum(np.square(weight[i]) * var[rows[i]] for i in range(4))
-    out = np.full((3, n), np.nan)
-    out[:, (3 * lag) // 2 : (3 * lag) // 2 + len(least)] = least, noise, (t[3] - t[0]) / 3
-    return out[0], out[1], out[2]
+    part = [(weight[i][:, None, None] * z[r]).astype(np.float32) for i, r in enumerate(rows)]
+    ab, ac, ad, bc, bd, cd = (x[..., 0] * y[..., 0] + x[..., 1] * y[..., 1] for x, y in combinations(part, 2))
+    # |a ± b ± c ± d|², the sign of a being the best one for each of the others'
+    turned = [p * bc + q * bd + p * q * cd - abs(ab + p * ac + q * ad) for p in _SIGNS for q in _SIGNS]
+    least = sum(x[..., 0] * x[..., 0] + x[..., 1] * x[..., 1] for x in part)
+    least = np.maximum(least + 2 * np.minimum(np.minimum(*turned[:2]), np.minimum(*turned[2:])), 0)
+    out, noise = np.full(z.shape[:2], np.nan, np.float32), np.full((n, 1), np.nan)
+    middle = slice((3 * lag) // 2, (3 * lag) // 2 + len(least))
+    out[middle], noise[middle, 0] = least, sum(w * w for w in weight)
+    return out, noise
 
 
 def _rows(time_s: np.ndarray, span_s: float) -> int:
