@@ -108,7 +108,7 @@ class _Beam:
         self.cost = change[start][:, self.config[0]].astype(np.float64)
         self.cost[:, states:] = _DEAD
         self.past = np.zeros((lanes, self.count), np.int64)
-        self.mean = np.zeros((3, 2, lanes, HYPOTHESES, joints), np.float32)
+        self.mean = np.zeros((3, 2, lanes, self.count, joints), np.float32)
         size = np.repeat(np.square(size_px.astype(np.float64))[:, None], joints, 1)
         zero = np.zeros_like(size)
         s = np.square(_START)

@@ -29,6 +29,7 @@ _CUTOFF_HZ = 8.0  # of the low-pass filter before that, without phase shift
 _LONGEST_GAP_S, _SHORTEST_S = 0.25, 0.8  # rows without feet that are crossed; a shorter path has no gait
 LEAST_REACH = 0.12  # S that a foot moves to and fro against the pelvis
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.2, 0.9  # 0.55…2.5 strides a second
+_FAR = 1.5  # factor from the median beyond which a time is that of a contact missed or doubled
 LEAST_CONTACTS, UNEVEN = 3, 2.0  # contacts in a row; steps are at most so much longer or shorter than the usual one
 # Walking gives way to running at a Froude number v²/(g·leg) of about .5 (Alexander 1989): 1.24 S/s for people of 1.7 m
 # with legs of .53 of that. Between the two speeds the pelvis tells: with the feet apart, a runner's is high.
@@ -78,30 +79,36 @@ def contacts(
 def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
     """What a table of steps says of the gait; NaN where there are too few steps to say it.
 
-    ``steps``: contacts. ``step_time_s``, ``stride_time_s``: medians, the former the mean of both sides', so that a
-    contact missed or doubled does no harm. ``cadence_steps_per_min``: 60 / step time. ``stance_share``: median stance
-    over stride, 0…1. ``symmetry_percent``: symmetry index of the step times, 100 ·
-    |left − right| / (½ (left + right)), 0 = symmetric (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks,
-    1 = runs, by the larger number of steps.
+    ``steps``: contacts. ``step_time_s``, ``stride_time_s``: means of those within a factor of 1.5 of the median, the
+    former the mean of both sides', so that a contact missed or doubled does no harm. ``cadence_steps_per_min``: 60 /
+    step time, which is what counting steps over a time gives. ``stance_share``: median stance over stride, 0…1.
+    ``symmetry_percent``: symmetry index of the step times, 100 · |left − right| / (½ (left + right)), 0 = symmetric
+    (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks, 1 = runs, by the larger number of steps.
     """
     n = len(steps["contact_time_s"])
     step, side = steps["step_s"], steps["side"]
-    left, right = (_median(step[side == s]) for s in SIDES)
-    typical = _median(step) if np.isnan(left + right) else (left + right) / 2
+    left, right = (_mean(step[side == s]) for s in SIDES)
+    typical = _mean(step) if np.isnan(left + right) else (left + right) / 2
+    stance = steps["stance_s"] / steps["stride_s"]
+    stance = stance[np.isfinite(stance)]
     return {
         "steps": float(n),
         "cadence_steps_per_min": 60.0 / typical,
         "step_time_s": typical,
-        "stride_time_s": _median(steps["stride_s"]),
-        "stance_share": _median(steps["stance_s"] / steps["stride_s"]),
+        "stride_time_s": _mean(steps["stride_s"]),
+        "stance_share": float(np.median(stance)) if len(stance) else float("nan"),
         "symmetry_percent": 200.0 * abs(left - right) / (left + right),
         "walks_or_runs": float(np.mean(steps["running"]) > 0.5) if n else np.nan,
     }
 
 
-def _median(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else float("nan")
+def _mean(times: np.ndarray) -> float:
+    """Mean of the times that are not far from the median: what is counted over a time, unlike the median."""
+    known = times[np.isfinite(times)]
+    if not len(known):
+        return float("nan")
+    ratio = known / np.median(known)
+    return float(known[(ratio < _FAR) & (ratio > 1 / _FAR)].mean())
 
 
 # --- paths of the feet -----------------------------------------------------------------------------------------------
