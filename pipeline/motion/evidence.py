@@ -17,6 +17,8 @@ _LENGTH_S, _LENGTH_ROWS = 2.0, 8  # seconds, and measurements in them, that tell
 _WIDE = 0.15  # body lengths between left and right from which a side is clear
 _LIMB_CAP = 5.0  # nats of a limb's length in one frame
 _FACING_S = 5.0  # nats per second for facing, where it is clear
+_HIDDEN_S = 20.0  # nats per second for the arm that the trunk hides, where that is clear
+_ASIDE, _HIDES = 0.04, 0.15  # body lengths from ears to nose, and difference of scores, from which it is
 # What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
 PARENT = {
     "hip": "", "knee": "hip", "ankle": "knee",
@@ -45,6 +47,10 @@ def rows_apart(
         out["knee"] = out["knee"] + _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "knee")
     if "nose" in skeleton.names:
         out["shoulder"] = out["shoulder"] + _FACING_S * dt * _faces(position, score, measured, size_px, skeleton)
+    if {"elbow", "wrist"} <= set(pairs) and {"nose", "left_ear", "right_ear"} <= set(skeleton.names):
+        hidden = dt * _HIDDEN_S * _hides(position, score, measured, size_px, skeleton)
+        for part in ("shoulder", "elbow"):  # never a reason to exchange an arm, only one not to
+            out[part] = np.maximum(out[part] + hidden, np.minimum(out[part], 0.0))
     return out
 
 
@@ -95,6 +101,20 @@ def _faces(
     toward = np.clip(4 * seen - 1.0, -1, 1)  # 1: the face is seen, −1: it is not
     wide = np.nan_to_num(_across(position, skeleton, "shoulder")[:, 0]) / (_WIDE * size_px)
     return np.clip(wide, -1, 1) * toward
+
+
+def _hides(
+    position: np.ndarray, score: np.ndarray, measured: np.ndarray, size_px: np.ndarray, skeleton: Skeleton
+) -> np.ndarray:
+    """(L,) −1…1: whether the arm that scores less is that on the far side of somebody seen from the side."""
+    ears = [skeleton.index("left_ear"), skeleton.index("right_ear")]
+    known = position[:, ears, 0]
+    ear = np.where(np.isfinite(known[:, 0]), known[:, 0], known[:, 1])
+    ear = np.where(np.isfinite(known).all(1), known.mean(1), ear)
+    right = (position[:, skeleton.index("nose"), 0] - ear) / (_ASIDE * size_px)  # 1: faces right
+    seen = np.where(measured, score, 0.0)
+    arm = [seen[:, [skeleton.index(f"{side}_{n}") for n in ("elbow", "wrist")]].mean(1) for side in ("right", "left")]
+    return np.clip(np.nan_to_num(right), -1, 1) * np.clip((arm[0] - arm[1]) / _HIDES, -1, 1)
 
 
 def _across(position: np.ndarray, skeleton: Skeleton, name: str) -> np.ndarray:

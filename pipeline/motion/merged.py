@@ -10,6 +10,7 @@ import numpy as np
 _TOGETHER = 0.08  # body lengths between left and right up to which they may be one
 _APART = 0.16  # body lengths between them just before and after
 _LONGEST_S = 0.3  # longer than that it may be true
+_ONE = 0.5  # the limb that is there is at most so far from its way as the other one: else both of them moved
 
 
 def merged(
@@ -40,6 +41,8 @@ def merged(
             if np.linalg.norm(way[:, 0] - way[:, 1], axis=1).min() < _APART * size[begin]:
                 continue
             off = np.linalg.norm(point[begin:end] - way, axis=2).sum(0)
+            if off.min() > _ONE * off.max():
+                continue
             out[both[begin:end], pair[int(np.argmax(off))]] = True
     return out
 
