@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from pipeline.motion.angles import SIDES, State, mid, points
-from pipeline.motion.kinematics import decide, drift
+from pipeline.motion.kinematics import decide, drift, facing
 from pipeline.motion.person import body_length
 from pipeline.skeleton import Skeleton
 from pipeline.types import Motion
@@ -54,9 +54,13 @@ class _Path:
 
 
 def contacts(
-    motion: Motion, skeleton: Skeleton, px_per_m: float | None
+    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """When each foot is on the ground, and the table of steps.
+
+    Args:
+        px_per_m: scale of the picture plane at the person; None: no lengths.
+        side: (L,) from `pipeline.motion.kinematics.facing`, if that was asked before.
 
     Returns:
         ``left_foot_contact`` and ``right_foot_contact``, (L,) f32: 1 on the ground, 0 in the air, NaN where the person
@@ -72,6 +76,9 @@ def contacts(
         turns = np.flatnonzero(np.diff(path.way)) + 1
         for rows in np.split(np.arange(len(path.way)), turns):
             tables += _bouts(path, slice(rows[0], rows[-1] + 1), px_per_m)
+    if tables:
+        known = np.isfinite(facing(motion, skeleton) if side is None else side)
+        tables = [steps for steps in tables if _aside(motion.time_s, known, steps["contact_time_s"])]
     steps = _table(tables)
     return {f"{s}_foot_contact": _column(motion.time_s, steps, s) for s in SIDES}, steps
 
@@ -193,6 +200,12 @@ def _bouts(path: _Path, rows: slice, px_per_m: float | None) -> list[dict[str, n
         if len(bout) >= LEAST_CONTACTS:
             out.append(_steps(path, way, time[bout], side[bout], off, px_per_m))
     return out
+
+
+def _aside(time_s: np.ndarray, known: np.ndarray, on: np.ndarray) -> bool:
+    """Whether the person is seen from the side in a bout: from the front, jumping jacks take steps like a walker's."""
+    rows = slice(*np.searchsorted(time_s, (on[0], on[-1])))
+    return bool(known[rows].mean() > 0.5)
 
 
 def _even(time: np.ndarray, linked: np.ndarray) -> list[np.ndarray]:

@@ -26,7 +26,9 @@ JOINTS = ("nose", *(f"{s}_{p}" for p in ["shoulder", "elbow", "wrist", "hip", "k
 FEET = tuple(f"{s}_{p}" for p in ["heel", "foot_index", "big_toe", "small_toe", "toe"] for s in SIDES)
 
 
-def kinematics(motion: Motion, skeleton: Skeleton, px_per_m: float | None) -> dict[str, np.ndarray]:
+def kinematics(
+    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """All columns of kinematics in table order, (L,) f32 each, NaN = not known; see docs/kinematics.md.
 
     Only those whose points the keypoint set has. Velocities are NaN throughout where ``motion.velocity_px_s`` is None.
@@ -34,9 +36,10 @@ def kinematics(motion: Motion, skeleton: Skeleton, px_per_m: float | None) -> di
 
     Args:
         px_per_m: scale of the picture plane at the person; None: no columns in metres but the 3D angles.
+        side: (L,) from `facing`, if that was asked before.
     """
     p = points(motion, skeleton)
-    out = angles(p, _facing(motion, p), breaks(motion.frame))
+    out = angles(p, _facing(motion, p) if side is None else side, breaks(motion.frame))
     for name in (*JOINTS, *FEET):
         if name in skeleton.names:
             out |= speeds(name, state(motion, skeleton.index(name)), px_per_m)

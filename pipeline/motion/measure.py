@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.metres import ASSUMED_HEIGHT_M, MetresConfig
 from pipeline.motion import gait, ground, scale
-from pipeline.motion.kinematics import kinematics
+from pipeline.motion.kinematics import facing, kinematics
 from pipeline.motion.quality import Quality, assess
 from pipeline.skeleton import Skeleton
 from pipeline.types import Motion
@@ -33,8 +33,9 @@ def measure(
     height_px, change = scale.sizes(motion, skeleton)
     px_per_m, source = _scale(height_px, config, height_m)
     given = px_per_m if not source.startswith("assumed") and math.isfinite(px_per_m) else None
-    columns = kinematics(motion, skeleton, given)
-    feet, steps = gait.contacts(motion, skeleton, given)
+    side = facing(motion, skeleton)
+    columns = kinematics(motion, skeleton, given, side)
+    feet, steps = gait.contacts(motion, skeleton, given, side)
     columns |= feet
     figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source if math.isfinite(px_per_m) else ""}
     way: dict[str, np.ndarray] = {}
