@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.skeleton import Skeleton
 
 _SAID_S = 3.0  # nats per second for what the network said
-_LINK_S = 0.25  # rows further apart tell nothing of one another
+LINK_S = 0.25  # rows further apart tell nothing of one another
 _LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of it
 _AWAY = 0.06  # body lengths between left and right from which lengths tell a side
 _LENGTH_S, _LENGTH_ROWS = 2.0, 8  # seconds, and measurements in them, that tell a limb's usual length
@@ -36,7 +36,7 @@ def rows_apart(
     pairs: dict[str, list[tuple[int, int]]],
 ) -> dict[str, np.ndarray]:
     """(L,) nats, row by row, against each part being exchanged when what it hangs on is not."""
-    dt = np.minimum(np.gradient(time_s), _LINK_S)
+    dt = np.minimum(np.gradient(time_s), LINK_S)
     out = dict.fromkeys(pairs, _SAID_S * dt)
     for part, parent in PARENT.items():
         if part in ("knee", "ankle", "elbow", "wrist") and part in pairs and parent in pairs:
@@ -48,7 +48,7 @@ def rows_apart(
     if "nose" in skeleton.names:
         out["shoulder"] = out["shoulder"] + _FACING_S * dt * _faces(position, score, measured, size_px, skeleton)
     if {"elbow", "wrist"} <= set(pairs) and {"nose", "left_ear", "right_ear"} <= set(skeleton.names):
-        hidden = dt * _HIDDEN_S * _hides(position, score, measured, size_px, skeleton)
+        hidden = dt * _HIDDEN_S * _hides(position, score, size_px, skeleton)
         for part in ("shoulder", "elbow"):  # never a reason to exchange an arm, only one not to
             out[part] = np.maximum(out[part] + hidden, np.minimum(out[part], 0.0))
     return out
@@ -103,17 +103,13 @@ def _faces(
     return np.clip(wide, -1, 1) * toward
 
 
-def _hides(
-    position: np.ndarray, score: np.ndarray, measured: np.ndarray, size_px: np.ndarray, skeleton: Skeleton
-) -> np.ndarray:
+def _hides(position: np.ndarray, score: np.ndarray, size_px: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """(L,) −1…1: whether the arm that scores less is that on the far side of somebody seen from the side."""
-    ears = [skeleton.index("left_ear"), skeleton.index("right_ear")]
-    known = position[:, ears, 0]
-    ear = np.where(np.isfinite(known[:, 0]), known[:, 0], known[:, 1])
-    ear = np.where(np.isfinite(known).all(1), known.mean(1), ear)
+    ears = position[:, [skeleton.index("left_ear"), skeleton.index("right_ear")], 0]
+    ear = np.where(np.isfinite(ears[:, 0]), ears[:, 0], ears[:, 1])
+    ear = np.where(np.isfinite(ears).all(1), ears.mean(1), ear)
     right = (position[:, skeleton.index("nose"), 0] - ear) / (_ASIDE * size_px)  # 1: faces right
-    seen = np.where(measured, score, 0.0)
-    arm = [seen[:, [skeleton.index(f"{side}_{n}") for n in ("elbow", "wrist")]].mean(1) for side in ("right", "left")]
+    arm = [score[:, [skeleton.index(f"{side}_{n}") for n in ("elbow", "wrist")]].mean(1) for side in ("right", "left")]
     return np.clip(np.nan_to_num(right), -1, 1) * np.clip((arm[0] - arm[1]) / _HIDES, -1, 1)
 
 

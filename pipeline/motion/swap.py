@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.motion.beam import Limbs, exchanged
-from pipeline.motion.evidence import PARENT, rows_apart
+from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
 from pipeline.motion.merged import merged
 from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
@@ -65,6 +65,8 @@ def unswap(
 ) -> Unswapped:
     """Measurements with exchanges of left and right undone; a limb's that are the other limb's are no longer measured.
 
+    Nothing is changed in rows too far apart to tell: `LINK_S` in the median.
+
     Args:
         time_s: (L,) rising.
         keypoints_px, keypoint_score, measured: (L, K, 2), (L, K), (L, K) bool; unmeasured positions do not matter.
@@ -72,7 +74,7 @@ def unswap(
         noise_px: (L, K) standard deviation of a measurement, per axis.
     """
     pairs = _parts(skeleton)
-    if len(time_s) < 3 or not {"hip", "shoulder"} <= set(pairs):
+    if len(time_s) < 3 or np.median(np.diff(time_s)) > LINK_S or not {"hip", "shoulder"} <= set(pairs):
         return Unswapped(keypoints_px, keypoint_score, measured, np.zeros(measured.shape, bool))
     position = np.where(measured[..., None], keypoints_px, np.nan).astype(np.float64)
     seen = _Seen(time_s, position, noise_px, size_px)

@@ -13,9 +13,9 @@ from itertools import combinations
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
+from pipeline.motion.evidence import LINK_S
 from pipeline.motion.repair import neighbours
 
-_LINK_S = 0.25  # rows further apart tell nothing of one another
 _WINDOW_S = 1.0  # over which a pair's usual variation is taken
 _SHARP = 6.0  # a turn against the row before shows by −dot / variance
 _GAP = 3  # rows of a gap before that in which an exchange may begin
@@ -56,7 +56,7 @@ def _turns(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> tuple[np.ndarr
     against the row before: the product of both over noise and usual steps, 0 where not known."""
     n, known = len(z), np.isfinite(z[:, 0])
     before = np.append(-1, neighbours(known)[0][:-1])
-    known = known & (before >= 0) & (time_s - time_s[before] <= _LINK_S)
+    known = known & (before >= 0) & (time_s - time_s[before] <= LINK_S)
     now, then, before = z[known], z[before[known]], before[known]
     dot = (now * then).sum(-1)
     window = _rows(time_s, _WINDOW_S)
