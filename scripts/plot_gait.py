@@ -13,18 +13,19 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 SHARE = np.linspace(0, 100, 101)  # percent of the cycle
+SEEN = 0.85  # share of a stride's rows in which the leg is measured
 UNUSUAL = 0.15  # share by which a stride may last longer or shorter than the median one
 
 
 def cycles(table: pd.DataFrame, steps: pd.DataFrame, usual_s: float, side: str, column: str) -> np.ndarray:
-    """(C, 101) degrees, one row per stride of about the usual time in which no row of the leg is bridged."""
+    """(C, 101) degrees, one row per stride of about the usual time in which the leg is bridged in few rows."""
     states = table[[f"{side}_{joint}_state" for joint in ("hip", "knee", "ankle")]]
     good = states.isin(["measured", "swapped"]).all(axis=1).to_numpy() & np.isfinite(table[column].to_numpy(float))
     time_s, out = table["time_s"].to_numpy(), []
     steps = steps[(steps.stride_s / usual_s - 1).abs() <= UNUSUAL]
     for begin, end in zip(steps.contact_time_s, steps.contact_time_s + steps.stride_s, strict=True):
         inside = (time_s >= begin) & (time_s <= end)
-        if inside.sum() > 10 and good[inside].all():
+        if inside.sum() > 10 and good[inside].mean() >= SEEN:
             out.append(np.interp(begin + SHARE / 100 * (end - begin), time_s, table[column]))
     return np.array(out).reshape(-1, len(SHARE))
 

@@ -67,3 +67,29 @@ def test_an_absence_is_no_stride() -> None:
     steps = contacts(motion, COCO17, None)[1]
     assert np.nanmax(steps["stride_s"]) < 1.5
     assert not ((steps["contact_time_s"] > 8.1) & (steps["contact_time_s"] < 12.9)).any()
+
+
+def test_jumping_jacks_seen_from_the_front_are_no_steps() -> None:
+    t = np.arange(0, 8, 1 / 30)
+    spread = 0.5 - 0.5 * np.cos(2 * np.pi * 0.8 * t)
+    z = np.zeros((len(t), 17, 2))
+    for left, half, up in ((1, 8, 380), (3, 15, 375), (5, 45, 330), (7, 60, 260), (9, 60, 200), (11, 25, 210)):
+        z[:, left], z[:, left + 1] = (500 + half, 900 - up), (500 - half, 900 - up)
+    z[:, 0] = (500, 900 - 370)
+    for left, half, up in ((13, 25, 110), (15, 25, 10)):
+        across = half + spread * (0.7 * (210 - up) - half / 2)
+        for point, side in ((left, 1), (left + 1, -1)):
+            z[:, point] = np.stack([500 + side * across, 900 - up - 10 * spread], -1)
+    columns, steps = contacts(exact(t, z), COCO17, None)
+    assert len(steps["side"]) == 0
+    assert all(np.isnan(column).all() for column in columns.values())
+
+
+def test_cadence_is_what_counting_gives() -> None:
+    step = np.array([np.nan, 0.66, 0.51, 0.52, 0.54, 0.51, 0.55, 0.53, np.nan, 0.63, 0.57, 0.51, 1.1])
+    n = len(step)
+    steps = {name: np.full(n, np.nan) for name in STEP_COLUMNS}
+    steps |= {"side": np.where(np.arange(n) % 2, "left", "right"), "contact_time_s": np.arange(n) / 2, "step_s": step}
+    steps |= {"running": np.zeros(n, bool)}
+    counted = step[np.isfinite(step) & (step < 1)]  # one contact was missed
+    assert summary(steps)["cadence_steps_per_min"] == pytest.approx(60 * len(counted) / counted.sum(), rel=0.01)

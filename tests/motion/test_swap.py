@@ -1,4 +1,4 @@
-"""Exchanges of left and right in walks with known truth."""
+"""Exchanges of left and right in walks, runs and sprints with known truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from pipeline.skeleton import COCO17
 from tests import synthetic
 
 LEGS, ARMS, BODY = range(11, 17), range(5, 11), range(1, 17)
+ANKLES, WRISTS = range(15, 17), range(9, 11)
 HEIGHT = 400.0
+GAITS = {
+    "walk": lambda t: synthetic.walker(t, height_px=HEIGHT),
+    "run": lambda t: synthetic.walker(t, height_px=HEIGHT, stride_hz=1.4, hip_deg=40, knee_deg=95),
+    "sprint": lambda t: synthetic.sprinter(t, height_px=HEIGHT),
+}
 
 
 def _exchanged(rng: np.random.Generator, time_s: np.ndarray, per_s: float, mean_s: float) -> np.ndarray:
@@ -23,53 +29,71 @@ def _exchanged(rng: np.random.Generator, time_s: np.ndarray, per_s: float, mean_
 
 
 def _scores(
-    seed: int, truth: np.ndarray, time_s: np.ndarray, groups: tuple[range, ...], mean_s: float = 0.3, noise: float = 4.0
+    seed: int,
+    truth: np.ndarray,
+    time_s: np.ndarray,
+    groups: tuple[range, ...],
+    mean_s: float = 0.3,
+    noise: float = 4.0,
+    missing: float = 0.1,
 ) -> tuple[int, int, int]:
-    """Points exchanged and found, found, exchanged; of the body, where a tenth is not measured at all."""
+    """Measured points of the body exchanged and found, found, exchanged; ``missing`` are not measured at all."""
     rng = np.random.default_rng(seed)
     z = truth + rng.normal(0, noise, truth.shape)
     really = np.zeros(z.shape[:2], bool)
     for group in groups:
-        rows = _exchanged(rng, time_s, 0.5, mean_s)
+        # Sides are names: who is called wrong for most of the time is right, if only motion tells.
+        rows = _exchanged(rng, time_s, min(0.5, 0.3 / mean_s), mean_s)
         order = np.arange(17)
         order[group] = COCO17.flip[group]
         z[rows] = z[rows][:, order]
         really[np.ix_(rows, list(group))] ^= True
-    measured = rng.uniform(size=really.shape) > 0.1
+    measured = rng.uniform(size=really.shape) >= missing
     size, std = np.full(len(z), HEIGHT), np.full(really.shape, 4.0)
     found = unswap(time_s, z, np.full(really.shape, 0.8), measured, size, std, COCO17)
     order = np.where(found.swapped, COCO17.flip, np.arange(17))
-    np.testing.assert_array_equal(found.keypoints_px, z[np.arange(len(z))[:, None], order])
-    np.testing.assert_array_equal(found.measured, measured[np.arange(len(z))[:, None], order])
+    row = np.arange(len(z))[:, None]
+    np.testing.assert_array_equal(found.keypoints_px, z[row, order])
+    assert (measured[row, order] | ~found.measured).all()
+    assert (measured[row, order] & ~found.measured)[:, 5:].mean() < 0.002  # two limbs that are one, by chance
     body = slice(5, None)  # eyes are nearer to one another than the noise is wide
-    hit = found.swapped[:, body] & really[:, body]
-    return int(hit.sum()), int(found.swapped[:, body].sum()), int(really[:, body].sum())
+    said, really = found.swapped[:, body] & found.measured[:, body], really[:, body] & found.measured[:, body]
+    return int((said & really).sum()), int(said.sum()), int(really.sum())
 
 
 @pytest.mark.parametrize(
-    ("fps", "groups", "mean_s"),
+    ("fps", "groups", "mean_s", "missing"),
     [
-        (25.0, (LEGS, ARMS), 0.3),
-        (30.0, (LEGS,), 0.3),
-        (30.0, (ARMS,), 0.3),
-        (30.0, (BODY,), 0.3),
-        (30.0, (LEGS, ARMS), 2.0),
-        (60.0, (LEGS, ARMS), 0.3),
-        (120.0, (LEGS, ARMS, BODY), 0.3),
+        (15.0, (LEGS, ARMS), 0.3, 0.1),
+        (25.0, (LEGS, ARMS), 0.3, 0.1),
+        (30.0, (LEGS,), 0.3, 0.1),
+        (30.0, (ARMS,), 0.3, 0.1),
+        (30.0, (BODY,), 0.3, 0.1),
+        (30.0, (LEGS, ARMS), 2.0, 0.1),
+        (30.0, (LEGS, ARMS), 0.3, 0.3),
+        (60.0, (LEGS, ARMS), 0.3, 0.1),
+        (60.0, (ANKLES, WRISTS), 0.3, 0.1),
+        (60.0, (LEGS, ARMS), 0.3, 0.3),
+        (120.0, (LEGS, ARMS, BODY), 0.3, 0.1),
     ],
 )
-@pytest.mark.parametrize("run", [False, True])
-def test_precision_and_recall(fps: float, groups: tuple[range, ...], mean_s: float, run: bool) -> None:
+@pytest.mark.parametrize("gait", ["walk", "run", "sprint"])
+def test_precision_and_recall(fps: float, groups: tuple[range, ...], mean_s: float, missing: float, gait: str) -> None:
     total = np.zeros(3)
-    for seed in range(4):
+    for seed in range(2):
         t = synthetic.times(np.random.default_rng(seed), 15.0, fps, jitter=0.2)
-        truth = synthetic.sprinter(t, height_px=HEIGHT) if run else synthetic.walker(t, height_px=HEIGHT)
-        total += _scores(seed, truth, t, groups, mean_s)
+        total += _scores(seed, GAITS[gait](t), t, groups, mean_s, missing=missing)
     hit, found, really = total
-    assert really > 500
+    assert really > 150
     assert hit / found >= 0.95
-    # A sprinter's limbs change places 4 times a second: at 60 frames/s and less one long exchange may be missed.
-    assert hit / really >= (0.9 if run and fps <= 60 else 0.95)
+    assert hit / really >= 0.95
+
+
+@pytest.mark.parametrize("gait", ["walk", "run", "sprint"])
+def test_exact_measurements_stay_as_they_are(gait: str) -> None:
+    for fps in (10.0, 25.0, 60.0, 120.0):
+        t = synthetic.times(np.random.default_rng(7), 6.0, fps, jitter=0.2)
+        assert _scores(7, GAITS[gait](t), t, (), noise=0.0, missing=0.0)[1] == 0
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0, 120.0])
@@ -104,3 +128,13 @@ def test_single_frames() -> None:
     found = unswap(t, z, 0.8 * yes, yes, np.full(len(t), HEIGHT), 4.0 * yes, COCO17).swapped
     assert found[wrong][:, 11:].all()
     assert found.sum() == 6 * len(wrong)
+
+
+def test_an_arm_that_the_trunk_hides_is_no_reason_to_exchange_one() -> None:
+    t = np.arange(120) / 30.0
+    z = synthetic.walker(t, height_px=HEIGHT) + np.random.default_rng(0).normal(0, 2, (120, 17, 2))
+    yes = np.ones(z.shape[:2], bool)
+    for hidden in (7, 8):
+        score = np.full(yes.shape, 0.8)
+        score[:, [hidden, hidden + 2]] = 0.3
+        assert not unswap(t, z, score, yes, np.full(len(t), HEIGHT), 2.0 * yes, COCO17).swapped[:, 5:].any()
