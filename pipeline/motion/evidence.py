@@ -6,6 +6,7 @@ L rows of one person, K keypoints, px and seconds; evidence is in nats, see `pip
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from pipeline.skeleton import Skeleton
 
@@ -67,14 +68,11 @@ def _limbs(
     crossed = _norm(up - low[:, ::-1]) / size_px[:, None]
     block = ((time_s - time_s[0]) / _LENGTH_S).astype(np.int64)
     block = np.unique(block, return_inverse=True)[1]
-    first = np.flatnonzero(np.diff(block, prepend=-1))
-    usual = np.full((len(first), 2), np.nan)  # length and deviation
-    for i, rows in enumerate(np.split(straight, first[1:])):
-        known = rows[np.isfinite(rows)]
-        if len(known) >= _LENGTH_ROWS:
-            usual[i, 0] = np.median(known)
-            usual[i, 1] = 1.48 * np.median(np.abs(known - usual[i, 0]))
-    length, spread = usual[block].T
+    both, values = np.repeat(block, 2), pd.Series(straight.ravel())
+    enough = values.groupby(both).count() >= _LENGTH_ROWS
+    middle = values.groupby(both).median().where(enough).to_numpy()
+    length = middle[block]
+    spread = 1.48 * (values - middle[both]).abs().groupby(both).median().to_numpy()[block]
     spread = np.maximum(1.5 * spread, _LIMB_SHARE * length)[:, None]
     off = [np.minimum(np.square((x - length[:, None]) / spread).sum(1) / 2, _LIMB_CAP) for x in (crossed, straight)]
     # With both sides on one place the lengths differ by noise, which would add up.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from pipeline.skeleton import Skeleton
 from pipeline.types import MEASURED, Motion
@@ -81,33 +82,32 @@ def _windows(motion: Motion, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray
     number = np.floor((time_s - time_s[0]) / max(_WINDOW_S, _WINDOW_ROWS * step)).astype(np.int64)
     starts = np.flatnonzero(np.diff(number, prepend=-1))
     ends = np.append(starts[1:], len(time_s))
+    window = np.repeat(np.arange(len(starts)), ends - starts)
     lengths = _lengths(motion, skeleton)
-    middle, height = np.empty(len(starts)), np.full(len(starts), np.nan)
-    whole = np.zeros(len(starts), bool)
-    for w, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        middle[w] = (time_s[start] + time_s[end - 1]) / 2
-        parts = [(share, _length(px[start:end], std[start:end])) for share, px, std in lengths]
-        height[w], whole[w] = _height([(share, px) for share, px in parts if np.isfinite(px)])
-    return middle, height, whole
+    share = np.array([share for share, _, _ in lengths])
+    px = [_high(px, std, window) for _, px, std in lengths]
+    height, whole = _heights(share, np.stack(px, 1) if px else np.full((len(starts), 0), np.nan))
+    return (time_s[starts] + time_s[ends - 1]) / 2, height, whole
 
 
-def _height(parts: list[tuple[float, float]]) -> tuple[float, bool]:
-    """Standing height from (share, px) of lengths, without those foreshortened; whether there were none of these."""
-    if not parts:
-        return np.nan, False
-    share, px = np.array(parts).T
-    kept = px / share >= _SHORT * np.max(px / share)
-    return float(px[kept].sum() / share[kept].sum()), bool(kept.all()) and len(parts) > 1
-
-
-def _length(px: np.ndarray, std: np.ndarray) -> float:
-    """A length from its measurements (n, sides) in px: a high quantile without what their noise adds to it."""
+def _heights(share: np.ndarray, px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standing heights (W,) from lengths (W, P) px and their shares (P,), without those foreshortened; whether there
+    were none of these."""
+    said = np.where(np.isfinite(px), px / share, -np.inf)
+    kept = np.isfinite(said) & (said >= _SHORT * said.max(1, keepdims=True, initial=-np.inf))
+    total = (share * kept).sum(1)
+    height = np.where(total > 0, np.where(kept, px, 0).sum(1) / np.where(total > 0, total, 1), np.nan)
     known = np.isfinite(px)
-    if known.sum() < _LEAST_ROWS:
-        return np.nan
-    values = px[known]
-    noise = min(float(np.median(std[known])), float(np.std(values)))
-    return float(np.quantile(values, _QUANTILE)) - _NORMAL * noise
+    return height, (kept == known).all(1) & (known.sum(1) > 1)
+
+
+def _high(px: np.ndarray, std: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """A length in each window from its measurements (L, sides) in px: a high quantile without what their noise adds."""
+    known = np.isfinite(px)
+    at = np.broadcast_to(window[:, None], px.shape)[known]
+    values, noise = pd.Series(px[known]).groupby(at), pd.Series(std[known]).groupby(at)
+    high = values.quantile(_QUANTILE) - _NORMAL * np.minimum(noise.median(), values.std(ddof=0))
+    return high[values.count() >= _LEAST_ROWS].reindex(range(window[-1] + 1)).to_numpy(np.float64)
 
 
 def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray, np.ndarray]]:
