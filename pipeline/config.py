@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
+import reprlib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import PoselineError
 from pipeline.metres import MetresConfig
+from pipeline.texts import parse_toml, read_text
 
 NAMED = ("default", "fast", "accurate")
 _HERE = Path(__file__).resolve().parent
@@ -229,12 +230,12 @@ def load_config(source: str | Path = "default", sets: list[str] | tuple[str, ...
     """
     path = config_file(str(source)) if str(source) in NAMED else Path(source)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = parse_toml(read_text(path))
     except OSError as error:
         raise PoselineError(
             f"--config {source}: cannot be read; give a TOML file or one of {', '.join(NAMED)}"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PoselineError(f"{path}: not valid TOML: {error}") from error
     return with_settings(_validated(data, str(path)), sets)
 
@@ -251,8 +252,8 @@ def _with_setting(config: Config, setting: str) -> Config:
     if not equals:
         raise PoselineError(f"--set {setting}: write section.key=value, such as track.max_gap_s=2")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text  # a bare word is a string
     data: dict[str, Any] = config.model_dump(mode="json")
     *sections, last = key.strip().split(".")
@@ -276,7 +277,7 @@ def _validated(data: dict[str, Any], source: str) -> Config:
         if first["type"] == "extra_forbidden":
             known = _known_keys(first["loc"][:-1])
             raise PoselineError(f"{source}: unknown setting {key}; known are {', '.join(known)}") from error
-        raise PoselineError(f"{source}: {key} = {first['input']!r}: {first['msg']}") from error
+        raise PoselineError(f"{source}: {key} = {reprlib.repr(first['input'])}: {first['msg']}") from error
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +15,9 @@ import pyarrow.parquet as pq
 
 from pipeline.edits import PEOPLE_OF, ROUNDING_S, Edit, Moment, People, RefusedError, apply, check
 from pipeline.errors import PoselineError
-from pipeline.store import RunFolder, read_index, write_text
+from pipeline.store import RunFolder, check_parts, read_index, write_text
+from pipeline.tables import read_people_csv
+from pipeline.texts import parse_toml, read_text
 from pipeline.types import MEASURED
 
 
@@ -32,7 +32,7 @@ def load(folder: RunFolder) -> list[Edit]:
     if not path.is_file():
         return []
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(read_text(path))
         if not set(content) <= {"edit"}:
             raise ValueError(f"unknown {', '.join(sorted(set(content) - {'edit'}))}")
         return [_from_table(table) for table in content.get("edit", [])]
@@ -105,6 +105,7 @@ def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
     """
     edits = load(folder)
     facts = folder.manifest()
+    check_parts(folder, content=True)
     if facts.get("edits_digest", "") != digest(folder):
         raise PoselineError(f"{edits_file(folder)}: newer than the tables; run poseline track {folder.path} first")
     people, lines = People(_tabled(folder), *_observed(folder), read_index(folder)[1], facts.get("largest_id", 0)), []
@@ -130,14 +131,13 @@ def undo(folder: RunFolder) -> Edit:
 
 def listing(folder: RunFolder) -> list[str]:
     """Lines of a table of the people, then the edits in force and which of them were skipped."""
-    if not folder.people_csv.is_file():
-        raise PoselineError(f"{folder.people_csv}: missing; run poseline track {folder.path} to make it")
-    with open(folder.people_csv, newline="", encoding="utf-8") as handle:
-        people = list(csv.DictReader(handle))
     lines = [f"{'id':>5}{'first_s':>12}{'last_s':>12}{'duration_s':>12}{'frames':>9}  name"]
-    for p in people:
-        times = "".join(f"{float(p[k]):12.3f}" for k in ("first_time_s", "last_time_s", "duration_s"))
-        lines.append(f"{p['person_id']:>5}{times}{p['frames_measured']:>9}  {p.get('name', '')}".rstrip())
+    try:
+        for p in read_people_csv(folder.people_csv):
+            times = "".join(f"{float(p[k]):12.3f}" for k in ("first_time_s", "last_time_s", "duration_s"))
+            lines.append(f"{p['person_id']:>5}{times}{p['frames_measured']:>9}  {p['name']}".rstrip())
+    except (KeyError, ValueError, TypeError) as error:
+        raise PoselineError(f"{folder.people_csv}: damaged; poseline track {folder.path} makes it again") from error
     edits = load(folder)
     lines += [f"edit {number}: {edit}" for number, edit in enumerate(edits, 1)]
     return lines + folder.manifest().get("edits_skipped", [])
@@ -156,7 +156,7 @@ def _observed(folder: RunFolder) -> tuple[np.ndarray, np.ndarray]:
 def _columns(part: Path, name: str) -> pa.Table:
     """The frames and one other column of an observation part."""
     try:
-        return pq.read_table(part, columns=["frame", name])
+        return pq.read_table(part, columns=["frame", name], page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise PoselineError(f"{part}: damaged observations; run poseline run on the video again") from error
 
@@ -165,7 +165,7 @@ def _tabled(folder: RunFolder) -> np.ndarray:
     """(N,) i32 whose each observation is in tracks.parquet, which has an observation's keypoints as they were."""
     keys, people = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
     try:
-        with pq.ParquetFile(folder.tracks) as tracks:
+        with pq.ParquetFile(folder.tracks, page_checksum_verification=True) as tracks:
             for batch in tracks.iter_batches(columns=["person_id", "frame", "keypoints_px", "state"]):
                 rows = pa.Table.from_batches([batch])
                 seen = rows["state"].to_numpy() == MEASURED

@@ -20,7 +20,7 @@ from pipeline.metres import Ground
 from pipeline.motion.ground import stand_px
 from pipeline.motion.scale import row_seconds
 from pipeline.skeleton import Skeleton
-from pipeline.store import atomic
+from pipeline.store import CHECKED_PAGES, atomic
 from pipeline.types import Motion
 
 FILES = ("heatmap.png", "heatmap.csv", "heatmap.parquet")
@@ -95,7 +95,7 @@ class Heat:
             sink.write((",".join(names) + "\n").encode())
             pc.write_csv(table, sink, pc.WriteOptions(include_header=False))
         with atomic(paths[2]) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+            pq.write_table(table, temporary, compression="zstd", **CHECKED_PAGES)
         return paths
 
     def picture(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import PoselineError
+from pipeline.texts import parse_toml, read_text
 
 LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
 ASSUMED_HEIGHT_M = 1.70
@@ -129,10 +130,10 @@ def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Gro
     """
     file, _, wanted = str(path).partition("#")
     try:
-        data = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        data = parse_toml(read_text(Path(file)))
     except OSError as error:
         raise PoselineError(f"--ground {file}: cannot be read; give a TOML file of points or cameras") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PoselineError(f"{file}: not valid TOML: {error}; {_POINT_EXAMPLE}") from error
     zones = _zones(file, data.pop("zone", []))
     if "point" in data:
@@ -199,7 +200,7 @@ def _zones(file: str, tables: Any) -> dict[str, tuple[Vector2, ...]]:
         name, corners = table.get("name"), table.get("polygon_m")
         taken = {"zone__s", *map(zone_column, zones)}
         if not isinstance(name, str) or zone_column(name) in taken:
-            raise PoselineError(f"{file}: zone {i} name = {name!r} is no name of its own; write {example}")
+            raise PoselineError(f"{file}: zone {i} name = {reprlib.repr(name)} is no name of its own; write {example}")
         if not isinstance(corners, list) or len(corners) < 3:
             raise PoselineError(f"{file}: zone {name} polygon_m has no three corners; write {example}")
         zones[name] = tuple(_vector(file, f"zone {name} polygon_m", c, 2) for c in corners)
@@ -243,8 +244,8 @@ def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, 
     lens = len(distortions) if isinstance(distortions, list) else -1
     if lens not in (_FISHEYE_TERMS if fisheye is True else _LENS_TERMS):
         raise PoselineError(
-            f"{file}: camera {section} distortions = {distortions!r} are not OpenCV's 4, 5, 8, 12 or 14 numbers "
-            "(of a fisheye 4); write [0.0, 0.0, 0.0, 0.0] for none"
+            f"{file}: camera {section} distortions = {reprlib.repr(distortions)} are not OpenCV's 4, 5, 8, 12 or 14 "
+            "numbers (of a fisheye 4); write [0.0, 0.0, 0.0, 0.0] for none"
         )
     try:
         camera = Camera(
@@ -259,7 +260,8 @@ def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, 
     except ValidationError as error:
         first = error.errors()[0]
         raise PoselineError(
-            f"{file}: camera {section} {first['loc'][0]} = {first['input']!r}: {first['msg']}; calibrate it again"
+            f"{file}: camera {section} {first['loc'][0]} = {reprlib.repr(first['input'])}: {first['msg']}; "
+            "calibrate it again"
         ) from error
     from pipeline.motion.ground import camera_height_m  # see _from_points
 
@@ -284,6 +286,6 @@ def _vector(file: str, what: str, value: Any, n: int) -> Any:
     numbers = value if isinstance(value, list) else []
     good = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in numbers)
     if len(numbers) != n or not good:
-        found = "is missing" if value is None else f"= {value!r} is not {n} numbers"
+        found = "is missing" if value is None else f"= {reprlib.repr(value)} is not {n} numbers"
         raise PoselineError(f"{file}: {what} {found}; write [{', '.join('xyz'[:n])}]")
     return tuple(float(v) for v in numbers)

@@ -26,7 +26,16 @@ from pipeline.motion.lift import Lifter
 from pipeline.motion.measure import measure
 from pipeline.motion.quality import QUALITY_COLUMNS
 from pipeline.skeleton import SKELETONS, Skeleton
-from pipeline.store import RunFolder, atomic, camera_motions, file_metadata, fixed, read_part, tracks_schema
+from pipeline.store import (
+    CHECKED_PAGES,
+    RunFolder,
+    atomic,
+    camera_motions,
+    file_metadata,
+    fixed,
+    read_part,
+    tracks_schema,
+)
 from pipeline.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
 from pipeline.track import identify
 from pipeline.types import MEASURED, Motion, Observations, VideoInfo
@@ -53,7 +62,7 @@ def build_people(
     """
     skeleton = skeleton_of_run(folder)
     parts = folder.parts()
-    low, high = folder.manifest()["frames_observed"]
+    low, high = folder.facts()["frames_observed"]
     stream = (read_part(p) for p in parts)
     camera = camera_motions(parts, len(info)) if config.track.camera else None
     if known is None:
@@ -74,7 +83,7 @@ def build_people(
         lifter.fov_deg, lens = _field_of_view(parts, ids, info, skeleton, config, camera)
         if facts is not None:
             facts["field_of_view"] = lens
-    video = folder.manifest()["video"]
+    video = folder.facts()["video"]
     metadata = file_metadata(skeleton, video, digest)
     schema = tracks_schema(skeleton, video, digest)
     summaries: list[dict[str, Any]] = []
@@ -82,7 +91,10 @@ def build_people(
     joints: list[dict[str, Any]] = []
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
-    with atomic(folder.tracks) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with (
+        atomic(folder.tracks) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", **CHECKED_PAGES) as writer,
+    ):
         lifting = _Clock(lifter)
         made = _Watched(_motions(parts, ids, info, skeleton, config, lifting, names))
         placed = _Watched(in_world(made, config.metres, names, folder.path, _video(info, skeleton, camera, lifter)))
@@ -280,7 +292,7 @@ def _remove_others(folder: RunFolder, people: set[int]) -> None:
 
 def skeleton_of_run(folder: RunFolder) -> Skeleton:
     """The keypoint set of a run."""
-    manifest = folder.manifest()
+    manifest = folder.facts()
     try:
         # Runs of the first version have the name only.
         return Skeleton.from_spec(manifest["keypoints"]) if "keypoints" in manifest else SKELETONS[manifest["skeleton"]]

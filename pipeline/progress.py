@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
+
+from pipeline.errors import one_line
 
 
 class Progress:
@@ -74,7 +77,8 @@ class Lines(Progress):
         return f"{rate:.1f} frames/s{people}, {int(left // 60)}:{int(left % 60):02d} left"
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # nobody listens any more, which is no reason to stop
+            print(one_line(line), file=sys.stderr, flush=True)
 
 
 class Bar(Lines):
@@ -115,7 +119,7 @@ class Bar(Lines):
             self._rich.update(self._task, completed=self._total, status=f"{done} people")
 
     def say(self, line: str) -> None:
-        self._rich.console.print(line, highlight=False, markup=False)
+        self._rich.console.print(one_line(line), highlight=False, markup=False)
 
     def close(self) -> None:
         self._rich.stop()

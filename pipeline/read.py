@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PoselineError
-from pipeline.store import RunFolder
-from pipeline.tables import person_name
+from pipeline.store import RunFolder, TableFile
+from pipeline.tables import person_name, text_of
 
 
 def read_run(path: str | Path) -> dict[str, Any]:
@@ -18,12 +18,20 @@ def read_run(path: str | Path) -> dict[str, Any]:
     manifest = folder.manifest()
     if not manifest.get("finished"):
         raise PoselineError(f"{path}: the run is not finished; run poseline run on the video again to go on")
-    people = pd.read_csv(folder.people_csv, keep_default_na=False)  # no warning is an empty text
+    try:
+        people = pd.read_csv(folder.people_csv, keep_default_na=False)  # no warning is an empty text
+        people["name"] = people["name"].astype(str).map(text_of)
+        ids = people["person_id"].astype(int)
+    except (OSError, KeyError, ValueError) as error:
+        raise PoselineError(f"{folder.people_csv}: missing or damaged; poseline track {path} makes it again") from error
     return {
         "manifest": manifest,
-        "tracks": pd.read_parquet(folder.tracks),
+        "tracks": _table(folder.tracks),
         "people": people,
-        "motion": {
-            int(i): pd.read_parquet(folder.people / f"{person_name(int(i))}.parquet") for i in people["person_id"]
-        },
+        "motion": {int(i): _table(folder.people / f"{person_name(int(i))}.parquet") for i in ids},
     }
+
+
+def _table(path: Path) -> Any:
+    with TableFile(path) as file:
+        return file.whole().to_pandas()

@@ -7,8 +7,9 @@ import hashlib
 import json
 import shutil
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 
 from pipeline.config import Config, load_config
 from pipeline.engines import Job, Options, start_engine
-from pipeline.errors import PoselineError
+from pipeline.errors import HIDDEN, PoselineError
+from pipeline.lock import locked
 from pipeline.models.registry import Facts, build_lifter, lifter_facts, run_facts
 from pipeline.observe import frame_range, plan_chunks
 from pipeline.people import build_people, skeleton_of_run
@@ -26,15 +28,17 @@ from pipeline.store import (
     FORMAT_VERSION,
     OBSERVED_VERSION,
     RunFolder,
+    check_parts,
+    indexed_digest,
+    part_digest,
     part_is_whole,
     part_warnings,
-    remove_leftovers,
     stored_video,
     video_facts,
     write_index,
 )
 from pipeline.types import VideoInfo
-from pipeline.video.index import find_inputs, index_video, spool
+from pipeline.video.index import find_inputs, index_video, is_pipe, spool
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
@@ -63,6 +67,8 @@ def run(
     ``out`` may be an address such as s3://bucket/prefix; runs are then made in ``work`` (`pipeline.storage`).
     """
     progress = progress or Silent()
+    if str(out).encode(errors="ignore").decode() != str(out):
+        raise PoselineError(f"--out {out}: this name is no UTF-8, which tables' files must have; choose another")
     config = config if isinstance(config, Config) else load_config(config)
     facts, lifts = run_facts(config), lifter_facts(config)
     for line in facts.warnings + lifts.warnings:
@@ -85,11 +91,14 @@ def run(
     def jobs() -> Iterator[Job]:
         for video in videos:
             try:
-                yield _job(video, place, config, facts, rate, (start_s, end_s), force, progress)
+                job = _job(video, place, config, facts, rate, (start_s, end_s), force, progress)
             except PoselineError as error:
                 failed(error)
+            else:
+                folders_held.push(job.held)
+                yield job
 
-    with closing(start_engine(engine, config)) as workers:
+    with ExitStack() as folders_held, closing(start_engine(engine, config)) as workers:
         for job, error in workers.map(jobs(), config, place.render, progress):
             try:
                 if error:
@@ -97,6 +106,8 @@ def run(
                 folders[job.folder.path] = store.upload(job.folder) if store else job.folder
             except PoselineError as failure:
                 failed(failure)
+            finally:
+                job.held.close()
     if failures:
         rest = f" ({len(failures)} of {len(videos)} inputs failed)" if len(videos) > 1 else ""
         raise PoselineError(failures[0] + rest)
@@ -125,38 +136,61 @@ def _job(
     stages: dict[str, float] = {}
     out, store = place.out, place.store
     with _timed(stages, "index"):
-        info = index_video(spool(video, out / "stdin" if str(video) == "-" else out / video.stem), fps)
+        with locked(out / folder_name(video), progress.say) if is_pipe(video) else nullcontext():
+            info = index_video(spool(video, out / folder_name(video)), fps)
         frames = frame_range(info, *span_s)
-        folder = choose_folder(out, video, info, store.fetch_manifest if store else None)
-    if store:
-        store.fetch(folder, parts=not force, video=place.render)
+        folder = choose_folder(out, video, info, progress, store.fetch_manifest if store else None)
+    for line in info.warnings:
+        progress.say(line)
     info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
-    if force and folder.path.exists():
-        _start_over(folder)
-    digest = prepare(folder, info, config, facts, frames, progress)
-    chunks = plan_chunks(frames, config.observe.chunk_frames)
-    missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
-    _remove_other_parts(folder, {folder.part(c.number) for c in chunks})
-    if store is None:
-        return Job(folder, info, frames, digest, missing, stages)
-    store.keep(folder.manifest_file, progress.say)  # says that the run is not finished
-    return Job(folder, info, frames, digest, missing, stages, lambda path: store.keep(path, progress.say))
+    with ExitStack() as held:
+        held.enter_context(locked(folder.path, progress.say))
+        if store:
+            store.fetch(folder, parts=not force, video=place.render)
+        if force and folder.path.exists():
+            _start_over(folder)
+        digest = prepare(folder, info, config, facts, frames, progress)
+        chunks = plan_chunks(frames, config.observe.chunk_frames)
+        missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
+        _remove_other_parts(folder, {folder.part(c.number) for c in chunks})
+        job = Job(folder, info, frames, digest, missing, stages)
+        if store:
+            store.keep(folder.manifest_file, progress.say)  # says that the run is not finished
+            job.kept = lambda path: store.keep(path, progress.say)
+        job.held = held.pop_all()
+    return job
+
+
+MOST_NAME_BYTES = 200  # of a run folder's name: file systems take 255, and a digest may be put behind it
+
+
+def folder_name(video: Path) -> str:
+    """A run folder's name: the video's without its suffix, as one plain name that cannot lead out of the folder."""
+    name = "stdin" if str(video) == "-" else video.resolve().name if video.is_dir() else video.stem
+    name = "".join("_" if unicodedata.category(c) in HIDDEN else c for c in name)
+    name = name.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
+    return name if name.strip(".") else f"video{name}"  # "..mp4" would be ".", and "...mp4" ".."
 
 
 def choose_folder(
-    out: Path, video: Path, info: VideoInfo, fetch: Callable[[RunFolder], None] | None = None
+    out: Path, video: Path, info: VideoInfo, progress: Progress, fetch: Callable[[RunFolder], None] | None = None
 ) -> RunFolder:
     """``out/<video stem>``, or with the video's digest behind it where another video has that name already.
 
     ``fetch`` is given each folder before it is looked at.
     """
-    name = "stdin" if str(video) == "-" else video.resolve().name if info.kind == "images" else video.stem
+    name = folder_name(video)
     folder, other = RunFolder(out / name), RunFolder(out / f"{name}-{info.digest[:8]}")
     if fetch:
         fetch(folder)
         fetch(other)
-    known = folder.manifest().get("video", {})
-    return other if known and known["digest"] != info.digest and known["path"] != str(info.path.resolve()) else folder
+    try:
+        known = folder.manifest().get("video", {})
+        taken = known and known["digest"] != info.digest and known["path"] != str(info.path.resolve())
+    except PoselineError as error:
+        progress.say(f"{error}, now")
+        taken = indexed_digest(folder) not in ("", info.digest)
+    return other if taken else folder
 
 
 def _start_over(folder: RunFolder) -> None:
@@ -183,20 +217,14 @@ def prepare(
 
     Observations made under other settings are moved aside, and taken back when their settings return.
     """
-    manifest = folder.manifest()
+    try:
+        manifest = folder.manifest()
+    except PoselineError:  # said by choose_folder; what is in it can be made again, and parts know what they are
+        manifest = {}
     settings = config.digest("observe", "detect", "pose")
     content = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    before = manifest.get("observe_digest")
-    if before and before != digest and folder.observations.is_dir():
-        aside = folder.path / f"observations-{before[:8]}"
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.observations.rename(aside)
-        progress.say(f"{folder.path}: observations made under other settings are kept in {aside.name}")
-        back = folder.path / f"observations-{digest[:8]}"
-        if back.is_dir():
-            back.rename(folder.observations)
-    remove_leftovers(folder.path)
+    _set_aside(folder, digest, progress, folder.manifest_file.is_file())
     write_index(folder, info)
     folder.write_manifest(
         {
@@ -211,11 +239,30 @@ def prepare(
             "config": config.model_dump(mode="json"),
             "networks": facts.digests,
             "network_warnings": list(facts.warnings),
+            "video_warnings": list(info.warnings),
             "versions": {name: _version(name) for name in _packages(config)},
             **{key: manifest[key] for key in ("stages_s", "rendered") if key in manifest},
         }
     )
     return digest
+
+
+def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: bool) -> None:
+    """Have observations of these settings, or none, in their place; those of others in a folder of their own.
+
+    What the parts say of themselves counts, as a run may have been killed between these renames and the next manifest.
+    Without ``going_on`` the run starts over, and takes nothing back.
+    """
+    digests = [known for known in map(part_digest, folder.parts()) if known]
+    if digests and digest not in digests:
+        aside = folder.path / f"observations-{digests[0][:8]}"
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.observations.rename(aside)
+        progress.say(f"{folder.path}: observations made under other settings are kept in {aside.name}")
+    back = folder.path / f"observations-{digest[:8]}"
+    if going_on and back.is_dir() and digest not in map(part_digest, folder.parts()):
+        shutil.rmtree(folder.observations, ignore_errors=True)  # holds no whole part
+        back.rename(folder.observations)
 
 
 def _remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
@@ -230,8 +277,11 @@ def _remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
 def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
     """Track and smooth again from the stored observations, with other settings if given; nothing is rendered."""
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
-    config = later_config(folder, config) if config else stored_config(folder)
-    finish(folder, config, stored_video(folder), False, {}, progress or Silent())
+    progress = progress or Silent()
+    with locked(folder.path, progress.say):
+        config = later_config(folder, config) if config else stored_config(folder)
+        check_parts(folder, content=True)
+        finish(folder, config, stored_video(folder), False, {}, progress)
     return folder
 
 
@@ -254,18 +304,21 @@ def later_config(folder: RunFolder, config: Config) -> Config:
 def finish(
     folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: dict[str, float], progress: Progress
 ) -> None:
-    """Everything after observe, and the manifest of the finished run."""
-    low, high = folder.manifest()["frames_observed"]
+    """Everything after observe, and the manifest of the finished run. Whoever asks for it holds the run folder."""
+    check_parts(folder)  # they may be gone by now
+    low, high = folder.facts()["frames_observed"]
     with _timed(stages, "track"):
         progress.start("track", high - low, 0)
         edits: dict[str, Any] = {}
         lifter = build_lifter(config, skeleton_of_run(folder))
+        # Tables of two settings would stand beside each other if this were stopped.
+        folder.write_manifest({**folder.facts(), "finished": False})
         people = build_people(folder, info, config, config.digest(), progress.stage, lifter, edits)
     said = [*_of_the_lens(edits.get("field_of_view", {})), *edits["edits_skipped"]]
     for line in said:
         progress.say(line)
     lifts = lifter_facts(config)
-    manifest = folder.manifest()
+    manifest = folder.facts()
     manifest |= {
         "finished": True,
         "config_digest": config.digest(),
@@ -277,7 +330,12 @@ def finish(
         **edits,
         "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
         "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
-        "warnings": [*manifest.get("network_warnings", []), *lifts.warnings, *said]
+        "warnings": [
+            *manifest.get("video_warnings", []),
+            *manifest.get("network_warnings", []),
+            *lifts.warnings,
+            *said,
+        ]
         + [line for path in folder.parts() for line in part_warnings(path)]
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
     }
@@ -288,7 +346,7 @@ def finish(
         progress.say(f"{folder.video}: is up to date")
         write_page(folder, config, progress)
     else:
-        render_run(folder, config, progress)
+        _render(folder, config, progress)
 
 
 def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
@@ -326,13 +384,25 @@ def render_run(
 
     ``start_s`` and ``end_s`` are seconds after the first frame.
     """
-    from pipeline.render import render
-
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
     config, progress = config or stored_config(folder), progress or Silent()
-    low, high = folder.manifest()["frames_observed"]
-    if part := start_s is not None or end_s is not None:
-        asked = frame_range(stored_video(folder), start_s, end_s)
+    with locked(folder.path, progress.say) if out is None else nullcontext():  # elsewhere it needs no rights in the run
+        return _render(folder, config, progress, (start_s, end_s), out)
+
+
+def _render(
+    folder: RunFolder,
+    config: Config,
+    progress: Progress,
+    span_s: tuple[float | None, float | None] = (None, None),
+    out: Path | None = None,
+) -> Path:
+    """The same by one who holds the run folder."""
+    from pipeline.render import render
+
+    low, high = folder.facts()["frames_observed"]
+    if part := span_s != (None, None):
+        asked = frame_range(stored_video(folder), *span_s)
         low, high = max(low, asked[0]), min(high, asked[1])
     progress.start("render", max(high - low, 1), 0)
     stages: dict[str, float] = {}
@@ -342,7 +412,7 @@ def render_run(
         progress.say(line)
     if out is not None:
         return out
-    manifest = folder.manifest()
+    manifest = folder.facts()
     manifest["rendered"] = _render_digest(manifest, config) + (f" {low} {high}" if part else "")
     manifest["rendered_frames"] = [low, high]
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
@@ -366,7 +436,7 @@ def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
     except Exception as error:
         progress.say(f"{folder.report}: not written ({error}); poseline report {folder.path} writes it")
         return
-    manifest = folder.manifest()
+    manifest = folder.facts()
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     folder.write_manifest(manifest)
 

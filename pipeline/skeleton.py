@@ -6,6 +6,7 @@ that COCO lacks take the value of the nearest comparable COCO-WholeBody point (J
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 MANY = 40  # keypoints; sets with more are whole bodies with hands and face
 LEAST_BODY = 8  # COCO points from which a set has a body
+_NAME = re.compile(r"\w[\w .()/-]{0,79}")
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,19 @@ class Skeleton:
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Skeleton:
-        """The set that `spec` described; KeyError or ValueError when it describes none."""
+        """The set that `spec` described; KeyError or ValueError when it describes none.
+
+        Names become columns of CSV files, where some characters would be more than a name.
+        """
+        names = tuple(str(n) for n in spec["names"])
+        odd = next((n for n in names if not _NAME.fullmatch(n)), None)
+        if odd is not None:
+            raise ValueError(f"{odd[:40]!r} is no name of a point")
+        if not all(0 <= int(k) < len(names) for pair in (*spec["limbs"], *spec["pairs"]) for k in pair):
+            raise ValueError("a limb of points that it lacks")
         return cls(
             str(spec["name"]),
-            tuple(str(n) for n in spec["names"]),
+            names,
             tuple((int(a), int(b)) for a, b in spec["limbs"]),
             tuple(float(s) for s in spec["sigmas"]),
             tuple((int(a), int(b)) for a, b in spec["pairs"]),

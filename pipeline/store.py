@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +27,7 @@ from pipeline.types import STATE_NAMES, Observations, VideoInfo
 
 FORMAT_VERSION = "1"
 OBSERVED_VERSION = "2"  # of what is observed: observations of another are made again
+CHECKED_PAGES = {"write_page_checksum": True}  # so that any reader of Parquet can tell a page that was damaged
 STATES = ", ".join(f"{code} {name}" for code, name in STATE_NAMES.items())
 
 
@@ -51,12 +54,18 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files of runs that were killed; those of a run that is still alive stay."""
+def remove_leftovers(folder: Path, alone: bool = False) -> None:
+    """Delete the temporary files of runs that were killed.
+
+    Where nobody else can be at work in the folder (``alone``) that is all of them: a number may be another process's by
+    now. Else those of processes that are alive stay.
+    """
     for path in [*folder.rglob(".*.tmp"), *folder.rglob(".*.partial")]:
         owner = path.name.split(".")[-2]
-        if owner.isdigit() and not _alive(int(owner)):
+        if owner.isdigit() and (alone or not _alive(int(owner))):
             path.unlink(missing_ok=True)
+    for path in folder.glob(".motions-*") if alone else ():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:
@@ -81,14 +90,90 @@ def write_error(path: Path, error: OSError) -> PoselineError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file atomically."""
+    """Write a small text file atomically.
+
+    Bytes of file names that are no UTF-8 become ``\\udcXX``, which JSON reads back as they were.
+    """
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def _write_table(path: Path, table: pa.Table) -> None:
+def _write_table(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
+    """Write a table with metadata, and a checksum of both."""
+    metadata = {**metadata, "checksum": _checksum(table, metadata)}
     with atomic(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd", **CHECKED_PAGES)
+
+
+def _read_table(path: Path) -> pa.Table:
+    """A table that `_write_table` wrote; ValueError where it is not what was written. Old ones have no checksum."""
+    table = pq.read_table(path, page_checksum_verification=True)
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    told = metadata.pop("checksum", None)
+    if told is not None and told != _checksum(table, metadata):
+        raise ValueError("its checksum is not that of its content")
+    return table
+
+
+def _checksum(table: pa.Table, metadata: dict[str, str]) -> str:
+    """Hex digest of names, types, values and metadata, whatever the file looks like."""
+    total = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode("utf-8", "backslashreplace"), digest_size=16)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        rows, flat = len(column), column.combine_chunks()
+        if pa.types.is_fixed_size_list(flat.type):
+            flat = flat.flatten()
+        total.update(f"{name} {flat.type} {rows} {len(flat)}\n".encode())
+        total.update(np.ascontiguousarray(flat.to_numpy(zero_copy_only=False)).tobytes())
+    return total.hexdigest()
+
+
+class TableFile:
+    """A table of a run that is read row group by row group, its pages checked; a context manager.
+
+    PoselineError, whatever is read, where the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: pq.ParquetFile = self._said(
+            lambda: pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+        )
+        self.schema: pa.Schema = self._said(lambda: self._file.schema_arrow)
+        self.row_groups: int = self._file.num_row_groups
+        self.rows: int = self._file.metadata.num_rows
+
+    def read(self, group: int, columns: list[str] | None = None) -> pa.Table:
+        """The rows of one group."""
+        return self._said(lambda: self._file.read_row_group(group, columns=columns))
+
+    def whole(self, columns: list[str] | None = None) -> pa.Table:
+        """All rows."""
+        return self._said(lambda: self._file.read(columns=columns))
+
+    def span(self) -> tuple[Any, Any]:
+        """First and last value of the first column, which rises, from the footer."""
+        return self._said(
+            lambda: (
+                self._file.metadata.row_group(0).column(0).statistics.min,
+                self._file.metadata.row_group(self.row_groups - 1).column(0).statistics.max,
+            )
+        )
+
+    def _said(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except (OSError, pa.ArrowException, KeyError, AttributeError, ValueError) as error:
+            run = self.path.parent.parent if self.path.parent.name == "people" else self.path.parent
+            raise PoselineError(f"{self.path}: missing or damaged; poseline track {run} makes it again") from error
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
@@ -126,20 +211,60 @@ class RunFolder:
         return sorted(self.observations.glob("part-*.parquet"))
 
     def manifest(self) -> dict[str, Any]:
-        """run.json as a dict; empty when there is none, PoselineError when it cannot be read."""
+        """run.json as a dict; empty when there is none, PoselineError when it cannot be read or is damaged."""
         if not self.manifest_file.is_file():
             return {}
         try:
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
             if not isinstance(manifest, dict):
                 raise ValueError("not a JSON object")
+            told = manifest.pop("checksum", None)  # old runs have none
+            if told is not None and told != _checksum_of(manifest):
+                raise ValueError("its checksum is not that of its content")
+            _check_manifest(manifest)
             return manifest
-        except (OSError, ValueError) as error:
-            raise PoselineError(f"{self.manifest_file}: cannot be read ({error}); run again with --force") from error
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
+            why = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
+            raise PoselineError(f"{self.manifest_file}: damaged ({why}); poseline run on the video mends it") from error
+
+    def facts(self) -> dict[str, Any]:
+        """run.json of a run that has begun; PoselineError where it is gone, or says nothing of a video."""
+        manifest = self.manifest()
+        if "video" not in manifest:
+            raise PoselineError(f"{self.manifest_file}: gone, or says nothing of a video; run poseline run on it again")
+        return manifest
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Write run.json."""
+        manifest = {**manifest, "checksum": _checksum_of(manifest)}
         write_text(self.manifest_file, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
+def _checksum_of(manifest: dict[str, Any]) -> str:
+    """Hex digest of all that run.json says but the video's path, which a user may put right when the video moves."""
+    told = {**manifest, "video": {**manifest.get("video", {}), "path": ""}}
+    text = json.dumps(told, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise ValueError, KeyError or TypeError for what is no run.json; what can be done without is filled in."""
+    if "video" not in manifest:
+        return
+    facts = manifest["video"]
+    for name in ("path", "digest", "kind", "fps", "time_base", "codec", "pixel_format"):
+        if not isinstance(facts[name], str):
+            raise ValueError(f"video.{name} is no text")
+    sizes = [facts[name] for name in ("width_px", "height_px", "frames")]
+    if not all(type(n) is int and n > 0 for n in sizes) or facts["rotation_deg"] not in (0, 90, 180, 270):
+        raise ValueError("video has no size")
+    if Fraction(facts["fps"]) <= 0 or Fraction(facts["time_base"]) <= 0:
+        raise ValueError("video has no rate")
+    for name in ("observe_digest", "config_digest"):
+        manifest.setdefault(name, "")
+    low, high = manifest.setdefault("frames_observed", [0, facts["frames"]])
+    if not (type(low) is int and type(high) is int and 0 <= low < high <= facts["frames"]):
+        raise ValueError(f"frames_observed = {low!r}, {high!r} are no frames of the video")
 
 
 # --- the frame index -------------------------------------------------------------------------------------------------
@@ -154,18 +279,27 @@ def write_index(folder: RunFolder, info: VideoInfo) -> None:
             "time_s": pa.array(info.time_s),
             "is_key": pa.array(info.is_key),
         },
-    ).replace_schema_metadata({"video_digest": info.digest})
-    _write_table(folder.observations / "index.parquet", table)
+    )
+    _write_table(folder.observations / "index.parquet", table, {"video_digest": info.digest})
 
 
 def read_index(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """pts (T,) i64, time_s (T,) f64 and is_key (T,) bool of the run's video."""
     path = folder.observations / "index.parquet"
     try:
-        table = pq.read_table(path)
+        table = _read_table(path)
         return table["pts"].to_numpy(), table["time_s"].to_numpy(), table["is_key"].to_numpy()
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise PoselineError(f"{path}: missing or damaged; run poseline run on the video again") from error
+
+
+def indexed_digest(folder: RunFolder) -> str:
+    """The digest of the video that the folder's index is of; empty where there is none that can be read."""
+    try:
+        meta = pq.read_schema(folder.observations / "index.parquet").metadata or {}
+        return meta.get(b"video_digest", b"").decode()
+    except (OSError, pa.ArrowException, ValueError):
+        return ""
 
 
 def video_facts(info: VideoInfo) -> dict[str, Any]:
@@ -190,9 +324,9 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
 
 def stored_video(folder: RunFolder) -> VideoInfo:
     """The VideoInfo a run was made with, from run.json and the index, without reading the video."""
-    facts = folder.manifest()["video"]
+    facts = folder.facts()["video"]
     pts, time_s, is_key = read_index(folder)
-    return VideoInfo(
+    info = VideoInfo(
         path=Path(facts["path"]),
         size_px=(facts["width_px"], facts["height_px"]),
         rotation_deg=facts["rotation_deg"],
@@ -207,6 +341,9 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         pixel_format=facts["pixel_format"],
         kind=facts["kind"],
     )
+    if facts["frames"] != len(info):
+        raise PoselineError(f"{folder.manifest_file}: its video is not that of the index; poseline run on it mends it")
+    return info
 
 
 # --- observations ----------------------------------------------------------------------------------------------------
@@ -249,16 +386,48 @@ def write_part(
         "warnings": json.dumps(warnings),
         "camera": camera,
     }
-    _write_table(path, pa.table(columns).replace_schema_metadata(metadata))
+    _write_table(path, pa.table(columns), metadata)
+
+
+def part_digest(path: Path) -> str:
+    """Stands for the settings that a part was made under; empty where it cannot be read."""
+    try:
+        return (pq.read_schema(path).metadata or {}).get(b"digest", b"").decode()
+    except (OSError, pa.ArrowException, ValueError):
+        return ""
 
 
 def part_is_whole(path: Path, frames: tuple[int, int], digest: str) -> bool:
-    """Whether the file holds exactly these frames, made under these settings."""
-    try:
-        meta = pq.read_schema(path).metadata or {}
-    except (OSError, pa.ArrowException):
+    """Whether the file holds exactly these frames, made under these settings, as they were written."""
+    if part_digest(path) != digest:
         return False
-    return meta.get(b"digest") == digest.encode() and meta.get(b"frames") == json.dumps(frames).encode()
+    try:
+        read_part(path)
+        return (pq.read_schema(path).metadata or {}).get(b"frames") == json.dumps(frames).encode()
+    except PoselineError:
+        return False
+
+
+def check_parts(folder: RunFolder, content: bool = False) -> None:
+    """PoselineError unless the parts are this run's and cover its frames; ``content``: and none is damaged."""
+    manifest = folder.facts()
+    (at, end), digest = manifest["frames_observed"], manifest["observe_digest"]
+    for path in folder.parts():
+        try:
+            meta = pq.read_schema(path).metadata or {}
+            low, high = json.loads(meta[b"frames"])
+            ours = low == at and high > low and meta[b"digest"].decode() == digest
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
+            ours = False
+        if not ours:
+            raise PoselineError(f"{path}: damaged, or not of this run; poseline run on the video makes it again")
+        if content:
+            read_part(path)
+        at = high
+    if at != end:
+        raise PoselineError(
+            f"{folder.observations}: lacks the frames {at} to {end - 1}; poseline run on the video goes on"
+        )
 
 
 def part_warnings(path: Path) -> list[str]:
@@ -275,7 +444,7 @@ def part_frames(path: Path) -> tuple[int, int]:
 def read_part(path: Path) -> Observations:
     """The observations of one part; PoselineError when it is damaged."""
     try:
-        table = pq.read_table(path)
+        table = _read_table(path)
         k = table.schema.field("keypoint_score").type.list_size
         return Observations(
             frame=table["frame"].to_numpy(),
@@ -337,7 +506,7 @@ def file_metadata(skeleton: Skeleton, facts: dict[str, Any], digest: str) -> dic
         "poseline": FORMAT_VERSION,
         "skeleton": skeleton.name,
         "keypoints": ",".join(skeleton.names),
-        "video": Path(facts["path"]).name,
+        "video": Path(facts["path"]).name.encode("utf-8", "backslashreplace").decode(),
         "video_digest": facts["digest"],
         "width_px": str(facts["width_px"]),
         "height_px": str(facts["height_px"]),

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from pipeline.errors import PoselineError
 from pipeline.skeleton import Skeleton
-from pipeline.store import atomic
+from pipeline.store import CHECKED_PAGES, TableFile, atomic
 from pipeline.types import MEASURED, STATE_NAMES, Motion
 
 ROW_GROUP = 4096  # rows written and read at once, so that ten hours take the memory of a minute
@@ -109,7 +110,7 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
     with contextlib.ExitStack() as stack:
         parquet = stack.enter_context(atomic(folder / f"{stem}.parquet"))
         csv = stack.enter_context(atomic(folder / f"{stem}.csv"))
-        binary = stack.enter_context(pq.ParquetWriter(parquet, schema, compression="zstd"))
+        binary = stack.enter_context(pq.ParquetWriter(parquet, schema, compression="zstd", **CHECKED_PAGES))
         sink = stack.enter_context(open(csv, "wb"))
         sink.write((",".join(schema.names) + "\n").encode())  # pyarrow would quote the header
         options = pc.WriteOptions(include_header=False, quoting_style="none")
@@ -193,7 +194,32 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
     with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, columns, restval="")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({k: cell(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+
+
+def cell(text: str) -> str:
+    """A text as a CSV cell: one that would be a formula gets an apostrophe in front, as spreadsheets have it."""
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+
+
+def text_of(cell: str) -> str:
+    """The text that `cell` was made of."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def read_people_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of people.csv, names as the user gave them; PoselineError where it is missing or damaged."""
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = [{**row, "name": text_of(row.get("name") or "")} for row in csv.DictReader(handle)]
+        for row in rows:
+            int(row["person_id"])
+        return rows
+    except (OSError, csv.Error, KeyError, ValueError, TypeError) as error:
+        raise PoselineError(f"{path}: missing or damaged; poseline track {path.parent} makes it again") from error
 
 
 # --- reading back ----------------------------------------------------------------------------------------------------
@@ -206,18 +232,18 @@ class PersonCursor:
     """
 
     def __init__(self, path: Path, skeleton: Skeleton, further: Sequence[str] = ()):
-        self._file = pq.ParquetFile(path)
-        self.person_id = int(self._file.schema_arrow.metadata[b"person_id"])
+        self._file = TableFile(path)
+        self.person_id = person_of(self._file)
         names = [f"{j}_{a}_px" for j in skeleton.names for a in "xy"]
         self._further = further
-        there = set(self._file.schema_arrow.names)
+        there = set(self._file.schema.names)
         extra = [name for name in further if name in there]
         self._columns = list(
             dict.fromkeys(["frame", *BOX, *names, *(f"{j}_state" for j in skeleton.names), "score", *extra])
         )
         self._k = len(skeleton)
-        self._groups = iter(range(self._file.num_row_groups))
-        self.last = person_span(path)[1]
+        self._groups = iter(range(self._file.row_groups))
+        self.last = self._file.span()[1]
         self._frame = np.zeros(0, np.int64)
 
     def close(self) -> None:
@@ -240,7 +266,7 @@ class PersonCursor:
         return self._box[i], self._keypoints[i], self._state[i], seen, self._values[i]
 
     def _load(self, group: int) -> None:
-        table = self._file.read_row_group(group, columns=self._columns)
+        table = self._file.read(group, self._columns)
 
         def numbers(names: list[str]) -> np.ndarray:
             return np.stack([table[n].to_numpy() for n in names], 1).astype(np.float32)
@@ -260,11 +286,18 @@ class PersonCursor:
         )
 
 
+def person_of(file: TableFile) -> int:
+    """Whose table it is; PoselineError unless the file is called so."""
+    told = (file.schema.metadata or {}).get(b"person_id", b"").decode(errors="replace")
+    if not told.isdecimal() or person_name(int(told)) != file.path.stem:
+        raise PoselineError(f"{file.path}: no table of this person; poseline track on its run makes it again")
+    return int(told)
+
+
 def person_span(path: Path) -> tuple[int, int]:
     """First and last frame of a person's table, from its footer."""
-    meta = pq.read_metadata(path)
-    first, last = meta.row_group(0), meta.row_group(meta.num_row_groups - 1)
-    return first.column(0).statistics.min, last.column(0).statistics.max
+    with TableFile(path) as file:
+        return file.span()
 
 
 def people_by_frame(

@@ -56,6 +56,7 @@ class VideoInfo(_Arrays):
     codec: str = ""
     pixel_format: str = ""
     kind: str = "file"  # file, or images (a folder)
+    warnings: tuple[str, ...] = ()  # what the container promises and does not hold, for the user
 
     def __post_init__(self) -> None:
         n = len(self.pts)

@@ -299,7 +299,7 @@ def test_a_folder_that_is_no_run_says_what_to_do(tmp_path):
 def test_a_damaged_manifest_is_an_error(tmp_path, content):
     folder = RunFolder(tmp_path)
     folder.manifest_file.write_bytes(content)
-    with pytest.raises(PoselineError, match=r"run\.json: cannot be read .*run again with --force") as error:
+    with pytest.raises(PoselineError, match=r"run\.json: damaged .*poseline run on the video mends it") as error:
         folder.manifest()
     assert "\n" not in str(error.value)
 

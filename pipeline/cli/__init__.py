@@ -6,6 +6,7 @@ Every command stands in the list below; each file holds those of one kind.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -13,10 +14,12 @@ import sys
 import typer
 
 from pipeline.cli import evaluation, later, live, networks, output, report, run
-from pipeline.errors import PoselineError
+from pipeline.errors import PoselineError, one_line
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 STOPPED = "stopped; run the same command again to go on"
+# Ctrl-C, an end asked for by another process, a terminal that was closed.
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 app = typer.Typer(
     name="poseline",
@@ -51,12 +54,16 @@ evaluations.command("lift")(evaluation.eval_lift_command)
 def main() -> None:
     """Run the command line; a user's mistake ends it with one line and status 2."""
     debug = "--debug" in sys.argv
-    interrupted: list[int] = []
-    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it sees to Ctrl-C
-        signal.signal(signal.SIGINT, lambda number, frame: _interrupt(interrupted))
+    _open_streams()
+    stopped: list[int] = []
+    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it sees to signals
+        for number in STOPPING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, lambda number, frame: _stop(number, stopped))
     try:
         # Typer returns the status of an Exit here, and turns an interrupt into 130.
         status = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # here, where a broken pipe is seen to
     except PoselineError as error:
         if debug:
             raise
@@ -66,30 +73,59 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except MemoryError as error:
+        if debug:
+            raise
+        reason = f" ({error})" if str(error) else ""
+        _fail(f"the memory is full{reason}; close other programs, or use a smaller video or runtime.batch_frames=1", 2)
     except OSError as error:
         if debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}; check the path, its rights and the disk", 2)
     except Exception as error:
-        if interrupted:  # an interrupted import of compiled code ends in an error of its own
-            _fail(STOPPED, INTERRUPTED)
+        if stopped:  # an interrupted import of compiled code ends in an error of its own
+            _fail(STOPPED, 128 + stopped[0])
         if debug:
             raise
         # click's own usage errors carry a status and know how to show themselves
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
-        _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)".replace("\n", " "), 1)
+        _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)", 1)
     if status == INTERRUPTED:
-        _fail(STOPPED, status)
+        _fail(STOPPED, 128 + stopped[0] if stopped else status)
     raise SystemExit(status)
 
 
-def _interrupt(interrupted: list[int]) -> None:
-    interrupted.append(signal.SIGINT)
+def _open_streams() -> None:
+    """Have something behind the three standard streams, which a caller may have closed.
+
+    Otherwise the first file that is opened would get a stream's number, and what native code prints would go into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may hold what the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stop(number: int, stopped: list[int]) -> None:
+    """End in good order; at the second signal at once."""
+    if stopped:
+        with contextlib.suppress(OSError):
+            os.write(2, f"poseline: {STOPPED}\n".encode())
+        os._exit(128 + number)
+    stopped.append(number)
     raise KeyboardInterrupt
 
 
 def _fail(message: str, status: int) -> None:
-    print(f"poseline: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody listens any more
+        print(f"poseline: {one_line(message)}", file=sys.stderr, flush=True)
     raise SystemExit(status)

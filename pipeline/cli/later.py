@@ -102,6 +102,7 @@ def people_command(
     """List people; merge, split, drop and name them, for good: edits are made again at each tracking."""
     from pipeline import edits_toml
     from pipeline.edits import parse
+    from pipeline.lock import locked
     from pipeline.run import track
     from pipeline.store import RunFolder
 
@@ -112,10 +113,11 @@ def people_command(
     if not undo and not edits:
         print("\n".join(edits_toml.listing(folder)))
         return
-    lines = [f"took back: {edits_toml.undo(folder)}"] if undo else edits_toml.add(folder, edits)
     progress = progress_of(quiet)
     try:
-        track(folder, progress=progress)
+        with locked(folder.path, progress.say):
+            lines = [f"took back: {edits_toml.undo(folder)}"] if undo else edits_toml.add(folder, edits)
+            track(folder, progress=progress)
     finally:
         progress.close()
     if not quiet:

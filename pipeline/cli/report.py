@@ -20,11 +20,13 @@ def report_command(
     debug: DebugOption = False,
 ) -> None:
     """Write report.html, one page that shows the whole run beside its video; it needs no network."""
+    from pipeline.lock import locked
     from pipeline.report import write_report
     from pipeline.run import stored_config
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)
-    path = write_report(folder, max_mb if max_mb is not None else stored_config(folder).report.max_mb)
+    with locked(folder.path):
+        path = write_report(folder, max_mb if max_mb is not None else stored_config(folder).report.max_mb)
     if not quiet:
         print(path)

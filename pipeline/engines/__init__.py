@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -47,6 +48,7 @@ class Job:
     missing: list[Chunk]
     stages: dict[str, float] = field(default_factory=dict)
     kept: Callable[[Path], None] = lambda path: None  # told of each new part
+    held: ExitStack = field(default_factory=ExitStack)  # its run folder, given back when it is closed
 
     @property
     def observed(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipeline.export.people import Person, everybody
 from pipeline.export.sto import export_sto
 from pipeline.export.table import export_csv
 from pipeline.export.trc import export_trc
+from pipeline.lock import locked
 from pipeline.store import RunFolder, write_error
 from pipeline.tables import person_name
 
@@ -73,10 +75,11 @@ def export_run(
     if not folder.manifest().get("finished") or not folder.tracks.is_file():
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
     options = Options(plane, _once(say)) if say else Options(plane)
-    if isinstance(form, Each):
-        return _each(folder, form, out, options)
-    path = out or folder.path / form.default
-    form.write(folder, path, options)
+    with locked(folder.path) if out is None else nullcontext():  # elsewhere it needs no rights to write in the run
+        if isinstance(form, Each):
+            return _each(folder, form, out, options)
+        path = out or folder.path / form.default
+        form.write(folder, path, options)
     return path
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.export.options import Options
 from pipeline.people import skeleton_of_run
 from pipeline.skeleton import Skeleton
-from pipeline.store import RunFolder, atomic, read_index
+from pipeline.store import RunFolder, TableFile, atomic, read_index
 
 SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but not visible
 VISIBLE = 0.3  # keypoint score from which a point counts as seen
@@ -56,9 +55,9 @@ def _category(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def _annotations(folder: RunFolder, k: int) -> Iterator[dict[str, Any]]:
-    file, number = pq.ParquetFile(folder.tracks), 0
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group)
+    file, number = TableFile(folder.tracks), 0
+    for group in range(file.row_groups):
+        table = file.read(group)
 
         def column(name: str, *shape: int, table: Any = table) -> np.ndarray:
             return table[name].combine_chunks().flatten().to_numpy().reshape(-1, *shape).astype(np.float64)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.export.options import Options
-from pipeline.store import RunFolder, atomic
+from pipeline.store import RunFolder, TableFile, atomic
 
 
 def export_mot(folder: RunFolder, path: Path, options: Options) -> None:
     """Write every row of tracks.parquet, bridged ones with a confidence of 0, sorted by frame and person."""
-    table = pq.read_table(folder.tracks, columns=["person_id", "frame", "box_px", "score"])
+    with TableFile(folder.tracks) as file:
+        table = file.whole(["person_id", "frame", "box_px", "score"])
     box = table["box_px"].combine_chunks().flatten().to_numpy().reshape(-1, 4).astype(np.float64)
     person, frame = table["person_id"].to_numpy(), table["frame"].to_numpy()
     order = np.lexsort((person, frame))

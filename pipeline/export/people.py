@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.errors import PoselineError
-from pipeline.store import RunFolder, read_index
-from pipeline.tables import person_name
+from pipeline.store import RunFolder, TableFile, read_index
+from pipeline.tables import person_name, person_of, read_people_csv
 
 BLOCK = 4096  # rows of a block, so that ten hours take the memory of a minute
 
@@ -44,16 +42,15 @@ class Person:
     @property
     def frames(self) -> tuple[int, int]:
         """First frame and one past the last."""
-        with pq.ParquetFile(self.file) as file:
-            last = file.num_row_groups - 1
-            first = file.read_row_group(0, columns=["frame"])["frame"][0].as_py()
-            return first, file.read_row_group(last, columns=["frame"])["frame"][-1].as_py() + 1
+        with TableFile(self.file) as file:
+            first = file.read(0, ["frame"])["frame"][0].as_py()
+            return first, file.read(file.row_groups - 1, ["frame"])["frame"][-1].as_py() + 1
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Frames (n,) i64 and values (n, C) f32 of the table, a row group at a time; NaN where there is none."""
-        with pq.ParquetFile(self.file) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=["frame", *columns])
+        with TableFile(self.file) as file:
+            for group in range(file.row_groups):
+                table = file.read(group, ["frame", *columns])
                 values = np.empty((table.num_rows, len(columns)), np.float32)
                 for i, name in enumerate(columns):
                     values[:, i] = table[name].to_numpy()
@@ -83,9 +80,9 @@ def everybody(folder: RunFolder) -> list[Person]:
     names = _names(folder)
     people = []
     for file in folder.people.glob("person_*.parquet"):
-        schema = pq.read_schema(file)
+        with TableFile(file) as table:
+            schema, person_id = table.schema, person_of(table)
         facts = {k.decode(): v.decode() for k, v in schema.metadata.items() if not k.startswith(b"ARROW:")}
-        person_id = int(facts["person_id"])
         people.append(Person(person_id, names.get(person_id, ""), file, facts, tuple(schema.names), time_s))
     return sorted(people, key=lambda person: person.person_id)
 
@@ -93,8 +90,7 @@ def everybody(folder: RunFolder) -> list[Person]:
 def _names(folder: RunFolder) -> dict[int, str]:
     if not folder.people_csv.is_file():
         return {}
-    with open(folder.people_csv, newline="", encoding="utf-8") as file:
-        return {int(row["person_id"]): row.get("name") or "" for row in csv.DictReader(file)}
+    return {int(row["person_id"]): row["name"] for row in read_people_csv(folder.people_csv)}
 
 
 def decimal(rate: Fraction) -> str:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from pipeline.export.options import Options
 from pipeline.export.people import Person, everybody
 from pipeline.people import skeleton_of_run
-from pipeline.store import RunFolder, atomic
-from pipeline.tables import person_schema
+from pipeline.store import RunFolder, TableFile, atomic
+from pipeline.tables import cell, person_schema
 
 
 def export_csv(folder: RunFolder, path: Path, options: Options) -> None:
@@ -23,9 +23,9 @@ def export_csv(folder: RunFolder, path: Path, options: Options) -> None:
         out.write((",".join(schema.names) + "\n").encode())  # pyarrow would quote the header
         with pc.CSVWriter(out, schema, write_options=pc.WriteOptions(include_header=False)) as writer:
             for person in people:
-                with pq.ParquetFile(person.file) as file:
-                    for group in range(file.num_row_groups):
-                        writer.write_table(_rows(file.read_row_group(group), person, schema))
+                with TableFile(person.file) as file:
+                    for group in range(file.row_groups):
+                        writer.write_table(_rows(file.read(group), person, schema))
 
 
 def _schema(folder: RunFolder, people: list[Person]) -> pa.Schema:
@@ -42,7 +42,7 @@ def _rows(table: pa.Table, person: Person, schema: pa.Schema) -> pa.Table:
     n = table.num_rows
     own = {
         "person_id": pa.array([person.person_id] * n, pa.int64()),
-        "name": pa.array([person.name or None] * n, pa.string()),  # None: pyarrow writes "" for an empty text
+        "name": pa.array([cell(person.name) or None] * n, pa.string()),  # None: pyarrow writes "" for an empty text
     }
     columns = []
     for field in schema:

@@ -16,6 +16,7 @@ HEIGHT_M = 1.70  # of everybody, as the network sees them
 USUAL_HZ, LEAST_HZ = 30.0, 20.0  # the frame rate the network was trained at, and the least it takes
 CONTEXT, WINDOW = 48, 256  # frames that an answer depends on to either side; frames of a window whose answers are kept
 BATCH = 2  # windows at once; more are hardly faster and take more memory
+LONGEST_STEP_S = 2.0  # nothing is known of a body's movement between frames further apart
 _OTHER_POINT, _OTHER_JOINT = flipped(POINTS), flipped(JOINTS)
 UNEVEN, EPS_S = 0.1, 1e-3  # share of a frame's time, and seconds, by which frames may be late and still count as even
 
@@ -72,7 +73,7 @@ class Lifted(NamedTuple):
 
 
 def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> Lifted:
-    """Joints in space of one person without long gaps.
+    """Joints in space of one person. Frames more than `LONGEST_STEP_S` apart are lifted apart.
 
     Frames at 20 to 45 a second are taken as they are; faster ones make several such sequences, which lie between each
     other; slower and unevenly spaced ones are interpolated to an even rate, and the result back.
@@ -83,6 +84,10 @@ def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarr
         score: (T, K), 0 = not seen.
     """
     t = len(time_s)
+    apart = np.flatnonzero(np.diff(time_s) > LONGEST_STEP_S) + 1
+    if len(apart):  # a grid across a jump of the clock would be as long as the jump
+        parts = [lift(network, time_s[rows], rays[rows], score[rows]) for rows in np.split(np.arange(t), apart)]
+        return Lifted(*(np.concatenate(values) for values in zip(*parts, strict=True)))
     seen = (score > LEAST_SCORE) & np.isfinite(rays).all(-1)
     if not seen[:, HIPS].any():
         nothing = np.full((t, J, 3), np.nan, np.float32)

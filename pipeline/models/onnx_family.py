@@ -115,6 +115,8 @@ def _skeleton(graph: Graph, layout: str, config: Config) -> tuple[Skeleton, str]
         return by_count(k)
     try:
         skeleton = Skeleton.from_spec(noted)
+        if len(skeleton) != k:
+            raise ValueError(f"{len(skeleton)} names for {k} keypoints")
     except (KeyError, TypeError, ValueError) as error:
         raise PoselineError(f"{graph.file}: its keypoint set is damaged ({error}); export it again") from error
     return (COCO17 if skeleton.names == COCO17.names else skeleton), ""

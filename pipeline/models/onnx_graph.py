@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.errors import PoselineError
-from pipeline.models.runtime import open_network
+from pipeline.models.runtime import open_network, run_network
 
 NOTE = "poseline."  # prefix of the notes that `poseline models export` leaves in a file
 Shape = tuple[int | None, ...]  # None where a side is free
@@ -78,8 +78,12 @@ def _shape(value: Any) -> Shape:
 
 def _notes(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
     try:
-        return {k.removeprefix(NOTE): json.loads(v) for k, v in metadata.items() if k.startswith(NOTE)}
-    except json.JSONDecodeError as error:
+        notes = {k.removeprefix(NOTE): json.loads(v) for k, v in metadata.items() if k.startswith(NOTE)}
+        for name, kind in (("input", dict), ("skeleton", dict), ("classes", list), ("warnings", list)):
+            if not isinstance(notes.get(name, kind()), kind):
+                raise ValueError(name)
+        return notes
+    except (ValueError, RecursionError) as error:
         raise PoselineError(f"{file}: the notes of poseline in its metadata are damaged; export it again") from error
 
 
@@ -88,7 +92,7 @@ def _tried(graph: Graph, session: Any) -> Graph:
     them; a detector's number of boxes differs from picture to picture and stays open."""
     w, h = input_size(graph)
     blank = np.zeros((graph.input[0] or 1, 3, h, w), np.float32)
-    made = session.run(None, {session.get_inputs()[0].name: blank})
+    made = run_network(graph.file, session, {session.get_inputs()[0].name: blank})
     shapes = {}
     for (name, declared), array in zip(graph.outputs.items(), made, strict=True):
         people = name in ("dets", "labels", "keypoints", "boxes", "scores")
@@ -99,15 +103,23 @@ def _tried(graph: Graph, session: Any) -> Graph:
     return graph._replace(outputs=shapes)
 
 
+MOST_INPUT_PX = 8192  # of a side of the input: a file may claim anything
 FREE_PX = 640  # side of the input where the file leaves it open: that of most RTMDet, YOLOX and RTMO
 
 
 def input_size(graph: Graph) -> tuple[int, int]:
     """(width, height) of the input in px."""
     noted = graph.notes.get("input", {}).get("size")
-    if noted:
-        return int(noted[0]), int(noted[1])
-    return graph.input[3] or FREE_PX, graph.input[2] or FREE_PX
+    size = noted or (graph.input[3] or FREE_PX, graph.input[2] or FREE_PX)
+    if not (isinstance(size, list | tuple) and len(size) == 2 and all(_is_side(n) for n in size)):
+        raise PoselineError(
+            f"onnx:{graph.file}: claims an input of {size} px; 1 to {MOST_INPUT_PX} a side are taken; use another file"
+        )
+    return int(size[0]), int(size[1])
+
+
+def _is_side(n: Any) -> bool:
+    return isinstance(n, int | float) and 1 <= n <= MOST_INPUT_PX
 
 
 def detector_layout(graph: Graph, told: str) -> str:
@@ -142,9 +154,9 @@ def pose_layout(graph: Graph, told: str) -> str:
     bins = ranks == [3, 3] and shapes[0][1] == shapes[1][1] and (shapes[0][2] or 0) * h == (shapes[1][2] or 0) * w
     people = ranks == [3, 4] and shapes[0][2] == 5 and shapes[1][3] == 3
     fits = {
-        "simcc": {"simcc_x", "simcc_y"} <= set(graph.outputs) or bins,
+        "simcc": ({"simcc_x", "simcc_y"} <= set(graph.outputs) and ranks[:2] == [3, 3]) or bins,
         "heatmap": ranks == [4],
-        "rtmo": {"dets", "keypoints"} <= set(graph.outputs) or people,
+        "rtmo": ({"dets", "keypoints"} <= set(graph.outputs) and len(graph.outputs["keypoints"]) == 4) or people,
     }
     wanted = [told] if told != "auto" else [str(graph.notes.get("layout", "")), *fits]
     for layout in wanted:

@@ -62,23 +62,47 @@ def check_file(file: Path) -> None:
         raise PoselineError(f"{file}: this network is missing; install poseline again")
 
 
+def refusals() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for a network, or an input, that it cannot run."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    known = ("Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NotImplemented", "NoSuchFile", "NoModel")
+    return (*(getattr(state, name) for name in known), state.RuntimeException, state.EPFail, RuntimeError)
+
+
 def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tuple[str, ...]) -> Any:
     """ONNX Runtime's session of a file; PoselineError for what is no network that it can run."""
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    refused = (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument, state.NotImplemented)
     # OpenVINO has threads of its own.
     own: dict[str, dict[str, str]] = {PROVIDERS["openvino"][0]: {"num_of_threads": str(options.intra_op_num_threads)}}
     try:
         return onnxruntime.InferenceSession(
             str(file), options, providers=list(providers), provider_options=[own.get(p, {}) for p in providers]
         )
-    except (*refused, state.NoSuchFile, state.RuntimeException, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:200]
+    except refusals() as error:
         raise PoselineError(
-            f"{file}: is no ONNX network that ONNX Runtime can run, or a damaged one ({reason})"
+            f"{file}: is no ONNX network that ONNX Runtime can run, or a damaged one ({_first_line(error)})"
         ) from error
+
+
+def run_network(file: Path, session: Any, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The outputs of one call; PoselineError where the network fails, or gives arrays of other ranks than it says."""
+    try:
+        made = session.run(None, feeds)
+    except refusals() as error:
+        raise PoselineError(f"{file}: this network fails ({_first_line(error)}); use another file") from error
+    for told, array in zip(session.get_outputs(), made, strict=True):
+        if told.shape and len(told.shape) != np.ndim(array):
+            raise PoselineError(
+                f"{file}: its output {told.name} has {np.ndim(array)} axes and not the {len(told.shape)} that it claims"
+                "; use another file"
+            )
+    return made
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 @dataclass
@@ -108,7 +132,7 @@ class Session:
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs by name for one batch."""
         start = time.perf_counter()
-        out = self._ort.run(None, {self._input: image})
+        out = run_network(self.file, self._ort, {self._input: image})
         self.seconds += time.perf_counter() - start
         self.calls += 1
         return dict(zip(self._names, out, strict=True))
@@ -118,4 +142,5 @@ class Session:
 def file_digest(file: Path) -> str:
     """Short hex digest of a network's file; PoselineError when it is missing."""
     check_file(file)
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

@@ -17,7 +17,7 @@ from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
 from pipeline.report.people import Seconds, Table, path_of, person_blocks, plan, shortened
 from pipeline.store import RunFolder, atomic, read_index
-from pipeline.tables import person_name
+from pipeline.tables import person_name, read_people_csv
 
 MAX_MB = 24.0
 
@@ -36,7 +36,7 @@ def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
     if not manifest.get("finished"):
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
     _, time_s, _ = read_index(folder)
-    rows = say.read_csv(folder.people_csv)
+    rows = read_people_csv(folder.people_csv)
     target = folder.report
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(atomic(target))

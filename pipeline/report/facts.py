@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 import av
 import numpy as np
-import pyarrow.parquet as pq
 
-from pipeline.store import RunFolder
+from pipeline.errors import PoselineError
+from pipeline.store import RunFolder, TableFile
 from pipeline.tables import person_name
+from pipeline.video.index import open_media
 
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")
 _TABLES = {
@@ -30,11 +31,14 @@ _TABLES = {
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a small table; none where there is no such file."""
+    """The rows of a small table; none where there is no such file, PoselineError where it is damaged."""
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            return list(csv.DictReader(handle, restval=""))
+    except (OSError, csv.Error, ValueError) as error:
+        raise PoselineError(f"{path}: damaged; poseline track {path.parent} makes it again") from error
 
 
 def figure(text: str) -> float | str | None:
@@ -90,7 +94,7 @@ def video_facts(folder: RunFolder, manifest: dict[str, Any], time_s: np.ndarray)
 
 
 def _container_start_s(path: Path) -> float | None:
-    with contextlib.suppress(av.FFmpegError, OSError), av.open(str(path)) as container:
+    with contextlib.suppress(av.FFmpegError, OSError), open_media(path) as container:
         if container.start_time is not None:
             return container.start_time / av.time_base
     return None
@@ -101,7 +105,8 @@ def heat_facts(folder: RunFolder) -> dict[str, Any]:
     path = folder.path / "heatmap.parquet"
     if not path.is_file():
         return {}
-    table = pq.read_table(path)
+    with TableFile(path) as file:
+        table = file.whole()
     unit = table.column_names[0].rsplit("_", 1)[-1]
     side = float((table.schema.metadata or {}).get(f"cell_{unit}".encode(), b"0") or 0)
     cells = [table[i].to_numpy().round(3).tolist() for i in range(3)]

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.errors import PoselineError
 from pipeline.motion.scale import row_seconds
 from pipeline.report.columns import CONTACTS, GROUPS, Column
 from pipeline.report.pack import packed, packed_ints, thinned
+from pipeline.store import TableFile
+from pipeline.tables import person_of
 
 Put = Callable[[str], int]  # stores a block of the page and returns its number
 _BYTES_PER_VALUE = 1.7  # of a curve, packed and as text, measured on the demo clip and on vtest.avi
@@ -47,15 +47,12 @@ class Table:
         self.path = path
         self._whole: pa.Table | None = None
         with self:
-            self.names: list[str] = list(self._file.schema_arrow.names)
-            self.rows: int = self._file.metadata.num_rows
+            self.names: list[str] = list(self._file.schema.names)
+            self.rows: int = self._file.rows
+            person_of(self._file)
 
     def __enter__(self) -> Table:
-        try:
-            self._file = pq.ParquetFile(self.path, pre_buffer=False)
-        except (OSError, pa.ArrowException) as error:
-            remedy = "run poseline track on the run again"
-            raise PoselineError(f"{self.path}: cannot be read ({error}); {remedy}") from error
+        self._file = TableFile(self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,14 +65,11 @@ class Table:
         return self._read(["frame"])["frame"].to_numpy()
 
     def _read(self, names: list[str]) -> pa.Table:
-        try:
-            if self.rows > _AT_ONCE:
-                return self._file.read(columns=names)
-            if self._whole is None:
-                self._whole = self._file.read(columns=[n for n in self.names if not n.endswith("_state")])
-            return self._whole.select(names)
-        except (OSError, pa.ArrowException) as error:
-            raise PoselineError(f"{self.path}: damaged ({error}); run poseline track on the run again") from error
+        if self.rows > _AT_ONCE:
+            return self._file.whole(names)
+        if self._whole is None:
+            self._whole = self._file.whole([n for n in self.names if not n.endswith("_state")])
+        return self._whole.select(names)
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         """(L, C) f32; NaN where a value, or the whole column, is missing."""

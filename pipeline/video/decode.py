@@ -19,6 +19,7 @@ from pipeline.video.sources import ImageSource, PyAVSource, Source
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
 DECODERS = ("decord", "pyav")
+BATCH_BYTES = 256 << 20  # a batch holds more only if a single picture does
 T = TypeVar("T")
 
 
@@ -57,6 +58,7 @@ class Reader:
         if not (0 <= start <= stop <= len(self.info) and batch > 0):
             raise ValueError(f"range [{start}, {stop}) by {batch} does not lie in the {len(self.info)} frames")
         width, height = self.info.size_px
+        batch = min(batch, max(1, BATCH_BYTES // (3 * width * height)))
         missing = set(range(start, stop))
         index: list[int] = []
         images: np.ndarray | None = None

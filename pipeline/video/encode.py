@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from pipeline.errors import PoselineError
+from pipeline.video.index import open_media
 from pipeline.video.planes import BT601, BT709, HD_PX, Colours, even_size, of_rgb
 
 _MP4_AUDIO = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus", "flac"})
@@ -129,7 +130,7 @@ class VideoWriter:
                 length = str(round(1e6 * fragment_s))
                 flags = {"movflags": "+empty_moov+default_base_moof", "frag_duration": length, "flush_packets": "1"}
                 coding["tune"] = "zerolatency"  # the encoder holds no pictures back
-            self._out = av.open(str(self._partial), "w", format=self._container.muxer, options=flags)
+            self._out = av.open(f"file:{self._partial}", "w", format=self._container.muxer, options=flags)
             self._video = self._add_video(fps, coding, threads)
             if audio_from is not None:
                 self._add_audio(audio_from)
@@ -225,7 +226,7 @@ class VideoWriter:
         return stream
 
     def _add_audio(self, path: Path) -> None:
-        self._source = av.open(str(path))
+        self._source = open_media(path)
         source = self._source.streams.best("audio")
         # A stream that FFmpeg has no decoder for has no context, whatever the stubs say: it cannot be named or kept.
         if not isinstance(source, av.AudioStream) or source.codec_context is None:

@@ -31,6 +31,17 @@ VIDEO_SUFFIXES = frozenset(
 )
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 _BLOCK = 1 << 20  # bytes per read
+# Files are read by these demuxers only. Others follow what a file says to further files or hosts (concat, hls, dash),
+# take any text for a picture (tty), or are for devices.
+DEMUXERS = (
+    *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "gxf"),
+    *("h264", "hevc", "vvc", "m4v", "h263", "vc1", "av1", "obu", "ivf", "dirac", "mjpeg", "mpjpeg", "yuv4mpegpipe"),
+    *("dv", "nut", "rm", "wtv", "gif", "apng", "image2", "jpeg_pipe", "png_pipe", "bmp_pipe", "tiff_pipe"),
+    *("webp_pipe",),
+)
+MOST_PIXELS, MOST_SIDE_PX = 1 << 26, 16384  # of a picture: 8192×8192; larger claims are refused before memory is taken
+MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # times that make more frames a second, or ten years, are no times
+_SLACK_S = 1.0  # by which a video may end before its header says so
 
 
 @dataclass(frozen=True)
@@ -62,15 +73,40 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         if path.stat().st_size == 0 and path.is_file():
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = _digest([path])
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             return _index_file(path, container, digest)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
         raise PoselineError(f"{path}: permission denied; make the file readable") from error
     except (av.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise PoselineError(f"{path}: not a video, or its header is damaged ({reason}); try to remux it") from error
+        raise PoselineError(
+            f"{path}: not a video, or its header is damaged ({_reason(error)}); try to remux it"
+        ) from error
+
+
+def open_media(path: Path) -> av.container.InputContainer:
+    """A file opened by FFmpeg: as the file it is, whatever its name looks like, and by one of `DEMUXERS`."""
+    options = {"format_whitelist": ",".join(DEMUXERS)}
+    return av.open(f"file:{path}", options=options, metadata_errors="replace")
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """PoselineError for pictures that are too large to be held in memory."""
+    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE_PX:
+        raise PoselineError(
+            f"{path}: claims pictures of {width}x{height} pixels; at most {MOST_PIXELS >> 20} Mi pixels"
+            f" and {MOST_SIDE_PX} a side are read: make it smaller, or export it again"
+        )
+
+
+def limit_pixels(stream: av.VideoStream) -> None:
+    """Have a decoder that is not open yet refuse larger pictures, wherever in the stream they come."""
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def spool(source: Path | str, folder: Path) -> Path:
@@ -80,7 +116,7 @@ def spool(source: Path | str, folder: Path) -> Path:
     but memory need not. Raises PoselineError when nothing arrives or the copy cannot be written.
     """
     name = str(source)
-    if name != "-" and not _is_pipe(Path(name)):
+    if not is_pipe(name):
         return Path(name)
     target = folder / ("stdin.video" if name == "-" else f"{Path(name).name}.video")
     try:
@@ -142,9 +178,10 @@ def read_image(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _is_pipe(path: Path) -> bool:
+def is_pipe(source: Path | str) -> bool:
+    """Whether the input is standard input ('-') or a FIFO."""
     try:
-        return stat.S_ISFIFO(path.stat().st_mode)
+        return str(source) == "-" or stat.S_ISFIFO(Path(source).stat().st_mode)
     except OSError:
         return False
 
@@ -195,13 +232,20 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
         raise PoselineError(f"{path}: {what}; give a file with pictures")
     time_base = _fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = _fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
-    pts, is_key = _read_packets(container, stream, max(1, round(1 / (rate * time_base))))
+    check_size(path, stream.width, stream.height)
+    packets = _read_packets(container, stream, max(1, round(1 / (rate * time_base))))
+    pts, is_key = packets.pts, packets.is_key
     picture = _first_picture(path)
     if picture is None or len(pts) == 0:
         raise PoselineError(f"{path}: no picture in this video can be decoded; record or export it again")
+    check_size(path, picture.width, picture.height)
+    warnings = _promised(path, container, stream, packets)
     if picture.pts is not None and picture.pts in pts:
         shown = pts >= picture.pts
+        if not shown.all():
+            warnings.append(f"{path}: its first {int((~shown).sum())} frames do not decode and are left out")
         pts, is_key = pts[shown], is_key[shown]
+    time_s, more = _times(path, pts, time_base, rate)
     size_px = (picture.width, picture.height)
     return VideoInfo(
         path=path,
@@ -210,29 +254,41 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
         time_base=time_base,
         fps=rate,
         pts=pts,
-        time_s=pts.astype(np.float64) * time_base.numerator / time_base.denominator,
+        time_s=time_s,
         is_key=is_key,
         has_audio=bool(container.streams.audio),
         digest=digest,
         codec=stream.codec_context.name,
         pixel_format=picture.pixel_format,
+        warnings=(*warnings, *more),
     )
 
 
-def _read_packets(
-    container: av.container.InputContainer, stream: av.VideoStream, step: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """pts (T,) i64 ascending and is_key (T,) bool of the packets that show a picture; ``step``: ticks per frame."""
+@dataclass(frozen=True)
+class _Packets:
+    """What demuxing tells: pts (T,) i64 strictly ascending and is_key (T,) bool of the packets that show a picture."""
+
+    pts: np.ndarray
+    is_key: np.ndarray
+    found: int  # packets, shown or not
+    doubled: int  # left out: their time is another's
+    reason: str  # why the file could not be read to its end, or empty
+
+
+def _read_packets(container: av.container.InputContainer, stream: av.VideoStream, step: int) -> _Packets:
+    """All packets of the stream; ``step``: ticks per frame."""
     hides = stream.codec_context.name == "vp8"
     rows: list[tuple[int | None, int | None, bool]] = []
+    found, reason = 0, ""
     try:
         for packet in container.demux(stream):
+            found += packet.size > 0
             # VP8 keeps a show_frame bit in the first byte: reference-only frames are packets of their own.
             if packet.size == 0 or packet.is_discard or (hides and not bytes(packet)[0] & 0x10):
                 continue
             rows.append((packet.pts, packet.dts, packet.is_keyframe))
-    except av.FFmpegError:
-        pass  # a file cut short ends here: the frames before are good
+    except av.FFmpegError as error:
+        reason = _reason(error)  # a file cut short ends here: the frames before are good
     is_key = np.array([row[2] for row in rows], bool)
     if any(row[0] is None for row in rows):
         if any(row[1] is None for row in rows):
@@ -244,15 +300,59 @@ def _read_packets(
     else:
         pts = np.array([row[0] for row in rows], np.int64)
     order = np.argsort(pts, kind="stable")
-    return pts[order], is_key[order]
+    pts, is_key = pts[order], is_key[order]
+    first = np.append(True, pts[1:] != pts[:-1])[: len(pts)]  # of pictures at one time the others are never seen
+    return _Packets(pts[first], is_key[first], found, int((~first).sum()), reason)
+
+
+def _promised(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: _Packets
+) -> list[str]:
+    """What the container promises and does not hold."""
+    tick = _fraction(stream.time_base or Fraction(1, 1_000_000))
+    lines, end_s = [], float(packets.pts[-1] * tick)
+    usual = float(np.median(np.diff(packets.pts)) * tick) if len(packets.pts) > 1 else 0.0
+    slack_s = max(_SLACK_S, 2 * usual)  # the last picture is shown for a while
+    if packets.doubled:
+        lines.append(f"{path}: {packets.doubled} frames have the time of another and are left out")
+    if packets.reason:
+        lines.append(f"{path}: damaged: nothing behind {end_s:.3f} s can be read ({packets.reason})")
+    promised_s = _promised_end_s(container, stream)
+    if stream.frames > packets.found:
+        lines.append(f"{path}: cut short or damaged: {packets.found} of the {stream.frames} frames are in it")
+    elif promised_s is not None and promised_s > end_s + slack_s and not packets.reason:
+        lines.append(f"{path}: cut short or damaged: ends at {end_s:.3f} s and should at {promised_s:.3f} s")
+    return lines
+
+
+def _promised_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """Where the pictures end by the file's header; None where it does not tell."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float((stream.duration + (stream.start_time or 0)) * _fraction(stream.time_base))
+    if container.duration is None or container.streams.audio or container.format.name == "mpegts":
+        return None  # of the longest stream; of a transport stream FFmpeg guesses
+    return (container.duration + (container.start_time or 0)) / av.time_base
+
+
+def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> tuple[np.ndarray, list[str]]:
+    """Seconds (T,) of the frames, and what to say where the file's own make no sense."""
+    time_s = pts.astype(np.float64) * time_base.numerator / time_base.denominator
+    steps = np.diff(time_s)
+    if not len(steps) or (np.median(steps) >= 1 / MOST_RATE_HZ and time_s[-1] - time_s[0] <= MOST_SPAN_S):
+        return time_s, []
+    usual = rate if 1 <= rate <= 1000 else Fraction(25)
+    return np.arange(len(pts)) * usual.denominator / usual.numerator, [
+        f"{path}: its times make no sense ({time_s[0]:.6g} to {time_s[-1]:.6g} s); even steps at"
+        f" {float(usual):.6g} frames/s are taken"
+    ]
 
 
 def _first_picture(path: Path) -> _Picture | None:
     """The first picture that decoding the file from its start yields; None where there is none."""
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         stream = video_stream(container)
         assert stream is not None
-        tag = stream.metadata.get("rotate", "0")
+        limit_pixels(stream)
         packets = container.demux(stream)
         while True:
             try:
@@ -262,12 +362,21 @@ def _first_picture(path: Path) -> _Picture | None:
             except av.error.InvalidDataError:
                 continue
             except av.FFmpegError:
+                check_size(path, stream.codec_context.width, stream.codec_context.height)
                 return None
             for frame in frames:
                 # PyAV gives the counter-clockwise turn; the old "rotate" tag is clockwise.
-                turn = -frame.rotation if frame.rotation else int(float(tag))
+                turn = -frame.rotation if frame.rotation else _number(stream.metadata.get("rotate", "0"))
                 quarter = round(turn / 90) * 90 % 360
                 return _Picture(frame.pts, frame.width, frame.height, quarter, frame.format.name)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if np.isfinite(value) else 0.0
 
 
 def _index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
@@ -278,8 +387,8 @@ def _index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
         raise PoselineError(
             f"{folder}: a folder of images has no frame rate; give one greater than 0, such as --fps 30"
         )
-    height, width = read_image(files[0]).shape[:2]
     stored = _stored_size(files[0])
+    height, width = read_image(files[0]).shape[:2]
     for file in files[1:]:
         # Reading headers is much faster than decoding; only an image that looks different is decoded to be sure.
         if _stored_size(file) != stored and (shape := read_image(file).shape) != (height, width, 3):
@@ -306,10 +415,15 @@ def _index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
 
 
 def _stored_size(path: Path) -> tuple[int, int] | None:
-    """(w, h) from an image's header, before its EXIF turn; None where FFmpeg cannot tell."""
+    """(w, h) from an image's header, before its EXIF turn; None where FFmpeg cannot tell.
+
+    PoselineError for an image that is too large, before it is decoded.
+    """
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
-            return stream.width, stream.height
+            size = stream.width, stream.height
     except (av.FFmpegError, IndexError, OSError):
         return None
+    check_size(path, *size)
+    return size

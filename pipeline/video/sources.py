@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import PoselineError
 from pipeline.types import VideoInfo
-from pipeline.video.index import image_files, read_image, video_stream
+from pipeline.video.index import image_files, limit_pixels, open_media, read_image, video_stream
 
 STEPS_BACK = 4  # key frames to go back when a seek lands too late
 T = TypeVar("T")
@@ -58,11 +58,12 @@ class ImageSource:
 
 def open_video(info: VideoInfo) -> tuple[av.container.InputContainer, av.VideoStream]:
     try:
-        container = av.open(str(info.path))
+        container = open_media(info.path)
     except (av.FFmpegError, OSError) as error:
         raise PoselineError(f"{info.path}: cannot be opened any more ({error.strerror}); was it moved?") from error
     stream = video_stream(container)
     assert stream is not None  # the index found one
+    limit_pixels(stream)
     return container, stream
 
 
