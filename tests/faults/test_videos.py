@@ -190,7 +190,7 @@ def test_damaged_files_end_in_frames_or_one_line(tmp_path: Path) -> None:
         try:
             count, said = read(path)
             ends.append("whole" if count == 60 else "partly")
-            assert count > 60 - 30 or said or path.suffix == ".ts"  # which states no duration; of others the last second
+            assert count > 60 - 30 or said or path.suffix == ".ts"  # which states no duration
         except PoselineError as error:
             ends.append("refused")
             said = [str(error)]
