@@ -115,7 +115,8 @@ def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
             lines.append(people.perform(edit, list(edit.people)))
         except RefusedError as error:
             raise PoselineError(f"--{edit}: {error}") from None
-        edits.append(edit)
+        if edit not in edits[-1:]:  # a name given again, as after a kill
+            edits.append(edit)
     save(folder, edits)
     return lines
 

@@ -136,7 +136,7 @@ def _signals(world: World, out: Path) -> Case:
     """Ctrl-C once or twice, an end asked for, a terminal closed: a line, the signal's status, and it goes on."""
     number = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[int(world.rng.integers(3))]
     twice = bool(world.rng.random() < 0.5)
-    when = float(world.rng.uniform(0.1, 0.8)) * world.seconds
+    when = float(world.rng.uniform(0.05, 0.5)) * world.seconds
     sent: list[float] = []
 
     def send(child: int) -> None:

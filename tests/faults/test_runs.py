@@ -217,6 +217,13 @@ def test_a_tracking_that_was_stopped_is_not_taken_for_finished(copy: RunFolder, 
     export_run(copy, "csv")
 
 
+def test_a_name_given_again_after_a_kill_is_one_edit(copy: RunFolder) -> None:
+    for _ in range(2):
+        add(copy, parse(name=["1=Ann"]))
+        track(copy)
+    assert [line for line in listing(copy) if line.startswith("edit ")] == [listing(copy)[-1]]
+
+
 def test_leftovers_of_any_process_go_with_the_next_command(copy: RunFolder) -> None:
     left = [copy.path / f".x.{os.getpid()}.tmp", copy.people / ".y.1.partial", copy.path / ".motions-abc"]
     left[2].mkdir()
