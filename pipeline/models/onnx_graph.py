@@ -60,13 +60,19 @@ def _read(option: str, file: Path, _modified: int) -> Graph:
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     session = open_network(file, options, ("CPUExecutionProvider",))
-    inputs = session.get_inputs()
+    try:
+        inputs, made, metadata = session.get_inputs(), session.get_outputs(), session.get_modelmeta()
+        notes = metadata.custom_metadata_map
+        if len({o.name for o in made}) < len(made):
+            raise ValueError("two outputs of one name")
+    except ValueError as error:  # such as names that are no UTF-8
+        raise PoselineError(f"{file}: this network is damaged ({error}); use another file") from error
     taken = _shape(inputs[0]) if len(inputs) == 1 and inputs[0].type == "tensor(float)" else ()
     if len(taken) != 4 or taken[1] not in (3, None):
         given = ", ".join(f"{i.name} {i.type} {_text(_shape(i))}" for i in inputs)
         raise PoselineError(f"{option} onnx:{file}: takes no pictures (1×3×H×W floats) but {given}")
-    outputs = {o.name: _shape(o) for o in session.get_outputs()}
-    graph = Graph(file, taken, outputs, _notes(file, session.get_modelmeta().custom_metadata_map))
+    outputs = {o.name: _shape(o) for o in made}
+    graph = Graph(file, taken, outputs, _notes(file, notes))
     if any(None in shape[-1:] or (len(shape) == 3 and shape[1] is None) for shape in outputs.values()):
         return _tried(graph, session)
     return graph

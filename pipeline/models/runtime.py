@@ -67,7 +67,8 @@ def refusals() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     known = ("Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NotImplemented", "NoSuchFile", "NoModel")
-    return (*(getattr(state, name) for name in known), state.RuntimeException, state.EPFail, RuntimeError)
+    others = (state.RuntimeException, state.EPFail, RuntimeError, UnicodeDecodeError)  # of names that are no UTF-8
+    return (*(getattr(state, name) for name in known), *others)
 
 
 def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tuple[str, ...]) -> Any:
