@@ -57,12 +57,13 @@ def atomic(path: Path) -> Iterator[Path]:
 def remove_leftovers(folder: Path, alone: bool = False) -> None:
     """Delete the temporary files of runs that were killed.
 
+    The video of a live segment stays (``.live.mp4``): of a killed one it is all there is, and `pipeline.live` takes it.
     Where nobody else can be at work in the folder (``alone``) that is all of them: a number may be another process's by
     now. Else those of processes that are alive stay.
     """
     for path in [*folder.rglob(".*.tmp"), *folder.rglob(".*.partial")]:
         owner = path.name.split(".")[-2]
-        if owner.isdigit() and (alone or not _alive(int(owner))):
+        if owner.isdigit() and not path.name.startswith(".live.") and (alone or not _alive(int(owner))):
             path.unlink(missing_ok=True)
     for path in folder.glob(".motions-*") if alone else ():
         shutil.rmtree(path, ignore_errors=True)
@@ -256,14 +257,14 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
         if not isinstance(facts[name], str):
             raise ValueError(f"video.{name} is no text")
     sizes = [facts[name] for name in ("width_px", "height_px", "frames")]
-    if not all(type(n) is int and n > 0 for n in sizes) or facts["rotation_deg"] not in (0, 90, 180, 270):
+    if not all(type(n) is int and n >= 0 for n in sizes) or facts["rotation_deg"] not in (0, 90, 180, 270):
         raise ValueError("video has no size")
     if Fraction(facts["fps"]) <= 0 or Fraction(facts["time_base"]) <= 0:
         raise ValueError("video has no rate")
     for name in ("observe_digest", "config_digest"):
         manifest.setdefault(name, "")
     low, high = manifest.setdefault("frames_observed", [0, facts["frames"]])
-    if not (type(low) is int and type(high) is int and 0 <= low < high <= facts["frames"]):
+    if not (type(low) is int and type(high) is int and 0 <= low <= high <= facts["frames"]):
         raise ValueError(f"frames_observed = {low!r}, {high!r} are no frames of the video")
 
 

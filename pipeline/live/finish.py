@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.live.segment import ids_file, usual_rate
+from pipeline.lock import locked as held
 from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.people import build_people, skeleton_of_run
 from pipeline.progress import Lines, Progress, Silent
@@ -54,7 +55,7 @@ def finish_segment(path: Path, progress: Progress | None = None) -> bool:
     A segment of which nothing was flushed is removed. PoselineError when it cannot be finished.
     """
     folder = RunFolder.existing(path)
-    with locked(path / ".finishing") as mine:
+    with locked(path / ".finishing") as mine, held(path) if mine else contextlib.nullcontext():
         if not mine:
             return False
         if folder.manifest().get("finished"):
@@ -68,6 +69,8 @@ def finish_segment(path: Path, progress: Progress | None = None) -> bool:
             remux(video, folder.video)
             video.unlink()
         remove_leftovers(path)
+        for left in path.glob(".live.mp4.*.partial"):
+            left.unlink()
         _finish_manifest(folder, config, people, facts)
         write_page(folder, config, progress or Silent())
     (path / ".finishing").unlink(missing_ok=True)
@@ -84,6 +87,8 @@ def _cut_index(folder: RunFolder) -> VideoInfo:
     if len(table) > stop:
         with atomic(index) as temporary:
             pq.write_table(table.slice(0, stop), temporary, compression="zstd")
+    manifest = {**manifest, "video": {**manifest["video"], "frames": stop}}
+    folder.write_manifest(manifest)
     info = stored_video(folder)
     info = replace(info, fps=usual_rate(info.time_s))
     path = manifest["video"]["path"]

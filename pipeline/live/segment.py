@@ -9,6 +9,7 @@ import hashlib
 import json
 import queue
 import threading
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pipeline.draw import Person, draw_people
 from pipeline.errors import PoselineError
 from pipeline.live.ledger import iso
 from pipeline.live.people import Seen
+from pipeline.lock import locked
 from pipeline.models.registry import Facts
 from pipeline.skeleton import Skeleton
 from pipeline.store import FORMAT_VERSION, RunFolder, atomic, video_facts, write_part
@@ -56,6 +58,8 @@ class Segment:
         self._part: list[Observations] = []
         self._ids: list[np.ndarray] = []
         self._parts, self._flushed = 0, 0
+        self._held = ExitStack()
+        self._held.enter_context(locked(path))
         self.folder.observations.mkdir(parents=True, exist_ok=True)
         self._painter = _Painter(path / "live.mp4", size_px, facts.skeleton, config) if render else None
         self.folder.write_manifest(self._manifest())
@@ -95,7 +99,7 @@ class Segment:
             pq.write_table(pa.table({"tracklet": ids}).replace_schema_metadata(metadata), temporary)
         frames = (self._flushed, len(self._frames))
         obs = Observations.concat(self._part)
-        write_part(self.folder.part(self._parts), obs, frames, self._digest, [], camera.cut())
+        write_part(self.folder.part(self._parts), obs, frames, self._digest[:16], [], camera.cut())
         self._part, self._ids = [], []
         self._parts, self._flushed = self._parts + 1, len(self._frames)
 
@@ -106,6 +110,7 @@ class Segment:
             self._painter.close()
         self.live |= live
         self.folder.write_manifest(self._manifest())
+        self._held.close()
 
     def _write_index(self) -> None:
         pts, key, wall_s, delay_s = (np.array(c) for c in zip(*self._frames, strict=True))

@@ -224,6 +224,13 @@ def test_a_name_given_again_after_a_kill_is_one_edit(copy: RunFolder) -> None:
     assert [line for line in listing(copy) if line.startswith("edit ")] == [listing(copy)[-1]]
 
 
+def test_the_video_of_a_killed_live_segment_is_no_leftover(copy: RunFolder) -> None:
+    video = copy.path / f".live.mp4.{os.getpid()}.partial"
+    video.touch()
+    track(copy)
+    assert video.exists()
+
+
 def test_leftovers_of_any_process_go_with_the_next_command(copy: RunFolder) -> None:
     left = [copy.path / f".x.{os.getpid()}.tmp", copy.people / ".y.1.partial", copy.path / ".motions-abc"]
     left[2].mkdir()
