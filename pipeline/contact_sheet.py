@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.draw.canvas import Canvas
 from pipeline.draw.colours import OUTLINE, person_colour
@@ -17,7 +16,7 @@ from pipeline.draw.text import plate, word
 from pipeline.errors import PoselineError
 from pipeline.people import skeleton_of_run
 from pipeline.regions import regions_by_frame
-from pipeline.store import RunFolder, atomic, stored_video
+from pipeline.store import RunFolder, TableFile, atomic, stored_video
 from pipeline.types import MEASURED, VideoInfo
 from pipeline.video.decode import open_reader
 
@@ -66,11 +65,12 @@ def contact_sheet(folder: RunFolder, out: Path | None = None, blur: str = "none"
 def _rows(folder: RunFolder) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """(person, frame, box, score) of the rows in which people were seen, in batches."""
     columns = ["person_id", "frame", "box_px", "score", "state"]
-    with pq.ParquetFile(folder.tracks) as file:
-        for batch in file.iter_batches(65536, columns=columns):
-            box = batch["box_px"].flatten().to_numpy(zero_copy_only=False).reshape(-1, 4)
-            rows = (batch["state"].to_numpy() == MEASURED) & np.isfinite(box).all(1)
-            person, frame, score = (batch[name].to_numpy()[rows] for name in ("person_id", "frame", "score"))
+    with TableFile(folder.tracks) as file:
+        for group in range(file.row_groups):
+            table = file.read(group, columns)
+            box = table["box_px"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 4)
+            rows = (table["state"].to_numpy() == MEASURED) & np.isfinite(box).all(1)
+            person, frame, score = (table[name].to_numpy()[rows] for name in ("person_id", "frame", "score"))
             yield person, frame, box[rows], score
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.draw.angles import JOINTS
 from pipeline.errors import PoselineError
-from pipeline.store import RunFolder, atomic
+from pipeline.store import RunFolder, TableFile, atomic
 from pipeline.tables import person_name, unit_of
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -60,7 +59,8 @@ def plot_person(
     out = out or folder.path / f"{person_name(person_id)}.png"
     if out.suffix.lower() not in FORMATS:
         raise PoselineError(f"--out {out}: unknown kind of picture; end its name in {', '.join(FORMATS)}")
-    schema = pq.read_schema(path)
+    with TableFile(path) as file:
+        schema = file.schema
     names = [f.name for f in schema if f.name not in ("frame", "time_s") and not pa.types.is_dictionary(f.type)]
     columns = [c for name in what for c in _columns(name, names)] or _default(path, names)
     sides = [side for side in ("left", "right") if any(c.startswith(side) for c in columns)]
@@ -68,7 +68,8 @@ def plot_person(
     std = {c: s for c in columns if (s := _std_of(c)) in names}
     states = {c: [f"{joint}_state" for joint in _joints_of(c) if f"{joint}_state" in schema.names] for c in columns}
     wanted = dict.fromkeys(["frame", "time_s", "score", *columns, *std.values(), *contacts])
-    table = pq.read_table(path, columns=[*wanted, *dict.fromkeys(s for some in states.values() for s in some)])
+    with TableFile(path) as file:
+        table = file.whole([*wanted, *dict.fromkeys(s for some in states.values() for s in some)])
     values = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
     alone = ~np.isfinite(values["score"])
     for column, some in states.items():
@@ -112,7 +113,8 @@ def _joints_of(column: str) -> list[str]:
 def _default(path: Path, names: list[str]) -> list[str]:
     for columns in _FIRST:
         if set(columns) <= set(names):
-            table = pq.read_table(path, columns=list(columns))
+            with TableFile(path) as file:
+                table = file.whole(list(columns))
             known = [np.isfinite(table[c].to_numpy().astype(np.float64)).mean() for c in columns]
             if max(known) >= _ENOUGH:
                 return list(columns)

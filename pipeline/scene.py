@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.draw.figure import Person
 from pipeline.draw.insets import Extent, extent_of
 from pipeline.look import Look
 from pipeline.skeleton import Skeleton
+from pipeline.store import TableFile
 from pipeline.tables import BOX
 
 # The first that a table has is the speed on the labels.
@@ -75,7 +75,10 @@ def columns_of(there: set[str], look: Look, skeleton: Skeleton) -> Columns:
 def table_columns(folder: Path) -> set[str]:
     """The columns of the people's tables; none where there is nobody."""
     first = min(folder.glob("person_*.parquet"), default=None)
-    return set() if first is None else set(pq.read_schema(first).names)
+    if first is None:
+        return set()
+    with TableFile(first) as file:
+        return set(file.schema.names)
 
 
 def limbs_in_space(columns: Columns, skeleton: Skeleton) -> tuple[list[tuple[int, int]], list[int]]:
@@ -104,7 +107,8 @@ def floor_of(folder: Path, columns: Columns, frames: range) -> Extent | None:
     tops = [f"{s}_shoulder_{columns.axes[2]}" for s in _SIDES if f"{s}_shoulder" in columns.joints]
     places, heights = [], []
     for path in sorted(folder.glob("person_*.parquet")):
-        table = pq.read_table(path, columns=["frame", *names, *tops])
+        with TableFile(path) as file:
+            table = file.whole(["frame", *names, *tops])
         rows = _sampled(table, frames)
         values = np.stack([table[name].to_numpy()[rows] for name in names], 1)
         places.append(values.reshape(len(rows), len(names) // 2, 2).mean(1))
@@ -116,7 +120,8 @@ def boxes_of(folder: Path, frames: range) -> np.ndarray:
     """(N, 4) px of everybody in these frames, some of each person's."""
     found = [np.zeros((0, 4))]
     for path in sorted(folder.glob("person_*.parquet")):
-        table = pq.read_table(path, columns=["frame", *BOX])
+        with TableFile(path) as file:
+            table = file.whole(["frame", *BOX])
         found.append(np.stack([table[name].to_numpy() for name in BOX], 1)[_sampled(table, frames)])
     return np.concatenate(found)
 
