@@ -136,22 +136,24 @@ def _signals(world: World, out: Path) -> Case:
     """Ctrl-C once or twice, an end asked for, a terminal closed: a line, the signal's status, and it goes on."""
     number = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[int(world.rng.integers(3))]
     twice = bool(world.rng.random() < 0.5)
-    when = float(world.rng.uniform(0.05, 0.5)) * world.seconds
+    part = out / "clip" / "observations" / f"part-{int(world.rng.integers(6)):05d}.parquet"
     sent: list[float] = []
 
-    def send(child: int) -> None:
-        os.kill(child, number)
-        if twice:
-            time.sleep(0.01)
-            os.kill(child, number)
+    def send() -> None:
+        if not sent and part.exists():
+            sent.append(time.monotonic())
+            os.kill(_child(), number)
+            if twice:
+                time.sleep(0.01)
+                os.kill(_child(), number)
 
-    ended = world.run(out, meanwhile=_at(when, lambda: send(_child()), sent))
+    ended = world.run(out, meanwhile=send)
     good = not sent or ended.code == 0 or (ended.code == 128 + number and "poseline: stopped" in ended.said)
     wrong = "" if good and "Traceback" not in ended.said else f"status {ended.code}: {ended.said.strip()[-200:]}"
     return world.case(number.name + (" twice" if twice else ""), ended, out, wrong)
 
 
-def _at(seconds: float, act: Callable[[], object], sent: list[float] | None = None) -> Callable[[], None]:
+def _at(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
     """Something to call often, which acts once, so long after the first call."""
     state: list[float] = []
 
@@ -160,8 +162,6 @@ def _at(seconds: float, act: Callable[[], object], sent: list[float] | None = No
             state.append(time.monotonic() + seconds)
         if len(state) == 1 and time.monotonic() >= state[0]:
             state.append(0.0)
-            if sent is not None:
-                sent.append(seconds)
             act()
 
     return look
