@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy.ndimage import percentile_filter
 
 from pipeline.heads import RADIUS, head_capsules
 from pipeline.skeleton import Skeleton
-from pipeline.store import RunFolder, part_frames, read_part
-from pipeline.tables import BOX, ROW_GROUP, person_span
+from pipeline.store import RunFolder, TableFile, part_frames, read_part
+from pipeline.tables import BOX, person_span
 
 LEAD_S = 0.6  # blurred so long before a person is first seen, and after
 BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
@@ -121,8 +120,10 @@ def person_regions(path: Path, skeleton: Skeleton, time_s: np.ndarray, whole: bo
     scores = [f"{name}_score" for name in skeleton.names]
     points = [f"{name}_{axis}_px" for name in skeleton.names for axis in "xy"]
     parts: list[tuple[np.ndarray, ...]] = []
-    with pq.ParquetFile(path) as file:
-        for table in file.iter_batches(ROW_GROUP, columns=["frame", "time_s", "score", *BOX, *scores, *points]):
+    with TableFile(path) as file:
+        for group in range(file.row_groups):
+            rows = file.read(group, ["frame", "time_s", "score", *BOX, *scores, *points])
+            table = rows.combine_chunks().to_batches()[0]
             frame, times = table["frame"].to_numpy(), table["time_s"].to_numpy()
             measured = np.isfinite(table["score"].to_numpy(zero_copy_only=False))
             keypoints = _numbers(table, points).reshape(len(frame), -1, 2)
