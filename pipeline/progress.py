@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import one_line
@@ -123,3 +125,11 @@ class Bar(Lines):
 
     def close(self) -> None:
         self._rich.stop()
+
+
+@contextmanager
+def timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    """Put the seconds that the ``with`` block takes into ``stages``."""
+    start = time.perf_counter()
+    yield
+    stages[name] = round(time.perf_counter() - start, 3)

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.config import TrackConfig, with_settings
 from pipeline.evaluate.mot import read_mot, score_mot
 from pipeline.export import export_run
-from pipeline.run import stored_config, track
+from pipeline.finish import stored_config, track
 from pipeline.skeleton import COCO17
 from pipeline.store import RunFolder
 from pipeline.track.people import identify

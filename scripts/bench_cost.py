@@ -17,6 +17,7 @@ from pipeline.engines import local
 from pipeline.store import RunFolder
 
 RUN = import_module("pipeline.run")  # as an attribute of the package it is a function of that name
+FINISH = import_module("pipeline.finish")
 
 
 def measure(clips: list[Path], configs: list[str], end_s: float | None) -> None:
@@ -41,7 +42,7 @@ def line(clip: Path, name: str, end_s: float | None, out: Path) -> str:
 
     with (
         mock.patch.object(local, "observe", observe),
-        mock.patch.object(RUN, "build_people", timed(cpu, "people", RUN.build_people)),
+        mock.patch.object(FINISH, "build_people", timed(cpu, "people", FINISH.build_people)),
     ):
         folder = RUN.run(clip, out, config, end_s=end_s)[0]
     manifest = folder.manifest()

@@ -16,7 +16,8 @@ import pytest
 from pipeline import PoselineError, cli, edits_toml
 from pipeline.config import Config, with_settings
 from pipeline.edits import Edit, People, apply, parse
-from pipeline.run import _render_digest, _start_over, stored_config, track
+from pipeline.finish import _render_digest, stored_config, track
+from pipeline.prepare import start_over
 from pipeline.skeleton import COCO17
 from pipeline.store import RunFolder, read_part, video_facts, write_index, write_part
 from pipeline.types import VideoInfo
@@ -273,7 +274,7 @@ def test_doubts_go_with_the_observations_they_are_about(folder: RunFolder) -> No
 
 def test_starting_over_leaves_the_edits(folder: RunFolder) -> None:
     edited(folder, drop=[1])
-    _start_over(folder)
+    start_over(folder)
     assert [str(e) for e in edits_toml.load(folder)] == ["drop 1"]
 
 

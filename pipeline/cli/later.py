@@ -45,7 +45,7 @@ def track_command(
     debug: DebugOption = False,
 ) -> None:
     """Track and smooth again from the stored observations, in seconds, with other settings."""
-    from pipeline.run import track
+    from pipeline.finish import track
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)
@@ -102,8 +102,8 @@ def people_command(
     """List people; merge, split, drop and name them, for good: edits are made again at each tracking."""
     from pipeline import edits_toml
     from pipeline.edits import parse
+    from pipeline.finish import track
     from pipeline.lock import locked
-    from pipeline.run import track
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)

@@ -40,7 +40,7 @@ def render_command(
     debug: DebugOption = False,
 ) -> None:
     """Draw the annotated video again from the tables."""
-    from pipeline.run import render_run
+    from pipeline.finish import render_run
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)

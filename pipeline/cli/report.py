@@ -20,9 +20,9 @@ def report_command(
     debug: DebugOption = False,
 ) -> None:
     """Write report.html, one page that shows the whole run beside its video; it needs no network."""
+    from pipeline.finish import stored_config
     from pipeline.lock import locked
     from pipeline.report import write_report
-    from pipeline.run import stored_config
     from pipeline.store import RunFolder
 
     folder = RunFolder.existing(run_folder)

@@ -24,7 +24,7 @@ class LocalEngine:
         self._networks = Networks(config)
 
     def map(self, jobs: Iterator[Job], config: Config, render: bool, progress: Progress) -> Iterator[Ended]:
-        from pipeline.run import finish
+        from pipeline.finish import finish
 
         for job in jobs:
             try:

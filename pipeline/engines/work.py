@@ -160,7 +160,7 @@ class Worker:
         return Outcome(heard.mean, tuple(heard.lines))
 
     def _do(self, task: Task, heard: _Heard) -> None:
-        from pipeline.run import finish
+        from pipeline.finish import finish
 
         folder = RunFolder(task.folder)
         if not folder.manifest_file.is_file():

@@ -128,7 +128,7 @@ class Segment:
             pq.write_table(table.replace_schema_metadata({"video_digest": self._digest}), temporary, compression="zstd")
 
     def _manifest(self) -> dict[str, Any]:
-        from pipeline.run import _packages, _version
+        from pipeline.prepare import versions
 
         config = self._config
         return {
@@ -143,7 +143,7 @@ class Segment:
             "config": config.model_dump(mode="json"),
             "networks": self._facts.digests,
             "network_warnings": list(self._facts.warnings),
-            "versions": {name: _version(name) for name in _packages(config)},
+            "versions": versions(config),
             "live": self.live,
         }
 

@@ -161,7 +161,7 @@ def _quality(folder: RunFolder) -> dict[str, Any]:
 
 def _stale(manifest: dict[str, Any], folder: RunFolder) -> bool:
     """Whether annotated.mp4 was drawn from other tables than those that are there now."""
-    from pipeline.run import stored_config, video_is_current
+    from pipeline.finish import stored_config, video_is_current
 
     if not folder.video.is_file() or "config" not in manifest:
         return False

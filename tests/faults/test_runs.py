@@ -23,11 +23,12 @@ from pipeline import PoselineError, load_config, read_run, run, track
 from pipeline.edits import parse
 from pipeline.edits_toml import add, listing
 from pipeline.export import export_run
+from pipeline.finish import render_run
 from pipeline.lock import NAME, locked
 from pipeline.plot import plot_person
+from pipeline.prepare import folder_name
 from pipeline.progress import Progress
 from pipeline.report import write_report
-from pipeline.run import folder_name, render_run
 from pipeline.store import RunFolder, part_is_whole, read_part
 from pipeline.tables import cell, text_of
 from pipeline.video.index import index_video

@@ -22,11 +22,11 @@ from pipeline import read_run
 from pipeline.config import load_config
 from pipeline.errors import PoselineError
 from pipeline.export import export_run
+from pipeline.finish import track
 from pipeline.live import engine
 from pipeline.live.finish import finish_segment, unfinished
 from pipeline.models.base import People
 from pipeline.models.registry import Models
-from pipeline.run import track
 from pipeline.skeleton import COCO17
 from pipeline.store import RunFolder
 from tests.live.station import Station, write_clip

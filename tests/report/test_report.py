@@ -6,11 +6,12 @@ import pytest
 
 import pipeline.report
 from pipeline.errors import PoselineError
+from pipeline.finish import track
 from pipeline.report import facts as say
 from pipeline.report import write_report
 from pipeline.report.columns import by_group
 from pipeline.report.people import Seconds, Table, plan, spans
-from pipeline.run import run, track
+from pipeline.run import run
 from pipeline.store import RunFolder
 from tests.report.runs import BAD_NAME, FRAMES, SHOWN, facts_of, pts, report_run
 from tests.test_run import CLIP, QUICK, load_config

@@ -1,0 +1,186 @@
+"""After a video was observed: tracks and tables, the annotated video, the report, the manifest of a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.errors import PoselineError
+from pipeline.lock import locked
+from pipeline.models.registry import build_lifter, lifter_facts
+from pipeline.observe import frame_range
+from pipeline.people import build_people, skeleton_of_run
+from pipeline.progress import Progress, Silent, timed
+from pipeline.store import RunFolder, check_parts, part_warnings, stored_video
+from pipeline.types import VideoInfo
+
+
+def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
+    """Track and smooth again from the stored observations, with other settings if given; nothing is rendered."""
+    folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
+    progress = progress or Silent()
+    with locked(folder.path, progress.say):
+        config = later_config(folder, config) if config else stored_config(folder)
+        check_parts(folder, content=True)
+        finish(folder, config, stored_video(folder), False, {}, progress)
+    return folder
+
+
+def stored_config(folder: RunFolder) -> Config:
+    """The settings a run was made with."""
+    try:
+        return Config.model_validate(folder.manifest()["config"])
+    except (KeyError, ValueError) as error:
+        raise PoselineError(f"{folder.manifest_file}: settings of another version; run again with --force") from error
+
+
+def later_config(folder: RunFolder, config: Config) -> Config:
+    """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
+    later = {
+        name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
+    }
+    return stored_config(folder).model_copy(update=later)
+
+
+def finish(
+    folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: dict[str, float], progress: Progress
+) -> None:
+    """Everything after observe, and the manifest of the finished run. Whoever asks for it holds the run folder."""
+    check_parts(folder)  # they may be gone by now
+    low, high = folder.facts()["frames_observed"]
+    with timed(stages, "track"):
+        progress.start("track", high - low, 0)
+        edits: dict[str, Any] = {}
+        lifter = build_lifter(config, skeleton_of_run(folder))
+        # Tables of two settings would stand beside each other if this were stopped.
+        folder.write_manifest({**folder.facts(), "finished": False})
+        people = build_people(folder, info, config, config.digest(), progress.stage, lifter, edits)
+    said = [*_of_the_lens(edits.get("field_of_view", {})), *edits["edits_skipped"]]
+    for line in said:
+        progress.say(line)
+    lifts = lifter_facts(config)
+    manifest = folder.facts()
+    manifest |= {
+        "finished": True,
+        "config_digest": config.digest(),
+        "config": config.model_dump(mode="json"),
+        "people": len(people),
+        "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
+        "stages_s": {**manifest.get("stages_s", {}), **stages},
+        "lifter": {"name": config.lift.name, "networks": lifts.digests},
+        **edits,
+        "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
+        "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
+        "warnings": [
+            *manifest.get("video_warnings", []),
+            *manifest.get("network_warnings", []),
+            *lifts.warnings,
+            *said,
+        ]
+        + [line for path in folder.parts() for line in part_warnings(path)]
+        + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
+    }
+    folder.write_manifest(manifest)
+    if not render:
+        write_page(folder, config, progress)
+    elif video_is_current(folder, manifest, config):
+        progress.say(f"{folder.video}: is up to date")
+        write_page(folder, config, progress)
+    else:
+        _render(folder, config, progress)
+
+
+def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
+    """Whether annotated.mp4 is there and was made from the tables as they are."""
+    return folder.video.is_file() and manifest.get("rendered") == _render_digest(manifest, config)
+
+
+def _of_the_lens(field: dict[str, Any]) -> list[str]:
+    """What is to be said of a field of view that nobody gave."""
+    if field.get("from") == "assumed":
+        shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is assumed"
+    elif field.get("from") == "estimated":
+        shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is estimated from the people in it"
+    else:
+        return []
+    return [f"{shown}; give --fov or a calibration (--ground) if you know it"]
+
+
+def _render_digest(manifest: dict[str, Any], config: Config) -> str:
+    """Stands for all that annotated.mp4 is made from."""
+    content = [manifest["observe_digest"], manifest["config_digest"], config.digest("render")]
+    content += [manifest["edits_digest"]] if manifest.get("edits_digest") else []
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def render_run(
+    folder: RunFolder | str | Path,
+    config: Config | None = None,
+    progress: Progress | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Draw annotated.mp4, or ``out``, from the tables of a finished run; returns its path.
+
+    ``start_s`` and ``end_s`` are seconds after the first frame.
+    """
+    folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
+    config, progress = config or stored_config(folder), progress or Silent()
+    with locked(folder.path, progress.say) if out is None else nullcontext():  # elsewhere it needs no rights in the run
+        return _render(folder, config, progress, (start_s, end_s), out)
+
+
+def _render(
+    folder: RunFolder,
+    config: Config,
+    progress: Progress,
+    span_s: tuple[float | None, float | None] = (None, None),
+    out: Path | None = None,
+) -> Path:
+    """The same by one who holds the run folder."""
+    from pipeline.render import render
+
+    low, high = folder.facts()["frames_observed"]
+    if part := span_s != (None, None):
+        asked = frame_range(stored_video(folder), *span_s)
+        low, high = max(low, asked[0]), min(high, asked[1])
+    progress.start("render", max(high - low, 1), 0)
+    stages: dict[str, float] = {}
+    with timed(stages, "render"):
+        drawn = render(folder, config, progress.advance, low, high, out)
+    for line in drawn["notes"]:
+        progress.say(line)
+    if out is not None:
+        return out
+    manifest = folder.facts()
+    manifest["rendered"] = _render_digest(manifest, config) + (f" {low} {high}" if part else "")
+    manifest["rendered_frames"] = [low, high]
+    manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
+    # Frames that do not decode were said when they were observed.
+    manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
+    folder.write_manifest(manifest)
+    write_page(folder, config, progress)
+    return folder.video
+
+
+def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
+    """Write report.html, if it is wanted; whatever goes wrong there is said, and the run is as good as before."""
+    if not config.report.enabled:
+        return
+    from pipeline.report import write_report
+
+    stages: dict[str, float] = {}
+    try:
+        with timed(stages, "report"):
+            write_report(folder, config.report.max_mb)
+    except Exception as error:
+        progress.say(f"{folder.report}: not written ({error}); poseline report {folder.path} writes it")
+        return
+    manifest = folder.facts()
+    manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
+    folder.write_manifest(manifest)

@@ -1,0 +1,151 @@
+"""Before a video is observed: which run folder it gets, what in it is still good, and what the manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import unicodedata
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.errors import HIDDEN, PoselineError
+from pipeline.models.registry import Facts
+from pipeline.progress import Progress
+from pipeline.store import (
+    FORMAT_VERSION,
+    OBSERVED_VERSION,
+    RunFolder,
+    indexed_digest,
+    part_digest,
+    video_facts,
+    write_index,
+)
+from pipeline.types import VideoInfo
+
+VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
+VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
+
+
+MOST_NAME_BYTES = 200  # of a run folder's name: file systems take 255, and a digest may be put behind it
+
+
+def folder_name(video: Path) -> str:
+    """A run folder's name: the video's without its suffix, as one plain name that cannot lead out of the folder."""
+    name = "stdin" if str(video) == "-" else video.resolve().name if video.is_dir() else video.stem
+    name = "".join("_" if unicodedata.category(c) in HIDDEN else c for c in name)
+    name = name.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
+    return name if name.strip(".") else f"video{name}"  # "..mp4" would be ".", and "...mp4" ".."
+
+
+def choose_folder(
+    out: Path, video: Path, info: VideoInfo, progress: Progress, fetch: Callable[[RunFolder], None] | None = None
+) -> RunFolder:
+    """``out/<video stem>``, or with the video's digest behind it where another video has that name already.
+
+    ``fetch`` is given each folder before it is looked at.
+    """
+    name = folder_name(video)
+    folder, other = RunFolder(out / name), RunFolder(out / f"{name}-{info.digest[:8]}")
+    if fetch:
+        fetch(folder)
+        fetch(other)
+    try:
+        known = folder.manifest().get("video", {})
+        taken = known and known["digest"] != info.digest and known["path"] != str(info.path.resolve())
+    except PoselineError as error:
+        progress.say(f"{error}, now")
+        taken = indexed_digest(folder) not in ("", info.digest)
+    return other if taken else folder
+
+
+def start_over(folder: RunFolder) -> None:
+    """Remove what a run makes, and nothing else that a user may have put beside it."""
+    for path in (folder.observations, folder.people):
+        if path.is_dir():  # a part that cannot be deleted is an error: it would be taken for new
+            shutil.rmtree(path)
+    for path in (folder.manifest_file, folder.tracks, folder.people_csv, folder.video, folder.report):
+        path.unlink(missing_ok=True)
+
+
+def prepare(
+    folder: RunFolder,
+    info: VideoInfo,
+    config: Config,
+    facts: Facts,
+    frames: tuple[int, int],
+    progress: Progress,
+) -> str:
+    """Make the run folder ready for observations made under these settings; returns the digest of those settings.
+
+    Observations made under other settings are moved aside, and taken back when their settings return.
+    """
+    try:
+        manifest = folder.manifest()
+    except PoselineError:  # said by choose_folder; what is in it can be made again, and parts know what they are
+        manifest = {}
+    settings = config.digest("observe", "detect", "pose")
+    content = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    _set_aside(folder, digest, progress, folder.manifest_file.is_file())
+    write_index(folder, info)
+    folder.write_manifest(
+        {
+            "poseline": FORMAT_VERSION,
+            "finished": False,
+            "video": {**video_facts(info), "path": str(info.path.resolve())},
+            "skeleton": facts.skeleton.name,
+            "keypoints": facts.skeleton.spec(),
+            "frames_observed": list(frames),
+            "observe_digest": digest,
+            "config_digest": config.digest(),
+            "config": config.model_dump(mode="json"),
+            "networks": facts.digests,
+            "network_warnings": list(facts.warnings),
+            "video_warnings": list(info.warnings),
+            "versions": versions(config),
+            **{key: manifest[key] for key in ("stages_s", "rendered") if key in manifest},
+        }
+    )
+    return digest
+
+
+def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: bool) -> None:
+    """Have observations of these settings, or none, in their place; those of others in a folder of their own.
+
+    What the parts say of themselves counts, as a run may have been killed between these renames and the next manifest.
+    Without ``going_on`` the run starts over, and takes nothing back.
+    """
+    digests = [known for known in map(part_digest, folder.parts()) if known]
+    if digests and digest not in digests:
+        aside = folder.path / f"observations-{digests[0][:8]}"
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.observations.rename(aside)
+        progress.say(f"{folder.path}: observations made under other settings are kept in {aside.name}")
+    back = folder.path / f"observations-{digest[:8]}"
+    if going_on and back.is_dir() and digest not in map(part_digest, folder.parts()):
+        shutil.rmtree(folder.observations, ignore_errors=True)  # holds no whole part
+        back.rename(folder.observations)
+
+
+def remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
+    """Delete the parts that are not ``wanted``."""
+    for path in folder.parts():
+        if path not in wanted:
+            path.unlink()
+
+
+def versions(config: Config) -> dict[str, str]:
+    """Of the packages that may decide a result."""
+    names = (config.detect.name, config.pose.name, config.lift.name)
+    zoo = VERSIONED_IF_USED if any(n.startswith(("mmdet:", "mmpose:")) for n in names) else ()
+    return {name: _version(name) for name in VERSIONED + zoo}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
