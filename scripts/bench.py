@@ -17,9 +17,9 @@ import bench_ablation
 import bench_cost
 import bench_detect
 import bench_memory
-import bench_models
 import bench_motion
 import bench_overhead
+import bench_peers
 import bench_render
 import bench_report
 import bench_track
@@ -74,13 +74,15 @@ def ablation(
 
 
 @app.command()
-def models(
+def peers(
     clip: Annotated[Path, typer.Argument(exists=True)],
-    environment: Annotated[Path, typer.Option(help="Virtual environment of the peers; made where missing.")],
+    environment: Annotated[Path, typer.Option(help="Folder of the peers' virtual environments; made where missing.")],
     repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 3,
+    seconds: Annotated[float | None, typer.Option(help="Use the clip up to this second.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only contestants with this in their name, or trackers.")] = None,
 ) -> None:
-    """Frames/s of the same networks and weights in poseline, MMPose's inferencer and rtmlib."""
-    bench_models.measure(clip, environment, repeat)
+    """Speed, memory and cost of a person beside MMPose's inferencer, rtmlib, Sports2D, ultralytics and trackers."""
+    bench_peers.measure(clip, environment, repeat, seconds, only or [])
 
 
 @app.command()

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from tests import synthetic  # noqa: E402
 
-PEERS = ("trackers==2.1.0", "motpy==0.0.10", "norfair==2.1.1")
-NAMES = ("poseline", "trackers ByteTrack", "trackers SORT", "motpy", "norfair")
+PEERS = ("trackers==2.1.0", "motpy==0.0.10", "norfair==2.1.1", "boxmot==18.0.0")
+NAMES = ("poseline", "trackers ByteTrack", "trackers SORT", "boxmot ByteTrack", "boxmot OC-SORT", "motpy", "norfair")
 FRAMES = {20: 250, 100: 150}  # else 60
 SLOW = {20: 100, 100: 40}  # of norfair, else 12
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -55,7 +55,7 @@ def _row(python: Path, folder: Path, people: int, repeat: int) -> float:
     for _ in range(repeat):
         for name in NAMES:
             source, count, who = ("few", few, truth_few) if name == "norfair" else ("all", frames, truth)
-            ids, seconds = _work(sys.executable if name == "poseline" else str(python), name, folder, source)
+            ids, seconds = work(sys.executable if name == "poseline" else str(python), name, folder, source)
             fps[name].append(count / seconds)
             score[name] = synthetic.idf1(ids, who)
     median = {name: statistics.median(values) for name, values in fps.items()}
@@ -66,7 +66,7 @@ def _row(python: Path, folder: Path, people: int, repeat: int) -> float:
     return median["poseline"]
 
 
-def _work(python: str, name: str, folder: Path, source: str) -> tuple[np.ndarray, float]:
+def work(python: str, name: str, folder: Path, source: str) -> tuple[np.ndarray, float]:
     """Ids (N,) and seconds of one contestant."""
     target = folder / "said.npz"
     done = subprocess.run(

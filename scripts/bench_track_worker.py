@@ -52,6 +52,36 @@ def poseline(frames: Frames, size: tuple[int, int]) -> Result:
     )
 
 
+def boxmot_bytetrack(frames: Frames, size: tuple[int, int]) -> Result:
+    """boxmot's ByteTrack, boxes."""
+    from boxmot.trackers import ByteTrack
+
+    return _boxmot(frames, size, ByteTrack(frame_rate=FPS))
+
+
+def boxmot_ocsort(frames: Frames, size: tuple[int, int]) -> Result:
+    """boxmot's OC-SORT, boxes."""
+    from boxmot.trackers import OcSort
+
+    return _boxmot(frames, size, OcSort())
+
+
+def _boxmot(frames: Frames, size: tuple[int, int], tracker: Any) -> Result:
+    image = np.zeros((size[1], size[0], 3), np.uint8)  # it asks for the picture, of which these use the size alone
+
+    def prepare(f: dict) -> np.ndarray:
+        return np.column_stack([f["box"], f["score"], np.zeros(len(f["box"]))]).astype(np.float32)
+
+    said, seconds = timed(frames, prepare, lambda i, f: tracker.update(f, image))
+    ids = []
+    for frame, found in zip(frames, said, strict=True):
+        own = np.full(len(frame["box"]), -1)
+        if len(found):  # x1 y1 x2 y2 id score class row
+            own[found[:, 7].astype(int)] = found[:, 4].astype(int)
+        ids.append(own)
+    return ids, seconds
+
+
 def bytetrack(frames: Frames, size: tuple[int, int]) -> Result:
     """roboflow's trackers, ByteTrack, boxes."""
     import supervision
@@ -138,6 +168,8 @@ TRACKERS: dict[str, Callable[[Frames, tuple[int, int]], Result]] = {
     "poseline": poseline,
     "trackers ByteTrack": bytetrack,
     "trackers SORT": sort,
+    "boxmot ByteTrack": boxmot_bytetrack,
+    "boxmot OC-SORT": boxmot_ocsort,
     "motpy": motpy,
     "norfair": norfair,
 }
