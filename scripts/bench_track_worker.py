@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
-FPS = 25.0
+FPS = 25.0  # where the input says no other
 Frames = list[dict[str, np.ndarray]]
 Result = tuple[list[np.ndarray], float]  # ids of each frame's observations, seconds
 
 
 def main(name: str, source: str, target: str) -> None:
     """Run the tracker and write what it says."""
+    global FPS
     with np.load(source) as stored:
         data = dict(stored)
+    FPS = float(data.get("fps", FPS))
     edges = np.searchsorted(data["frame"], np.arange(int(data["frames"]) + 1))
     keys = ("box", "score", "points", "point_score")
     frames = [{k: data[k][a:b] for k in keys} for a, b in pairwise(edges.tolist())]
