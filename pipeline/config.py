@@ -83,10 +83,10 @@ class TrackConfig(_Section):
     min_coverage: float = Field(0.2, ge=0, le=1)  # and people seen in a smaller share of their frames
     gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
     gate_scale: float = Field(3.0, gt=1)  # times larger or smaller than a person is that an observation may be
-    start_speed_len_s: float = Field(1.0, gt=0)  # standard deviation of a new person's velocity, body lengths / s
+    start_speed_len_s: float = Field(1.5, gt=0)  # standard deviation of a new person's velocity, body lengths / s
     agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
     box_points: float = Field(3.0, ge=0)  # IoU counts as much as so many keypoints
-    min_similarity: float = Field(0.18, ge=0, le=1)  # OKS with IoU that a match needs at least
+    min_similarity: float = Field(0.3, ge=0, le=1)  # OKS with IoU that a match needs at least
     min_similarity_low: float = Field(0.4, ge=0, le=1)  # the same for observations below high_score
     match_limit: float = Field(4.0, gt=0)  # largest cost of a match, a negative log likelihood ratio
     match_limit_low: float = Field(2.5, gt=0)  # the same for observations below high_score

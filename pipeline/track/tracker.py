@@ -21,7 +21,7 @@ from pipeline.track.similarity import VISIBLE, box_area, iou, oks
 _TENTATIVE, _CONFIRMED = 0, 1
 _BODY_AREA = 0.4  # area of a standing person's box in squared body lengths
 _NOISE_LEN = 0.03  # body lengths: how well the keypoints of a sure observation place the body
-_GATE_LEN = 0.05  # body lengths: floor of the gate, breathing room for a well predicted person
+_GATE_LEN = 0.03  # body lengths: floor of the gate, breathing room for a well predicted person
 _SIZE_TAU_S = 0.5  # time constant of the body size, long against a truncated box or a raised arm
 _LOOK_TAU_S = 1.0  # time constant of a person's appearance
 _LOOK_COST = 0.5  # of clothes as different as one person's are from one time to another, in units of a match's cost
