@@ -47,7 +47,8 @@ class DetectConfig(_Section):
     """How people are found. Thresholds are low on purpose: the tracker tells weak people from clutter over time."""
 
     name: str = "movenet-multipose+nanodet"
-    multipose_input: tuple[InputSize, ...] = (InputSize(share=0.4, least_px=512, most_px=768),)  # one scale each
+    # one scale each, the first the one to trust
+    multipose_input: tuple[InputSize, ...] = (InputSize(share=0.4, least_px=512, most_px=768),)
     multipose_score: float = Field(0.1, ge=0, le=1)  # centres below are not people
     nanodet_input: InputSize = InputSize(share=0.67, least_px=640, most_px=1280)
     nanodet_score: float = Field(0.3, ge=0, le=1)  # boxes below are not people

@@ -79,7 +79,7 @@ def peers(
     environment: Annotated[Path, typer.Option(help="Folder of the peers' virtual environments; made where missing.")],
     repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 3,
     seconds: Annotated[float | None, typer.Option(help="Use the clip up to this second.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only contestants with this in their name, or trackers.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only those with this in their name, or trackers.")] = None,
 ) -> None:
     """Speed, memory and cost of a person beside MMPose's inferencer, rtmlib, Sports2D, ultralytics and trackers."""
     bench_peers.measure(clip, environment, repeat, seconds, only or [])

@@ -101,8 +101,8 @@ def sports2d(folder: Path, clip: Path, people: int) -> Told:
     Its thresholds are 0, since random weights are never sure, and it detects on every frame as the others do.
     """
     os.environ["MPLBACKEND"] = "agg"
-    import Pose2Sim.poseEstimation as estimation
     import Sports2D.process as story
+    from Pose2Sim import poseEstimation as estimation  # noqa: N813
     from Sports2D import Sports2D
 
     told, plain = Told(), estimation.setup_pose_tracker
@@ -132,15 +132,13 @@ def sports2d(folder: Path, clip: Path, people: int) -> Told:
         metres = {"to_meters": False, "make_c3d": False, "save_calib": False}
         graphs = {"show_graphs": False, "save_graphs": False}
         start = time.perf_counter()
-        Sports2D.process(
-            {"base": base, "pose": pose, "px_to_meters_conversion": metres, "post-processing": graphs}
-        )
+        Sports2D.process({"base": base, "pose": pose, "px_to_meters_conversion": metres, "post-processing": graphs})
         told.ended(start + told.load_s)
     return told
 
 
 def ultralytics(folder: Path, clip: Path, people: int) -> Told:
-    """ultralytics' track with a pose network of its own, random weights: so many boxes a frame, whatever their score."""
+    """ultralytics' track with a pose network of its own, random weights: so many boxes a frame, of any score."""
     os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": str(folder)}
     import torch
     from ultralytics import YOLO, settings

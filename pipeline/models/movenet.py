@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.models.base import People, Poses, letterbox, long_side, square_crops
 from pipeline.models.runtime import ASSETS, Device, Session
 from pipeline.skeleton import COCO17
-from pipeline.track.similarity import box_area, iou, suppress_duplicates
+from pipeline.track.similarity import box_area, iou, oks, suppress_duplicates
 
 STRIDE = 4  # input px per cell of the maps
 SOFTEN = 1.8  # cells; a heatmap is weighted by 1 / (distance to the guess + 1.8)
@@ -21,6 +21,7 @@ MOST_PEOPLE = 100  # of one image and scale
 SINGLE = {"movenet-thunder": 256, "movenet-lightning": 192}  # network: crop side in px
 CROP_PAD = 1.25  # crop side over the box's longer side
 CANDIDATES = 4  # people weighed in one crop
+SAME = 0.5  # OKS, or between scales IoU, from which two are one
 OUTSIDE = 0.1  # weight of heatmap cells outside the person's box
 
 
@@ -44,8 +45,8 @@ def refine(heat: np.ndarray, offset: np.ndarray, guess: np.ndarray, weight: np.n
 class MultiPose:
     """People of a whole image with boxes and poses; also a one-stage pose network.
 
-    Large people break into parts when the input is large, small ones vanish when it is small; each scale finds its own
-    and duplicates between scales go by OKS.
+    Large people break into parts when the input is large, small ones vanish when it is small. The first scale is the
+    one to trust; the others add whom it did not see.
     """
 
     skeleton = COCO17
@@ -56,25 +57,49 @@ class MultiPose:
 
     def detect(self, images: np.ndarray) -> People:
         """People in images (B, H, W, 3) u8 RGB."""
+        people: People | None = None
+        for px in dict.fromkeys(long_side(images, *limits) for limits in self.long_sides):
+            found = self._seen(images, px)
+            if people is None:
+                people = found
+            else:
+                people = People.concat([with_added(people.of(i), found.of(i)) for i in range(len(images))])
+        return People.empty() if people is None else people
+
+    def _seen(self, images: np.ndarray, px: int) -> People:
+        """People at one scale, whose longer side is ``px``."""
+        scaled, scale = letterbox(images, px)
+        out = self.sessions[0].run(scaled.astype(np.float32))
         parts = []
-        for px in sorted({long_side(images, *limits) for limits in self.long_sides}):
-            scaled, scale = letterbox(images, px)
-            out = self.sessions[0].run(scaled.astype(np.float32))
-            for i in range(len(images)):
-                box, score, keypoints, keypoint_score = decode_all({k: v[i] for k, v in out.items()}, self.threshold)
-                image = np.full(len(box), i, np.int64)
-                parts.append(People(image, box / scale, score, keypoints / scale, keypoint_score))
+        for i in range(len(images)):
+            box, score, keypoints, keypoint_score = decode_all({k: v[i] for k, v in out.items()}, self.threshold)
+            image = np.full(len(box), i, np.int64)
+            parts.append(People(image, box / scale, score, keypoints / scale, keypoint_score))
         people = People.concat(parts).clipped(*images.shape[1:3])
         return People.concat([_distinct(people.of(i)) for i in range(len(images))])
 
 
+def with_added(people: People, more: People) -> People:
+    """The people of one image, and those of another scale who are none of them.
+
+    The added have half of their score, as most are parts of people and clutter; a second detector makes up for it.
+    """
+    if len(people) and len(more):
+        seen = [np.ones_like(p.keypoint_score) for p in (people, more)]
+        area = 0.53 * box_area(people.box_px)
+        alike = oks(people.keypoints_px, seen[0], more.keypoints_px, seen[1], area, SIGMAS)  # (N, M)
+        more = more.take(np.maximum(alike, iou(people.box_px, more.box_px)).max(0) <= SAME)
+    halved = People(more.image, more.box_px, more.score / 2, more.keypoints_px, more.keypoint_score)
+    return People.concat([people, halved])
+
+
 def _distinct(people: People) -> People:
-    """Without people seen twice, by two scales or as two peaks."""
+    """Without people seen twice, as two peaks."""
     rank = people.score * people.keypoint_score.mean(1)
     # The network's guesses at hidden points tell people apart as well: all points count.
     seen = np.ones_like(people.keypoint_score)
     area = 0.53 * box_area(people.box_px)
-    return people.take(suppress_duplicates(people.keypoints_px, seen, rank, area, SIGMAS, 0.5))
+    return people.take(suppress_duplicates(people.keypoints_px, seen, rank, area, SIGMAS, SAME))
 
 
 def decode_all(maps: dict[str, np.ndarray], threshold: float) -> tuple[np.ndarray, ...]:
