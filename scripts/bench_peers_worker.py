@@ -163,8 +163,8 @@ def poseline(folder: Path, clip: Path, detector: str, pose: str) -> Told:
 
     from pipeline.config import load_config
 
-    story, told = import_module("pipeline.run"), Told()
-    plain = story.build_models
+    story, work, told = import_module("pipeline.run"), import_module("pipeline.engines.work"), Told()
+    plain = work.build_models
 
     def build(config: Any) -> Any:
         start = time.perf_counter()
@@ -183,7 +183,7 @@ def poseline(folder: Path, clip: Path, detector: str, pose: str) -> Told:
     sets = [f"detect.name={detector}", f"pose.name={pose}", f"detect.score={SCORE}", f"detect.nms_iou={NMS_IOU}"]
     config = load_config("default", sets)
     story.run_facts(config)  # the peers have read their configs by now, too
-    with tempfile.TemporaryDirectory() as out, mock.patch.object(story, "build_models", build):
+    with tempfile.TemporaryDirectory() as out, mock.patch.object(work, "build_models", build):
         start = time.perf_counter()
         made = story.run([str(clip)], out, config, render=False)[0]
         told.ended(start + told.load_s)
