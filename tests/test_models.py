@@ -16,7 +16,7 @@ from pipeline.models import nanodet
 from pipeline.models.base import COCO_CLASSES, People, letterbox, long_side, square_crops, suppress
 from pipeline.models.blazepose import PAD, BlazePose, crop_frames
 from pipeline.models.combined import merge
-from pipeline.models.movenet import SinglePose, decode_all, decode_one, refine
+from pipeline.models.movenet import SinglePose, decode_all, decode_one, refine, with_added
 from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, run_facts
 from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
 from pipeline.observe import pose_people
@@ -460,6 +460,26 @@ def test_keypoints_and_metres_come_back_from_a_turned_crop(blazepose, monkeypatc
         top = middle(crop[..., 1])
         assert top[0] == pytest.approx(128, abs=0.7)
         assert top[1] < 118
+
+
+def posed_at(*boxes: tuple[float, float, float, float], score: float) -> People:
+    """People of one image in these boxes, their keypoints on the diagonal."""
+    box = np.array(boxes, np.float32).reshape(-1, 4)
+    along = np.linspace(0.1, 0.9, 17, dtype=np.float32)[None, :, None]
+    points = box[:, None, :2] + along * (box[:, None, 2:] - box[:, None, :2])
+    n = len(box)
+    return People(np.zeros(n, np.int64), box, np.full(n, score, np.float32), points, np.full((n, 17), 0.9, np.float32))
+
+
+def test_a_further_scale_adds_whom_the_first_missed_with_half_of_the_score() -> None:
+    first = posed_at((0, 0, 40, 100), score=0.6)
+    more = posed_at((2, 1, 41, 99), (200, 0, 220, 50), score=0.8)
+    both = with_added(first, more)
+    assert np.array_equal(both.box_px, np.array([[0, 0, 40, 100], [200, 0, 220, 50]], np.float32))
+    assert both.score == pytest.approx([0.6, 0.4])
+    nobody = posed_at(score=0.0)
+    assert with_added(nobody, more).score == pytest.approx([0.4, 0.4])
+    assert np.array_equal(with_added(first, nobody).box_px, first.box_px)
 
 
 # --- MultiPose and NanoDet together ----------------------------------------------------------------------------------
