@@ -2,7 +2,7 @@
 
 Every contestant is a process of its own on the same cores; they take turns, and medians are compared. All but
 ultralytics run the same networks with the same weights. Loading is not counted in frames/s. What is: for the peers,
-from the opened video to their last result; for poseline, the whole of ``run --no-render`` with its identities,
+from the opened video to their last result; for poseline, the whole of ``run --no-render --no-report`` with identities,
 smoothing, lifting and tables. Trackers are given what poseline's networks see on the clip.
 """
 

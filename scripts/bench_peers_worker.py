@@ -185,7 +185,7 @@ def poseline(folder: Path, clip: Path, detector: str, pose: str) -> Told:
     story.run_facts(config)  # the peers have read their configs by now, too
     with tempfile.TemporaryDirectory() as out, mock.patch.object(work, "build_models", build):
         start = time.perf_counter()
-        made = story.run([str(clip)], out, config, render=False)[0]
+        made = story.run([str(clip)], out, config, render=False, report=False)[0]
         told.ended(start + told.load_s)
         low, high = made.manifest()["frames_observed"]
     told.frames = high - low
