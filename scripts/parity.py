@@ -6,7 +6,7 @@ python scripts/parity.py [CLIP] [--frames 4]
 2. poseline's torch backend against its ONNX backend, on files that `poseline models export` makes.
 
 RTMO is not in the second: random weights magnify the last bits by 1e5 there. `poseline models export` compares its raw
-outputs. Weights are random (seed 0): see parity_networks.py. For speed there is `scripts/bench.py models`.
+outputs. Weights are random (seed 0): see parity_networks.py. For speed there is `scripts/bench.py peers`.
 """
 
 from __future__ import annotations
