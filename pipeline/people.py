@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -41,6 +43,7 @@ from pipeline.track import identify
 from pipeline.types import MEASURED, Motion, Observations, VideoInfo
 
 LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
+_LONG_ROWS = 20_000  # two people of more would take much memory
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
@@ -91,10 +94,7 @@ def build_people(
     joints: list[dict[str, Any]] = []
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
-    with (
-        atomic(folder.tracks) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", **CHECKED_PAGES) as writer,
-    ):
+    with _tables(folder, schema, skeleton, metadata) as write:
         lifting = _Clock(lifter)
         made = _Watched(_motions(parts, ids, info, skeleton, config, lifting, names))
         placed = _Watched(in_world(made, config.metres, names, folder.path, _video(info, skeleton, camera, lifter)))
@@ -103,8 +103,7 @@ def build_people(
             name = names.get(person_id, "")
             measured = measure(motion, skeleton, config.metres, info.size_px, name)
             motion = measured.motion
-            writer.write_table(_track_rows(motion, schema))
-            write_person(folder.people, motion, skeleton, metadata)
+            write(motion)
             heat.add(motion, skeleton)
             doubts = [(t, what) for t, person, what in moments if person == person_id]
             warnings = measured.quality.warnings
@@ -122,6 +121,39 @@ def build_people(
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
     return summaries
+
+
+@contextmanager
+def _tables(
+    folder: RunFolder, schema: pa.Schema, skeleton: Skeleton, metadata: dict[str, str]
+) -> Iterator[Callable[[Motion], None]]:
+    """A function that writes the next person's rows of tracks.parquet and tables, beside the work on the one after.
+
+    It raises what went wrong with the person before.
+    """
+    with (
+        atomic(folder.tracks) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", **CHECKED_PAGES) as tracks,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        waiting: list[Future[None]] = []
+
+        def write(motion: Motion) -> None:
+            tracks.write_table(_track_rows(motion, schema))
+            write_person(folder.people, motion, skeleton, metadata)
+
+        def written() -> None:
+            if waiting:
+                waiting.pop().result()
+
+        def add(motion: Motion) -> None:
+            written()
+            waiting.append(beside.submit(write, motion))
+            if len(motion) > _LONG_ROWS:
+                written()
+
+        yield add
+        written()
 
 
 class _Watched:

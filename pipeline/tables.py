@@ -110,11 +110,13 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
     with contextlib.ExitStack() as stack:
         parquet = stack.enter_context(atomic(folder / f"{stem}.parquet"))
         csv = stack.enter_context(atomic(folder / f"{stem}.csv"))
-        binary = stack.enter_context(pq.ParquetWriter(parquet, schema, compression="zstd", **CHECKED_PAGES))
+        states = [field.name for field in schema if field.type == _STATE]  # numbers hardly ever repeat
+        options = {"compression": "zstd", "use_dictionary": states, **CHECKED_PAGES}
+        binary = stack.enter_context(pq.ParquetWriter(parquet, schema, **options))
         sink = stack.enter_context(open(csv, "wb"))
         sink.write((",".join(schema.names) + "\n").encode())  # pyarrow would quote the header
-        options = pc.WriteOptions(include_header=False, quoting_style="none")
-        text = stack.enter_context(pc.CSVWriter(sink, plain, write_options=options))
+        bare = pc.WriteOptions(include_header=False, quoting_style="none")
+        text = stack.enter_context(pc.CSVWriter(sink, plain, write_options=bare))
         for start in range(0, len(motion), ROW_GROUP):
             batch = _rows(motion, schema, skeleton, slice(start, start + ROW_GROUP))
             binary.write_batch(batch)

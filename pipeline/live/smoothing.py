@@ -175,26 +175,12 @@ class _CausalJerk:
         for i, (least_lag, _) in enumerate(jerk.LAGS):
             lag = max(least_lag, step_s)
             if whole.any():
-                made[:, i, whole] = _third_differences2(at_s, time_s, paths[:, whole], lag)
+                made[:, i, whole] = jerk.third_differences2(at_s, time_s, paths[:, whole], lag)
             for k in np.flatnonzero(~whole & (known.sum(0) >= 4)):
                 seen = known[:, k]
-                made[:, i, k] = jerk.third_difference2(at_s, time_s[seen], paths[seen, k], lag)
+                made[:, i, k] = jerk.third_differences2(at_s, time_s[seen], paths[seen, k : k + 1], lag)[:, 0]
         self._motion.extend(made)
         self._made = stop
-
-
-def _third_differences2(at_s: np.ndarray, time_s: np.ndarray, paths: np.ndarray, lag: float) -> np.ndarray:
-    """`pipeline.motion.jerk.third_difference2` of many paths (n, K, 2) at once: (L, K)."""
-    padded = np.concatenate([paths[1:2], paths, paths[-2:-1]])  # mirrored
-    low, high = np.minimum(padded[:-2], padded[2:]), np.maximum(padded[:-2], padded[2:])
-    path = np.clip(padded[1:-1], low, high)  # the median of three
-    total = np.zeros((len(at_s), *paths.shape[1:]))
-    for offset, weight_ in jerk.THIRD:
-        at = np.clip(at_s + offset * lag, time_s[0], time_s[-1])
-        i = np.clip(np.searchsorted(time_s, at, "right") - 1, 0, len(time_s) - 2)
-        share = ((at - time_s[i]) / (time_s[i + 1] - time_s[i]))[:, None, None]
-        total += weight_ * (path[i] + share * (path[i + 1] - path[i]))
-    return np.square(total).sum(-1) / 2
 
 
 class _OneEuro:

@@ -45,15 +45,17 @@ def jerk_density(
     out = np.empty(measured.shape, np.float32)
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else WINDOW_S
     rows = max(round(WINDOW_S / max(step, 1e-3)) | 1, 3)
-    for k in range(measured.shape[1]):
-        known = measured[:, k]
-        density = np.square(least_len) * size2
-        for least_lag, noise in LAGS if known.sum() >= 4 else ():
+    out[:] = (np.square(least_len) * size2)[:, None]
+    alike, group = np.unique(measured, axis=1, return_inverse=True)
+    for g in np.flatnonzero(alike.sum(0) >= 4):
+        known, points = alike[:, g], np.flatnonzero(group.ravel() == g)
+        paths = keypoints_px[known][:, points].astype(np.float64)
+        for least_lag, noise in LAGS:
             lag = max(least_lag, step)
-            motion = third_difference2(time_s, time_s[known], keypoints_px[known, k].astype(np.float64), lag)
-            excess = median_filter(motion, size=rows, mode="mirror") - noise * noise_len**2 * size2
-            density = np.maximum(density, density_of(excess, lag))
-        out[:, k] = density
+            motion = third_differences2(time_s, time_s[known], paths, lag)
+            for k, one in zip(points, motion.T, strict=True):
+                excess = median_filter(one, size=rows, mode="mirror") - noise * noise_len**2 * size2
+                out[:, k] = np.maximum(out[:, k], density_of(excess, lag))
     if causal:
         late = min(rows // 2 + int(np.ceil(1.5 * max(LAGS[0][0], step) / step)) + 2, len(out))
         out[late:] = out[: len(out) - late]
@@ -66,11 +68,18 @@ def density_of(excess: np.ndarray, lag: float) -> np.ndarray:
     return _PEAK * excess / (_SPLINE * lag**5)
 
 
-def third_difference2(at_s: np.ndarray, time_s: np.ndarray, path: np.ndarray, lag: float) -> np.ndarray:
-    """Squared third central difference over ``lag`` of ``path (n, 2)``, mean of both axes, at ``at_s (L,)``: (L,)."""
-    path = median_filter(path, size=(3, 1), mode="mirror")  # a single outlier would reach every third row of a window
-    total = np.zeros(len(at_s))
-    for axis in range(2):
-        difference = sum(weight * np.interp(at_s + offset * lag, time_s, path[:, axis]) for offset, weight in THIRD)
-        total += np.square(difference)
-    return total / 2
+def third_differences2(at_s: np.ndarray, time_s: np.ndarray, paths: np.ndarray, lag: float) -> np.ndarray:
+    """(L, K) squared third central differences over ``lag`` of ``paths (n, K, 2)``, means of both axes, at ``at_s``.
+
+    The median of three takes off single outliers, which would reach every third row of a window.
+    """
+    padded = np.concatenate([paths[1:2], paths, paths[-2:-1]])  # mirrored
+    low, high = np.minimum(padded[:-2], padded[2:]), np.maximum(padded[:-2], padded[2:])
+    path = np.clip(padded[1:-1], low, high)
+    total = np.zeros((len(at_s), *paths.shape[1:]))
+    for offset, weight in THIRD:
+        at = np.clip(at_s + offset * lag, time_s[0], time_s[-1])
+        i = np.clip(np.searchsorted(time_s, at, "right") - 1, 0, len(time_s) - 2)
+        share = ((at - time_s[i]) / (time_s[i + 1] - time_s[i]))[:, None, None]
+        total += weight * (path[i] + share * (path[i + 1] - path[i]))
+    return np.square(total).sum(-1) / 2
