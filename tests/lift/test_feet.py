@@ -13,7 +13,7 @@ from pipeline.lift.joints import JOINTS
 from pipeline.motion.angles_3d import angles_3d
 from pipeline.skeleton import COCO17
 from pipeline.types import Motion
-from tests.lift.test_lifter import FOCAL, FPS, motion_of
+from tests.lift.test_our_lifter import FOCAL, FPS, motion_of
 from tests.lift.walkers import SPEED_M_S, STRIDE_S, walker
 
 N, SPEED = 180, 0.7

@@ -10,7 +10,7 @@ from pipeline.lift.joints import HIPS, POINTS, J, K
 from pipeline.lift.live import FORGET_S, LiveLifter
 from pipeline.lift.network import Network
 from pipeline.models.runtime import pick_device
-from tests.lift.test_lifter import FPS, space
+from tests.lift.test_our_lifter import FPS, space
 
 N = 90
 

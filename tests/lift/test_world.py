@@ -14,7 +14,7 @@ from pipeline.lift.people import Video, in_world
 from pipeline.lift.world import Stands, World, fitted, of_camera, on_floor, size_on_floor, stands
 from pipeline.metres import Camera, Ground, MetresConfig
 from pipeline.skeleton import COCO17
-from tests.lift.test_lifter import motion_of
+from tests.lift.test_our_lifter import motion_of
 from tests.lift.walkers import walker
 
 CAMERA_HEIGHT_M = 2.6
