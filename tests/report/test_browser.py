@@ -244,6 +244,7 @@ def test_everything_can_be_reached_by_tab_with_a_visible_focus_and_a_name(page: 
 
 
 def test_where_a_browser_is_required_its_lack_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POSELINE_BROWSER", raising=False)
     monkeypatch.setenv("POSELINE_CHROMIUM", "/nowhere/chromium")
     with pytest.raises(pytest.skip.Exception, match=r"install_chromium\.sh"):
         chromium_path()
