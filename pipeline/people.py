@@ -22,11 +22,12 @@ from pipeline.heatmap import Heat
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.people import Video, in_world
-from pipeline.motion import build_motion
+from pipeline.motion import motion_steps
 from pipeline.motion.gait import STEP_COLUMNS
-from pipeline.motion.lift import Lifter
+from pipeline.motion.lift import InSpace, Lifter
 from pipeline.motion.measure import measure
 from pipeline.motion.quality import QUALITY_COLUMNS
+from pipeline.motion.together import together
 from pipeline.skeleton import SKELETONS, Skeleton
 from pipeline.store import (
     CHECKED_PAGES,
@@ -44,6 +45,7 @@ from pipeline.types import MEASURED, Motion, Observations, VideoInfo
 
 LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
 _LONG_ROWS = 20_000  # two people of more would take much memory
+GROUP_ROWS = 10_000  # of people whose motions are worked out side by side
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
@@ -180,14 +182,23 @@ class _Clock:
         self.lifter, self.spent_s = lifter, 0.0
 
     def lift(
-        self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None
-    ) -> Motion | None:
-        """The motion in metres, None without a lifter."""
+        self, motions: list[Motion], skeleton: Skeleton, size_px: tuple[int, int], heights_m: list[float | None]
+    ) -> list[Motion] | None:
+        """The motions in metres, None without a lifter."""
         if self.lifter is None:
             return None
         began = time.perf_counter()
-        found = self.lifter.lift(motion, skeleton, size_px, height_m)
+        people = list(zip(motions, heights_m, strict=True))
+        if isinstance(self.lifter, PoselineLifter):
+            steps = self.lifter.lift_steps
+            found = together([steps(motion, skeleton, size_px, height_m) for motion, height_m in people])
+        else:
+            found = [self.lifter.lift(motion, skeleton, size_px, height_m) for motion, height_m in people]
         self.spent_s += time.perf_counter() - began
+        return [self._in_metres(motion, its) for motion, its in zip(motions, found, strict=True)]
+
+    def _in_metres(self, motion: Motion, found: InSpace) -> Motion:
+        assert self.lifter is not None
         return dataclasses.replace(
             motion,
             keypoints_m=found.joints_m,
@@ -206,11 +217,19 @@ def _motions(
     lifting: _Clock,
     names: dict[int, str],
 ) -> Iterator[Motion]:
-    """Everybody's motion, in metres where there is a way to them."""
-    for person_id, obs in _by_person(parts, ids):
-        motion = build_motion(person_id, obs, info.time_s, skeleton, config.track, config.smooth)
-        height_m = config.metres.height_of(person_id, names.get(person_id, ""))
-        yield _lifted(motion, obs, skeleton, info.size_px, config, lifting, height_m)
+    """Everybody's motion, in metres where there is a way to them; people with few rows are worked on side by side."""
+    for group in _by_person(parts, ids):
+        motions = together(
+            [motion_steps(i, obs, info.time_s, skeleton, config.track, config.smooth) for i, obs in group]
+        )
+        heights_m = [config.metres.height_of(i, names.get(i, "")) for i, _ in group]
+        lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
+        if lifted is None:
+            pairs = zip(motions, group, strict=True)
+            lifted = [_in_metres(motion, obs, skeleton, config) for motion, (_, obs) in pairs]
+        del motions, group
+        while lifted:
+            yield lifted.pop(0)
 
 
 def _field_of_view(
@@ -243,8 +262,11 @@ def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, A
     return [{"person_id": person_id, **{key: shown(value) for key, value in row.items()}} for row in rows]
 
 
-def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations]]:
-    """(person, its observations) in order of the ids. Reads each part once per group of people that are in it."""
+def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observations]]]:
+    """(person, its observations) in order of the ids, as many at a time as have `GROUP_ROWS` together, at least one.
+
+    Reads each part once per `GATHER_ROWS` of people that are in it.
+    """
     sizes = [pq.read_metadata(p).num_rows for p in parts]
     ends = np.cumsum(sizes)
     count = np.bincount(ids[ids > 0], minlength=1)
@@ -272,24 +294,15 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[tuple[int, Observations
             owner.append(mine[wanted])
         group, owners = Observations.concat(gathered), np.concatenate(owner)
         del gathered
-        for i in np.flatnonzero(count[person:stop]) + person:
-            yield int(i), group.take(np.flatnonzero(owners == i))
-        person = stop
+        while person < stop:
+            end = max(int(np.searchsorted(np.cumsum(count[person:stop]), GROUP_ROWS, "right")), 1) + person
+            some = np.flatnonzero(count[person:end]) + person
+            yield [(int(i), group.take(np.flatnonzero(owners == i))) for i in some]
+            person = end
 
 
-def _lifted(
-    motion: Motion,
-    obs: Observations,
-    skeleton: Skeleton,
-    size_px: tuple[int, int],
-    config: Config,
-    lifting: _Clock,
-    height_m: float | None,
-) -> Motion:
-    """The motion in metres: by the lifter, else the pose network's own 3D in the frames where it saw the person."""
-    lifted = lifting.lift(motion, skeleton, size_px, height_m)
-    if lifted is not None:
-        return lifted
+def _in_metres(motion: Motion, obs: Observations, skeleton: Skeleton, config: Config) -> Motion:
+    """The motion in metres by the pose network's own 3D in the frames where it saw the person, if it says any."""
     if obs.world_m is None or config.lift.name == "none":
         return motion
     world = np.full((*motion.provenance.shape, 3), np.nan, np.float32)

@@ -18,8 +18,9 @@ from pipeline.metres import MetresConfig
 from pipeline.models.runtime import Device
 from pipeline.motion.ground import undistorted
 from pipeline.motion.lift import InSpace
-from pipeline.motion.person import smoothed_paths
+from pipeline.motion.person import path_steps
 from pipeline.motion.swap import Unswapped
+from pipeline.motion.together import Steps, for_one, together
 from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MISSING, Motion
 
@@ -54,9 +55,9 @@ class PoselineLifter:
         self.kept = np.array([j for j, name in enumerate(JOINTS) if name in own or name in DERIVED])
         self.names = tuple(own.get(JOINTS[j], JOINTS[j]) for j in self.kept)
 
-    def lift(
+    def lift_steps(
         self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
-    ) -> InSpace:
+    ) -> Steps[InSpace]:
         """(L, J, 3) f32 m; x right, y down, z forward from the camera; NaN where the picture says nothing.
 
         People are ``height_m`` tall, or `HEIGHT_M` where that is not given. Limbs keep their lengths.
@@ -67,7 +68,7 @@ class PoselineLifter:
         given = np.where(state == MISSING, 0, guessed)
         joints, std, ray = self._about_hips(motion, rays, given)
         seen = Seen(motion.time_s, motion.frame, rays, given, ray)
-        joints = finished(seen, joints, std, self.config, height_m or HEIGHT_M)
+        joints = yield from finish_steps(seen, joints, std, self.config, height_m or HEIGHT_M)
         out = joints + hips_of(joints, seen)[:, None]
         known = np.ones(out.shape[:2], bool)
         known[:, :K] = state != MISSING
@@ -82,6 +83,12 @@ class PoselineLifter:
             per_axis[:, self.kept],
             {"reprojection_px": off_px, "lift_std_m": doubt_m},
         )
+
+    def lift(
+        self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
+    ) -> InSpace:
+        """`lift_steps` of one person."""
+        return together([self.lift_steps(motion, skeleton, size_px, height_m)])[0]
 
     def rays(self, px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         """(..., 2) x / z and y / z of points (..., 2) in px of a picture of this size."""
@@ -130,7 +137,9 @@ class Seen(NamedTuple):
     centre: np.ndarray  # (L, 2) the ray to the middle of the hips
 
 
-def finished(seen: Seen, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float = HEIGHT_M) -> np.ndarray:
+def finish_steps(
+    seen: Seen, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float = HEIGHT_M
+) -> Steps[np.ndarray]:
     """Joints (L, J, 3) about the hips, on their rays, smoothed, with constant limbs, of a person ``height_m`` tall.
 
     ``std`` (L, J, 3) is what the network says.
@@ -138,7 +147,11 @@ def finished(seen: Seen, joints: np.ndarray, std: np.ndarray, config: Config, he
     done = _one_body(joints, height_m)
     off = std * np.float32(height_m / HEIGHT_M)
     done = on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))
-    return _one_body(_smoothed(seen.time_s, done, std, config), height_m)
+    done = yield from _smoothed(seen.time_s, done, std, config)
+    return _one_body(done, height_m)
+
+
+finished = for_one(finish_steps)
 
 
 def hips_of(joints: np.ndarray, seen: Seen) -> np.ndarray:
@@ -156,15 +169,16 @@ def _one_body(joints: np.ndarray, height_m: float) -> np.ndarray:
     return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
 
 
-def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config) -> np.ndarray:
+def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config) -> Steps[np.ndarray]:
     """Joints (L, J, 3) by the filter of the keypoints, which takes coordinates in pairs."""
     n, smooth = len(joints), config.smooth
     size = np.full(n, HEIGHT_M, np.float32)
-    paths = joints.reshape(n, -1, 2)
+    pairs = joints.reshape(n, -1, 2)
     noise = smooth.noise_len * HEIGHT_M / np.sqrt(np.square(std).reshape(n, -1, 2).mean(-1))
-    known = np.isfinite(paths).all(-1)
-    measured = Unswapped(paths, np.where(known, np.clip(noise, 0.1, 1), 0), known, np.zeros(known.shape, bool))
-    done = smoothed_paths(time_s, measured, size, smooth, config.track.max_gap_s).position.reshape(joints.shape)
+    known = np.isfinite(pairs).all(-1)
+    measured = Unswapped(pairs, np.where(known, np.clip(noise, 0.1, 1), 0), known, np.zeros(known.shape, bool))
+    paths = yield from path_steps(time_s, measured, size, smooth, config.track.max_gap_s)
+    done = paths.position.reshape(joints.shape)
     out: np.ndarray = np.where(np.isfinite(done), done, joints)  # outliers at the ends
     return out
 

@@ -1,5 +1,5 @@
 """Motion: one person's observations to a repaired, smoothed time series."""
 
-from pipeline.motion.person import build_motion
+from pipeline.motion.person import build_motion, motion_steps
 
-__all__ = ["build_motion"]
+__all__ = ["build_motion", "motion_steps"]

@@ -12,9 +12,12 @@ nats.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
+
+from pipeline.motion.together import Steps
 
 HYPOTHESES = 24  # at most; 4 a configuration are plenty
 _BLOCK, _WARM_S = 768, 2.0  # rows of a block, and seconds before and after that are looked at, too
@@ -37,10 +40,58 @@ class Limbs:
     size_px: np.ndarray  # (L,)
     begins: np.ndarray  # (L, C) bool, rows with which a stretch begins
     against: np.ndarray  # (L, C, S) nats against each configuration, whatever the motion
-    change: np.ndarray  # (S, S) nats against going from one configuration to another
+    change: np.ndarray  # (S, S) nats against going from one configuration to another, the same for everybody
 
 
-def exchanged(limbs: Limbs) -> np.ndarray:
+@dataclass(frozen=True)
+class Search:
+    """Blocks of rows of limbs to be searched; see `pipeline.motion.together.Request`."""
+
+    limbs: Limbs
+    first: np.ndarray  # (B,) row with which a block begins
+    last: np.ndarray  # (B,) row before which it ends
+    limb: np.ndarray  # (B,) whose rows they are
+    start: np.ndarray  # (B,) configuration it begins with
+
+    @property
+    def kind(self) -> tuple[int, ...]:
+        """Limbs and joints."""
+        return (0, *self.limbs.z.shape[1:])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and lanes."""
+        return int((self.last - self.first).max()), len(self.first)
+
+    @staticmethod
+    def answers(requests: Sequence[Search]) -> list[list[np.ndarray]]:
+        """The best configurations of the rows of each block of each request."""
+        ends = np.cumsum([len(r.limbs.time_s) for r in requests])
+        before = [end - len(r.limbs.time_s) for end, r in zip(ends, requests, strict=True)]
+        found = _searched(
+            _joined([r.limbs for r in requests]),
+            np.concatenate([r.first + rows for r, rows in zip(requests, before, strict=True)]),
+            np.concatenate([r.last + rows for r, rows in zip(requests, before, strict=True)]),
+            np.concatenate([r.limb for r in requests]),
+            np.concatenate([r.start for r in requests]),
+        )
+        own = iter(found)
+        return [[next(own) for _ in r.first] for r in requests]
+
+
+def _joined(limbs: list[Limbs]) -> Limbs:
+    """The rows of several people one after another."""
+    if len(limbs) == 1:
+        return limbs[0]
+    rows = {
+        field.name: np.concatenate([getattr(one, field.name) for one in limbs])
+        for field in fields(Limbs)
+        if field.name != "change"
+    }
+    return Limbs(**rows, change=limbs[0].change)
+
+
+def exchanged(limbs: Limbs) -> Steps[np.ndarray]:
     """(L, C) i64 the likeliest configuration of each limb in each row."""
     n, count = limbs.begins.shape
     warm = max(round(_WARM_S / max(float(np.median(np.diff(limbs.time_s))), 1e-4)), 8)
@@ -52,7 +103,8 @@ def exchanged(limbs: Limbs) -> np.ndarray:
     todo = np.ones((len(own), count), bool)
     for _ in range(_SWEEPS):
         block, limb = np.nonzero(todo)
-        found = _searched(limbs, first[block], np.minimum(end[block] + warm, n), limb, start[block, limb])
+        last = np.minimum(end[block] + warm, n)
+        found = yield Search(limbs, first[block], last, limb, start[block, limb])
         for b, c, rows in zip(block, limb, found, strict=True):
             out[own[b] : end[b], c] = rows[own[b] - first[b] :][: end[b] - own[b]]
         # A block begins as the one before it says, which knew what came earlier.

@@ -10,8 +10,9 @@ from pipeline.config import SmoothConfig, TrackConfig
 from pipeline.motion import repair
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.jerk import jerk_density
-from pipeline.motion.smooth import Smoothed, noise_px, smooth
-from pipeline.motion.swap import Unswapped, unswap
+from pipeline.motion.smooth import Smoothed, noise_px, smooth_steps
+from pipeline.motion.swap import Unswapped, unswap_steps
+from pipeline.motion.together import Steps, for_one
 from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
 
@@ -20,14 +21,14 @@ BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
 STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
 
 
-def build_motion(
+def motion_steps(
     person_id: int,
     obs: Observations,
     time_s_table: np.ndarray,
     skeleton: Skeleton,
     track_config: TrackConfig,
     smooth_config: SmoothConfig,
-) -> Motion:
+) -> Steps[Motion]:
     """The motion of one person from all of its observations.
 
     A row per frame where the person was seen, or lies between two sightings at most ``track_config.max_gap_s`` apart.
@@ -60,8 +61,8 @@ def build_motion(
     box, _ = repair.bridge(time_s, box, seen, max_gap_s)
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     size = body_length(box)
-    right = _righted(time_s, raw, keypoint_score, size, skeleton, smooth_config)
-    paths = smoothed_paths(time_s, right, size, smooth_config, max_gap_s)
+    right = yield from _righted(time_s, raw, keypoint_score, size, skeleton, smooth_config)
+    paths = yield from path_steps(time_s, right, size, smooth_config, max_gap_s)
     provenance = _fill(time_s, paths, size, smooth_config, max_gap_s)
     provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
     return Motion(
@@ -82,6 +83,9 @@ def build_motion(
     )
 
 
+build_motion = for_one(motion_steps)
+
+
 def _righted(
     time_s: np.ndarray,
     raw: np.ndarray,
@@ -89,18 +93,18 @@ def _righted(
     size: np.ndarray,
     skeleton: Skeleton,
     config: SmoothConfig,
-) -> Unswapped:
+) -> Steps[Unswapped]:
     """What was measured (L, K, 2), left and right put right if the settings want that."""
     measured = (score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
     if not config.unswap:
         return Unswapped(raw, score, measured, np.zeros(measured.shape, bool))
     noise = noise_px(score, size, config.noise_len)
-    return unswap(time_s, raw, score, measured, size, noise, skeleton)
+    return (yield from unswap_steps(time_s, raw, score, measured, size, noise, skeleton))
 
 
-def smoothed_paths(
+def path_steps(
     time_s: np.ndarray, right: Unswapped, size: np.ndarray, config: SmoothConfig, max_gap_s: float
-) -> Smoothed:
+) -> Steps[Smoothed]:
     """The paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""
     keypoints, score, measured, _ = right
     noise = noise_px(score, size, config.noise_len).astype(np.float32)
@@ -110,10 +114,13 @@ def smoothed_paths(
         return paths
     causal = config.method in ("fixed_lag", "one_euro")
     density = jerk_density(time_s, keypoints, measured, size, config.noise_len, config.least_jerk, causal)
-    paths = smooth(time_s, keypoints, score, measured, size, density, config, max_gap_s)
+    paths = yield from smooth_steps(time_s, keypoints, score, measured, size, density, config, max_gap_s)
     if config.method in FILTERS:
         return filtered(time_s, keypoints, paths.used, noise, size, config, max_gap_s)
     return paths
+
+
+smoothed_paths = for_one(path_steps)
 
 
 def body_length(box_px: np.ndarray) -> np.ndarray:

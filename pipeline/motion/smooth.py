@@ -18,7 +18,8 @@ import numpy as np
 
 from pipeline.config import SmoothConfig
 from pipeline.motion import repair
-from pipeline.motion.lanes import Rows, backward, forward
+from pipeline.motion.lanes import Rows, Smoothing
+from pipeline.motion.together import Steps, for_one
 
 BLOCK = 512  # rows of a block, at least
 MEMORY_S = 4.0  # overlap of blocks; the slowest point forgets to 1e-9 within about 3 s
@@ -52,7 +53,7 @@ def noise_px(score: np.ndarray, size_px: np.ndarray, noise_len: float) -> np.nda
     return noise_len * size_px[..., None] / np.clip(score, 0.1, 1.0)
 
 
-def smooth(
+def smooth_steps(
     time_s: np.ndarray,
     keypoints_px: np.ndarray,
     keypoint_score: np.ndarray,
@@ -64,7 +65,7 @@ def smooth(
     *,
     block: int = BLOCK,
     dtype: type[np.floating] = np.float32,
-) -> Smoothed:
+) -> Steps[Smoothed]:
     """Smoothed paths by the Kalman filter, and the smoother or, for ``config.method`` "fixed_lag", what lags behind it.
 
     A measurement further than ``config.gate_sigma`` Mahalanobis distances from the prediction is an outlier and not
@@ -93,17 +94,19 @@ def smooth(
         row = np.minimum(group[None] - (overlap if len(starts) > 1 else 0) + np.arange(length)[:, None], n)  # (S, G)
         row = np.where(row < 0, n, row)  # n: outside
         lanes = _lanes(row, time_s, keypoints_px, keypoint_score, measured, size_px, density, config)
-        filtered = forward(lanes, config.gate_sigma, config.bridge_s, max_gap_s)
-        mean, std = backward(lanes, filtered, lag)
+        mean, std, used = yield Smoothing(lanes, config.gate_sigma, config.bridge_s, max_gap_s, lag)
         own = (row < n) & (row >= group) & (row < group + block)
         shape = (*row.shape, k)
         out.std[row[own]] = std.reshape(shape)[own]
-        out.used[row[own]] = filtered.used.reshape(shape)[own]
+        out.used[row[own]] = used.reshape(shape)[own]
         for d, path in enumerate((out.position, out.velocity, out.acceleration)):
             path[row[own]] = mean[:, d].reshape(len(row), 2, len(group), k).transpose(0, 2, 3, 1)[own]
     for j in range(k):
         out.forget(_column(repair.gap_s(time_s, out.used[:, j]) > config.bridge_s + repair.EPS_S, j, k))
     return out
+
+
+smooth = for_one(smooth_steps)
 
 
 def _lag(config: SmoothConfig, step_s: float) -> int | None:

@@ -21,6 +21,7 @@ import numpy as np
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
 from pipeline.motion.merged import merged
+from pipeline.motion.together import Steps, for_one
 from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
 from pipeline.skeleton import Skeleton
@@ -54,7 +55,7 @@ class _Seen(NamedTuple):
     size_px: np.ndarray  # (L,)
 
 
-def unswap(
+def unswap_steps(
     time_s: np.ndarray,
     keypoints_px: np.ndarray,
     keypoint_score: np.ndarray,
@@ -62,7 +63,7 @@ def unswap(
     size_px: np.ndarray,
     noise_px: np.ndarray,
     skeleton: Skeleton,
-) -> Unswapped:
+) -> Steps[Unswapped]:
     """Measurements with exchanges of left and right undone; a limb's that are the other limb's are no longer measured.
 
     Nothing is changed in rows too far apart to tell: `LINK_S` in the median.
@@ -79,12 +80,13 @@ def unswap(
     position = np.where(measured[..., None], keypoints_px, np.nan).astype(np.float64)
     seen = _Seen(time_s, position, noise_px, size_px)
     apart = rows_apart(time_s, position, keypoint_score, measured, size_px, skeleton, pairs)
-    sign = _searched(seen, [_vectors(seen, limb, pairs) for limb in (_LEGS, _ARMS)], (_LEGS, _ARMS), apart)
+    sign = yield from _searched(seen, [_vectors(seen, limb, pairs) for limb in (_LEGS, _ARMS)], (_LEGS, _ARMS), apart)
     sign = _facing(sign, apart)
     if "head" in pairs:
         z, var = _head(seen, pairs["head"])
         z = np.where(sign["shoulder"][:, None, None], -z, z)
-        sign["head"] = _searched(seen, [(z, var)], (("head",),), apart)["head"] ^ sign["shoulder"]
+        head = yield from _searched(seen, [(z, var)], (("head",),), apart)
+        sign["head"] = head["head"] ^ sign["shoulder"]
     order = np.tile(np.arange(len(skeleton)), (len(time_s), 1))
     for part, bits in sign.items():
         for a, b in pairs.get(part, ()):
@@ -95,9 +97,12 @@ def unswap(
     return Unswapped(right, keypoint_score[rows, order], known, order != np.arange(len(skeleton)))
 
 
+unswap = for_one(unswap_steps)
+
+
 def _searched(
     seen: _Seen, vectors: list[tuple[np.ndarray, np.ndarray]], limbs: tuple[tuple[str, ...], ...], apart: Signs
-) -> Signs:
+) -> Steps[Signs]:
     """Exchanged rows of each part of the limbs, from their pairs' vectors (L, J, 2) and variances (L, J)."""
     n, joints = len(seen.time_s), len(limbs[0])
     bit = (np.arange(2**joints)[:, None] >> np.arange(joints) & 1).astype(bool)  # (S, J)
@@ -113,7 +118,7 @@ def _searched(
                 against[:, c] += (apart[part][:, None] * rest[:, j]).astype(np.float32)
         begins[:, c] = starts(seen.time_s, z[:, c], var[:, c])
     change = _CHANGE * (rest[:, None] ^ rest).sum(-1)
-    found = exchanged(Limbs(seen.time_s, z, var, density, seen.size_px, begins, against, change))
+    found = yield from exchanged(Limbs(seen.time_s, z, var, density, seen.size_px, begins, against, change))
     return {part: bit[found[:, c], j] for c, limb in enumerate(limbs) for j, part in enumerate(limb)}
 
 
