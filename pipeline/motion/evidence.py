@@ -6,8 +6,8 @@ L rows of one person, K keypoints, px and seconds; evidence is in nats, see `pip
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
+from pipeline.motion.blocks import in_blocks, quantile
 from pipeline.skeleton import Skeleton
 
 _SAID_S = 3.0  # nats per second for what the network said
@@ -68,11 +68,11 @@ def _limbs(
     crossed = _norm(up - low[:, ::-1]) / size_px[:, None]
     block = ((time_s - time_s[0]) / _LENGTH_S).astype(np.int64)
     block = np.unique(block, return_inverse=True)[1]
-    both, values = np.repeat(block, 2), pd.Series(straight.ravel())
-    enough = values.groupby(both).count() >= _LENGTH_ROWS
-    middle = values.groupby(both).median().where(enough).to_numpy()
+    values = in_blocks(straight, block)
+    enough = np.isfinite(values).sum(1) >= _LENGTH_ROWS
+    middle = np.where(enough, quantile(values, 0.5), np.nan)
     length = middle[block]
-    spread = 1.48 * (values - middle[both]).abs().groupby(both).median().to_numpy()[block]
+    spread = 1.48 * quantile(np.abs(values - middle[:, None]), 0.5)[block]
     spread = np.maximum(1.5 * spread, _LIMB_SHARE * length)[:, None]
     off = [np.minimum(np.square((x - length[:, None]) / spread).sum(1) / 2, _LIMB_CAP) for x in (crossed, straight)]
     # With both sides on one place the lengths differ by noise, which would add up.

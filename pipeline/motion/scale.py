@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 
+from pipeline.motion.blocks import in_blocks, quantile
 from pipeline.skeleton import Skeleton
 from pipeline.types import MEASURED, Motion
 
@@ -104,10 +104,13 @@ def _heights(share: np.ndarray, px: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _high(px: np.ndarray, std: np.ndarray, window: np.ndarray) -> np.ndarray:
     """A length in each window from its measurements (L, sides) in px: a high quantile without what their noise adds."""
     known = np.isfinite(px)
-    at = np.broadcast_to(window[:, None], px.shape)[known]
-    values, noise = pd.Series(px[known]).groupby(at), pd.Series(std[known]).groupby(at)
-    high = values.quantile(_QUANTILE) - _NORMAL * np.minimum(noise.median(), values.std(ddof=0))
-    return high[values.count() >= _LEAST_ROWS].reindex(range(window[-1] + 1)).to_numpy(np.float64)
+    values, noise = (in_blocks(np.where(known, x, np.nan), window) for x in (px, std))
+    told = np.isfinite(values)
+    count = np.maximum(told.sum(1), 1)
+    off = np.where(told, values - (np.where(told, values, 0.0).sum(1) / count)[:, None], 0.0)
+    spread = np.sqrt(np.square(off).sum(1) / count)
+    high = quantile(values, _QUANTILE) - _NORMAL * np.fmin(quantile(noise, 0.5), spread)
+    return np.where(told.sum(1) >= _LEAST_ROWS, high, np.nan)
 
 
 def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray, np.ndarray]]:

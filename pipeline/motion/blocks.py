@@ -1,0 +1,29 @@
+"""Medians and other quantiles of blocks of rows, all blocks at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def in_blocks(values: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """(B, M) the values (L, D) of each block, NaN where a block has fewer than others.
+
+    Args:
+        block: (L,) number of each row's block, rising from 0 by steps of 0 or 1.
+    """
+    rows = np.bincount(block)
+    within = np.arange(len(block)) - (np.cumsum(rows) - rows)[block]
+    out = np.full((len(rows), rows.max(), values.shape[1]), np.nan)
+    out[block, within] = values
+    return out.reshape(len(rows), -1)
+
+
+def quantile(values: np.ndarray, q: float) -> np.ndarray:
+    """(B,) of what is known of values (B, M), on the line between neighbours; NaN where nothing is."""
+    order = np.sort(values, axis=1)  # NaN comes last
+    at = q * np.maximum(np.isfinite(values).sum(1) - 1, 0)
+    low = at.astype(np.int64)
+    share, row = at - low, np.arange(len(values))
+    high = np.where(share > 0, low + 1, low)
+    out: np.ndarray = order[row, low] * (1 - share) + order[row, high] * share
+    return out
