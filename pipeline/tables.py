@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def person_schema(
     return pa.schema([pa.field(n, t, metadata={"unit": unit_of(n)}) for n, t in fields], metadata=metadata)
 
 
+@cache  # hundreds of columns, the same for everybody
 def unit_of(column: str) -> str:
     """The unit that a column's name states; 1 for counts, scores and states. ValueError when it states none."""
     name = column.removesuffix("_raw")

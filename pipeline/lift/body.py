@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.lift.joints import HIPS, JOINTS
+from pipeline.motion.blocks import quantile
 from pipeline.types import MEASURED, SWAPPED, Motion
 
 AT = {name: i for i, name in enumerate(JOINTS)}
@@ -32,12 +33,9 @@ def limb_lengths(joints: np.ndarray) -> dict[str, float]:
 
     NaN for joints that are never known.
     """
-    out: dict[str, float] = {}
-    for name, parent in PARENT.items():
-        bone = joints[:, AT[name]] - (joints[:, AT[parent]] if parent else 0)
-        length = np.linalg.norm(bone, axis=-1)
-        length = length[np.isfinite(length)]
-        out[name] = float(np.median(length)) if len(length) else float("nan")
+    length = np.linalg.norm(_bones(joints, np.zeros((len(joints), 3), joints.dtype)), axis=-1)
+    middle = quantile(length.T, 0.5).tolist()
+    out = {name: middle[AT[name]] for name in PARENT}
     for name in PARENT:
         if name.startswith("left_"):
             other = "right" + name[4:]
@@ -45,14 +43,21 @@ def limb_lengths(joints: np.ndarray) -> dict[str, float]:
     return out
 
 
+def _bones(joints: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """(L, J, 3) from what each joint hangs on, the ``middle (L, 3)`` of the hips or another joint, to the joint."""
+    parent = [AT.get(PARENT[name], len(JOINTS)) for name in JOINTS]
+    return joints - np.concatenate([joints, middle[:, None]], 1)[:, parent]
+
+
 def with_lengths(joints: np.ndarray, lengths: dict[str, float]) -> np.ndarray:
     """Joints (L, J, 3) about the middle of the hips with limbs in the same directions, of these lengths."""
     middle = joints[:, HIPS].mean(1)
-    out = np.empty_like(joints)
+    out = _bones(joints, middle)
+    wanted = np.array([lengths[name] for name in JOINTS], joints.dtype)
+    out *= (wanted / np.maximum(np.linalg.norm(out, axis=-1), 1e-9))[..., None]
     for name, parent in PARENT.items():
-        bone = joints[:, AT[name]] - (joints[:, AT[parent]] if parent else middle)
-        bone *= (lengths[name] / np.maximum(np.linalg.norm(bone, axis=-1), 1e-9))[:, None]
-        out[:, AT[name]] = bone + (out[:, AT[parent]] if parent else 0)
+        if parent:
+            out[:, AT[name]] += out[:, AT[parent]]
     return out - out[:, HIPS].mean(1)[:, None]
 
 
@@ -121,14 +126,12 @@ def _calm(log: np.ndarray, sure: np.ndarray, step_s: float) -> np.ndarray:
 def _trend(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
     """(L,) of each row the line that fits its neighbours best, weighted by a Gaussian of ``sigma`` rows as well."""
 
-    def near(x: np.ndarray) -> np.ndarray:
-        return gaussian_filter1d(x, sigma, mode="constant", truncate=4)
-
     at = np.arange(len(values)) / sigma
-    w, y, wt = near(weight), near(weight * values), near(weight * at)
+    wanted = np.stack([weight, weight * values, weight * at, weight * at**2, weight * at * values])
+    w, y, wt, wtt, wty = gaussian_filter1d(wanted, sigma, mode="constant", truncate=4)
     first = wt - at * w
-    second = near(weight * at**2) - 2 * at * wt + at**2 * w
-    rise = near(weight * at * values) - at * y
+    second = wtt - 2 * at * wt + at**2 * w
+    rise = wty - at * y
     spread = np.maximum(w * second - first**2, 1e-6 * w**2)
     slope = np.clip((w * rise - first * y) / spread, -sigma, sigma)
     return (y - slope * first) / w

@@ -25,5 +25,4 @@ def quantile(values: np.ndarray, q: float) -> np.ndarray:
     low = at.astype(np.int64)
     share, row = at - low, np.arange(len(values))
     high = np.where(share > 0, low + 1, low)
-    out: np.ndarray = order[row, low] * (1 - share) + order[row, high] * share
-    return out
+    return (order[row, low] * (1 - share) + order[row, high] * share).astype(values.dtype)

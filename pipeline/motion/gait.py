@@ -25,7 +25,7 @@ STEP_COLUMNS = (
     "side", "contact_time_s", "off_time_s", "stance_s", "swing_s", "stride_s", "step_s", "running", "step_length_m",
 )  # fmt: skip
 _GRID_S = 1 / 60  # events are looked for on even times
-_CUTOFF_HZ = 8.0  # of the low-pass filter before that, without phase shift
+_LOW_PASS = butter(2, 8.0, fs=1 / _GRID_S, output="sos")  # before that, without phase shift
 _LONGEST_GAP_S, _SHORTEST_S = 0.25, 0.8  # rows without feet that are crossed; a shorter path has no gait
 LEAST_REACH = 0.12  # S that a foot moves to and fro against the pelvis
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.2, 0.9  # 0.55…2.5 strides a second
@@ -143,7 +143,6 @@ def _paths(motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray
         return []
     size = body_length(motion.box_px)
     cuts = np.flatnonzero(np.diff(motion.time_s[known]) > _LONGEST_GAP_S) + 1
-    filt = butter(2, _CUTOFF_HZ, fs=1 / _GRID_S, output="sos")
     paths = []
     for rows in np.split(known, cuts):
         t = motion.time_s[rows]
@@ -152,7 +151,7 @@ def _paths(motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray
         grid = np.arange(t[0], t[-1], _GRID_S)
         even = np.stack([np.interp(grid, t, v) for v in values[:, rows]])
         even[2:] -= np.tile(even[:2], (4, 1))
-        even = sosfiltfilt(filt, even)
+        even = sosfiltfilt(_LOW_PASS, even)
         length = uniform_filter1d(np.interp(grid, t, size[rows]), round(2 / _GRID_S), mode="nearest")
         paths.append(_path(grid, length, even))
     return paths

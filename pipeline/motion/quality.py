@@ -41,7 +41,13 @@ def assess(motion: Motion, skeleton: Skeleton, height: float, size: float) -> Qu
     Jitter is the root mean square of second differences over neighbouring rows of equal steps, divided by √6, which for
     white noise is its standard deviation; of what was measured, and of the result.
     """
-    joints = [_joint(motion, k, name, height) for k, name in enumerate(skeleton.names)]
+    used = (motion.provenance == MEASURED) | (motion.provenance == SWAPPED)
+    raw = jitters_px(motion.time_s, np.where(used[..., None], motion.raw_px, np.nan)).tolist()
+    jitter = jitters_px(motion.time_s, motion.keypoints_px).tolist()
+    joints = [
+        _joint(motion, k, name, used[:, k], height) | {"jitter_raw_px": raw[k], "jitter_px": jitter[k]}
+        for k, name in enumerate(skeleton.names)
+    ]
     body = [j for j in joints if j["coverage_share"] and not str(j["joint"]).endswith(("eye", "ear"))]
     spread, limb = _limb_spread(motion, skeleton)
     known = motion.provenance[:, skeleton.tracked] != MISSING
@@ -58,9 +64,8 @@ def assess(motion: Motion, skeleton: Skeleton, height: float, size: float) -> Qu
     return Quality(joints, figures, _warnings(motion, body, figures, limb, height))
 
 
-def _joint(motion: Motion, k: int, name: str, height_px: float) -> dict[str, float | int | str]:
+def _joint(motion: Motion, k: int, name: str, used: np.ndarray, height_px: float) -> dict[str, float | int | str]:
     state = motion.provenance[:, k]
-    used = (state == MEASURED) | (state == SWAPPED)
     span = int(motion.frame[-1] - motion.frame[0]) + 1
     times = motion.time_s[used]
     steps = np.diff(times)[np.diff(motion.frame[used]) > 1] if used.any() else np.zeros(0)
@@ -76,25 +81,26 @@ def _joint(motion: Motion, k: int, name: str, height_px: float) -> dict[str, flo
         "longest_gap_s": float(steps.max()) if len(steps) else 0.0,
         "mean_score": float(np.mean(motion.keypoint_score[used, k])) if used.any() else float("nan"),
         "mean_std_px": _mean(motion.keypoint_std_px[:, k]),
-        "jitter_raw_px": jitter_px(motion.time_s, np.where(used[:, None], motion.raw_px[:, k], np.nan)),
-        "jitter_px": jitter_px(motion.time_s, motion.keypoints_px[:, k]),
         "fastest_px_s": float(speed.max()) if len(speed) else float("nan"),
         "implausible_share": float(np.mean(speed > _FASTEST_LEN_S * height_px)) if len(speed) else float("nan"),
     }
 
 
-def jitter_px(time_s: np.ndarray, path_px: np.ndarray) -> float:
-    """Standard deviation, per axis, of the white noise that would make the second differences of ``path_px (L, 2)``.
+def jitters_px(time_s: np.ndarray, paths_px: np.ndarray) -> np.ndarray:
+    """(K,) standard deviation, per axis, of the white noise that would make the second differences of the paths
+    (L, K, 2).
 
     The lower half of them counts, scaled up as for a normal distribution: movement and exchanges make the upper half.
     """
     if len(time_s) < 3:
-        return float("nan")
+        return np.full(paths_px.shape[1], np.nan)
     step = np.diff(time_s)
     even = np.abs(np.diff(step)) < 0.25 * np.median(step)
-    second = (path_px[2:] - 2 * path_px[1:-1] + path_px[:-2])[even].astype(np.float64)
-    second = np.abs(second[np.isfinite(second).all(-1)])
-    return float(np.median(second) / 0.6745 / np.sqrt(6)) if len(second) else float("nan")
+    second = (paths_px[2:] - 2 * paths_px[1:-1] + paths_px[:-2])[even]
+    known = np.isfinite(second).all(-1)
+    joints = zip(second.swapaxes(0, 1), known.T, strict=True)
+    middle = [np.median(np.abs(own[there].astype(np.float64))) if there.any() else np.nan for own, there in joints]
+    return np.array(middle) / 0.6745 / np.sqrt(6)
 
 
 def _limb_spread(motion: Motion, skeleton: Skeleton) -> tuple[float, str]:
