@@ -186,7 +186,15 @@ class _Beam:
         self.mean[:, :, new] = self.mean[:, :, new[:, None], parent]
         return parent
 
-    def step(self, dt, z, seen, var, density, sign):
+    def step(
+        self,
+        dt: np.ndarray,
+        z: np.ndarray,
+        seen: np.ndarray,
+        var: np.ndarray,
+        density: np.ndarray,
+        sign: np.ndarray,
+    ) -> None:
         """Predict over ``dt (B,)``, and take in the row's vectors ``z (B, J, 2)``."""
         mean, p = self.mean, self.cov
         d = dt[:, None]
@@ -221,7 +229,7 @@ class _Beam:
 _PAST = 2  # configurations before the present one by which hypotheses are told apart
 
 
-def _predict(p, dt, q):
+def _predict(p: list[np.ndarray], dt: np.ndarray, q: np.ndarray) -> None:
     """Covariance of constant acceleration disturbed by white jerk of density ``q``, in place."""
     pp, pv, pa, vv, va, aa = p
     h = dt * dt / 2
