@@ -11,7 +11,7 @@ from pipeline.motion.blocks import in_blocks, quantile
 from pipeline.skeleton import Skeleton
 
 # Nats per second for what the network said: RTMPose-s's exchanges last about .1 s, in side views of walks and sprints.
-_SAID_S = 12.0
+_SAID_S = 9.0
 LINK_S = 0.25  # rows further apart tell nothing of one another
 _LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of it
 _AWAY = 0.06  # body lengths between left and right from which lengths tell a side
