@@ -1,10 +1,10 @@
 # make demo: the main job on the clip in data/.  make test: the tests.  make openmm: MMDetection and MMPose beside it.
-# Each sets itself up on a fresh machine.
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+# make newest: the package alone on the newest Python, in .venv-newest.  Each sets itself up on a fresh machine.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint openmm test-openmm clean
+.PHONY: demo test lint openmm test-openmm newest clean
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,5 +31,9 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+newest:
+	python=$$(scripts/newest_python.sh) && $$python -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check .
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .venv-newest .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info

@@ -15,6 +15,7 @@ import av
 
 from pipeline.config import LiveConfig
 from pipeline.errors import PoselineError
+from pipeline.video.index import ANY_METADATA
 
 NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
 # Half a second of packets to learn what they hold. Not fflags=nobuffer: FFmpeg then throws those packets away.
@@ -94,7 +95,7 @@ def open_source(source: Source, config: LiveConfig) -> av.container.InputContain
         timeout = (wait_s, config.timeout_s)
         if "rtsp_flags" in options:
             options.setdefault("listen_timeout", str(round(wait_s + 1)))  # FFmpeg refuses its own default
-    return av.open(source.url, format=source.format, options=options, timeout=timeout)
+    return av.open(source.url, format=source.format, options=options, timeout=timeout, **ANY_METADATA)
 
 
 def reason_of(error: BaseException) -> str:

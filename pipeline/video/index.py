@@ -41,6 +41,8 @@ DEMUXERS = (
 )
 MOST_PIXELS, MOST_SIDE_PX = 1 << 26, 16384  # of a picture: 8192×8192; larger claims are refused before memory is taken
 MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # times that make more frames a second, or ten years, are no times
+# For `av.open`. Metadata that are no UTF-8 raise before PyAV 19, unless this is given; PyAV 19 takes any, without it.
+ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 _SLACK_S = 1.0  # by which a video may end before its header says so
 
 
@@ -88,7 +90,7 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
 def open_media(path: Path) -> av.container.InputContainer:
     """A file opened by FFmpeg: as the file it is, whatever its name looks like, and by one of `DEMUXERS`."""
     options = {"format_whitelist": ",".join(DEMUXERS)}
-    return av.open(f"file:{path}", options=options, metadata_errors="replace")
+    return av.open(f"file:{path}", options=options, **ANY_METADATA)
 
 
 def check_size(path: Path, width: int, height: int) -> None:

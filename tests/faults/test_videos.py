@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from pipeline import PoselineError
+from pipeline.config import LiveConfig
+from pipeline.live.source import open_source, parse_source
 from pipeline.video import decode, index
 from pipeline.video.decode import open_reader
 from pipeline.video.index import MOST_PIXELS, index_video
@@ -166,12 +168,16 @@ def test_metadata_that_is_no_text_does_no_harm(tmp_path: Path) -> None:
     with av.open(str(path), "w") as out:
         out.metadata["title"] = "A" * 40
         stream = out.add_stream("mpeg4", rate=30)
+        stream.metadata["title"] = "A" * 40
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(3):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
         out.mux(stream.encode(None))
+    assert path.read_bytes().count(b"A" * 40) == 2  # of the file and of its stream
     path.write_bytes(path.read_bytes().replace(b"A" * 40, b"\xff\xfe" * 20))
     assert read(path)[0] == 3
+    with open_source(parse_source(str(path)), LiveConfig()) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 3
     assert index._number("sideways") == 0
 
 
