@@ -6,6 +6,7 @@ L rows of one person, K keypoints, px and seconds; evidence is in nats, see `pip
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from pipeline.motion.blocks import in_blocks, quantile
 from pipeline.skeleton import Skeleton
@@ -14,16 +15,18 @@ from pipeline.skeleton import Skeleton
 _SAID_S = 9.0
 LINK_S = 0.25  # rows further apart tell nothing of one another
 _LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of it
-_AWAY = 0.06  # body lengths between left and right from which lengths tell a side
+_AWAY = 0.03  # body lengths between left and right from which lengths tell a side
 _LENGTH_S, _LENGTH_ROWS = 2.0, 8  # seconds, and measurements in them, that tell a limb's usual length
 _WIDE = 0.15  # body lengths between left and right from which a side is clear
 _LIMB_CAP = 5.0  # nats of a limb's length in one frame
+_FACES_S, _FOOT = 0.5, 0.08  # seconds over which, and body lengths, the toes are ahead of the heels from the side
+_STRAIGHT, _BEND = 0.15, 10.0  # sine of the angle by which knees seem to bend forward at most, and nats per sine beyond
 _FACING_S = 5.0  # nats per second for facing, where it is clear
 _HIDDEN_S = 20.0  # nats per second for the arm that the trunk hides, where that is clear
 _ASIDE, _HIDES = 0.04, 0.15  # body lengths from ears to nose, and difference of scores, from which it is
 # What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
 PARENT = {
-    "hip": "", "knee": "hip", "ankle": "knee",
+    "hip": "", "knee": "hip", "ankle": "knee", "heel": "ankle", "toe": "ankle",
     "shoulder": "", "elbow": "shoulder", "wrist": "elbow", "head": "shoulder",
 }  # fmt: skip
 
@@ -42,11 +45,13 @@ def rows_apart(
     out = dict.fromkeys(pairs, _SAID_S * dt)
     for part, parent in PARENT.items():
         if part in ("knee", "ankle", "elbow", "wrist") and part in pairs and parent in pairs:
-            out[part] = out[part] + _limbs(time_s, position, size_px, skeleton, parent, part)
+            out[part] = out[part] + _limbs(time_s, position, size_px, pairs[parent][0], pairs[part][0])
     out["seconds"] = dt
     out["torso"] = _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "shoulder")
     if "knee" in pairs:
         out["knee"] = out["knee"] + _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "knee")
+    if {"hip", "knee", "ankle"} <= set(pairs):
+        out["ankle"] = out["ankle"] + _bends(time_s, position, size_px, pairs)
     if "nose" in skeleton.names:
         out["shoulder"] = out["shoulder"] + _FACING_S * dt * _faces(position, score, measured, size_px, skeleton)
     if {"elbow", "wrist"} <= set(pairs) and {"nose", "left_ear", "right_ear"} <= set(skeleton.names):
@@ -57,14 +62,13 @@ def rows_apart(
 
 
 def _limbs(
-    time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, upper: str, lower: str
+    time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, upper: tuple[int, int], lower: tuple[int, int]
 ) -> np.ndarray:
     """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are.
 
     A limb is now about as long in the picture as it usually is in these seconds.
     """
-    ends = [[skeleton.index(f"{side}_{name}") for side in ("left", "right")] for name in (upper, lower)]
-    up, low = position[:, ends[0]], position[:, ends[1]]
+    up, low = position[:, upper], position[:, lower]
     straight = _norm(up - low) / size_px[:, None]
     crossed = _norm(up - low[:, ::-1]) / size_px[:, None]
     block = ((time_s - time_s[0]) / _LENGTH_S).astype(np.int64)
@@ -79,6 +83,28 @@ def _limbs(
     # With both sides on one place the lengths differ by noise, which would add up.
     told = [_norm(x[:, 0] - x[:, 1]) > _AWAY * size_px for x in (up, low)]
     return np.where(told[0] & told[1], np.nan_to_num(off[0] - off[1]), 0.0)
+
+
+def _bends(
+    time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, pairs: dict[str, list[tuple[int, int]]]
+) -> np.ndarray:
+    """(L,) nats by which knees speak for the ankles as they are: seen from the side, shanks go backward from them.
+
+    Told where the toes show the way, in one frame with the cap of a limb's length.
+    """
+    if not {"heel", "toe"} <= set(pairs):
+        return np.zeros(len(time_s))
+    heel, toe = position[:, list(pairs["heel"][0]), 0], position[:, list(pairs["toe"][0]), 0]
+    rows = max(round(_FACES_S / max(float(np.median(np.diff(time_s))), 1e-4)) | 1, 1)
+    ahead = np.nan_to_num((toe - heel) / (_FOOT * size_px)[:, None]).mean(1)
+    ahead = uniform_filter1d(np.clip(ahead, -1, 1), rows, mode="nearest")
+    hip, knee, ankle = (position[:, list(pairs[part][0])] for part in ("hip", "knee", "ankle"))
+    over = []
+    for low in (ankle, ankle[:, ::-1]):
+        u, v = knee - hip, low - knee
+        bend = (u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]) / np.maximum(_norm(u) * _norm(v), 1e-9)
+        over.append(np.clip(-ahead[:, None] * bend - _STRAIGHT, 0, None).sum(1))
+    return np.clip(np.nan_to_num(over[1] - over[0]) * _BEND, -_LIMB_CAP, _LIMB_CAP)
 
 
 def _norm(vector: np.ndarray) -> np.ndarray:

@@ -31,9 +31,10 @@ _INVERT = 20.0  # nats against calling left right, from some row on, in all of a
 # Limbs that pass each other are both put on the one in front: vectors shorter than _NEAR body lengths are off by more,
 # _ON_ONE. Measured with RTMPose-s on walks: σ .013 for ankles from .02 to .06, .004 beyond, one in ten above .05.
 _NEAR, _ON_ONE = 0.04, 0.03
-_FEET = ("ankle", "heel", "foot_index", "big_toe", "small_toe", "toe")
+_TOES = ("foot_index", "big_toe", "small_toe", "toe")
 _HEAD = ("eye", "ear", "mouth", "face")
 _LEGS, _ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
+_FEET = ("heel", "toe")
 _MERGED = ("knee", "ankle", "elbow", "wrist")
 
 Pairs = dict[str, list[tuple[int, int]]]
@@ -91,7 +92,7 @@ def unswap_steps(
         head = yield from _searched(seen, [(z, var)], (("head",),), apart)
         sign["head"] = head["head"] ^ sign["shoulder"]
     order = np.tile(np.arange(len(skeleton)), (len(time_s), 1))
-    for part, bits in sign.items():
+    for part, bits in (sign | dict.fromkeys(_FEET, sign["ankle"])).items():
         for a, b in pairs.get(part, ()):
             order[bits, a], order[bits, b] = b, a
     rows = np.arange(len(time_s))[:, None]
@@ -180,6 +181,6 @@ def _parts(skeleton: Skeleton) -> Pairs:
         part = name
         if name not in PARENT:
             head = any(word in name for word in _HEAD)
-            part = "ankle" if name in _FEET else "head" if head else "wrist"
+            part = "toe" if name in _TOES else "head" if head else "wrist"
         out.setdefault(part, []).insert(0 if name == part else len(out[part]), (a, b))
     return out
