@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
-from pipeline.motion.merged import merged
+from pipeline.motion.merged import FOOT, merged, strayed
 from pipeline.motion.together import Steps, for_one
 from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
@@ -34,8 +34,8 @@ _NEAR, _ON_ONE = 0.04, 0.03
 _TOES = ("foot_index", "big_toe", "small_toe", "toe")
 _HEAD = ("eye", "ear", "mouth", "face")
 _LEGS, _ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
-_FEET = ("heel", "toe")
-_MERGED = ("knee", "ankle", "elbow", "wrist")
+_PASSING = ("knee", "ankle", "heel", "toe")
+_MERGED = (*_PASSING, "elbow", "wrist")
 
 Pairs = dict[str, list[tuple[int, int]]]
 Signs = dict[str, np.ndarray]  # (L,) bool exchanged rows of each part
@@ -92,12 +92,16 @@ def unswap_steps(
         head = yield from _searched(seen, [(z, var)], (("head",),), apart)
         sign["head"] = head["head"] ^ sign["shoulder"]
     order = np.tile(np.arange(len(skeleton)), (len(time_s), 1))
-    for part, bits in (sign | dict.fromkeys(_FEET, sign["ankle"])).items():
+    for part, bits in (sign | dict.fromkeys(FOOT, sign["ankle"])).items():
         for a, b in pairs.get(part, ()):
             order[bits, a], order[bits, b] = b, a
     rows = np.arange(len(time_s))[:, None]
     right, known = keypoints_px[rows, order], measured[rows, order]
-    known &= ~merged(time_s, right, known, size_px, [pair for part in _MERGED for pair in pairs.get(part, ())])
+    for part, longest in FOOT.items() if "ankle" in pairs else ():
+        known &= ~strayed(right, known, size_px, pairs["ankle"][0], pairs.get(part, []), longest)
+    for parts, passing in ((_MERGED, False), (_PASSING, True)):
+        looked = [pair for part in parts for pair in pairs.get(part, ())]
+        known &= ~merged(time_s, right, known, size_px, looked, passing)
     return Unswapped(right, keypoint_score[rows, order], known, order != np.arange(len(skeleton)))
 
 

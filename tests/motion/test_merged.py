@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.motion.merged import merged
+from pipeline.motion.merged import FOOT, merged, strayed
 
 T = np.arange(40) / 30.0
 SIZE = np.full(40, 400.0)
@@ -32,3 +32,24 @@ def test_limbs_that_meet_pass_or_stay_together_are_two() -> None:
     stayed[10:30, 1] = stayed[10:30, 0]
     for z in (met, passed, stayed):
         assert not merged(T, z, YES, SIZE, [(0, 1)]).any()
+
+
+def test_a_passing_leg_that_jumps_onto_the_other_is_not_measured() -> None:
+    x = 300 + np.stack([0 * T, 900 * (T - T[20])], 1)  # one stands, one passes it at 2.3 body lengths a second
+    z = np.stack([x, 0 * x], -1)
+    assert not merged(T, z, YES, SIZE, [(0, 1)], passing=True).any()
+    z[16:22, 1] = z[16:22, 0] + 2
+    out = merged(T, z, YES, SIZE, [(0, 1)], passing=True)
+    assert out[16:22, 1].all()
+    assert out.sum() == 6
+
+
+def test_a_heel_on_the_other_foot_is_not_measured() -> None:
+    ankles = _apart()
+    z = np.concatenate([ankles, ankles - (16, -12)], 1)
+    yes = np.ones((40, 4), bool)
+    z[20:25, 2] = z[20:25, 3]
+    out = strayed(z, yes, SIZE, (0, 1), [(2, 3)], FOOT["heel"])
+    assert np.argwhere(out).tolist() == [[i, 2] for i in range(20, 25)]
+    z[20:25, 2] += (0, 300)  # on neither
+    assert not strayed(z, yes, SIZE, (0, 1), [(2, 3)], FOOT["heel"]).any()
