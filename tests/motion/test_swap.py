@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.keypoint_sets import HALPE26
 from pipeline.motion.swap import unswap
 from pipeline.skeleton import COCO17
 from tests import synthetic
+from tests.motion import exchanges
 
 LEGS, ARMS, BODY = range(11, 17), range(5, 11), range(1, 17)
 ANKLES, WRISTS = range(15, 17), range(9, 11)
@@ -138,3 +140,42 @@ def test_an_arm_that_the_trunk_hides_is_no_reason_to_exchange_one() -> None:
         score = np.full(yes.shape, 0.8)
         score[:, [hidden, hidden + 2]] = 0.3
         assert not unswap(t, z, score, yes, np.full(len(t), HEIGHT), 2.0 * yes, COCO17).swapped[:, 5:].any()
+
+
+def _on_one_leg(
+    seed: int, gait: str, fps: float, share: float, knees: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points exchanged, found, measured and such of which one can tell (T, 26), of legs put on one where they pass."""
+    rng = np.random.default_rng(seed)
+    t = synthetic.times(rng, 15.0, fps, jitter=0.2)
+    truth = exchanges.halpe(GAITS[gait](t), HEIGHT)
+    z, score = exchanges.noisy(rng, truth, HEIGHT)
+    z, really, clear = exchanges.collapsed(rng, t, z, truth, share, knees)
+    measured = score >= 0.3
+    std = 0.008 * HEIGHT / np.clip(score, 0.1, 1.0)
+    found = unswap(t, z, score, measured, np.full(len(t), HEIGHT), std, HALPE26)
+    return really & measured, found.swapped & measured, found.measured, clear & measured
+
+
+@pytest.mark.parametrize("fps", [15.0, 30.0, 120.0])
+@pytest.mark.parametrize("knees", [True, False])
+@pytest.mark.parametrize("gait", ["walk", "run", "sprint"])
+def test_legs_put_on_one_where_they_pass_and_then_exchanged(fps: float, knees: bool, gait: str) -> None:
+    total = np.zeros(3)
+    for seed in range(3):
+        really, found, _, clear = _on_one_leg(seed, gait, fps, 0.4, knees)
+        total += [(really & found & clear).sum(), (found & clear).sum(), (really & clear).sum()]
+        feet = [HALPE26.names.index(f"left_{name}") for name in ("ankle", "heel", "big_toe", "small_toe")]
+        assert (found[:, feet].any(1) == found[:, feet].all(1))[clear[:, feet].all(1)].all()
+    hit, said, really_ = total
+    assert really_ > 250
+    assert hit / said >= 0.95
+    assert hit / really_ >= 0.95
+
+
+@pytest.mark.parametrize("fps", [15.0, 30.0, 120.0])
+@pytest.mark.parametrize("gait", ["walk", "run", "sprint"])
+def test_noise_of_low_scores_is_no_exchange(fps: float, gait: str) -> None:
+    _, found, known, clear = _on_one_leg(5, gait, fps, 0.0, False)
+    assert not found.any()
+    assert (clear & ~known).mean() < 0.003
