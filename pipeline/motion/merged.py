@@ -9,6 +9,7 @@ import numpy as np
 
 _TOGETHER = 0.08  # body lengths between left and right up to which they may be one
 _ON_ONE = 0.04  # and that if one passes the other meanwhile: RTMPose-s's noise is then a third of it
+_LEAVES = 0.25  # of the way that one goes past the other, and as far as _TOGETHER, it is off its way: ways are curved
 _APART = 0.16  # body lengths between them just before and after
 _LONGEST_S = 0.3  # longer than that it may be true
 _STRAYS = 1.5  # usual lengths from the ankle to a point of the foot beyond which it may be the other foot's
@@ -46,7 +47,8 @@ def merged(
             way = (1 - u) * point[a] + u * point[b]  # (rows, 2, 2) of both limbs, had they been seen
             off = np.linalg.norm(point[begin:end] - way, axis=2).mean(0) / size[begin]
             apart = np.linalg.norm(way[:, 0] - way[:, 1], axis=1).min() / size[begin]
-            told = off.max() > _TOGETHER if passing else apart >= _APART
+            passes = np.linalg.norm(np.diff(point[b] - point[a], axis=0)) / size[begin]
+            told = off.max() > max(_TOGETHER, _LEAVES * passes) if passing else apart >= _APART
             if told and off.min() <= _ONE * off.max():
                 out[both[begin:end], pair[int(np.argmax(off))]] = True
     return out

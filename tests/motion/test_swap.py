@@ -95,7 +95,12 @@ def test_precision_and_recall(fps: float, groups: tuple[range, ...], mean_s: flo
 def test_exact_measurements_stay_as_they_are(gait: str) -> None:
     for fps in (10.0, 25.0, 60.0, 120.0):
         t = synthetic.times(np.random.default_rng(7), 6.0, fps, jitter=0.2)
-        assert _scores(7, GAITS[gait](t), t, (), noise=0.0, missing=0.0)[1] == 0
+        truth = GAITS[gait](t)
+        assert _scores(7, truth, t, (), noise=0.0, missing=0.0)[1] == 0
+        z, yes = exchanges.halpe(truth, HEIGHT), np.ones((len(t), len(HALPE26)), bool)
+        found = unswap(t, z, 0.8 * yes, yes, np.full(len(t), HEIGHT), 4.0 * yes, HALPE26)
+        assert not found.swapped.any()
+        assert found.measured.all()
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0, 120.0])
