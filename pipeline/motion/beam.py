@@ -21,7 +21,7 @@ from pipeline.motion.together import Steps
 
 HYPOTHESES = 24  # at most; 4 a configuration are plenty
 _BLOCK, _WARM_S = 768, 2.0  # rows of a block, and seconds before and after that are looked at, too
-_CAP = 4.0  # nats against a hypothesis that one joint in one row gives at most: outliers are no exchanges
+_CAP = 4.0  # nats against a hypothesis that one joint in one row gives at most: one in 50 is an outlier (RTMPose-s)
 _GATE = 9.0  # squared Mahalanobis distance from all hypotheses beyond which a row counts less
 _START = (1.0, 5.0, 40.0)  # standard deviation of the first state: body lengths, per s, per s²
 _USUAL_S = 1.0  # over which the innovations' usual size is taken

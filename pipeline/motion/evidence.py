@@ -1,4 +1,4 @@
-"""What speaks for and against left and right having been exchanged beside motion: limb lengths, facing.
+"""What speaks for and against left and right having been exchanged beside motion: limb lengths, bent knees, facing.
 
 L rows of one person, K keypoints, px and seconds; evidence is in nats, see `pipeline.motion.swap`.
 """
@@ -12,6 +12,8 @@ from pipeline.motion.blocks import in_blocks, quantile
 from pipeline.skeleton import Skeleton
 
 # Nats per second for what the network said: RTMPose-s's exchanges last about .1 s, in side views of walks and sprints.
+# With less, a sprint at 29 frames/s is turned round for a second after each blurred frame; with more, exchanges of 2 s
+# are not found.
 _SAID_S = 9.0
 LINK_S = 0.25  # rows further apart tell nothing of one another
 _LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of it
