@@ -25,13 +25,15 @@ def _set(name: str, names: str, limbs: str, sigmas: str, swaps: str | None = Non
     return Skeleton(name, tuple(names.split()), _pairs(limbs), thousandths, None if swaps is None else _pairs(swaps))
 
 
+# Halpe's head is the top of it, its neck lies at the throat, above the line of the shoulders, its hip between the hips.
 _BODY = " ".join(COCO17.names)
 _BODY_SIGMAS = "26 25 25 35 35 79 79 72 72 62 62 107 107 87 87 89 89"
 HALPE26 = _set(
     "halpe26",
     f"{_BODY} head neck hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel",
-    "15-13 13-11 11-19 16-14 14-12 12-19 17-18 18-19 18-5 5-7 7-9 18-6 6-8 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6 15-20 "
-    "15-22 15-24 16-21 16-23 16-25",
+    # The trunk is its middle line; a foot is the triangle of ankle, heel and big toe, and from there to the small toe.
+    "15-13 13-11 11-19 16-14 14-12 12-19 17-18 18-19 18-5 5-7 7-9 18-6 6-8 8-10 0-1 0-2 1-3 2-4 15-24 24-20 15-20 "
+    "20-22 16-25 25-21 16-21 21-23",
     f"{_BODY_SIGMAS} 26 26 66 79 79 79 79 79 79",
 )
 HUMANART21 = _set(

@@ -3,10 +3,12 @@ import pytest
 
 from pipeline import draw
 from pipeline.draw import Person, draw_people, person_colour
+from pipeline.keypoint_sets import HALPE26
 from pipeline.models.wholebody_sets import FACE, WHOLEBODY133
 from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.types import INTERPOLATED, MEASURED, MISSING
 from tests import synthetic
+from tests.motion.exchanges import halpe
 
 GREY = 110
 ANKLE, KNEE = COCO17.index("left_ankle"), COCO17.index("left_knee")
@@ -159,6 +161,23 @@ def test_face_and_fingers_of_a_small_person_are_left_out():
     box = np.array([300, 120, 340, 250], np.float32)
     draw_people(image, [p._replace(box_px=box)], WHOLEBODY133)
     assert not changed(image)[222:240, 310:330].any()
+
+
+def test_the_trunk_of_26_points_is_as_wide_as_a_limb_and_stays_in_small_people():
+    xy = halpe(synthetic.walker(np.zeros(1), height_px=350, start_px=(320.0, 440.0)), 350)[0].astype(np.float32)
+    box = np.array([*xy.min(0), *xy.max(0)], np.float32)
+    p = Person(1, box, xy, np.full(26, MEASURED, np.uint8), True)
+    image = picture()
+    draw_people(image, [p], HALPE26)
+    middle = int((xy[HALPE26.index("neck"), 1] + xy[HALPE26.index("hip"), 1]) / 2)
+    row = (image[middle] == draw.SIDE_COLOURS[0]).all(1)
+    assert row.sum() >= 0.7 * draw.sizes_of(box, (640, 480)).limb
+    toe = xy[HALPE26.index("left_big_toe")].astype(int)
+    assert changed(image)[toe[1] - 2 : toe[1] + 3, toe[0] - 2 : toe[0] + 3].all()
+    image = picture((1920, 1080))
+    small = p._replace(keypoints_px=xy * 0.2 + 200, box_px=box * 0.2 + 200)
+    draw_people(image, [small], HALPE26)
+    assert changed(image)[int(middle * 0.2 + 200)].sum() >= 1
 
 
 def test_a_set_without_limbs_is_drawn_as_dots():

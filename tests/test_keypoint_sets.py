@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pipeline.errors import PoselineError
-from pipeline.keypoint_sets import FACE106, HAND21, SETS, by_count, by_name
+from pipeline.keypoint_sets import FACE106, HALPE26, HAND21, SETS, by_count, by_name
 
 
 @pytest.mark.parametrize("name", sorted(SETS))
@@ -37,3 +37,25 @@ def test_by_number_and_by_name():
     assert (unknown.names[4], unknown.limbs, warning) == ("point_4", (), "its 5 keypoints have no names")
     with pytest.raises(PoselineError, match="has 17 points where the network has 26; choose halpe26"):
         by_name("ap10k", 26)
+
+
+def test_halpes_body_hangs_together_and_no_line_is_drawn_twice():
+    lines = {frozenset(limb) for limb in HALPE26.limbs}
+    assert len(lines) == len(HALPE26.limbs)
+    named = {frozenset(HALPE26.names[k] for k in limb) for limb in HALPE26.limbs}
+    assert {frozenset(pair) for pair in (("head", "neck"), ("neck", "hip"), ("left_heel", "left_big_toe"))} <= named
+    assert frozenset(("left_shoulder", "left_hip")) not in named  # the trunk is its middle line
+    reached = {HALPE26.index("hip")}
+    for _ in HALPE26.names:
+        reached |= {k for line in lines if line & reached for k in line}
+    face = {HALPE26.index(n) for n in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")}
+    assert reached == set(range(26)) - face
+
+
+def test_halpes_sides_are_mirrored_with_feet():
+    pairs = {HALPE26.names[a]: HALPE26.names[b] for a, b in HALPE26.pairs}
+    assert len(pairs) == 11
+    assert pairs["left_small_toe"] == "right_small_toe"
+    lines = {frozenset(limb) for limb in HALPE26.limbs}
+    assert {frozenset(HALPE26.flip[list(limb)].tolist()) for limb in HALPE26.limbs} == lines
+    assert [HALPE26.side(HALPE26.index(n)) for n in ("head", "neck", "hip", "left_heel")] == [0, 0, 0, -1]

@@ -16,9 +16,9 @@ from pipeline.draw.colours import OUTLINE
 from pipeline.skeleton import Skeleton
 from pipeline.types import INTERPOLATED, MISSING
 
-_BODY = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+_BODY = ("neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _MINOR = 0.6  # size of face, hand and foot, relative to the body's limbs and joints
-_HEAD = ("nose", "eye", "ear")
+_HEAD = ("nose", "eye", "ear", "head")
 _FINE = 0.25  # of fingers and of the lines of a face
 _FINE_PX = 150  # length of a person from which on these are more than a blot
 _FINE_NAME = re.compile(r"face_\d+|.*(hand_root|(thumb|forefinger|middle_finger|ring_finger|pinky_finger)\d)")
@@ -71,7 +71,7 @@ class _Plan(NamedTuple):
     weight: np.ndarray  # (K,) relative radius
     fine: np.ndarray  # (K,) bool: fingers and the face's points, of which a whole body has a hundred
     face: np.ndarray  # (K,) bool: the face's points
-    head: np.ndarray  # (K,) bool: nose, eyes and ears
+    head: np.ndarray  # (K,) bool: nose, eyes and ears, and the top of the head
 
 
 @cache
@@ -96,7 +96,7 @@ def _plan(skeleton: Skeleton) -> _Plan:
         weight,
         fine,
         face,
-        np.array([name.rsplit("_", 1)[-1] in _HEAD for name in skeleton.names]),
+        np.array([any(part in _HEAD for part in name.split("_")) for name in skeleton.names]),
     )
 
 
