@@ -10,8 +10,8 @@ for by `pipeline.motion.beam`, with
 - facing: legs against hips and shoulders where these are seen wide apart, shoulders against what is seen of the face,
 - what the network said, which is right more often than not, and does not change its mind in every frame.
 
-Heels and toes go with their ankle: as vectors of their own, with its sign, they made the search worse, for what puts one
-point of a foot on the other leg does so to the rest of it. Which leg is the nearer one is not in RTMPose-s's scores.
+Heels and toes go with their ankle: as vectors of their own, with its sign, they made the search worse, for what puts
+one point of a foot on the other leg does so to the rest of it. RTMPose-s's scores do not tell which leg is nearer.
 
 L rows of one person, K keypoints, px and seconds; evidence is in nats.
 """
