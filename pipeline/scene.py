@@ -21,7 +21,7 @@ _SPEEDS = ("ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_
 _STEADY_S = 0.4  # speeds are averaged over so long, and angles shown for a third of it, to be readable
 _SIDES = ("left", "right")
 _SAMPLES = 2000  # places of a person from which the extent of the floor is taken
-_ABOVE = ("neck", "thorax", "head_top")  # joints in space that keypoint sets lack
+_ABOVE = ("neck", "thorax", "head_top")  # joints in space that most keypoint sets lack
 _FACE = ("nose", "eye", "ear", "mouth")
 
 
@@ -65,7 +65,8 @@ def columns_of(there: set[str], look: Look, skeleton: Skeleton) -> Columns:
         place = ()
     world = any(name.endswith("_world_x_m") for name in there)
     axes = ("world_x_m", "world_y_m", "world_z_m") if world else ("x_m", "y_m", "z_m")
-    joints = tuple(j for j in (*skeleton.names, *_ABOVE) if f"{j}_{axes[0]}" in there) if look.space else ()
+    named = dict.fromkeys((*skeleton.names, *_ABOVE))  # some sets have a neck of their own
+    joints = tuple(j for j in named if f"{j}_{axes[0]}" in there) if look.space else ()
     names = [*place, *(f"{j}_{axis}" for j in joints for axis in axes)]
     names += [f"{angle}{kind}" for angle in angles for kind in ("_deg", "_3d_deg") if f"{angle}{kind}" in there]
     names += [speed] if speed else []
@@ -84,7 +85,8 @@ def table_columns(folder: Path) -> set[str]:
 def limbs_in_space(columns: Columns, skeleton: Skeleton) -> tuple[list[tuple[int, int]], list[int]]:
     """Pairs of the joints in space that are connected, and the side (−1, 0, 1) of each; a head is one line."""
     where = {name: i for i, name in enumerate(columns.joints)}
-    head = {"neck", "head_top"} <= set(where)
+    top = next((name for name in ("head", "head_top") if name in where), "")
+    head = "neck" in where and bool(top)
     pairs, sides = [], []
     for a, b in skeleton.limbs:
         names = skeleton.names[a], skeleton.names[b]
@@ -93,8 +95,8 @@ def limbs_in_space(columns: Columns, skeleton: Skeleton) -> tuple[list[tuple[int
             pairs.append((where[names[0]], where[names[1]]))
             between = {skeleton.side(a), skeleton.side(b)}
             sides.append(0 if between >= {-1, 1} else int(np.sign(sum(between))))
-    if head:
-        pairs.append((where["neck"], where["head_top"]))
+    if head and (where[top], where["neck"]) not in pairs:
+        pairs.append((where["neck"], where[top]))
         sides.append(0)
     return pairs, sides
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from pipeline.lift.joints import HIPS, JOINTS
+from pipeline.lift.joints import FURTHER, HIPS, JOINTS
 from pipeline.motion.blocks import quantile
 from pipeline.types import MEASURED, SWAPPED, Motion
 
@@ -142,12 +142,14 @@ def reprojection_px(
 ) -> float:
     """Median distance in px between joints (L, J, 3), as the camera sees them, and where they were measured.
 
+    Points that were put on their rays (`pipeline.lift.joints.FURTHER`) do not count.
+
     Args:
         named: (J,) of the joints.
         points: (K,) of the keypoints.
         rays: (L, K, 2) to those.
     """
-    both = [(j, points.index(name)) for j, name in enumerate(named) if name in points]
+    both = [(j, points.index(name)) for j, name in enumerate(named) if name in points and name not in FURTHER]
     mine, theirs = [j for j, _ in both], [k for _, k in both]
     found, state = joints[:, mine], motion.provenance[:, theirs]
     seen = np.isin(state, (MEASURED, SWAPPED)) & np.isfinite(found).all(-1) & (found[..., 2] > 0)

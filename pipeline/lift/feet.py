@@ -17,7 +17,7 @@ from pipeline.motion.person import body_length
 from pipeline.types import MEASURED, SWAPPED, Motion
 
 SIDES = ("left", "right")
-FOOT = ("heel", "toe", "foot_index", "big_toe")
+FOOT = ("heel", "toe", "foot_index", "big_toe", "small_toe")
 STILL_LEN_S, STILL_M_S = 0.2, 2.0  # an ankle slower than this in the picture (body lengths/s) and in space stands
 LEAST_S = 0.1  # for so long
 _CALM_S = 0.3  # standard deviation of the window over which the hips' path is averaged

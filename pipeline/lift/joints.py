@@ -11,6 +11,15 @@ POINTS = (*COCO17.names, *FEET)  # K points of the picture that go in
 JOINTS = (*POINTS, "neck", "thorax", "head_top")  # J joints that come out, about the middle of the hips
 K, J = len(POINTS), len(JOINTS)
 HIPS = (POINTS.index("left_hip"), POINTS.index("right_hip"))
+# Points that the network does not give, of sets that have them: as far away as the weighted mean of these joints. The top
+# of the head lies beyond the middle of the head, which is what is called head_top here; a small toe beside the big one.
+FURTHER: dict[str, dict[str, float]] = {
+    "hip": {"left_hip": 0.5, "right_hip": 0.5},
+    "neck": {"neck": 1.0},
+    "head": {"neck": -0.8, "head_top": 1.8},
+    "left_small_toe": {"left_toe": 1.0, "left_hip": 0.35, "right_hip": -0.35},
+    "right_small_toe": {"right_toe": 1.0, "right_hip": 0.35, "left_hip": -0.35},
+}
 # What other sets call the tip of the foot.
 _ALSO = {"left_toe": ("left_foot_index", "left_big_toe"), "right_toe": ("right_foot_index", "right_big_toe")}
 
@@ -33,3 +42,24 @@ def sources(skeleton: Skeleton) -> np.ndarray:
     """(K,) index in the set of each of POINTS, -1 where the set lacks it."""
     where = {n: i for i, n in enumerate(skeleton.names)}
     return np.array([next((where[n] for n in (p, *_ALSO.get(p, ())) if n in where), -1) for p in POINTS])
+
+
+def name_in(joint: str, skeleton: Skeleton) -> str:
+    """What one of JOINTS is called beside the points of a set, which may have another one of the same name.
+
+    Halpe's neck lies at the throat, .02 to .04 of the height above the lifter's, which is then ``neck_joint``.
+    """
+    if joint in POINTS:
+        source = sources(skeleton)[POINTS.index(joint)]
+        return skeleton.names[source] if source >= 0 else joint
+    return f"{joint}_joint" if joint in skeleton.names else joint
+
+
+def further(skeleton: Skeleton) -> tuple[tuple[str, ...], np.ndarray]:
+    """The names (F,) of those of FURTHER that the set has, and weights (F, J) of the joints beside them."""
+    names = tuple(name for name in FURTHER if name in skeleton.names)
+    weights = np.zeros((len(names), J), np.float32)
+    for row, name in zip(weights, names, strict=True):
+        for joint, weight in FURTHER[name].items():
+            row[JOINTS.index(joint)] = weight
+    return names, weights

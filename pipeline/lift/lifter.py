@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
 from pipeline.lift.field import usual_focal_px
-from pipeline.lift.joints import JOINTS, POINTS, K, sources
+from pipeline.lift.joints import JOINTS, POINTS, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.lift.rays import on_rays
 from pipeline.metres import MetresConfig
@@ -51,9 +51,11 @@ class PoselineLifter:
         self.source = sources(skeleton)
         self.config = config
         self.fov_deg = config.lift.fov_deg  # across the picture's width; None: the usual one is assumed
-        own = {p: skeleton.names[i] for p, i in zip(POINTS, self.source, strict=True) if i >= 0}
+        own = [p for p, i in zip(POINTS, self.source, strict=True) if i >= 0]
         self.kept = np.array([j for j, name in enumerate(JOINTS) if name in own or name in DERIVED])
-        self.names = tuple(own.get(JOINTS[j], JOINTS[j]) for j in self.kept)
+        self.joint_names = tuple(name_in(JOINTS[j], skeleton) for j in self.kept)
+        further_names, self._beside = further(skeleton)
+        self.names = self.joint_names + further_names
 
     def lift_steps(
         self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
@@ -76,13 +78,29 @@ class PoselineLifter:
         per_axis = per_axis_std(std) * (height_m or HEIGHT_M) / HEIGHT_M
         per_axis = np.where(known & np.isfinite(out[..., 0]), per_axis, np.nan).astype(np.float32)
         shown = np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32)
-        off_px = reprojection_px(shown, motion, self.names, skeleton.names, self.rays(motion.keypoints_px, size_px))
+        rays = self.rays(motion.keypoints_px, size_px)
+        off_px = reprojection_px(shown, motion, self.joint_names, skeleton.names, rays)
         doubt_m = float(np.nanmedian(per_axis)) if np.isfinite(per_axis).any() else float("nan")
+        more, more_std = self._further(out, per_axis, rays, skeleton)
         return InSpace(
-            shown,
-            per_axis[:, self.kept],
+            np.concatenate([shown, more], 1),
+            np.concatenate([per_axis[:, self.kept], more_std], 1),
             {"reprojection_px": off_px, "lift_std_m": doubt_m},
         )
+
+    def _further(
+        self, joints: np.ndarray, std: np.ndarray, rays: np.ndarray, skeleton: Skeleton
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Points (L, F, 3) m that the network does not give, on their rays (L, K', 2) beside the joints (L, J, 3), and
+        their deviations (L, F) from those of the joints (L, J)."""
+        ids = [skeleton.index(name) for name in self.names[len(self.joint_names) :]]
+        used = np.array(self._beside != 0)
+        depth = np.where(used, joints[:, None, :, 2], 0) * self._beside
+        variance = np.where(used, np.square(std)[:, None], 0) * np.square(self._beside)
+        ahead = np.concatenate([rays[:, ids], np.ones((len(rays), len(ids), 1))], -1)
+        place = (ahead * depth.sum(-1)[..., None]).astype(np.float32)
+        doubt = np.where(np.isfinite(place[..., 0]), np.sqrt(variance.sum(-1)), np.nan).astype(np.float32)
+        return np.where(np.isfinite(doubt)[..., None], place, np.nan).astype(np.float32), doubt
 
     def lift(
         self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None

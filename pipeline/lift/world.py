@@ -56,7 +56,7 @@ def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, heigh
     """From joints (L, J, 3) in the camera's axes: of each window the lower ankle where it is lowest."""
     at = {name: joints[:, j].astype(np.float64) for j, name in enumerate(names)}
     hips = (at["left_hip"] + at["right_hip"]) / 2
-    trunk = at["neck"] - hips
+    trunk = at.get("neck_joint", at["neck"]) - hips
     trunk = trunk[np.isfinite(trunk).all(1)]
     up = (trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)).sum(0)
     if not {"left_ankle", "right_ankle"} <= set(names) or not up.any():

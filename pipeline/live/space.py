@@ -31,7 +31,7 @@ class Space:
     """Lifts the people of one frame after another. ``names`` are the J joints."""
 
     def __init__(self, lifter: PoselineLifter, config: Config) -> None:
-        self.names = lifter.names
+        self.names = lifter.joint_names
         self._source, self._kept, self._config = lifter.source, lifter.kept, config
         self._live = import_module(_LIVE).LiveLifter(lifter.network, config.metres.height_m or HEIGHT_M)
 

@@ -20,6 +20,7 @@ from pipeline.store import RunFolder, atomic, read_index
 from pipeline.tables import person_name, read_people_csv
 
 MAX_MB = 24.0
+_FACE = ("nose", "eye", "ear")
 
 
 def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
@@ -126,9 +127,10 @@ def _joints(tables: list[Table]) -> tuple[list[str], bool]:
 def _bones(joints: list[str], skeleton: dict[str, Any]) -> list[list[int]]:
     """Pairs of joints with a bone between them, and its side: those of the skeleton, and the middle line."""
     names = [(skeleton["names"][a], skeleton["names"][b]) for a, b in skeleton["limbs"]]
-    names += [("neck", "thorax"), ("neck", "head_top")]
-    if "head_top" in joints:  # the head is drawn by its line
-        names = [n for n in names if not {"nose"} & set(n)]
+    if "neck" not in skeleton["names"]:  # else the set has that line itself
+        names += [("neck", "thorax"), ("neck", "head_top")]
+    if {"head", "head_top"} & set(joints):  # the head is drawn by its line
+        names = [n for n in names if not any(part in _FACE for name in n for part in name.split("_"))]
     where = {n: i for i, n in enumerate(joints)}
 
     def side(a: str, b: str) -> int:

@@ -11,13 +11,14 @@ import pytest
 from pipeline.config import Config
 from pipeline.evaluate.lifting import aligned, distance
 from pipeline.evaluate.mocap import TRUE, joints_of
+from pipeline.keypoint_sets import HALPE26, MPII16
 from pipeline.lift import body
-from pipeline.lift.joints import HIPS, JOINTS, POINTS
+from pipeline.lift.joints import FURTHER, HIPS, JOINTS, POINTS, name_in
 from pipeline.lift.lifter import PoselineLifter, rays_of
 from pipeline.metres import Camera, Ground, MetresConfig
 from pipeline.models.registry import build_lifter
 from pipeline.motion.lift import InSpace
-from pipeline.skeleton import BLAZEPOSE33, COCO17
+from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.types import MEASURED, MISSING, Motion
 from tests.lift.walkers import walker
 
@@ -32,9 +33,9 @@ def space(n: int = 150) -> np.ndarray:
     return (joints_of(walker(n, fps=FPS)[None])[0] - CAMERA_M) @ turn.T
 
 
-def motion_of(places: np.ndarray) -> Motion:
-    """COCO keypoints of somebody at these places (n, J, 3)."""
-    n, k = len(places), len(COCO17)
+def motion_of(places: np.ndarray, skeleton: Skeleton = COCO17) -> Motion:
+    """Keypoints of somebody at these places (n, J, 3): of COCO, or of the set at whose points they are."""
+    n, k = len(places), len(skeleton)
     px = (places[:, :k, :2] / places[:, :k, 2:] * FOCAL + np.array(SIZE) / 2).astype(np.float32)
     box = np.concatenate([px.min(1), px.max(1)], 1)
     return Motion(
@@ -149,6 +150,48 @@ def test_places_are_exact_on_exact_rays() -> None:
     rays = true[..., :2] / true[..., 2:]
     found = body.places(true - middle[:, None], rays, np.ones(rays.shape[:2]), middle[:, :2] / middle[:, 2:], 1e9)
     np.testing.assert_allclose(found, middle, rtol=1e-4)
+
+
+def halpe(joints: np.ndarray) -> np.ndarray:
+    """(n, 26, 3) m: Halpe's points of somebody with these joints (n, J, 3), in the axes of `space`."""
+    at = {name: joints[:, j] for j, name in enumerate(JOINTS)}
+    hip = (at["left_hip"] + at["right_hip"]) / 2
+    beside = (at["left_hip"] - at["right_hip"]) * 0.35
+    at |= {"hip": hip, "neck": at["neck"] - [0, 0.05, 0], "head": at["head_top"] - [0, 0.12, 0]}
+    for side, sign in (("left", 1), ("right", -1)):
+        at |= {f"{side}_big_toe": at[f"{side}_toe"], f"{side}_small_toe": at[f"{side}_toe"] + sign * beside}
+    return np.stack([at[name] for name in HALPE26.names], 1)
+
+
+def test_all_of_halpes_points_come_into_space() -> None:
+    lifter = build_lifter(Config.model_validate({"lift": {"fov_deg": FOV_DEG}}), HALPE26)
+    assert isinstance(lifter, PoselineLifter)
+    assert len(set(lifter.names)) == len(lifter.names)
+    assert set(HALPE26.names) | {"neck_joint", "thorax", "head_top"} == set(lifter.names)
+    truth = halpe(space())
+    motion = motion_of(truth, HALPE26)
+    head = HALPE26.index("head")
+    motion.provenance[:30, head], motion.keypoints_px[:30, head] = MISSING, np.nan
+    found, std, figures = lifter.lift(motion, HALPE26, SIZE, 1.70)
+    at = {name: found[:, j] for j, name in enumerate(lifter.names)}
+    assert np.isnan(at["head"][:30]).all()
+    assert std is not None
+    np.testing.assert_array_equal(np.isfinite(std), np.isfinite(found[..., 0]))
+    for name in FURTHER:
+        px = at[name][30:, :2] / at[name][30:, 2:] * FOCAL + np.array(SIZE) / 2
+        np.testing.assert_allclose(px, motion.keypoints_px[30:, HALPE26.index(name)], atol=0.1)
+        root = (at["left_hip"] + at["right_hip"])[30:] / 2
+        true = truth[30:, HALPE26.index(name)] - truth[30:, HALPE26.index("hip")]
+        assert np.linalg.norm(at[name][30:] - root - true, axis=1).mean() < 0.15, name
+    assert figures["reprojection_px"] > 0.5  # points put on their rays would make it smaller
+
+
+def test_a_sets_own_point_keeps_its_name() -> None:
+    assert [name_in(joint, MPII16) for joint in ("neck", "thorax", "head_top", "left_hip")] == [
+        *("neck", "thorax_joint", "head_top_joint", "left_hip"),
+    ]
+    assert name_in("left_toe", HALPE26) == "left_big_toe"
+    assert name_in("neck", COCO17) == "neck"
 
 
 def test_sets_without_a_body_are_not_lifted() -> None:
