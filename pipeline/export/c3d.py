@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.clock import at_rate, uneven
-from pipeline.export.markers import markers
+from pipeline.export.markers import Markers, markers
 from pipeline.export.options import Options
 from pipeline.export.people import Person, optional
 from pipeline.store import atomic
@@ -38,7 +38,7 @@ def export_c3d(person: Person, path: Path, options: Options) -> None:
         options.say(f"{path}: {len(place)} frames, of which a C3D file holds {MOST}; goes on in {path.stem}_part2.c3d")
     for part, low in enumerate(range(0, len(place), MOST), 1):
         file = path if part == 1 else path.with_name(f"{path.stem}_part{part}.c3d")
-        content = _content(ezc3d, person, there.names, place[low : low + MOST], first + low)
+        content = _content(ezc3d, person, there, place[low : low + MOST], first + low)
         content.add_parameter("POSELINE", "FIRST_TIME_S", [float(time_s[0]) + low / float(person.fps)])
         _write(content, file)
     while (file := path.with_name(f"{path.stem}_part{part + 1}.c3d")).exists():  # of an earlier, longer export
@@ -46,18 +46,18 @@ def export_c3d(person: Person, path: Path, options: Options) -> None:
         part += 1
 
 
-def _content(ezc3d: Any, person: Person, names: tuple[str, ...], place: np.ndarray, first: int) -> Any:
-    """A part of a person, ``place`` (L, J, 3), as ezc3d has it."""
+def _content(ezc3d: Any, person: Person, there: Markers, place: np.ndarray, first: int) -> Any:
+    """A part of a person, ``place`` (L, J, 3), as ezc3d has it; each point is described by its name in the table."""
     content = ezc3d.c3d()
     point = content["parameters"]["POINT"]
     point["RATE"]["value"] = [float(person.fps)]  # stored as float32
     point["UNITS"]["value"] = ["m"]
-    point["LABELS"]["value"] = list(names)
-    point["DESCRIPTIONS"]["value"] = list(names)
+    point["LABELS"]["value"] = list(there.labels)
+    point["DESCRIPTIONS"]["value"] = list(there.names)
     last = first + len(place)
     # ezc3d counts frames from 0 and the file from 1. Numbers beyond 16 bits would wrap round in the header.
     content["header"]["points"]["first_frame"] = first if last <= MOST else 0
-    points = np.ones((4, len(names), len(place)))
+    points = np.ones((4, len(there.names), len(place)))
     points[:3] = place.transpose(2, 1, 0)
     content["data"]["points"] = points  # of NaN ezc3d makes residuals of -1
     for name, value in (("USED", [1]), ("NAMES", [person.label]), ("USES_PREFIXES", [0])):

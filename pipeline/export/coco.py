@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.export.options import Options
 from pipeline.people import skeleton_of_run
-from pipeline.skeleton import Skeleton
+from pipeline.skeleton import COCO17, MANY, Skeleton, mapping
 from pipeline.store import RunFolder, TableFile, atomic, read_index
 
 SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but not visible
@@ -21,20 +21,30 @@ VISIBLE = 0.3  # keypoint score from which a point counts as seen
 def export_coco(folder: RunFolder, path: Path, options: Options) -> None:
     """Write all frames that were observed and all rows of tracks.parquet, one person in memory at a time.
 
-    A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or bridged, 0 with x = y = 0 where
+    Of a set that has all of COCO's 17 keypoints these alone, in their order, since readers of COCO know no others; hands
+    and faces of whole bodies stay. A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or bridged, 0 with x = y = 0 where
     there is none. ``time_s`` stands with each image, ``score`` with each annotation.
     """
     manifest = folder.manifest()
     skeleton = skeleton_of_run(folder)
+    written, columns = _written(skeleton)
     _, time_s, _ = read_index(folder)
     facts, (low, high) = manifest["video"], manifest["frames_observed"]
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
         out.write('{"images": [\n')
         images = (_image(i, float(time_s[i]), facts) for i in range(low, high))
         out.writelines(_joined(images))
-        out.write('],\n"categories": ' + json.dumps([_category(skeleton)]) + ',\n"annotations": [\n')
-        out.writelines(_joined(_annotations(folder, len(skeleton))))
+        out.write('],\n"categories": ' + json.dumps([_category(written)]) + ',\n"annotations": [\n')
+        out.writelines(_joined(_annotations(folder, len(skeleton), columns)))
         out.write("]}\n")
+
+
+def _written(skeleton: Skeleton) -> tuple[Skeleton, np.ndarray]:
+    """The set that is written, and which columns of the run's keypoints it is."""
+    columns = mapping(skeleton, COCO17)
+    if len(skeleton) > MANY or (columns < 0).any():
+        return skeleton, np.arange(len(skeleton))
+    return COCO17, columns
 
 
 def _joined(items: Iterator[dict[str, Any]]) -> Iterator[str]:
@@ -54,7 +64,8 @@ def _category(skeleton: Skeleton) -> dict[str, Any]:
     return {"id": 1, "name": "person", "keypoints": list(skeleton.names), "skeleton": limbs}
 
 
-def _annotations(folder: RunFolder, k: int) -> Iterator[dict[str, Any]]:
+def _annotations(folder: RunFolder, k: int, columns: np.ndarray) -> Iterator[dict[str, Any]]:
+    """All rows; of their ``k`` keypoints those in ``columns``."""
     file, number = TableFile(folder.tracks), 0
     for group in range(file.row_groups):
         table = file.read(group)
@@ -62,7 +73,8 @@ def _annotations(folder: RunFolder, k: int) -> Iterator[dict[str, Any]]:
         def column(name: str, *shape: int, table: Any = table) -> np.ndarray:
             return table[name].combine_chunks().flatten().to_numpy().reshape(-1, *shape).astype(np.float64)
 
-        boxes, points, scores = column("box_px", 4), column("keypoints_px", k, 2), column("keypoint_score", k)
+        boxes = column("box_px", 4)
+        points, scores = column("keypoints_px", k, 2)[:, columns], column("keypoint_score", k)[:, columns]
         known = np.isfinite(points).all(2)
         seen = np.where(known, np.where(scores >= VISIBLE, SEEN, GUESSED), 0)
         xyv = np.concatenate([np.where(known[..., None], points, 0).round(3), seen[..., None]], 2)

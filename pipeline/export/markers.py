@@ -17,6 +17,16 @@ from pipeline.export.people import Person
 
 FLOOR_PERCENTILE = 98  # of the feet's heights in the picture: the lowest but for outliers
 FEET = ("ankle", "heel", "foot_index", "big_toe", "small_toe", "toe")
+# What Pose2Sim (0.10, skeletons.py: HALPE_26, COCO_17, COCO_133) and its set-up of OpenSim (Markers_Halpe26.xml) call
+# keypoints. BlazePose's foot index is the big toe. Eyes and ears are called alike, and are no markers of that set-up.
+_PARTS = {
+    "eye": "Eye", "ear": "Ear", "shoulder": "Shoulder", "elbow": "Elbow", "wrist": "Wrist", "hip": "Hip",
+    "knee": "Knee", "ankle": "Ankle", "heel": "Heel", "big_toe": "BigToe", "small_toe": "SmallToe",
+    "foot_index": "BigToe",
+}  # fmt: skip
+LABELS = {"nose": "Nose", "head": "Head", "neck": "Neck", "hip": "Hip"} | {
+    f"{side}_{part}": f"{side[0].upper()}{name}" for side in ("left", "right") for part, name in _PARTS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,12 @@ class Markers:
     kind: str  # world, camera or plane
     px_per_m: float = 1.0
     floor_px: float = 0.0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the markers are called in files: `LABELS` of keypoints; what only a lifter knows keeps its name."""
+        keypoints = set(self.person.facts["keypoints"].split(","))
+        return tuple(LABELS.get(name, name) if name in keypoints else name for name in self.names)
 
     def grid(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Frames (n,) i64 and positions (n, J, 3) f64 in blocks, for every frame from the first to the last."""

@@ -29,7 +29,7 @@ def export_trc(person: Person, path: Path, options: Options) -> None:
     first, stop = person.frames
     if uneven(person.time_s[first:stop], person.fps):
         options.say(f"{path}: frames are unevenly spaced; Time is exact, DataRate their mean")
-    rate, count, names = decimal(person.fps), stop - first, there.names
+    rate, count, names = decimal(person.fps), stop - first, there.labels
     values = (rate, rate, count, len(names), "m", rate, first + 1, count)
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         out.write(f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n")

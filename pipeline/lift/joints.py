@@ -11,8 +11,8 @@ POINTS = (*COCO17.names, *FEET)  # K points of the picture that go in
 JOINTS = (*POINTS, "neck", "thorax", "head_top")  # J joints that come out, about the middle of the hips
 K, J = len(POINTS), len(JOINTS)
 HIPS = (POINTS.index("left_hip"), POINTS.index("right_hip"))
-# Points that the network does not give, of sets that have them: as far away as the weighted mean of these joints. The top
-# of the head lies beyond the middle of the head, which is what is called head_top here; a small toe beside the big one.
+# Points that the network does not give, of sets that have them: as far away as the weighted mean of these joints. The
+# top of the head lies beyond the middle of it, which is what head_top is here; a small toe lies beside the big one.
 FURTHER: dict[str, dict[str, float]] = {
     "hip": {"left_hip": 0.5, "right_hip": 0.5},
     "neck": {"neck": 1.0},

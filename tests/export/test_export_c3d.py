@@ -13,6 +13,8 @@ import pytest
 from pipeline import PoselineError
 from pipeline.export import export_run
 from pipeline.export.clock import at_rate, uneven
+from pipeline.export.markers import LABELS
+from pipeline.keypoint_sets import HALPE26
 from pipeline.skeleton import COCO17, Skeleton
 from tests.export.runs import FPS, make_run, person, times
 
@@ -37,7 +39,7 @@ def test_points_in_metres_with_missing_ones_marked(tmp_path: Path) -> None:
     path = export_run(folder, "c3d")
     assert path == tmp_path / "c3d"
     reader, number, points = read(path / "person_0001.c3d")
-    assert [label.strip() for label in reader.point_labels] == list(COCO17.names)
+    assert [label.strip() for label in reader.point_labels] == [LABELS[name] for name in COCO17.names]
     assert reader.point_rate == np.float32(FPS)
     assert reader.get("POINT:UNITS").string_array[0].strip() == "m"
     assert reader.get("SUBJECTS:NAMES").string_array[0].strip() == NAME
@@ -49,6 +51,15 @@ def test_points_in_metres_with_missing_ones_marked(tmp_path: Path) -> None:
     assert (points[..., 3][~known] == -1).all()
     assert (points[..., 3][known] >= 0).all()
     assert not known[30:60].any()
+
+
+def test_26_points_have_the_labels_of_the_trc_file_and_the_tables_names(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, [person(1, range(20), T, HALPE26)], T, skeleton=HALPE26)
+    lines = (export_run(folder, "trc") / "person_0001.trc").read_text().splitlines()
+    point = ezc3d.c3d(str(export_run(folder, "c3d") / "person_0001.c3d"))["parameters"]["POINT"]
+    assert point["LABELS"]["value"] == lines[3].split("\t")[2::3][:26]
+    assert point["LABELS"]["value"][17:22] == ["Head", "Neck", "Hip", "LBigToe", "RBigToe"]
+    assert point["DESCRIPTIONS"]["value"] == list(HALPE26.names)
 
 
 def test_the_plane_equals_the_trc_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import xarray
 
 from pipeline import PoselineError
 from pipeline.export import export_run, movement
+from pipeline.keypoint_sets import HALPE26
 from pipeline.skeleton import COCO17
 from tests.export.runs import FPS, make_run, person, times
 
@@ -47,6 +48,14 @@ def test_positions_scores_and_times(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(data.position[..., i].transpose("time", "keypoints", "space"), position)
         np.testing.assert_array_equal(data.confidence[..., i], score)
     assert data.position.dtype == np.float32
+
+
+def test_26_points_keep_their_own_names(tmp_path: Path) -> None:
+    there = person(1, range(20), T, HALPE26)
+    data = xarray.load_dataset(export_run(make_run(tmp_path, [there], T, skeleton=HALPE26), "movement"))
+    assert data.keypoints.values.tolist() == list(HALPE26.names)
+    toe = data.position.sel(keypoints="left_big_toe").isel(individuals=0, time=slice(20)).transpose("time", "space")
+    np.testing.assert_array_equal(toe, there.keypoints_px[:, HALPE26.index("left_big_toe")])
 
 
 def test_people_of_the_same_name_keep_apart(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.export import export_run
 from pipeline.export.openpose import LEAST
-from pipeline.keypoint_sets import WHOLEBODY133
+from pipeline.keypoint_sets import HALPE26, WHOLEBODY133
 from pipeline.skeleton import BLAZEPOSE33, COCO17
 from tests.export.runs import make_run, person, times
 
@@ -96,3 +96,17 @@ def test_feet_where_the_set_has_them(tmp_path: Path, skeleton, toe: str, small: 
     for name, joint in {"LBigToe": toe, "LHeel": "left_heel", "LSmallToe": small, "LKnee": "left_knee"}.items():
         wanted = (0, 0) if joint is None else skeleton.index(joint) + np.array([10, 20])
         np.testing.assert_array_equal(found[name][:2], wanted)
+
+
+def test_26_points_fill_all_of_body_25(tmp_path: Path) -> None:
+    there = person(1, range(1, 3), T, HALPE26)
+    there.keypoints_px[:] = np.arange(26)[:, None] * (3, 7) + (10, 20)
+    found = read(export_run(make_run(tmp_path, [there], T, skeleton=HALPE26), "openpose"), 1)[1]
+    assert all(c > 0 for _, _, c in found.values())
+    at = {name: np.arange(26)[k] * np.array([3, 7]) + (10, 20) for k, name in enumerate(HALPE26.names)}
+    side = {"L": "left", "R": "right"}
+    for name in BODY_25[19:]:
+        joint = f"{side[name[0]]}_{name[1:].replace('Toe', '_toe').lower()}"
+        np.testing.assert_array_equal(found[name][:2], at[joint])
+    np.testing.assert_array_equal(found["Neck"][:2], (at["left_shoulder"] + at["right_shoulder"]) / 2)
+    np.testing.assert_array_equal(found["MidHip"][:2], (at["left_hip"] + at["right_hip"]) / 2)

@@ -11,10 +11,20 @@ from trc import TRCData
 
 from pipeline import PoselineError
 from pipeline.export import export_run
+from pipeline.keypoint_sets import HALPE26
 from pipeline.skeleton import BLAZEPOSE33, COCO17
 from tests.export.runs import FPS, make_run, person, times
 
 T = times(120)
+COCO = [
+    "Nose",
+    *(f"{s}{p}" for p in ("Eye", "Ear", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle") for s in "LR"),
+]
+# Of Pose2Sim's skeletons.py (HALPE_26), and of Markers_Halpe26.xml and its set-ups of scaling and inverse kinematics.
+POSE2SIM = {
+    "Hip", "RHip", "RKnee", "RAnkle", "RBigToe", "RSmallToe", "RHeel", "LHip", "LKnee", "LAnkle", "LBigToe",
+    "LSmallToe", "LHeel", "Neck", "Head", "Nose", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist",
+}  # fmt: skip
 AWAY = [*range(10, 40), *range(70, 110)]  # a person who is away for a second
 
 
@@ -45,7 +55,7 @@ def test_the_plane_in_metres_with_the_exact_rate_and_times(tmp_path: Path) -> No
     data, place = read(path / "person_0001.trc")
     assert data["DataRate"] == data["CameraRate"] == data["OrigDataRate"] == float(FPS)
     assert data["Units"] == "m"
-    assert data["Markers"] == list(COCO17.names)
+    assert data["Markers"] == COCO
     assert (data["NumFrames"], data["OrigNumFrames"], data["NumMarkers"]) == (100, 100, 17)
     assert data["OrigDataStartFrame"] == 11
     assert data["Frame#"] == list(range(11, 111))
@@ -62,7 +72,7 @@ def test_the_header_is_that_of_opensim(tmp_path: Path) -> None:
     keys = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
     assert lines[1].split("\t") == keys.split(" ")
     assert lines[2].split("\t") == ["29.97002997002997"] * 2 + ["5", "17", "m", "29.97002997002997", "5", "5"]
-    assert lines[3].startswith("Frame#\tTime\tnose\t\t\tleft_eye\t\t\t")
+    assert lines[3].startswith("Frame#\tTime\tNose\t\t\tLEye\t\t\t")
     assert lines[4].split("\t") == ["", "", *(f"{a}{i}" for i in range(1, 18) for a in "XYZ"), ""]
     assert lines[5] == ""
     # A row is closed by a tab, without which OpenSim misses a column where the last marker is not there.
@@ -78,6 +88,28 @@ def test_the_lowest_foot_stands_on_the_floor(tmp_path: Path) -> None:
     height = place[:, [BLAZEPOSE33.index(name) for name in feet], 1]
     assert -0.2 < np.nanmin(height) < 0
     assert np.nanmax(place[:, 0, 1]) > 2
+
+
+def test_26_points_are_called_as_pose2sim_and_its_opensim_set_up_call_them(tmp_path: Path) -> None:
+    there = person(1, range(30), T, HALPE26, metres=True)
+    lifted = {f"{n}_{axis}_m": np.full(30, 2, np.float32) for n in ("neck_joint", "thorax") for axis in "xyz"}
+    folder = make_run(tmp_path, [replace(there, quantities=lifted)], T, skeleton=HALPE26)
+    data, place = read(export_run(folder, "trc") / "person_0001.trc")
+    markers = data["Markers"]
+    assert len(set(markers)) == len(markers)
+    assert set(markers) == POSE2SIM | {"LEye", "REye", "LEar", "REar", "neck_joint", "thorax"}
+    for joint, marker in {"hip": "Hip", "left_hip": "LHip", "right_small_toe": "RSmallToe", "neck": "Neck"}.items():
+        truth = there.keypoints_m[:, HALPE26.index(joint)].astype(float) * (1, -1, -1)
+        np.testing.assert_allclose(place[:, markers.index(marker)], truth, atol=6e-7)
+    data, _ = read(export_run(folder, "trc", tmp_path / "plane", plane=True) / "person_0001.trc")
+    assert set(data["Markers"]) == POSE2SIM | {"LEye", "REye", "LEar", "REar"}
+
+
+def test_a_lifters_neck_is_not_called_as_halpes(tmp_path: Path) -> None:
+    lifted = {f"neck_{axis}_m": np.zeros(9, np.float32) for axis in "xyz"}
+    there = replace(person(1, range(9), T, metres=True), quantities=lifted)
+    data, _ = read(export_run(make_run(tmp_path, [there], T), "trc") / "person_0001.trc")
+    assert data["Markers"] == [*COCO, "neck"]
 
 
 def test_no_foot_seen_takes_the_lowest_joint(tmp_path: Path) -> None:
@@ -97,7 +129,7 @@ def test_3d_of_the_camera_and_of_the_world_and_the_plane_on_demand(tmp_path: Pat
     _, place = read(path / "person_0001.trc")
     np.testing.assert_allclose(place, camera.keypoints_m.astype(float) * (1, -1, -1), atol=6e-7)
     data, place = read(path / "person_0002.trc")
-    assert data["Markers"] == ["nose"]
+    assert data["Markers"] == ["Nose"]
     np.testing.assert_array_equal(place[5, 0], (1, 3, -2))  # right, up, towards the camera
     assert np.isnan(place[4, 0, 0])
     _, place = read(export_run(folder, "trc", tmp_path / "plane", plane=True) / "person_0002.trc")
@@ -149,7 +181,7 @@ def test_opensim_reads_it(tmp_path: Path) -> None:
     there.keypoints_px[3, -1] = np.nan  # the last marker of a row
     file = str(export_run(make_run(tmp_path, [there], T), "trc") / "person_0001.trc")
     table = opensim.TimeSeriesTableVec3(file)
-    assert table.getColumnLabels() == COCO17.names
+    assert list(table.getColumnLabels()) == COCO
     assert table.getTableMetaDataString("DataRate") == "29.97002997002997"
     np.testing.assert_array_equal(table.getIndependentColumn(), T[10:110])
     rows = [table.getRowAtIndex(i) for i in range(table.getNumRows())]
