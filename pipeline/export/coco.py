@@ -21,9 +21,9 @@ VISIBLE = 0.3  # keypoint score from which a point counts as seen
 def export_coco(folder: RunFolder, path: Path, options: Options) -> None:
     """Write all frames that were observed and all rows of tracks.parquet, one person in memory at a time.
 
-    Of a set that has all of COCO's 17 keypoints these alone, in their order, since readers of COCO know no others; hands
-    and faces of whole bodies stay. A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or bridged, 0 with x = y = 0 where
-    there is none. ``time_s`` stands with each image, ``score`` with each annotation.
+    Of a set that has all of COCO's 17 keypoints these alone, in their order, since readers of COCO know no others;
+    whole bodies keep hands and face. A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or
+    bridged, 0 with x = y = 0 where there is none. ``time_s`` stands with each image, ``score`` with each annotation.
     """
     manifest = folder.manifest()
     skeleton = skeleton_of_run(folder)

@@ -63,8 +63,8 @@ def _person(person_id: int, points: np.ndarray) -> dict[str, Any]:
 def body25(points: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Points (K, 3) x, y, score of a keypoint set as BODY_25's (25, 3), 0 where one is missing.
 
-    Neck and mid hip are what they are for OpenPose: the mean of both sides, with the lesser score, and missing where one
-    side is. Halpe's own neck lies at the throat, about .04 of the height above that; its hip is within .01.
+    Neck and mid hip are what they are for OpenPose: the mean of both sides, with the lesser score, and missing where
+    one side is. Halpe's own neck lies at the throat, about .04 of the height above that; its hip is within .01.
     """
     found = np.zeros((len(SOURCES), 3))
     for i, sources in enumerate(SOURCES):
