@@ -1,7 +1,8 @@
 """Where people's heads are, for blurring them: rather too large than not all of it.
 
 Lengths are shares of a standing height: a head with hair reaches about .07 from its middle in each direction (Winter
-2009: from chin to vertex .130), the middle of the shoulders lies .13 below its middle, the trunk is .288 long.
+2009: from chin to vertex .130), the middle of the shoulders lies .13 below its middle, the trunk is .288 long. The top
+of the head and a neck, which in Halpe lies at the throat, are .14 apart, with the head between them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ _TRUNK, _NECK = 0.288, 0.135  # hips to shoulders; shoulders to the middle of th
 # Distances of which each alone says how large the head is, as it looks when they are longest: radius / distance.
 _RATIOS = {("ear", "ear"): 1.1, ("eye", "eye"): 2.5, ("shoulder", "shoulder"): 0.42}
 _EYE_EAR, _NOSE_EAR = 1.6, 1.35  # from the side
+_UPRIGHT, _MIDDLE = 0.14, 0.54  # top of the head to the neck, and the head's middle on the way from the neck
+_ASTRAY = 2.0  # radii between that and what the shoulders say, beyond which the point is on something else
 _NOD, _BY_NECK = 0.03, 1.15  # from the shoulders alone it may be so much higher or lower, and farther off
 _TRUNK_RATIO = RADIUS / _TRUNK
 _OF_BOX = RADIUS / 1.04  # a standing person's box is a little higher than the person
@@ -32,8 +35,8 @@ def head_capsules(
 ) -> np.ndarray:
     """(L, 5) x1, y1, x2, y2, radius px of a capsule that holds the head in each row; NaN where nothing is known.
 
-    From the face's points; where they are unsure or lost from the shoulders, and where those are from the box, whose
-    upper part is then blurred across its width.
+    From the face's points and, where the set has them, the top of the head and the neck; where they are unsure or lost
+    from the shoulders, and where those are from the box, whose upper part is then blurred across its width.
 
     Args:
         keypoints: (L, K, 2) px, NaN = missing.
@@ -58,6 +61,8 @@ def head_capsules(
     upper[narrow, 0] = upper[narrow, 2] = (box[narrow, 0] + box[narrow, 2]) / 2
     of_neck, of_face = np.isfinite(by_neck[0]).all(1), np.isfinite(middle).all(1)
     other = np.where((of_neck & ~sure)[:, None], by_neck[0], middle)
+    crown = _below_top(at, np.where(of_neck[:, None], by_neck[0], middle), radius)
+    other, by_neck[1] = (np.where(np.isfinite(crown), crown, place) for place in (other, by_neck[1]))
     out = np.where(of_face[:, None], np.concatenate([middle, other], 1), np.concatenate(by_neck, 1))
     out = np.where((of_face | of_neck)[:, None], out, upper)
     radius = np.where(of_neck & ~of_face, _BY_NECK * radius, radius)
@@ -107,10 +112,22 @@ def _face_radius(at: dict[str, np.ndarray], rows: int) -> np.ndarray:
     out = np.full(rows, np.nan)
     for (a, b), ratio in _RATIOS.items():
         out = np.fmax(out, ratio * _distance(at, f"left_{a}", f"right_{b}", rows))
+    out = np.fmax(out, RADIUS / _UPRIGHT * _distance(at, "head", "neck", rows))
     for side in ("left", "right"):
         out = np.fmax(out, _EYE_EAR * _distance(at, f"{side}_eye", f"{side}_ear", rows))
         out = np.fmax(out, _NOSE_EAR * _distance(at, "nose", f"{side}_ear", rows))
     return out
+
+
+def _below_top(at: dict[str, np.ndarray], near: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """(L, 2) the head's middle from its top and the neck; NaN where they are not known, or say something else than all
+    other points, which have the head ``near`` (L, 2)."""
+    if "head" not in at or "neck" not in at:
+        return np.full(near.shape, np.nan)
+    middle = at["neck"] + _MIDDLE * (at["head"] - at["neck"])
+    with np.errstate(invalid="ignore"):
+        astray = np.hypot(*(middle - near).T) > _ASTRAY * radius
+    return np.where(astray[:, None], np.nan, middle)
 
 
 def _distance(at: dict[str, np.ndarray], a: str, b: str, rows: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pipeline.config import Config
 from pipeline.draw.canvas import Canvas
 from pipeline.draw.obscure import obscure_heads, obscure_people
 from pipeline.heads import head_capsules
+from pipeline.keypoint_sets import HALPE26
 from pipeline.regions import LEAD_S, Regions, regions_by_frame
 from pipeline.render import render
 from pipeline.skeleton import COCO17
@@ -17,7 +18,7 @@ from pipeline.video.decode import open_reader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
 from tests import synthetic
-from tests.heads import Walker, disc, draw_heads, walker
+from tests.heads import HEAD, Walker, disc, draw_heads, walker
 from tests.test_render import run_folder
 
 SIZE_PX, FPS, FRAMES = (640, 480), 25, 150
@@ -153,12 +154,19 @@ def test_heads_stay_blurred_when_others_are_drawn_only(video, tmp_path):
 # --- one head --------------------------------------------------------------------------------------------------------
 
 
-def capsule(points: dict[str, tuple[float, float]], box=(200, 100, 320, 460)) -> np.ndarray:
-    xy = np.full((1, 17, 2), np.nan, np.float32)
+def capsule(points: dict[str, tuple[float, float]], box=(200, 100, 320, 460), skeleton=COCO17) -> np.ndarray:
+    xy = np.full((1, len(skeleton), 2), np.nan, np.float32)
     for name, at in points.items():
-        xy[0, COCO17.index(name)] = at
+        xy[0, skeleton.index(name)] = at
     score = np.where(np.isfinite(xy[..., 0]), 0.8, 0).astype(np.float32)
-    return head_capsules(xy, score, np.array([box], np.float32), np.array([True]), COCO17)[0]
+    return head_capsules(xy, score, np.array([box], np.float32), np.array([True]), skeleton)[0]
+
+
+def covers(shape: np.ndarray, centre: tuple[float, float], radius: float) -> bool:
+    """Whether a disc lies in the capsule."""
+    a, b, c = shape[:2], shape[2:4], np.array(centre)
+    share = np.clip((c - a) @ (b - a) / max((b - a) @ (b - a), 1e-9), 0, 1)
+    return bool(np.hypot(*(c - a - share * (b - a))) + radius <= shape[4])
 
 
 BODY = {"left_shoulder": (230, 165), "right_shoulder": (290, 165), "left_hip": (240, 268), "right_hip": (280, 268)}
@@ -175,6 +183,24 @@ def test_a_head_is_found_from_shoulders_alone():
 def test_a_head_that_hangs_down_is_below_the_shoulders():
     upside_down = {name: (x, 600 - y) for name, (x, y) in BODY.items()}
     assert capsule(upside_down, (200, 140, 320, 500))[1] > 435
+
+
+@pytest.mark.parametrize("turn_deg", [-60, 0, 60])
+def test_a_head_bent_aside_and_seen_from_behind_lies_between_neck_and_top(turn_deg: float):
+    """Of somebody 360 px tall without any point of the face: the shoulders alone would have the head above them."""
+    up = np.array([np.sin(np.deg2rad(turn_deg)), -np.cos(np.deg2rad(turn_deg))])
+    neck = np.array([260, 150])
+    middle = neck + 27 * up
+    found = capsule(BODY | {"neck": tuple(neck), "head": tuple(neck + 0.14 * 360 * up)}, skeleton=HALPE26)
+    assert covers(found, tuple(middle), HEAD * 360)
+    assert found[4] < 60
+    assert covers(capsule(BODY), tuple(middle), HEAD * 360) == (turn_deg == 0)
+
+
+def test_a_misplaced_top_of_the_head_does_not_take_the_blur_away():
+    found = capsule(BODY | {"neck": (260, 150), "head": (420, 330)}, skeleton=HALPE26)
+    assert covers(found, (260, 125), HEAD * 360)
+    assert found[4] < 65
 
 
 def test_of_a_box_alone_its_upper_part_is_blurred():

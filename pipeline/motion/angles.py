@@ -20,10 +20,11 @@ SIDES = ("left", "right")
 _ALSO = {
     **{f"{s}_toe": (f"{s}_foot_index", f"{s}_big_toe", f"{s}_toe") for s in SIDES},
     **{f"{s}_knuckle": (f"{s}_middle_finger1", f"{s}_index") for s in SIDES},
-    "head": ("head", "head_top", "top_head"),
+    "head": ("head", "head_top", "top_head"),  # the top of it
 }
 _POINTS = (
     "nose",
+    "neck",
     *(f"{s}_{p}" for p in ["ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel"] for s in SIDES),
 )
 # Each segment from its distal to its proximal end; foot, trunk and head are special.
@@ -52,11 +53,12 @@ SEGMENTS = (*(f"{s}_{n}" for n in ["thigh", "shank", "foot", "upper_arm", "forea
 # quarters of the foot's length of .152 behind the tip.
 ANKLE_TOE_DEG = float(np.degrees(np.arctan2(0.039, 0.75 * 0.152)))
 LEAST_HIPS = 0.2  # trunk lengths between the hips in the picture, below which their line says nothing
+MOST_ANKLE_DEG = 90.0  # a foot that points backwards, or on beyond the shank, is misplaced
 LOW_SEGMENT = -90.0  # a segment's angle starts in (−90, 270]: upright and hanging are 90, a foot 0 or 180
 
 
 def points(motion: Motion, skeleton: Skeleton) -> dict[str, State]:
-    """The points of the body that the set has, by COCO's names, and ``left_toe``, ``left_knuckle`` and ``head``."""
+    """The points of the body that the set has, by COCO's names, ``left_toe``, ``left_knuckle``, ``neck``, ``head``."""
     out: dict[str, State] = {}
     for name in (*_POINTS, *_ALSO):
         known = [n for n in _ALSO.get(name, (name,)) if n in skeleton.names]
@@ -100,15 +102,18 @@ def breaks(frame: np.ndarray) -> np.ndarray:
 def segments(p: dict[str, State]) -> dict[str, State]:
     """The vectors of the segments that can be made, from their distal to their proximal ends (trunk and head: up).
 
-    The head's goes from the middle of the shoulders to that of the ears (sets without: to the top of the head). A foot
-    without a heel goes from its toe to the ankle, see ``ANKLE_TOE_DEG``.
+    The head's goes from the neck to the top of the head; in sets that lack one of these from the middle of the
+    shoulders to that of the ears, or else to the top of the head. A foot without a heel goes from its toe to the ankle,
+    see ``ANKLE_TOE_DEG``.
     """
     out = {name: minus(p.get(proximal), p.get(distal)) for name, (distal, proximal) in _LIMBS.items()}
     for s in SIDES:
         out[f"{s}_foot"] = minus(p.get(f"{s}_heel", p.get(f"{s}_ankle")), p.get(f"{s}_toe"))
     out["trunk"] = trunk(p)
-    ears = mid(p.get("left_ear"), p.get("right_ear"))
-    out["head"] = minus(p.get("head") if ears is None else ears, mid(p.get("left_shoulder"), p.get("right_shoulder")))
+    out["head"] = minus(p.get("head"), p.get("neck"))
+    if out["head"] is None:
+        ears, shoulders = (mid(p.get(f"left_{n}"), p.get(f"right_{n}")) for n in ("ear", "shoulder"))
+        out["head"] = minus(p.get("head") if ears is None else ears, shoulders)
     return {name: vector for name in SEGMENTS if (vector := out[name]) is not None}
 
 
@@ -174,6 +179,8 @@ def angles(p: dict[str, State], facing: np.ndarray, start: np.ndarray) -> dict[s
                 out[f"{name}_deg"], out[f"{name}_deg_s"] = np.abs(value), np.sign(value) * speed
             else:
                 out[f"{name}_deg"], out[f"{name}_deg_s"] = wrap(facing * value + offset, low), facing * speed
+                if name.endswith("ankle_dorsiflexion"):
+                    _without_impossible(out, name)
     if "trunk" in theta:
         out["trunk_lean_deg"] = wrap(facing * (90.0 - theta["trunk"]), -180.0)
         out["trunk_lean_deg_s"] = -facing * rate["trunk"]
@@ -182,6 +189,14 @@ def angles(p: dict[str, State], facing: np.ndarray, start: np.ndarray) -> dict[s
         out[f"{name}_segment_deg"] = unwrap(theta[name], start)
         out[f"{name}_segment_deg_s"] = rate[name]
     return out
+
+
+def _without_impossible(out: dict[str, np.ndarray], name: str) -> None:
+    """Empty an ankle's angle and its velocity where no ankle can be."""
+    with np.errstate(invalid="ignore"):
+        odd = np.abs(out[f"{name}_deg"]) > MOST_ANKLE_DEG
+    for end in ("deg", "deg_s"):
+        out[f"{name}_{end}"] = np.where(odd, np.nan, out[f"{name}_{end}"])
 
 
 def pelvis_lean(p: dict[str, State], up: State | None) -> dict[str, np.ndarray]:

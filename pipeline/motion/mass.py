@@ -2,7 +2,9 @@
 
 Masses and centres of mass of segments: de Leva 1996, "Adjustments to Zatsiorsky-Seluyanov's segment inertia
 parameters", J. Biomech. 29(9), table 4, the mean of women and men. The trunk goes from the middle of the shoulders to
-that of the hips (MIDS–MIDH). The head's centre is taken between the ears (Winter 2009, table 4.1: at the ear canal).
+that of the hips (MIDS–MIDH). The head's centre lies between the top of it and the neck (VERT–CERV, whose length of .140
+of the height the points of Halpe have within 6 %); without these between the ears (Winter 2009, table 4.1: at the ear
+canal).
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ _MASS = {
     "hand": (0.56, 0.61), "thigh": (14.78, 14.16), "shank": (4.81, 4.33), "foot": (1.29, 1.37),
 }  # fmt: skip
 # Centre of mass from the proximal end in percent of the length: women, men. Trunk MIDS–MIDH, upper arm SJC–EJC, forearm
-# EJC–WJC, hand WJC–MET3, thigh HJC–KJC, shank KJC–AJC, foot heel–toe.
+# EJC–WJC, hand WJC–MET3, thigh HJC–KJC, shank KJC–AJC, foot heel–toe, head VERT–CERV.
 _CENTRE = {
+    "head": (48.41, 50.02),
     "trunk": (37.82, 43.10), "upper_arm": (57.54, 57.72), "forearm": (45.59, 45.74), "hand": (74.74, 79.00),
     "thigh": (36.12, 40.95), "shank": (43.52, 43.95), "foot": (40.14, 44.15),
 }  # fmt: skip
@@ -50,7 +53,7 @@ def parts(p: dict[str, State]) -> list[tuple[float, State]]:
         if middle is not None:
             p[f"mid_{name}"] = middle
     found: list[tuple[str, State | None]] = [
-        ("head", _first(ears, p.get("nose"), p.get("head"))),
+        ("head", _first(along(p, "head", "neck", CENTRE["head"]), ears, p.get("nose"), p.get("head"))),
         ("trunk", along(p, "mid_shoulder", "mid_hip", CENTRE["trunk"])),
     ]
     for s in SIDES:

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.keypoint_sets import HALPE26
 from pipeline.motion.angles import angles, points, unwrap, wrap
+from pipeline.motion.angles_3d import angles_3d
 from pipeline.motion.kinematics import facing, kinematics
 from pipeline.skeleton import BLAZEPOSE33, COCO17
 from pipeline.types import Motion
 from tests import synthetic
+from tests.motion.exchanges import halpe
 from tests.motion.motions import exact
 
 SIDES = ("left", "right")
@@ -135,6 +138,51 @@ def test_only_what_the_points_allow() -> None:
     motion: Motion = exact(t, np.full((10, 17, 2), np.nan))
     assert all(np.isnan(v).all() for v in kinematics(motion, COCO17, 100.0).values())
     assert set(points(motion, COCO17)) >= {"left_hip", "nose"}
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_ankles_of_26_points_from_heel_and_big_toe_in_space_as_in_the_plane(way: float) -> None:
+    t = np.arange(0, 3, 1 / 60)
+    body = halpe(synthetic.walker(t, velocity_px_s=(250 * way, 0)), 400, way)
+    bent = 20 * np.sin(2 * np.pi * t)  # the foot turned about the ankle, toes up
+    for s, sign in (("left", 1), ("right", -1)):
+        ankle = body[:, HALPE26.index(f"{s}_ankle")]
+        turn = np.deg2rad(-way * sign * bent)
+        for part in ("heel", "big_toe", "small_toe"):
+            x, y = (body[:, HALPE26.index(f"{s}_{part}")] - ankle).T
+            body[:, HALPE26.index(f"{s}_{part}")] = ankle + np.stack(
+                [x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], -1
+            )
+    out = kinematics(exact(t, body, HALPE26), HALPE26, 235.0)
+    sole = np.degrees(np.arctan2(0.005, 0.155))  # from heel to big toe, as made: toes up
+    space = np.concatenate([body / 235, np.full((len(t), 26, 1), 4.0)], -1)
+    in_space = angles_3d(space, HALPE26.names)
+    for s, sign in (("left", 1), ("right", -1)):
+        np.testing.assert_allclose(out[f"{s}_ankle_dorsiflexion_deg"][20:-20], (sole + sign * bent)[20:-20], atol=0.1)
+        np.testing.assert_allclose(in_space[f"{s}_ankle_dorsiflexion_3d_deg"], sole + sign * bent, atol=0.1)
+        assert {f"{s}_{p}_speed_m_s" for p in ("heel", "big_toe", "small_toe")} <= set(out)
+
+
+def test_a_foot_that_points_backwards_has_no_angle() -> None:
+    t = np.arange(0, 2, 1 / 60)
+    body = halpe(synthetic.walker(t), 400)
+    heel, toe = HALPE26.index("left_heel"), HALPE26.index("left_big_toe")
+    body[30:40, [heel, toe]] = body[30:40, [toe, heel]]
+    out = kinematics(exact(t, body, HALPE26), HALPE26, None)
+    lost = np.isin(np.arange(len(t)), np.arange(30, 40))
+    for end in ("deg", "deg_s"):
+        np.testing.assert_array_equal(np.isnan(out[f"left_ankle_dorsiflexion_{end}"]), lost)
+    assert np.isfinite(out["right_ankle_dorsiflexion_deg"]).all()
+
+
+def test_the_heads_segment_goes_from_neck_to_top_where_a_set_has_them() -> None:
+    t = np.arange(10) / 30
+    body = halpe(synthetic.walker(t), 400)
+    body[:, HALPE26.index("head")] = body[:, HALPE26.index("neck")] + (20, -20)
+    np.testing.assert_allclose(kinematics(exact(t, body, HALPE26), HALPE26, None)["head_segment_deg"], 45, atol=0.01)
+    ears = kinematics(exact(t, body[:, :17]), COCO17, None)["head_segment_deg"]
+    assert np.isfinite(ears).all()
+    assert np.abs(ears - 45).min() > 1
 
 
 def test_wrap_and_unwrap() -> None:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.keypoint_sets import HALPE26
 from pipeline.motion import build_motion
 from pipeline.motion.gait import STEP_COLUMNS, contacts, summary
 from pipeline.skeleton import COCO17
 from tests import synthetic
+from tests.motion.exchanges import halpe
 from tests.motion.motions import exact
 
 
@@ -32,6 +34,23 @@ def test_cadence_of_a_walker(speed: float, jitter: float) -> None:
     assert np.ptp((swing + 0.5) % 1) < 0.05
     for side in ("left", "right"):
         assert set(np.unique(columns[f"{side}_foot_contact"][60:-60])) == {0.0, 1.0}
+
+
+def test_contact_is_of_the_heel_and_off_of_the_big_toe() -> None:
+    t = np.arange(0, 8, 1 / 60)
+    body = halpe(synthetic.walker(t, velocity_px_s=(200.0, 0)), 400.0)
+    plain = contacts(exact(t, body, HALPE26), HALPE26, None)[1]
+    later = {}
+    for part in ("heel", "big_toe"):
+        moved, k = body.copy(), [HALPE26.index(f"{s}_{part}") for s in ("left", "right")]
+        hips = body[:, [HALPE26.index("hip")]]
+        shifted = (body[:, k] - hips)[np.maximum(np.arange(len(t)) - 6, 0)]  # a tenth of a second late
+        moved[:, k] = hips + shifted
+        later[part] = contacts(exact(t, moved, HALPE26), HALPE26, None)[1]
+    inner = slice(2, -2)
+    for column, part, other in (("contact_time_s", "heel", "big_toe"), ("off_time_s", "big_toe", "heel")):
+        np.testing.assert_allclose(later[part][column][inner] - plain[column][inner], 0.1, atol=0.02)
+        np.testing.assert_allclose(later[other][column][inner], plain[column][inner], atol=0.005)
 
 
 def test_cadence_from_noisy_observations() -> None:

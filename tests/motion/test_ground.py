@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.keypoint_sets import HALPE26
 from pipeline.metres import Camera, Ground, read_ground
 from pipeline.motion.ground import feet_px, fit_error_px, floor_of, ground_columns, inside, stand_px, zone_times
 from pipeline.motion.person import build_motion
@@ -335,17 +336,18 @@ def test_an_absence_adds_no_distance() -> None:
     assert summary(columns, t[there])["mean_speed_m_s"] == pytest.approx(1.0, rel=0.04)
 
 
-def test_heels_and_toes_are_better_than_ankles() -> None:
+@pytest.mark.parametrize(("skeleton", "toe"), [(BLAZEPOSE33, "foot_index"), (HALPE26, "big_toe")])
+def test_heels_and_toes_are_better_than_ankles(skeleton: Skeleton, toe: str) -> None:
     t = np.arange(0, 1, 1 / 30)
-    px = np.tile(np.linspace([500, 200], [600, 800], 33), (len(t), 1, 1))
-    ids = [BLAZEPOSE33.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "foot_index")]
+    px = np.tile(np.linspace([500, 200], [600, 800], len(skeleton)), (len(t), 1, 1))
+    ids = [skeleton.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", toe)]
     px[:, ids] = [[500, 900], [540, 910], [600, 900], [640, 910]]
-    feet, std, lift = feet_px(_motion(t, px, BLAZEPOSE33), BLAZEPOSE33)
+    feet, std, lift = feet_px(_motion(t, px, skeleton), skeleton)
     np.testing.assert_allclose(feet[0], [[520, 905], [620, 905]])
     np.testing.assert_allclose(std, np.sqrt(0.5))
-    assert (lift < 0.02).all()
+    assert (lift < 0.03).all()
     px[:25, ids[1]] = np.nan
-    assert feet_px(_motion(t, px, BLAZEPOSE33), BLAZEPOSE33)[2].tolist() == [0.039, 0.01]  # the left ankle again
+    assert feet_px(_motion(t, px, skeleton), skeleton)[2].tolist() == [0.039, 0.02]  # the left ankle again
 
 
 def test_where_people_stand_in_the_picture() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.keypoint_sets import HALPE26
 from pipeline.motion.angles import points
-from pipeline.motion.mass import MASS, centre_of_mass
+from pipeline.motion.mass import MASS, centre_of_mass, parts
 from pipeline.skeleton import COCO17
 from tests import synthetic
+from tests.motion.exchanges import halpe
 from tests.motion.motions import exact
 
 
@@ -38,3 +40,22 @@ def test_little_known_is_nothing_known() -> None:
     assert none is not None
     assert np.abs(less[:2] - whole[:2]).max() < 12
     assert np.isnan(none).all()
+
+
+def test_the_heads_centre_lies_between_its_top_and_the_neck() -> None:
+    t = np.arange(10) / 30
+    body = halpe(synthetic.walker(t, height_px=400.0), 400.0)
+    top, neck, ears = HALPE26.index("head"), HALPE26.index("neck"), slice(3, 5)
+    middle, up = body[:, ears].mean(1), np.array([0, -28])
+    body[:, top], body[:, neck] = middle + up, middle - up
+    whole = centre_of_mass(points(exact(t, body, HALPE26), HALPE26))
+    (mass, head), *_ = parts(points(exact(t, body, HALPE26), HALPE26))
+    assert mass == MASS["head"]
+    np.testing.assert_allclose(head[:2].T, body[:, top] + 0.492 * (body[:, neck] - body[:, top]), atol=0.02)
+    body[:5, top] = np.nan  # there the ears tell
+    (_, head), *_ = parts(points(exact(t, body, HALPE26), HALPE26))
+    np.testing.assert_allclose(head[:2, :5].T, body[:5, ears].mean(1), atol=1e-3)
+    less = centre_of_mass(points(exact(t, body, HALPE26), HALPE26))
+    assert whole is not None
+    assert less is not None
+    assert np.abs(less[:2] - whole[:2]).max() < 0.2

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.keypoint_sets import HALPE26
 from pipeline.motion.person import build_motion
 from pipeline.motion.scale import (
     LINK_S,
@@ -25,6 +26,8 @@ from pipeline.motion.scale import (
 from pipeline.skeleton import COCO17
 from pipeline.types import MISSING, Motion
 from tests import synthetic
+from tests.motion.exchanges import halpe
+from tests.motion.motions import exact
 
 
 def _motion(time_s: np.ndarray, px: np.ndarray, seed: int = 0, noise_px: float = 4.0) -> Motion:
@@ -43,6 +46,17 @@ def test_height_of_walkers_under_noise(height_px: float, most: float) -> None:
     errors = [standing_px(_walk(seed, height_px), COCO17) / height_px - 1 for seed in range(4)]
     assert abs(np.mean(errors)) < most
     assert np.std(errors) < 0.01
+
+
+def test_the_top_of_the_head_is_the_last_part_of_the_height() -> None:
+    t = synthetic.times(np.random.default_rng(0), 8.0, 30.0)
+    body = halpe(synthetic.walker(t, height_px=400.0, velocity_px_s=(200.0, 0.0)), 400.0)
+    shoulders = body[:, 5:7].mean(1)
+    body[:, HALPE26.index("head")] = shoulders - (0, 0.182 * 400)
+    assert standing_px(exact(t, body, HALPE26), HALPE26) == pytest.approx(400, rel=0.01)
+    hidden = exact(t, body, HALPE26)
+    hidden.provenance[:, [k for k, name in enumerate(HALPE26.names) if "shoulder" not in name and name != "head"]] = 0
+    assert standing_px(hidden, HALPE26) == pytest.approx(400, rel=0.01)  # as somebody behind a desk
 
 
 def test_height_of_a_walker_from_the_front() -> None:
