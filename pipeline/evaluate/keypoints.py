@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import PoselineError
+from pipeline.keypoint_sets import HALPE26, SETS
 from pipeline.skeleton import BLAZEPOSE33, COCO17
 
 STATS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")  # in pycocotools' order
@@ -26,6 +27,7 @@ BOX_TO_AREA = 0.53  # a person's area over that of the box; for data sets withou
 
 # OKS sigmas by name, for data sets that carry none; CrowdPose's head and neck count like the shoulders.
 _SIGMA_OF = {
+    **dict(zip(HALPE26.names, HALPE26.sigmas, strict=True)),
     **dict(zip(BLAZEPOSE33.names, BLAZEPOSE33.sigmas, strict=True)),
     **dict(zip(COCO17.names, COCO17.sigmas, strict=True)),
     **dict.fromkeys(("head", "neck"), 0.079),
@@ -197,10 +199,12 @@ def _choose_images(truth: Truth, image_ids: Iterable[int] | None) -> list[int]:
 
 
 def oks_sigmas(truth: Truth, sigmas: Sequence[float] | None) -> np.ndarray:
-    """(K,) OKS sigmas: given, the category's, by the keypoints' names, or COCO's for 17 points."""
+    """(K,) OKS sigmas: given, the category's, the set's of these names, by each name, or COCO's for 17 points."""
     names = truth.category.get("keypoints") or ()
     if sigmas is None:
         sigmas = truth.category.get("sigmas")
+    if sigmas is None:
+        sigmas = next((known.sigmas for known in SETS.values() if known.names == tuple(names)), None)
     if sigmas is None and names and all(name in _SIGMA_OF for name in names):
         sigmas = [_SIGMA_OF[name] for name in names]
     if sigmas is None and truth.keypoints == len(COCO17):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PoselineError
 from pipeline.evaluate import keypoints as kp
+from pipeline.keypoint_sets import HALPE26
 from pipeline.skeleton import COCO17
 
 pytest.importorskip("pycocotools")
@@ -214,6 +215,14 @@ def test_sigmas_by_name_by_category_or_given():
     )
     gt["categories"][0]["sigmas"] = [0.005] * 6
     assert by_name > kp.score_keypoints(gt, moved, bootstrap=0)["AP"] == 0
+
+
+def test_sigmas_of_a_whole_set_are_its_own():
+    def sigmas(names: tuple[str, ...]) -> list[float]:
+        return kp.oks_sigmas(kp.Truth("gt", [], {1}, {"keypoints": list(names)}, len(names), {}), None).tolist()
+
+    assert sigmas(HALPE26.names) == list(HALPE26.sigmas)
+    assert sigmas(("left_big_toe", "nose", "neck")) == [0.079, 0.026, 0.079]
 
 
 def test_files_and_values_give_the_same_in_silence(tmp_path, capsys):
