@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 
 from pipeline import PoselineError, load_config, run
 from pipeline.export import export_run
+from pipeline.skeleton import COCO17
 from pipeline.store import RunFolder
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
@@ -19,7 +20,7 @@ CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    config = load_config("default", ["pose.name=movenet-multipose"])
+    config = load_config("default")
     return run(CLIP, tmp_path_factory.mktemp("run"), config, start_s=0.1, end_s=0.25, render=False)[0]
 
 
@@ -41,10 +42,10 @@ def test_coco_is_read_by_pycocotools(done: RunFolder, tmp_path: Path, capsys: py
     assert len(coco.anns) == len(tracks)
     for annotation, row in zip(coco.anns.values(), tracks.itertuples(), strict=True):
         assert (annotation["track_id"], annotation["image_id"]) == (row.person_id, row.frame)
-        points = np.reshape(annotation["keypoints"], (17, 3))
-        np.testing.assert_allclose(points[:, :2].ravel(), row.keypoints_px, atol=0.001)
-        np.testing.assert_array_equal(points[:, 2] == 2, row.keypoint_score >= 0.3)
-    assert coco.loadCats([1])[0]["keypoints"][0] == "nose"
+        points = np.reshape(annotation["keypoints"], (17, 3))  # the first of the run's 26
+        np.testing.assert_allclose(points[:, :2].ravel(), row.keypoints_px[:34], atol=0.001)
+        np.testing.assert_array_equal(points[:, 2] == 2, row.keypoint_score[:17] >= 0.3)
+    assert coco.loadCats([1])[0]["keypoints"] == list(COCO17.names)
 
 
 def test_unknown_formats_and_unfinished_runs(done: RunFolder, tmp_path: Path) -> None:
