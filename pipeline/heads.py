@@ -59,7 +59,7 @@ def head_capsules(
     upper = np.stack([box[:, 0] + radius, box[:, 1] + 0.9 * radius, box[:, 2] - radius, box[:, 1] + 0.9 * radius], 1)
     narrow = upper[:, 0] > upper[:, 2]
     upper[narrow, 0] = upper[narrow, 2] = (box[narrow, 0] + box[narrow, 2]) / 2
-    of_neck, of_face = np.isfinite(by_neck[0]).all(1), np.isfinite(middle).all(1)
+    of_neck, of_face = (np.asarray(np.isfinite(place).all(1)) for place in (by_neck[0], middle))
     other = np.where((of_neck & ~sure)[:, None], by_neck[0], middle)
     crown = _below_top(at, np.where(of_neck[:, None], by_neck[0], middle), radius)
     other, by_neck[1] = (np.where(np.isfinite(crown), crown, place) for place in (other, by_neck[1]))
