@@ -8,10 +8,10 @@ from pipeline.skeleton import COCO17, Skeleton, mapping
 
 SEEN = 0.3  # keypoint score from which a point counts
 LEAST = 8  # points of the body that must be seen, so that the pose spans the person
-SHARE = 0.35  # of the pose's box
+SHARE = 0.6  # of the pose's box
 STEADY_S = 0.1  # standard deviation of the window in which boxes are made steady
 # What lies beyond the outermost keypoints, as shares of the detector's box height: beside, above, below.
-BESIDE, ABOVE, BELOW = 0.03, 0.07, 0.04
+BESIDE, ABOVE, BELOW = 0.057, 0.095, 0.08
 
 
 def fitted(box_px: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -19,6 +19,15 @@ from pipeline.metres import MetresConfig
 from pipeline.texts import parse_toml, read_text
 
 NAMED = ("default", "fast", "accurate")
+# Settings that earlier versions had, and what replaces them.
+GONE = {
+    "observe.detect_every": "observe.detect_every_s, in seconds, replaces it",
+    "detect.multipose_input": "detect.pixels replaces it",
+    "detect.nanodet_input": "detect.pixels replaces it",
+    "detect.multipose_score": "detect.score replaces it",
+    "detect.nanodet_score": "detect.score replaces it",
+    "pose.decode": "nothing replaces it",
+}
 _HERE = Path(__file__).resolve().parent
 
 
@@ -30,30 +39,18 @@ class ObserveConfig(_Section):
     """How frames become observations."""
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
-    detect_every: int = Field(1, ge=1)  # detect on every Nth frame of a chunk, boxes interpolated between
+    detect_every_s: float = Field(0.08, ge=0, le=10)  # people are looked for so often, and carried between; 0: always
     reid: str = "none"  # appearance by a ReID network, onnx:FILE; none: by colours of the body's parts
     half: bool = False  # mmdet: and mmpose: networks compute in half precision on CUDA
-
-
-class InputSize(_Section):
-    """The longer side of a detector's input: a share of the video's, within limits."""
-
-    share: float = Field(0.5, ge=0, le=4)
-    least_px: int = Field(512, ge=64)
-    most_px: int = Field(512, ge=64)
 
 
 class DetectConfig(_Section):
     """How people are found. Thresholds are low on purpose: the tracker tells weak people from clutter over time."""
 
-    name: str = "movenet-multipose+nanodet"
-    # one scale each, the first the one to trust
-    multipose_input: tuple[InputSize, ...] = (InputSize(share=0.4, least_px=512, most_px=768),)
-    multipose_score: float = Field(0.1, ge=0, le=1)  # centres below are not people
-    nanodet_input: InputSize = InputSize(share=0.67, least_px=640, most_px=1280)
-    nanodet_score: float = Field(0.3, ge=0, le=1)  # boxes below are not people
+    name: str = "yolox-tiny"
+    pixels: int | None = Field(None, ge=4096, le=1 << 24)  # of the input, where its size is free; None: by the video's
     nms_iou: float = Field(0.6, ge=0, le=1)  # boxes that overlap more are one person
-    score: float = Field(0.3, ge=0, le=1)  # boxes of mmdet: and onnx: networks below are not people
+    score: float = Field(0.2, ge=0, le=1)  # boxes below are not people
     classes: tuple[str, ...] = ("person",)  # what is looked for, by the detector's names; all are tracked as people
     layout: Literal["auto", "rtmdet", "yolox"] = "auto"  # of an onnx: network's outputs, where its graph does not tell
 
@@ -61,11 +58,10 @@ class DetectConfig(_Section):
 class PoseConfig(_Section):
     """How poses are estimated."""
 
-    name: str = "movenet-thunder"
-    decode: Literal["person", "crop"] = "person"  # the person who fills the box, or MoveNet's own rule
+    name: str = "rtmpose-s"
     duplicate_oks: float = Field(0.5, ge=0, le=1)  # poses in a frame more alike than this are one person
     min_score: float = Field(0.1, ge=0, le=1)  # people below are not stored
-    flip_test: bool = False  # mmpose: networks see each person mirrored too: twice the cost, a little better
+    flip_test: bool = False  # networks see each person mirrored too: twice the cost, a little better
     layout: Literal["auto", "simcc", "heatmap", "rtmo"] = "auto"  # of an onnx: network's outputs
     keypoints: str = "auto"  # keypoint set of an onnx: network, where its file does not tell
 
@@ -74,13 +70,13 @@ class TrackConfig(_Section):
     """How observations become people. Lengths are in body lengths (√(box area / 0.4), about a standing height)."""
 
     max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
-    high_score: float = Field(0.3, ge=0, le=1)  # observations from here on are matched first and may start a person
-    low_score: float = Field(0.2, ge=0, le=1)  # observations below are ignored; between, they only continue a person
+    high_score: float = Field(0.58, ge=0, le=1)  # observations from here on are matched first and may start a person
+    low_score: float = Field(0.47, ge=0, le=1)  # observations below are ignored; between, they only continue a person
     sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
     confirm_hits: int = Field(3, ge=1)  # otherwise so many observations do
     tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped
     min_length_s: float = Field(0.3, ge=0)  # people seen over a shorter time are dropped (at most half of the video)
-    min_mean_score: float = Field(0.3, ge=0, le=1)  # people with a lower mean score are dropped
+    min_mean_score: float = Field(0.5, ge=0, le=1)  # people with a lower mean score are dropped
     min_coverage: float = Field(0.2, ge=0, le=1)  # and people seen in a smaller share of their frames
     gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
     gate_scale: float = Field(3.0, gt=1)  # times larger or smaller than a person is that an observation may be
@@ -88,7 +84,7 @@ class TrackConfig(_Section):
     agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
     box_points: float = Field(3.0, ge=0)  # IoU counts as much as so many keypoints
     min_similarity: float = Field(0.3, ge=0, le=1)  # OKS with IoU that a match needs at least
-    min_similarity_low: float = Field(0.4, ge=0, le=1)  # the same for observations below high_score
+    min_similarity_low: float = Field(0.3, ge=0, le=1)  # the same for observations below high_score
     match_limit: float = Field(4.0, gt=0)  # largest cost of a match, a negative log likelihood ratio
     match_limit_low: float = Field(2.5, gt=0)  # the same for observations below high_score
     duplicate_oks: float = Field(0.7, ge=0, le=1)  # two people more alike than this in a frame may be one seen twice
@@ -120,7 +116,7 @@ class SmoothConfig(_Section):
 class LiftConfig(_Section):
     """How people get a third dimension."""
 
-    # poseline: over time; blazepose: that pose network's own, of single frames; none; mmpose:CONFIG[@CHECKPOINT]
+    # poseline: over time; none; mmpose:CONFIG[@CHECKPOINT]
     name: str = "poseline"
     fov_deg: float | None = Field(None, ge=5, le=150)  # across the picture's width; else of a calibration, else assumed
 
@@ -214,6 +210,17 @@ class Config(_Section):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def without_gone(data: dict[str, Any]) -> dict[str, Any]:
+    """Settings as an earlier version stored them, without those that are gone."""
+    kept = {
+        section: {key: value for key, value in values.items() if f"{section}.{key}" not in GONE}
+        for section, values in data.items()
+    }
+    if kept.get("lift", {}).get("name") == "blazepose":  # its own 3D went with the network
+        kept["lift"]["name"] = LiftConfig().name
+    return kept
+
+
 def config_file(name: str) -> Path:
     """The TOML file of a named config (default, fast, accurate), in a checkout or an installed package."""
     for folder in (_HERE.parent / "configs", _HERE / "configs"):
@@ -275,6 +282,8 @@ def _validated(data: dict[str, Any], source: str) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(p) for p in first["loc"])
+        if key in GONE:
+            raise PoselineError(f"{source}: {key}: this setting is gone; {GONE[key]}") from error
         if first["type"] == "extra_forbidden":
             known = _known_keys(first["loc"][:-1])
             raise PoselineError(f"{source}: unknown setting {key}; known are {', '.join(known)}") from error

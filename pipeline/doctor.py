@@ -47,11 +47,10 @@ def _networks() -> Iterator[Check]:
     device = pick_device("auto")
     yield True, "device", f"{device.name}, {device.threads} CPU threads"
     shapes = {
-        "nanodet": (1, 3, 64, 64),
-        "movenet-multipose": (1, 64, 64, 3),
-        "movenet-thunder": (1, 256, 256, 3),
-        "movenet-lightning": (1, 192, 192, 3),
-        "blazepose-heavy": (1, 256, 256, 3),
+        "yolox-tiny": (1, 3, 64, 64),
+        "rtmpose-s": (1, 3, 256, 192),
+        "handlandmark-full": (1, 224, 224, 3),
+        "facemesh": (1, 192, 192, 3),
     }
     for name, shape in shapes.items():
         out = Session(ASSETS / f"{name}.onnx", device).run(np.zeros(shape, np.float32))

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config import Config, without_gone
 from pipeline.errors import PoselineError
 from pipeline.lock import locked
 from pipeline.models.registry import build_lifter, lifter_facts
@@ -33,8 +33,8 @@ def track(folder: RunFolder | str | Path, config: Config | None = None, progress
 def stored_config(folder: RunFolder) -> Config:
     """The settings a run was made with."""
     try:
-        return Config.model_validate(folder.manifest()["config"])
-    except (KeyError, ValueError) as error:
+        return Config.model_validate(without_gone(folder.manifest()["config"]))
+    except (AttributeError, KeyError, ValueError) as error:
         raise PoselineError(f"{folder.manifest_file}: settings of another version; run again with --force") from error
 
 

@@ -224,9 +224,7 @@ def _motions(
         )
         heights_m = [config.metres.height_of(i, names.get(i, "")) for i, _ in group]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
-        if lifted is None:
-            pairs = zip(motions, group, strict=True)
-            lifted = [_in_metres(motion, obs, skeleton, config) for motion, (_, obs) in pairs]
+        lifted = motions if lifted is None else lifted
         del motions, group
         while lifted:
             yield lifted.pop(0)
@@ -299,15 +297,6 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observa
             some = np.flatnonzero(count[person:end]) + person
             yield [(int(i), group.take(np.flatnonzero(owners == i))) for i in some]
             person = end
-
-
-def _in_metres(motion: Motion, obs: Observations, skeleton: Skeleton, config: Config) -> Motion:
-    """The motion in metres by the pose network's own 3D in the frames where it saw the person, if it says any."""
-    if obs.world_m is None or config.lift.name == "none":
-        return motion
-    world = np.full((*motion.provenance.shape, 3), np.nan, np.float32)
-    world[np.searchsorted(motion.frame, obs.frame)] = obs.world_m
-    return dataclasses.replace(motion, keypoints_m=world, names_m=skeleton.names)
 
 
 def _track_rows(motion: Motion, schema: pa.Schema) -> pa.Table:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import HIDDEN, PoselineError
-from pipeline.models.registry import Facts
+from pipeline.models.protocols import NetworkFacts
 from pipeline.progress import Progress
 from pipeline.store import (
     FORMAT_VERSION,
@@ -74,7 +74,7 @@ def prepare(
     folder: RunFolder,
     info: VideoInfo,
     config: Config,
-    facts: Facts,
+    facts: NetworkFacts,
     frames: tuple[int, int],
     progress: Progress,
 ) -> str:

@@ -13,7 +13,8 @@ from pipeline.config import Config, load_config
 from pipeline.engines import Job, Options, start_engine
 from pipeline.errors import PoselineError
 from pipeline.lock import locked
-from pipeline.models.registry import Facts, lifter_facts, run_facts
+from pipeline.models.protocols import NetworkFacts
+from pipeline.models.registry import lifter_facts, run_facts
 from pipeline.observe import frame_range, plan_chunks
 from pipeline.prepare import choose_folder, folder_name, prepare, remove_other_parts, start_over
 from pipeline.progress import Progress, Silent, timed
@@ -104,7 +105,7 @@ def _job(
     video: Path,
     place: _Place,
     config: Config,
-    facts: Facts,
+    facts: NetworkFacts,
     fps: Fraction | None,
     span_s: tuple[float | None, float | None],
     force: bool,

@@ -375,8 +375,6 @@ def write_part(
         "keypoints_px": fixed(obs.keypoints_px),
         "keypoint_score": fixed(obs.keypoint_score),
     }
-    if obs.world_m is not None:
-        columns["world_m"] = fixed(obs.world_m)
     if obs.appearance is not None:
         columns["appearance"] = fixed(obs.appearance, np.float16)
     metadata = {
@@ -454,7 +452,6 @@ def read_part(path: Path) -> Observations:
             keypoints_px=_unfixed(table["keypoints_px"], (k, 2)),
             keypoint_score=_unfixed(table["keypoint_score"], (k,)),
             skeleton=table.schema.metadata[b"skeleton"].decode(),
-            world_m=_unfixed(table["world_m"], (k, 3)) if "world_m" in table.column_names else None,
             appearance=_appearance(table),
         )
     except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:

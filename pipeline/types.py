@@ -96,7 +96,6 @@ class Observations(_Arrays):
     keypoints_px: np.ndarray  # (N, K, 2) f32
     keypoint_score: np.ndarray  # (N, K) f32, 0…1
     skeleton: str = "coco17"
-    world_m: np.ndarray | None = None  # (N, K, 3) f32 metres about the hips, single-frame 3D
     appearance: np.ndarray | None = None  # (N, D) f16 see pipeline.appearance, NaN = not seen
 
     def __post_init__(self) -> None:
@@ -106,8 +105,6 @@ class Observations(_Arrays):
         _check(self, "score", self.score, (n,), np.float32)
         _check(self, "keypoints_px", self.keypoints_px, (n, k, 2), np.float32)
         _check(self, "keypoint_score", self.keypoint_score, (n, k), np.float32)
-        if self.world_m is not None:
-            _check(self, "world_m", self.world_m, (n, k, 3), np.float32)
         if self.appearance is not None:
             _check(self, "appearance", self.appearance, (n, None), np.float16)
         if n > 1 and np.any(np.diff(self.frame) < 0):
@@ -117,7 +114,7 @@ class Observations(_Arrays):
         return len(self.frame)
 
     @classmethod
-    def empty(cls, n_keypoints: int, skeleton: str, world: bool = False, appearance: int = 0) -> Observations:
+    def empty(cls, n_keypoints: int, skeleton: str, appearance: int = 0) -> Observations:
         """No observations, with arrays of the right shapes."""
         return cls(
             frame=np.zeros(0, np.int64),
@@ -126,7 +123,6 @@ class Observations(_Arrays):
             keypoints_px=np.zeros((0, n_keypoints, 2), np.float32),
             keypoint_score=np.zeros((0, n_keypoints), np.float32),
             skeleton=skeleton,
-            world_m=np.zeros((0, n_keypoints, 3), np.float32) if world else None,
             appearance=np.zeros((0, appearance), np.float16) if appearance else None,
         )
 

@@ -13,7 +13,7 @@ from pipeline.errors import PoselineError
 from pipeline.evaluate.keypoints import Truth, read_truth, score_keypoints
 from pipeline.models.base import People
 from pipeline.models.registry import build_models
-from pipeline.observe import pose_people
+from pipeline.poses import pose_people
 from pipeline.skeleton import COCO17, mapping
 from pipeline.types import Observations
 from pipeline.video.index import read_image

@@ -83,7 +83,7 @@ class Engine:
         how = "failed"
         try:
             while not self.stopping and not self.receiver.ended and time.monotonic() < end:
-                group = self.receiver.take(self.config.observe.detect_every, WAIT_S)
+                group = self.receiver.take(1, WAIT_S)
                 if group:
                     self._group(group)
                 elif self.crowd is not None and time.monotonic() - self._seen > SILENT_S:

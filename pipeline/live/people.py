@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline import boxes
+from pipeline.cadence import Search
 from pipeline.camera import STILL, Camera
 from pipeline.config import Config
 from pipeline.live.smoothing import Point, Smoother
-from pipeline.models.base import People
 from pipeline.models.registry import Models
 from pipeline.motion.repair import EPS_S
-from pipeline.observe import between, pose_people
 from pipeline.track import Tracker
 from pipeline.types import Observations
 
 SIZE_ROWS = 15  # sightings over which the median is a person's size, as in `pipeline.motion.person`
 STEP_ROWS = 25  # frames over which the median is the usual step
 FIRST_STEP_S = 0.04
-DETECT_S = 0.3  # between detections at most, where there are frames: people move on
 
 
 @dataclass
@@ -55,58 +53,23 @@ class _Tracklet:
 
 
 class Eyes:
-    """Detection and pose of groups of frames: the last one is detected, boxes in between are interpolated.
-
-    Where frames are far apart, because there is no time for more, more of them are detected.
-    """
+    """Detection and pose of frames in order, and the camera's motion."""
 
     def __init__(self, models: Models, config: Config) -> None:
-        self._models, self._config = models, config
-        self._before: tuple[float, People] | None = None  # the last detection
-        self.camera = Camera()
+        self._search, self.camera = Search(models, config), Camera()
 
     def forget(self) -> None:
         """The next frame has another size."""
-        self._before = None
+        self._search.forget()
 
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> tuple[Observations, list[np.ndarray]]:
         """Observations of frames (B, H, W, 3) at times (B,), and the camera's motion into each."""
-        people = self._people(images, time_s)
+        found = self._search.look(images, frame, time_s)
         motions = []
-        for i, image in enumerate(images):
-            self.camera.show(image, people.of(i).box_px)
+        for number, image in zip(frame, images, strict=True):
+            self.camera.show(image, found.box_px[found.frame == number])
             motions.append(self.camera.motions[-1])
-        return pose_people(images, frame, people, self._models, self._config), motions
-
-    def _people(self, images: np.ndarray, time_s: np.ndarray) -> People:
-        """People of all images: detected in some, by `detected_rows`, interpolated over time between."""
-        rows = detected_rows(time_s, self._before[0] if self._before else None)
-        found = self._models.detector.detect(images[rows])
-        parts, first = [], 0
-        for n, row in enumerate(rows):
-            here = found.of(n)
-            for i in range(first, row + 1):
-                there = here
-                if i < row and self._before is not None:
-                    start_s, before = self._before
-                    there = between(before, here, float((time_s[i] - start_s) / (time_s[row] - start_s)))
-                parts.append(People(np.full(len(there), i), *_without_image(there)))
-            self._before, first = (float(time_s[row]), here), row + 1
-        return People.concat(parts)
-
-
-def detected_rows(time_s: np.ndarray, before_s: float | None) -> list[int]:
-    """Which frames of a group, at times (B,), to detect people in: the last, and none is `DETECT_S` after another."""
-    rows = []
-    for i in range(len(time_s)):
-        if i == len(time_s) - 1 or before_s is None or time_s[i + 1] - before_s > DETECT_S:
-            rows.append(i)
-            before_s = float(time_s[i])
-    return rows
-
-
-def _without_image(people: People) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return people.box_px, people.score, people.keypoints_px, people.keypoint_score
+        return found, motions
 
 
 class Crowd:

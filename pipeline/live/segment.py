@@ -25,7 +25,7 @@ from pipeline.errors import PoselineError
 from pipeline.live.ledger import iso
 from pipeline.live.people import Seen
 from pipeline.lock import locked
-from pipeline.models.registry import Facts
+from pipeline.models.protocols import NetworkFacts
 from pipeline.skeleton import Skeleton
 from pipeline.store import FORMAT_VERSION, RunFolder, atomic, video_facts, write_part
 from pipeline.types import Observations, VideoInfo
@@ -46,7 +46,7 @@ class Segment:
         size_px: tuple[int, int],
         source: str,
         config: Config,
-        facts: Facts,
+        facts: NetworkFacts,
         live: dict[str, Any],
         render: bool,
     ) -> None:

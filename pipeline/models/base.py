@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from pipeline.errors import PoselineError
@@ -67,6 +66,10 @@ class People:
         """The given rows (mask or indices)."""
         return People(*(getattr(self, f.name)[rows] for f in fields(self)))
 
+    def placed(self, box_px: np.ndarray) -> People:
+        """The same people at other boxes (N, 4)."""
+        return People(self.image, box_px.astype(np.float32), self.score, self.keypoints_px, self.keypoint_score)
+
     def of(self, image: int) -> People:
         """The people of one image."""
         low, high = np.searchsorted(self.image, [image, image + 1])
@@ -86,39 +89,12 @@ class Poses(NamedTuple):
 
     keypoints_px: np.ndarray  # (N, K, 2) f32
     score: np.ndarray  # (N, K) f32, 0…1
-    world_m: np.ndarray | None = None  # (N, K, 3) f32 metres about the hips
     certainty: np.ndarray | None = None  # (N,) f32, 0…1: a person is there, where the keypoints cannot tell
 
-
-def letterbox(images: np.ndarray, long_px: int, multiple: int = 32) -> tuple[np.ndarray, float]:
-    """Images (B, H, W, 3) scaled so that the longer side is ``long_px``, padded right and below to the multiple.
-
-    Returns the scaled batch (B, h, w, 3) u8 and the scale (network px per image px).
-    """
-    b, height, width = images.shape[:3]
-    scale = long_px / max(height, width)
-    h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    out = np.zeros((b, -(-h // multiple) * multiple, -(-w // multiple) * multiple, 3), np.uint8)
-    for i in range(b):
-        out[i, :h, :w] = resized(images[i], w, h)
-    return out, scale
-
-
-def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """An image (H, W, 3) u8 at another size, without aliasing.
-
-    Halved by area while it is more than twice as large, then bilinear: cv2 halves ten times faster than it averages
-    over an area of any other ratio, and bilinear reaches as far as it needs to for the rest.
-    """
-    while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width and not (image.shape[0] | image.shape[1]) % 2:
-        image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    far = image.shape[0] >= 2 * height  # an odd size that cannot be halved exactly
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if far else cv2.INTER_LINEAR)
-
-
-def long_side(images: np.ndarray, share: float, least_px: int, most_px: int) -> int:
-    """The network's longer input side for pictures of this size: a share of theirs, within limits."""
-    return int(min(max(share * max(images.shape[1:3]), least_px), most_px))
+    def take(self, rows: np.ndarray) -> Poses:
+        """The given rows (mask or indices)."""
+        certainty = None if self.certainty is None else self.certainty[rows]
+        return Poses(self.keypoints_px[rows], self.score[rows], certainty)
 
 
 def class_rows(wanted: tuple[str, ...], known: tuple[str, ...], network: str) -> np.ndarray:
@@ -141,22 +117,3 @@ def suppress(box: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray
         if kept[i]:
             kept[i + 1 :] &= ~above[i, i + 1 :]
     return order[kept]
-
-
-def square_crops(
-    images: np.ndarray, people_image: np.ndarray, box: np.ndarray, size: int, pad: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Square crops (N, size, size, 3) f32 RGB around boxes (N, 4), ``pad`` times their longer side.
-
-    Returns the crops, scales (N,) in crop px per image px and centres (N, 2) in image px: a crop point p lies at
-    ``(p - size / 2) / scale + centre``.
-    """
-    centre = (box[:, :2] + box[:, 2:]) / 2
-    scale = size / (np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]) * pad)
-    crops = np.empty((len(box), size, size, 3), np.float32)
-    for n, (i, s, c) in enumerate(zip(people_image, scale, centre, strict=True)):
-        # Pixel centres stand at .5 in image and crop; cv2 counts them from 0.
-        shift = size / 2 - s * c + 0.5 * (s - 1)
-        matrix = np.array([[s, 0, shift[0]], [0, s, shift[1]]], np.float32)
-        crops[n] = cv2.warpAffine(images[i], matrix, (size, size), flags=cv2.INTER_LINEAR)
-    return crops, scale, centre

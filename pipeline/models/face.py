@@ -1,7 +1,7 @@
 """MediaPipe's face mesh (Google, Apache-2.0): 468 points of one face in a crop, of which 68 are kept.
 
 Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs": the crop stands upright
-on the eyes and is 1.5 times as large as the face. The first crop comes from the body's eyes and mouth, the second one
+on the eyes and is 1.5 times as large as the face. The first crop comes from the body's eyes and ears, the second one
 from the mesh found in the first. The network was made for faces that look at the camera, and knows it: profiles get a
 presence near 0.
 """
@@ -17,7 +17,9 @@ from pipeline.models.turned import Views, rotation, to_image, turned_crops
 
 SIZE = 192  # px, side of the crop
 N_MESH = 468
-VIEW_M = 0.30  # side of the first crop: of a grown-up's face
+VIEW_M = 0.28  # side of the first crop: of a grown-up's face
+BELOW_M = 0.02  # of its middle from that of eyes and ears
+NECK_M = 0.05  # weight of the line from the neck to the top of the head; that of the eyes counts by their distance
 MARGIN = 1.5  # the second crop over the face's extent
 AGAIN = 0.05  # presence from which a face is looked at again
 LEAST_RANGE = 0.25  # of the brightness that a crop is stretched to; less is noise
@@ -36,6 +38,18 @@ _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners
 _SIDES = [234, 454]  # before the ears
 # Cosines between a point's outward direction and the direction to the camera: hidden below, plainly seen above.
 _HIDDEN, _SEEN = -0.7, -0.3
+
+
+class Heads(NamedTuple):
+    """N heads as a body's pose shows them, in px of their pictures."""
+
+    left_eye: np.ndarray  # (N, 2)
+    right_eye: np.ndarray  # (N, 2)
+    left_ear: np.ndarray  # (N, 2)
+    right_ear: np.ndarray  # (N, 2)
+    top: np.ndarray  # (N, 2)
+    neck: np.ndarray  # (N, 2)
+    px_per_m: np.ndarray  # (N,)
 
 
 class Faces(NamedTuple):
@@ -97,10 +111,21 @@ def stretched(crops: np.ndarray) -> np.ndarray:
     return out
 
 
-def views_of_heads(eyes: np.ndarray, mouth: np.ndarray, px_per_m: np.ndarray) -> Views:
-    """Views of faces between the eyes (N, 2) and the mouth (N, 2), px, as the body's size lets expect them."""
-    up = eyes - mouth
-    return Views((eyes + mouth) / 2, VIEW_M * px_per_m, np.arctan2(up[:, 0], -up[:, 1]))
+def views_of_heads(heads: Heads) -> Views:
+    """Views of the faces of heads, as the body's points and size let expect them.
+
+    Upright is where neck and top of the head say, and across the eyes where the two agree: not seen from behind.
+    """
+    up = heads.top - heads.neck
+    up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
+    x, y = (heads.left_eye - heads.right_eye).T
+    across = np.stack([y, -x], 1)
+    agree = (across * up).sum(1, keepdims=True) > 0
+    up = up * (NECK_M * heads.px_per_m)[:, None] + np.where(agree, across, 0)
+    up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
+    middle = (heads.left_eye + heads.right_eye + heads.left_ear + heads.right_ear) / 4
+    centre = middle - up * (BELOW_M * heads.px_per_m)[:, None]
+    return Views(centre, VIEW_M * heads.px_per_m, np.arctan2(up[:, 0], -up[:, 1]))
 
 
 def views_of_faces(mesh: np.ndarray) -> Views:

@@ -16,9 +16,10 @@ from pipeline.models.turned import Views, rotation, to_image, turned_crops
 
 SIZE = 224  # px, side of the crop
 K = 21  # wrist, then four points of each finger from the thumb on: COCO-WholeBody's order too
-VIEW_M = 0.30  # side of the first crop: of a grown-up's hand
-AHEAD_M = 0.075  # of its middle from the wrist, towards the fingers
-ARM_M = 0.02  # weight of the forearm's direction, for hands that are seen from the fingertips
+VIEW_M = 0.255  # side of the first crop: of a grown-up's hand
+# Of its middle from the wrist, on the forearm's line: for a forearm that points at the camera, and across the picture.
+AHEAD_M = (0.025, 0.075)
+FOREARM_M = 0.25
 MARGIN = 2.0  # the second crop over the palm's extent
 SHIFT = 0.1  # of the palm's extent: the second crop's middle lies so far towards the fingers
 AGAIN = 0.05  # presence from which a hand is looked at again
@@ -33,7 +34,6 @@ class Arms(NamedTuple):
     right: np.ndarray  # (M,) bool
     elbow: np.ndarray  # (M, 2)
     wrist: np.ndarray  # (M, 2)
-    knuckles: np.ndarray  # (M, 2) middle of the hand, at the fingers' roots
     px_per_m: np.ndarray  # (M,)
 
 
@@ -74,13 +74,13 @@ class HandNetwork:
 
 
 def views_of_arms(arms: Arms) -> Views:
-    """Views of the hands at the ends of arms, as the arm and the body's size let expect them."""
+    """Views of the hands at the ends of arms, as the forearm and the body's size let expect them."""
     forearm = arms.wrist - arms.elbow
-    forearm /= np.maximum(np.linalg.norm(forearm, axis=1, keepdims=True), 1e-6)
-    ahead = (arms.knuckles - arms.wrist) / arms.px_per_m[:, None] + ARM_M * forearm
-    ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
-    centre = arms.wrist + ahead * (AHEAD_M * arms.px_per_m)[:, None]
-    return Views(centre, VIEW_M * arms.px_per_m, np.arctan2(ahead[:, 0], -ahead[:, 1]))
+    length = np.linalg.norm(forearm, axis=1)
+    share = (length / (FOREARM_M * arms.px_per_m)).clip(0, 1)
+    ahead = (AHEAD_M[0] + (AHEAD_M[1] - AHEAD_M[0]) * share) * arms.px_per_m
+    centre = arms.wrist + forearm * (ahead / np.maximum(length, 1e-6))[:, None]
+    return Views(centre, VIEW_M * arms.px_per_m, np.arctan2(forearm[:, 0], -forearm[:, 1]))
 
 
 def views_of_hands(points: np.ndarray) -> Views:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pipeline.config import Config
@@ -9,33 +10,33 @@ from pipeline.errors import PoselineError
 from pipeline.keypoint_sets import by_count, by_name
 from pipeline.models.base import COCO_CLASSES, class_rows
 from pipeline.models.onnx_graph import Graph, detector_layout, graph_of, input_size, pose_layout
-from pipeline.models.onnx_input import PIXELS, Pixels
-from pipeline.models.registry import Facts
+from pipeline.models.onnx_input import PIXELS, Pixels, size_for
+from pipeline.models.protocols import NetworkFacts
 from pipeline.models.rtmdet import Decoder, OnnxDetector, from_dets, from_scores
 from pipeline.models.rtmo import OnnxRTMO
 from pipeline.models.runtime import Device, Session, file_digest
-from pipeline.models.simcc import Crop, TopDownOnnx, heatmap, simcc
+from pipeline.models.simcc import Crop, TopDownOnnx, heatmap, refined_simcc, simcc
 from pipeline.models.yolox import from_cells
 from pipeline.skeleton import COCO17, Skeleton
 
 DETECTOR, POSE = "--detector", "--pose"
 
 
-def detector_facts(reference: str, config: Config) -> Facts:
+def detector_facts(reference: str, config: Config) -> NetworkFacts:
     """What is known of a detector's file. PoselineError when it is not there, or is no detector."""
     graph = graph_of(DETECTOR, reference)
     detector_layout(graph, config.detect.layout)
     class_rows(config.detect.classes, _classes(graph), f"onnx:{reference}")
-    return Facts(_digests(graph), COCO17, warnings=_warnings(graph))
+    return NetworkFacts(_digests(graph), COCO17, warnings=_warnings(graph))
 
 
-def pose_facts(reference: str, config: Config) -> Facts:
+def pose_facts(reference: str, config: Config) -> NetworkFacts:
     """What is known of a pose network's file. PoselineError when it is not there, or estimates no poses."""
     graph = graph_of(POSE, reference)
     layout = pose_layout(graph, config.pose.layout)
     skeleton, warning = _skeleton(graph, layout, config)
     unnamed = (f"{graph.file.name}: {warning}",) if warning else ()
-    return Facts(_digests(graph), skeleton, layout == "rtmo", warnings=_warnings(graph) + unnamed)
+    return NetworkFacts(_digests(graph), skeleton, layout == "rtmo", warnings=_warnings(graph) + unnamed)
 
 
 def build_detector(reference: str, device: Device, config: Config) -> OnnxDetector:
@@ -48,9 +49,10 @@ def build_detector(reference: str, device: Device, config: Config) -> OnnxDetect
         decode = from_scores
     elif "dets" in graph.outputs:
         decode = from_dets
+    free = None in graph.input[2:] and (c.pixels is not None or graph.notes.get("any_size"))
     return OnnxDetector(
         Session(graph.file, device),
-        input_size(graph),
+        partial(size_for, pixels=c.pixels) if free else input_size(graph),
         _pixels(graph, layout),
         graph.input[0],
         decode,
@@ -70,8 +72,10 @@ def build_pose(reference: str, device: Device, config: Config) -> TopDownOnnx | 
         return OnnxRTMO(session, skeleton, size, pixels, graph.input[0], config.detect.score, config.detect.nms_iou)
     noted = graph.notes.get("input", {})
     crop = Crop(size, pixels, float(noted.get("padding", 1.25)), bool(noted.get("udp", False)))
-    decode = simcc if layout == "simcc" else heatmap
-    return TopDownOnnx(session, skeleton, crop, decode, config.runtime.batch_people, graph.input[0])
+    decode = heatmap if layout == "heatmap" else refined_simcc if graph.notes.get("refined") else simcc
+    return TopDownOnnx(
+        session, skeleton, crop, decode, config.runtime.batch_people, graph.input[0], config.pose.flip_test
+    )
 
 
 def _digests(graph: Graph) -> dict[str, str]:

@@ -73,6 +73,8 @@ def _read(option: str, file: Path, _modified: int) -> Graph:
         raise PoselineError(f"{option} onnx:{file}: takes no pictures (1×3×H×W floats) but {given}")
     outputs = {o.name: _shape(o) for o in made}
     graph = Graph(file, taken, outputs, _notes(file, notes))
+    if graph.notes.get("any_size"):
+        return graph
     if any(None in shape[-1:] or (len(shape) == 3 and shape[1] is None) for shape in outputs.values()):
         return _tried(graph, session)
     return graph

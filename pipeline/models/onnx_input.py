@@ -14,6 +14,8 @@ import numpy as np
 
 from pipeline.models.runtime import Session
 
+STEP = 32  # px, the coarsest stride of detectors
+USUAL_PIXELS, VGA, GROWTH = 226_000, 640 * 480, 0.22  # of a detector's input for a picture of VGA's size; exponent
 PAD = 114  # grey beside a picture that does not fill the input
 
 
@@ -50,6 +52,16 @@ class Planes:
         split = cv2.split(image)
         for plane, (channel, table) in zip(planes, self.channels, strict=True):
             cv2.LUT(split[channel], table, dst=plane)
+
+
+def size_for(height: int, width: int, pixels: int | None = None) -> tuple[int, int]:
+    """(w, h) in multiples of 32 of a detector's input for pictures of this shape, with about so many ``pixels``.
+
+    Without ``pixels`` larger pictures get more of them, as people in them are smaller shares: see ``USUAL_PIXELS``.
+    """
+    wanted = pixels or USUAL_PIXELS * (height * width / VGA) ** GROWTH
+    scale = (wanted / (height * width)) ** 0.5 / STEP
+    return max(round(width * scale), 1) * STEP, max(round(height * scale), 1) * STEP
 
 
 def fitted(images: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

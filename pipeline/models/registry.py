@@ -4,142 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from pipeline.config import Config, DetectConfig
+from pipeline.config import Config
 from pipeline.errors import PoselineError
+from pipeline.keypoint_sets import HALPE26
 from pipeline.lift.joints import liftable
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.network import FILE as LIFTER_FILE
 from pipeline.lift.network import HEIGHT_M
 from pipeline.models import reid
-from pipeline.models.base import People, Poses
-from pipeline.models.blazepose import BlazePose
-from pipeline.models.combined import Combined
-from pipeline.models.movenet import MultiPose, SinglePose
-from pipeline.models.nanodet import NanoDet
+from pipeline.models.embedded import detector, pose
+from pipeline.models.protocols import Detector, NetworkFacts, PoseNetwork
 from pipeline.models.reid import ReId
 from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
 from pipeline.models.wholebody import WholeBody
 from pipeline.models.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
 from pipeline.motion.lift import Lifter
-from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
-
-
-class Timed(Protocol):
-    """A network that knows how long it has run."""
-
-    seconds: float
-    calls: int
-
-
-class Detector(Protocol):
-    """Finds people in images (B, H, W, 3) u8 RGB. Its people have keypoints of ``skeleton``, if it knows any."""
-
-    @property
-    def sessions(self) -> list[Any]: ...  # of Timed
-
-    @property
-    def skeleton(self) -> Skeleton: ...
-
-    def detect(self, images: np.ndarray) -> People: ...
-
-
-class PoseNetwork(Protocol):
-    """Estimates the pose of people in images (B, H, W, 3) u8 RGB; ``people`` bring boxes, and COCO-17 if known."""
-
-    @property
-    def sessions(self) -> list[Any]: ...  # of Timed
-
-    @property
-    def skeleton(self) -> Skeleton: ...
-
-    def estimate(self, images: np.ndarray, people: People) -> Poses: ...
+from pipeline.skeleton import COCO17, Skeleton
 
 
 class Entry(NamedTuple):
-    """An embedded network. ``build`` is None for a one-stage network, whose poses are the detector's."""
+    """An embedded network."""
 
     files: tuple[str, ...]
     skeleton: Skeleton
     about: str
-    build: Callable[[Device, Config], Any] | None
-    has_world: bool = False
-    seconded: bool = False  # its body, the COCO-17 points in front, gains from the detector's own pose
-
-
-class Facts(NamedTuple):
-    """What is known of a network before it is loaded."""
-
-    digests: dict[str, str]  # name: digest of all that decides its numbers
-    skeleton: Skeleton
-    one_stage: bool = False  # finds people and poses together
-    has_world: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-def _multipose(device: Device, config: Config) -> MultiPose:
-    c: DetectConfig = config.detect
-    return MultiPose(device, tuple((s.share, s.least_px, s.most_px) for s in c.multipose_input), c.multipose_score)
-
-
-def _nanodet(device: Device, config: Config) -> NanoDet:
-    c = config.detect
-    s = c.nanodet_input
-    return NanoDet(device, s.share, s.least_px, s.most_px, c.nanodet_score, c.nms_iou, c.classes)
-
-
-def _combined(device: Device, config: Config) -> Combined:
-    return Combined(_multipose(device, config), _nanodet(device, config))
-
-
-def _single(name: str) -> Callable[[Device, Config], SinglePose]:
-    return lambda device, c: SinglePose(device, name, c.runtime.batch_people, c.pose.decode == "crop")
+    build: Callable[[Device, Config], Any]
 
 
 def _part(name: str) -> Callable[[Device, Config], WholeBody]:
-    return lambda device, c: WholeBody(device, c.runtime.batch_people, name, c.pose.decode == "crop")
+    return lambda device, c: WholeBody(device, pose(device, c), c.runtime.batch_people, name)
 
 
-ONE_STAGE = "movenet-multipose"
-_BODY_FILES = ("movenet-thunder.onnx", "blazepose-heavy.onnx")  # of whole bodies
-_HAND_FILES, _FACE_FILES = ("handlandmark-full.onnx",), ("facemesh.onnx",)
-MOVENET_NANODET = ("movenet-multipose.onnx", "nanodet.onnx")
+_BODY_FILE, _HAND_FILE, _FACE_FILE = "rtmpose-s.onnx", "handlandmark-full.onnx", "facemesh.onnx"
 DETECTORS: dict[str, Entry] = {
-    "movenet-multipose+nanodet": Entry(
-        MOVENET_NANODET, COCO17, "both together: cleanest scores, best recall (default)", _combined
-    ),
-    "movenet-multipose": Entry(
-        ("movenet-multipose.onnx",), COCO17, "clean on streets, cost independent of people", _multipose
-    ),
-    "nanodet": Entry(("nanodet.onnx",), COCO17, "people of every size, more false alarms; --classes", _nanodet),
+    "yolox-tiny": Entry(("yolox-tiny.onnx",), COCO17, "people of every size (default)", detector),
 }
 POSES: dict[str, Entry] = {
-    "movenet-thunder": Entry(
-        ("movenet-thunder.onnx",), COCO17, "accurate (default)", _single("movenet-thunder"), seconded=True
-    ),
-    "movenet-lightning": Entry(
-        ("movenet-lightning.onnx",), COCO17, "4 times cheaper", _single("movenet-lightning"), seconded=True
-    ),
-    "blazepose-heavy": Entry(
-        ("blazepose-heavy.onnx",),
-        BLAZEPOSE33,
-        "feet, and single-frame 3D",
-        lambda device, c: BlazePose(device, c.runtime.batch_people),
-        has_world=True,
-    ),
+    "rtmpose-s": Entry((_BODY_FILE,), HALPE26, "body, head and feet (default)", pose),
     "wholebody": Entry(
-        (*_BODY_FILES, *_HAND_FILES, *_FACE_FILES),
-        WHOLEBODY133,
-        "body, feet, face and hands",
-        _part("wholebody"),
-        seconded=True,
+        (_BODY_FILE, _HAND_FILE, _FACE_FILE), WHOLEBODY133, "body, feet, face and hands", _part("wholebody")
     ),
-    "hands": Entry((*_BODY_FILES, *_HAND_FILES), HANDS42, "both hands, 21 keypoints each", _part("hands")),
-    "face": Entry((*_BODY_FILES, *_FACE_FILES), FACE68, "the face", _part("face")),
-    ONE_STAGE: Entry(("movenet-multipose.onnx",), COCO17, "one stage: the detector's own poses", None),
+    "hands": Entry((_BODY_FILE, _HAND_FILE), HANDS42, "both hands, 21 keypoints each", _part("hands")),
+    "face": Entry((_BODY_FILE, _FACE_FILE), FACE68, "the face", _part("face")),
+}
+# Names of networks that earlier versions had, and what replaces them.
+_GONE = {
+    "--detector": dict.fromkeys(("movenet-multipose+nanodet", "movenet-multipose", "nanodet"), "yolox-tiny"),
+    "--pose": dict.fromkeys(
+        ("movenet-thunder", "movenet-lightning", "movenet-multipose", "blazepose-heavy"), "rtmpose-s"
+    ),
+    "--lifter": {"blazepose": "poseline"},
 }
 # Networks in files, named PREFIX:REFERENCE. Each module has, imported when it is asked for,
 # detector_facts(reference, config), pose_facts(reference, config), build_detector(reference, device, config) and
@@ -153,7 +69,6 @@ FILES = (
     ("--pose", "mmpose:CONFIG@CHECKPOINT", "any pose network of MMPose (needs the OpenMMLab packages)"),
     ("--pose", "onnx:FILE", "RTMPose and other SimCC networks, RTMO"),
     ("--lifter", "poseline", "3D over time, of any body keypoints (default)"),
-    ("--lifter", "blazepose", "the 3D of --pose blazepose-heavy, of single frames"),
     ("--lifter", "mmpose:CONFIG@CHECKPOINT", "VideoPose3D, SimpleBaseline3D, MotionBERT"),
     ("--lifter", "none", "no 3D"),
 )
@@ -165,8 +80,6 @@ class Models(NamedTuple):
     detector: Detector
     pose: PoseNetwork | None
     skeleton: Skeleton
-    has_world: bool
-    seconded: bool = False  # the detector's own poses correct those of ``pose``
     reid: ReId | None = None
 
     @property
@@ -181,48 +94,55 @@ def _split(name: str, families: dict[str, str]) -> tuple[Any, str]:
     return (import_module(families[prefix]), reference) if colon and prefix in families else (None, name)
 
 
-def _embedded_facts(option: str, name: str, known: dict[str, Entry], families: dict[str, str]) -> Facts:
+def _unknown(option: str, name: str, choices: tuple[str, ...]) -> PoselineError:
+    """What is said of a network that is not there."""
+    instead = _GONE[option].get(name)
+    if instead:
+        return PoselineError(f"{option} {name}: this network is gone; {instead} replaces it")
+    return PoselineError(f"{option} {name}: no such network; choose one of {', '.join(choices)}")
+
+
+def _embedded(option: str, name: str, known: dict[str, Entry], families: dict[str, str]) -> Entry:
     if name not in known:
-        prefixes = ", ".join(f"{p}:…" for p in families)
-        raise PoselineError(f"{option} {name}: no such network; choose one of {', '.join(known)}, {prefixes}")
-    entry = known[name]
-    digests = {file: file_digest(ASSETS / file) for file in entry.files}
-    return Facts(digests, entry.skeleton, entry.build is None, entry.has_world)
+        raise _unknown(option, name, (*known, *(f"{p}:…" for p in families)))
+    return known[name]
 
 
-def detector_facts(config: Config) -> Facts:
+def _embedded_facts(entry: Entry) -> NetworkFacts:
+    return NetworkFacts({file: file_digest(ASSETS / file) for file in entry.files}, entry.skeleton)
+
+
+def detector_facts(config: Config) -> NetworkFacts:
     """What is known of the config's detector. Raises PoselineError for one that is not there."""
     name = config.detect.name
     family, reference = _split(name, DETECTOR_FAMILIES)
     if family:
         return family.detector_facts(reference, config)
-    facts = _embedded_facts("--detector", name, DETECTORS, DETECTOR_FAMILIES)
-    if name != "nanodet" and config.detect.classes != ("person",):
+    facts = _embedded_facts(_embedded("--detector", name, DETECTORS, DETECTOR_FAMILIES))
+    if config.detect.classes != ("person",):
         wanted = ",".join(config.detect.classes)
-        raise PoselineError(f"--classes {wanted}: {name} knows persons only; add --detector nanodet")
+        raise PoselineError(f"--classes {wanted}: {name} knows persons only; give another --detector")
     return facts
 
 
-def pose_facts(config: Config) -> Facts:
+def pose_facts(config: Config) -> NetworkFacts:
     """What is known of the config's pose network. Raises PoselineError for one that is not there."""
     family, reference = _split(config.pose.name, POSE_FAMILIES)
     if family:
         return family.pose_facts(reference, config)
-    return _embedded_facts("--pose", config.pose.name, POSES, POSE_FAMILIES)
+    return _embedded_facts(_embedded("--pose", config.pose.name, POSES, POSE_FAMILIES))
 
 
 def check_names(config: Config) -> None:
     """Raise PoselineError when the config names networks that are not there or do not go together."""
-    facts = pose_facts(config)
-    if not facts.one_stage:
+    if not pose_facts(config).one_stage:
         detector_facts(config)
         return
     name, detector = config.pose.name, config.detect.name
-    fitting = ("movenet-multipose+nanodet", "movenet-multipose") if name == ONE_STAGE else (DetectConfig().name,)
-    if detector not in fitting:
+    if detector != type(config.detect)().name:
         raise PoselineError(f"--pose {name} finds its people by itself: leave out --detector {detector}")
-    if config.observe.detect_every > 1:
-        raise PoselineError(f"--pose {name} has poses where it detects only: set observe.detect_every=1")
+    if config.observe.detect_every_s > 0:
+        raise PoselineError(f"--pose {name} has poses where it detects only: set observe.detect_every_s=0")
 
 
 def build_models(config: Config) -> Models:
@@ -232,18 +152,12 @@ def build_models(config: Config) -> Models:
     family, reference = _split(config.pose.name, POSE_FAMILIES)
     device = _device(family, config)
     if facts.one_stage:
-        alone = family.build_pose(reference, device, config) if family else _multipose(device, config)
-        return Models(alone, None, facts.skeleton, facts.has_world, reid=_reid(config))
-    pose = family.build_pose(reference, device, config) if family else _build(POSES[reference], device, config)
-    family_of_boxes, boxes = _split(config.detect.name, DETECTOR_FAMILIES)
-    device = _device(family_of_boxes, config)
-    detector: Detector
-    if family_of_boxes:
-        detector = family_of_boxes.build_detector(boxes, device, config)
-    else:
-        detector = _build(DETECTORS[boxes], device, config)
-    seconded = not family and POSES[reference].seconded
-    return Models(detector, pose, facts.skeleton, facts.has_world, seconded, _reid(config))
+        return Models(family.build_pose(reference, device, config), None, facts.skeleton, _reid(config))
+    posing = family.build_pose(reference, device, config) if family else POSES[reference].build(device, config)
+    family, reference = _split(config.detect.name, DETECTOR_FAMILIES)
+    device = _device(family, config)
+    finding = family.build_detector(reference, device, config) if family else DETECTORS[reference].build(device, config)
+    return Models(finding, posing, facts.skeleton, _reid(config))
 
 
 def _reid(config: Config) -> ReId | None:
@@ -258,32 +172,25 @@ def _device(family: Any, config: Config) -> Device:
     return pick(config.runtime.device, config.runtime.threads)
 
 
-def _build(entry: Entry, device: Device, config: Config) -> Any:
-    assert entry.build is not None
-    return entry.build(device, config)
-
-
-LIFTERS = ("poseline", "blazepose", "none")  # ours, the pose network's own, or none; else mmpose:…
+LIFTERS = ("poseline", "none")  # else mmpose:…
 _LIFTER_FAMILY = "pipeline.openmm.lifter"
 
 
 def _lifter_reference(config: Config) -> str:
     prefix, _, reference = config.lift.name.partition(":")
     if prefix != "mmpose" or not reference:
-        raise PoselineError(
-            f"--lifter {config.lift.name}: no such lifter; choose one of {', '.join(LIFTERS)}, mmpose:CONFIG@CHECKPOINT"
-        )
+        raise _unknown("--lifter", config.lift.name, (*LIFTERS, "mmpose:CONFIG@CHECKPOINT"))
     return reference
 
 
-def lifter_facts(config: Config) -> Facts:
+def lifter_facts(config: Config) -> NetworkFacts:
     """Digests and warnings of the config's lifter, which has no keypoint set of its own."""
     if config.lift.name == LIFTERS[0]:
-        return Facts({"lifter": file_digest(LIFTER_FILE)}, COCO17, warnings=tuple(_assumed(config)))
+        return NetworkFacts({"lifter": file_digest(LIFTER_FILE)}, COCO17, warnings=tuple(_assumed(config)))
     if config.lift.name in LIFTERS:
-        return Facts({}, COCO17)
+        return NetworkFacts({}, COCO17)
     digests, warnings = import_module(_LIFTER_FAMILY).facts(_lifter_reference(config), config)
-    return Facts(digests, COCO17, warnings=tuple(warnings))
+    return NetworkFacts(digests, COCO17, warnings=tuple(warnings))
 
 
 def _assumed(config: Config) -> list[str]:
@@ -295,7 +202,7 @@ def _assumed(config: Config) -> list[str]:
 
 
 def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
-    """Load the config's lifter; None where the pose network's own 3D, or nothing, is wanted, or bodies are not seen."""
+    """Load the config's lifter; None where nothing is wanted, or bodies are not seen."""
     if config.lift.name == LIFTERS[0]:
         if not liftable(skeleton):
             return None
@@ -307,10 +214,10 @@ def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
     return import_module(_LIFTER_FAMILY).build(_lifter_reference(config), device, config)
 
 
-def run_facts(config: Config) -> Facts:
+def run_facts(config: Config) -> NetworkFacts:
     """Digests of every network that a run with this config uses, its keypoint set and what there is to warn of."""
     check_names(config)
-    pose = pose_facts(config)
-    boxes = Facts({}, COCO17) if pose.one_stage else detector_facts(config)
-    digests = dict(sorted({**boxes.digests, **pose.digests, **reid.digests(config.observe.reid)}.items()))
-    return pose._replace(digests=digests, warnings=boxes.warnings + pose.warnings)
+    posing = pose_facts(config)
+    boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
+    digests = dict(sorted({**boxes.digests, **posing.digests, **reid.digests(config.observe.reid)}.items()))
+    return posing._replace(digests=digests, warnings=boxes.warnings + posing.warnings)

@@ -35,6 +35,7 @@ class Candidates(NamedTuple):
 
 
 # (outputs, image, wanted classes, threshold, (w, h) of the input) -> candidates
+Size = tuple[int, int] | Callable[[int, int], tuple[int, int]]  # (w, h) of the input, or by a picture's height, width
 Decoder = Callable[[dict[str, np.ndarray], int, np.ndarray, float, tuple[int, int]], Candidates]
 
 
@@ -46,7 +47,7 @@ class OnnxDetector:
     def __init__(
         self,
         session: Session,
-        size: tuple[int, int],
+        size: Size,
         pixels: Pixels,
         fixed: int | None,
         decode: Decoder,
@@ -59,14 +60,15 @@ class OnnxDetector:
 
     def detect(self, images: np.ndarray) -> People:
         """People, or whatever the classes are, in images (B, H, W, 3) u8 RGB."""
-        pictures, scale = fitted(images, self.size)
-        planes = np.empty((len(images), 3, self.size[1], self.size[0]), np.float32)
+        size = self.size if isinstance(self.size, tuple) else self.size(images.shape[1], images.shape[2])
+        pictures, scale = fitted(images, size)
+        planes = np.empty((len(images), 3, size[1], size[0]), np.float32)
         for picture, into in zip(pictures, planes, strict=True):
             self.planes.fill(picture, into)
         parts = []
         for rows, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
             for i, row in enumerate(rows):
-                found = self.decode(out, i, self.wanted, self.threshold, self.size).best(MOST_CANDIDATES)
+                found = self.decode(out, i, self.wanted, self.threshold, size).best(MOST_CANDIDATES)
                 if self.nms_iou is not None:
                     found = suppressed(found, self.nms_iou)
                 found = found.best(MOST_PEOPLE)

@@ -38,10 +38,17 @@ class TopDownOnnx:
     """
 
     def __init__(
-        self, session: Session, skeleton: Skeleton, crop: Crop, decode: Decoder, batch: int, fixed: int | None
+        self,
+        session: Session,
+        skeleton: Skeleton,
+        crop: Crop,
+        decode: Decoder,
+        batch: int,
+        fixed: int | None,
+        flip_test: bool = False,
     ):
         self.sessions, self.skeleton, self.crop = [session], skeleton, crop
-        self.decode, self.batch, self.fixed = decode, batch, fixed
+        self.decode, self.batch, self.fixed, self.flip_test = decode, batch, fixed, flip_test
         self.planes = Planes(crop.pixels)
 
     def estimate(self, images: np.ndarray, people: People) -> Poses:
@@ -57,9 +64,29 @@ class TopDownOnnx:
                 crop = cv2.warpAffine(images[people.image[row]], matrix[row], size, flags=cv2.INTER_LINEAR)
                 self.planes.fill(crop, planes[j])
             for part, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
+                if self.flip_test:
+                    mirrored = np.ascontiguousarray(planes[part.start : part.stop, :, :, ::-1])
+                    ((_, other),) = batches(self.sessions[0], mirrored, self.fixed, len(mirrored))
+                    out = both_ways(out, other, self.skeleton.flip, size[0])
                 found, sure = self.decode(out, size)
                 points[rows[part]], score[rows[part]] = found[: len(part)], sure[: len(part)]
         return Poses(to_image(points, centre, side, size), np.nan_to_num(score).clip(0, 1))
+
+
+def both_ways(
+    out: dict[str, np.ndarray], mirrored: dict[str, np.ndarray], flip: np.ndarray, width: int
+) -> dict[str, np.ndarray]:
+    """The mean of what a network says of crops of ``width`` px and, turned back, of their mirror images.
+
+    ``flip`` (K,) exchanges left and right. Pixel i is pixel width - 1 - i of the mirror image, so that bin b of n,
+    which lies at b · width / n, is bin n - n / width - b.
+    """
+    if len(out) == 1:  # heatmaps
+        return {name: (maps + mirrored[name][:, flip, :, ::-1]) / 2 for name, maps in out.items()}
+    (x, y), (other_x, other_y) = axes(out), axes(mirrored)
+    shift = max(x.shape[2] // width - 1, 0)
+    turned = np.concatenate([other_x[:, flip, ::-1][..., shift:], np.zeros_like(x[..., :shift])], 2)
+    return {"simcc_x": (x + turned) / 2, "simcc_y": (y + other_y[:, flip]) / 2}
 
 
 def simcc(out: dict[str, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -67,11 +94,35 @@ def simcc(out: dict[str, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray
 
     A point that neither axis knows lies at bin -1, as mmpose has it.
     """
+    return _placed(out, size, lambda bins: bins.argmax(2))
+
+
+def refined_simcc(out: dict[str, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The same between the bins: the top of the parabola through the highest bin and its neighbours.
+
+    On photographs of COCO it is worth .002 of AP with given boxes, and a path has no steps of half a crop pixel.
+    """
+    return _placed(out, size, _tops)
+
+
+def _placed(
+    out: dict[str, np.ndarray], size: tuple[int, int], top: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     x, y = axes(out)
-    place = np.stack([x.argmax(2), y.argmax(2)], -1).astype(np.float32)
+    place = np.stack([top(x), top(y)], -1).astype(np.float32)
     score = np.minimum(x.max(2), y.max(2))
     place[score <= 0] = -1
     return place / (np.array([x.shape[2], y.shape[2]], np.float32) / np.array(size, np.float32)), score
+
+
+def _tops(bins: np.ndarray) -> np.ndarray:
+    """(N, K) where bins (N, K, W) are highest, in bins and parts of them."""
+    best = bins.argmax(2)
+    middle = best.clip(1, bins.shape[2] - 2)
+    low, high, top = (np.take_along_axis(bins, (middle + d)[..., None], 2)[..., 0] for d in (-1, 1, 0))
+    bend = low - 2 * top + high
+    shift = np.where(bend < 0, 0.5 * (low - high) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
+    return np.where(middle == best, best + shift, best)
 
 
 def axes(out: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

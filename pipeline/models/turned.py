@@ -1,4 +1,4 @@
-"""Square crops that are moved, scaled and turned: what BlazePose and the hand and face networks look at."""
+"""Square crops that are moved, scaled and turned: what the hand and face networks look at."""
 
 from __future__ import annotations
 

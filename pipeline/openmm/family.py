@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config import Config
 from pipeline.errors import PoselineError
-from pipeline.models.registry import Facts
+from pipeline.models.protocols import NetworkFacts
 from pipeline.models.runtime import Device, pick_device
 from pipeline.openmm import load
 from pipeline.openmm.detector import MMDetector
@@ -29,17 +29,17 @@ def pick(name: str, threads: int) -> Device:
     return Device(("CUDAExecutionProvider", *cpu.providers), cpu.threads) if cuda else cpu
 
 
-def detector_facts(reference: str, config: Config) -> Facts:
+def detector_facts(reference: str, config: Config) -> NetworkFacts:
     """What is known of an mmdet detector. PoselineError when it is not there, or is no detector."""
     found = load.find("mmdet", reference, config)
-    return Facts(found.digests, COCO17, warnings=found.warnings)
+    return NetworkFacts(found.digests, COCO17, warnings=found.warnings)
 
 
-def pose_facts(reference: str, config: Config) -> Facts:
+def pose_facts(reference: str, config: Config) -> NetworkFacts:
     """What is known of an mmpose network. PoselineError when it is not there, or estimates no poses in pictures."""
     found = load.find("mmpose", reference, config)
     points = skeleton(load.dataset_meta(found, config))
-    return Facts(found.digests, points, _kind(found) == ONE_STAGE, warnings=found.warnings)
+    return NetworkFacts(found.digests, points, _kind(found) == ONE_STAGE, warnings=found.warnings)
 
 
 def build_detector(reference: str, device: Device, config: Config) -> MMDetector:

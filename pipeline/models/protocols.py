@@ -1,0 +1,50 @@
+"""What a network is to the rest of poseline, and what is known of one before it is loaded."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from pipeline.models.base import People, Poses
+from pipeline.skeleton import Skeleton
+
+
+class Timed(Protocol):
+    """A network that knows how long it has run."""
+
+    seconds: float
+    calls: int
+
+
+class Detector(Protocol):
+    """Finds people in images (B, H, W, 3) u8 RGB. Its people have keypoints of ``skeleton``, if it knows any."""
+
+    @property
+    def sessions(self) -> list[Any]: ...  # of Timed
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def detect(self, images: np.ndarray) -> People: ...
+
+
+class PoseNetwork(Protocol):
+    """Estimates the pose of the people in boxes in images (B, H, W, 3) u8 RGB."""
+
+    @property
+    def sessions(self) -> list[Any]: ...  # of Timed
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def estimate(self, images: np.ndarray, people: People) -> Poses: ...
+
+
+class NetworkFacts(NamedTuple):
+    """What is known of a network before it is loaded."""
+
+    digests: dict[str, str]  # name: digest of all that decides its numbers
+    skeleton: Skeleton
+    one_stage: bool = False  # finds people and poses together
+    warnings: tuple[str, ...] = ()
