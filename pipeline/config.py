@@ -39,7 +39,7 @@ class ObserveConfig(_Section):
     """How frames become observations."""
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
-    detect_every_s: float = Field(0.08, ge=0, le=10)  # people are looked for so often, and carried between; 0: always
+    detect_every_s: float = Field(0.04, ge=0, le=10)  # people are looked for so often, and carried between; 0: always
     reid: str = "none"  # appearance by a ReID network, onnx:FILE; none: by colours of the body's parts
     half: bool = False  # mmdet: and mmpose: networks compute in half precision on CUDA
 
@@ -50,7 +50,7 @@ class DetectConfig(_Section):
     name: str = "yolox-tiny"
     pixels: int | None = Field(None, ge=4096, le=1 << 24)  # of the input, where its size is free; None: by the video's
     nms_iou: float = Field(0.6, ge=0, le=1)  # boxes that overlap more are one person
-    score: float = Field(0.2, ge=0, le=1)  # boxes below are not people
+    score: float = Field(0.25, ge=0, le=1)  # boxes below are not people
     classes: tuple[str, ...] = ("person",)  # what is looked for, by the detector's names; all are tracked as people
     layout: Literal["auto", "rtmdet", "yolox"] = "auto"  # of an onnx: network's outputs, where its graph does not tell
 
@@ -293,9 +293,7 @@ def _validated(data: dict[str, Any], source: str) -> Config:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: Any = Config
     for name in loc:
-        if isinstance(name, int):  # an element of a tuple
-            model = get_args(model)[0]
-            continue
         field = getattr(model, "model_fields", {}).get(name)
-        model = field.annotation if field is not None else model
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))  # it may be optional
+        model = next((kind for kind in kinds if hasattr(kind, "model_fields")), model)
     return sorted(getattr(model, "model_fields", Config.model_fields))
