@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from pipeline.config import load_config
-from pipeline.live.people import Crowd, detected_rows
+from pipeline.live.people import Crowd
 from pipeline.live.run import causal
 from pipeline.models.registry import Models
 from pipeline.skeleton import COCO17
 from pipeline.types import Observations
 from tests.synthetic import STILL, boxes, walker
 
-MODELS = Models(None, None, COCO17, False)  # type: ignore[arg-type]
+MODELS = Models(None, None, COCO17)  # type: ignore[arg-type]
 
 
 def seen(points: np.ndarray, frame: int) -> Observations:
@@ -93,11 +93,3 @@ def test_a_person_not_seen_for_a_moment_is_bridged_and_then_not_told_of(crowd):
     bridged = [r for r in told if r.tag >= 40 and r.people]
     assert 1 <= len(bridged) <= 6
     assert all(np.isnan(r.people[0].score) for r in bridged)
-
-
-def test_the_last_frame_is_detected_and_more_where_they_are_far_apart():
-    assert detected_rows(np.array([0.04, 0.08, 0.12]), 0.0) == [2]
-    assert detected_rows(np.array([0.3, 0.6, 0.9]), 0.0) == [0, 1, 2]
-    assert detected_rows(np.array([5.0, 5.04, 5.08]), 0.0) == [0, 2]  # behind a cut
-    assert detected_rows(np.array([0.0, 0.04, 0.08]), None) == [0, 2]
-    assert detected_rows(np.array([7.0]), 0.0) == [0]

@@ -23,21 +23,21 @@ from pipeline.config import load_config
 from pipeline.errors import PoselineError
 from pipeline.export import export_run
 from pipeline.finish import track
+from pipeline.keypoint_sets import HALPE26
 from pipeline.live import engine
 from pipeline.live.finish import finish_segment, unfinished
 from pipeline.models.base import People
 from pipeline.models.registry import Models
-from pipeline.skeleton import COCO17
 from pipeline.store import RunFolder
 from tests.live.station import Station, write_clip
 
-_PLACES = np.random.default_rng(5).uniform(0.1, 0.9, (17, 2))
+_PLACES = np.random.default_rng(5).uniform(0.1, 0.9, (len(HALPE26), 2))
 
 
 class FigureDetector:
     """Finds bright blocks, each a person whose keypoints lie at fixed places of the box."""
 
-    skeleton = COCO17
+    skeleton = HALPE26
     sessions = ()
 
     def __init__(self, slow_s: float = 0.0) -> None:
@@ -53,7 +53,8 @@ class FigureDetector:
             points = box[:, None, :2] + (box[:, None, 2:] - box[:, None, :2]) * _PLACES[None]
             n = len(box)
             sure = np.full(n, 0.9, np.float32)
-            parts.append(People(np.full(n, i), box, sure, points.astype(np.float32), np.full((n, 17), 0.8, np.float32)))
+            known = np.full(points.shape[:2], 0.8, np.float32)
+            parts.append(People(np.full(n, i), box, sure, points.astype(np.float32), known))
         return People.concat(parts)
 
 
@@ -76,7 +77,7 @@ def detector(monkeypatch):
         for path in self._paths:
             finish_segment(path)
 
-    monkeypatch.setattr(engine, "build_models", lambda config: Models(made, None, COCO17, False))
+    monkeypatch.setattr(engine, "build_models", lambda config: Models(made, None, HALPE26))
     monkeypatch.setattr(engine.Finishers, "poll", lambda self: None)
     monkeypatch.setattr(engine.Finishers, "wait", wait)
     return made
@@ -101,7 +102,7 @@ def follow(detector, monkeypatch, tmp_path):
 
 def settings(**live):
     sets = ["live.retry_s=0.05", "live.retry_most_s=0.2", "live.gap_s=0.5", "live.timeout_s=1", "lift.name=none"]
-    sets += ["report.enabled=false", "observe.detect_every=1"]
+    sets += ["report.enabled=false", "observe.detect_every_s=0"]
     sets += [f"live.{key}={value}" for key, value in live.items()]
     return load_config("fast", sets)
 
