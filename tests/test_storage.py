@@ -17,7 +17,7 @@ from pipeline.store import RunFolder
 
 fsspec = pytest.importorskip("fsspec")
 CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
-QUICK = ["pose.name=movenet-lightning", "detect.name=movenet-multipose", "observe.chunk_frames=4"]
+QUICK = ["detect.pixels=65536", "observe.chunk_frames=4"]
 MEMORY = "memory://place/runs"
 
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import PoselineError
-from pipeline.skeleton import BLAZEPOSE33, COCO17, SKELETONS
+from pipeline.keypoint_sets import HALPE26
+from pipeline.skeleton import COCO17, SKELETONS
 from pipeline.store import (
     RunFolder,
     atomic,
@@ -130,7 +131,7 @@ def test_a_file_where_the_folder_should_be_is_named(tmp_path):
 # --- observation parts -----------------------------------------------------------------------------------------------
 
 
-def observations(n: int, skeleton=COCO17, world: bool = False) -> Observations:
+def observations(n: int, skeleton=COCO17, width: int = 0) -> Observations:
     rng = np.random.default_rng(n)
     k = len(skeleton)
     return Observations(
@@ -140,14 +141,14 @@ def observations(n: int, skeleton=COCO17, world: bool = False) -> Observations:
         keypoints_px=rng.uniform(0, 500, (n, k, 2)).astype(np.float32),
         keypoint_score=rng.random((n, k), np.float32),
         skeleton=skeleton.name,
-        world_m=rng.normal(0, 1, (n, k, 3)).astype(np.float32) if world else None,
+        appearance=rng.normal(0, 9, (n, width)).astype(np.float16) if width else None,
     )
 
 
 @pytest.mark.parametrize("n", [0, 1, 50])
-@pytest.mark.parametrize(("skeleton", "world"), [(COCO17, False), (BLAZEPOSE33, True)])
-def test_a_part_comes_back_as_it_was(tmp_path, n, skeleton, world):
-    obs, path = observations(n, skeleton, world), tmp_path / "part-00003.parquet"
+@pytest.mark.parametrize(("skeleton", "width"), [(COCO17, 0), (HALPE26, 16)])
+def test_a_part_comes_back_as_it_was(tmp_path, n, skeleton, width):
+    obs, path = observations(n, skeleton, width), tmp_path / "part-00003.parquet"
     write_part(path, obs, (100, 120), "abc", ["one frame is damaged", 'and "this"'])
     back = read_part(path)
     for f in fields(obs):

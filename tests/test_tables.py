@@ -19,7 +19,7 @@ from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.motion.lift import InSpace
 from pipeline.people import build_people
-from pipeline.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton, mapping
+from pipeline.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton
 from pipeline.store import RunFolder, file_metadata, video_facts, write_part
 from pipeline.tables import (
     PEOPLE_COLUMNS,
@@ -423,32 +423,6 @@ def test_people_of_an_earlier_tracking_go(tmp_path, scene):
     built(folder, info)
     stems = {f.stem for f in folder.people.iterdir()}
     assert stems == {"person_0001", "person_0002", "person_0003", "notes"}
-
-
-def test_metres_stay_with_their_person_and_frame(tmp_path, scene):
-    obs = scene.observations
-    rng = np.random.default_rng(0)
-    wide = mapping(COCO17, BLAZEPOSE33).clip(0)
-    obs = replace(
-        obs,
-        keypoints_px=obs.keypoints_px[:, wide],
-        keypoint_score=obs.keypoint_score[:, wide],
-        skeleton="blazepose33",
-        world_m=rng.normal(0, 0.3, (len(obs), 33, 3)).astype(np.float32),
-    )
-    folder, info = run_folder(tmp_path, obs, 100)
-    built(folder, info)
-    of_pose = {tuple(p): w for p, w in zip(obs.keypoints_px[:, 0].tolist(), obs.world_m, strict=True)}
-    found = 0
-    for file in folder.people.glob("*.parquet"):
-        table = pd.read_parquet(file)
-        world = np.stack([table[f"{j}_{a}_m"] for j in BLAZEPOSE33.names for a in "xyz"], 1).reshape(-1, 33, 3)
-        measured = table.score.notna().to_numpy()
-        assert np.isnan(world[~measured]).all()
-        for raw, w in zip(table[["nose_x_px_raw", "nose_y_px_raw"]].to_numpy()[measured], world[measured], strict=True):
-            np.testing.assert_array_equal(w, of_pose[tuple(raw.tolist())])
-            found += 1
-    assert found == len(obs)
 
 
 class Upright:

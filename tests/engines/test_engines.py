@@ -22,7 +22,7 @@ from pipeline.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "data" / "treadmill.mp4"
-QUICK = ["pose.name=movenet-lightning", "detect.name=movenet-multipose", "observe.chunk_frames=4"]
+QUICK = ["detect.pixels=65536", "observe.chunk_frames=4"]
 END_S = 0.4  # 24 frames, 6 chunks
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
 FAR = ["process", pytest.param("ray", marks=needs_ray)]

@@ -35,7 +35,7 @@ from pipeline.video.index import index_video
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "data" / "treadmill.mp4"
-QUICK = ["pose.name=movenet-lightning", "detect.name=movenet-multipose", "observe.chunk_frames=6", "lift.name=none"]
+QUICK = ["detect.pixels=65536", "observe.chunk_frames=6", "lift.name=none"]
 QUICK += ["report.enabled=false"]
 END_S = 0.3  # 18 frames, 3 parts
 

@@ -82,7 +82,7 @@ def test_one_person_seen_twice_is_one() -> None:
     kp = o.keypoints_px + np.where(second, 3.0, 0.0)[:, None, None] * rng.standard_normal(o.keypoints_px.shape)
     kp = np.where(((o.frame == 3) & second)[:, None, None], kp + 60, kp)  # at first it looks like somebody else
     box = np.where(((o.frame == 3) & second)[:, None], o.box_px + 60, o.box_px)
-    score = np.where(second, 0.5, o.score)
+    score = np.where(second, 0.65, o.score)
     twice = Observations(
         o.frame, box.astype(np.float32), score.astype(np.float32), kp.astype(np.float32), o.keypoint_score
     )
