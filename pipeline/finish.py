@@ -15,7 +15,7 @@ from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.observe import frame_range
 from pipeline.people import build_people, skeleton_of_run
 from pipeline.progress import Progress, Silent, timed
-from pipeline.store import RunFolder, check_parts, part_warnings, stored_video
+from pipeline.store import RunFolder, check_parts, part_warnings, sightings, stored_video
 from pipeline.types import VideoInfo
 
 
@@ -59,7 +59,7 @@ def finish(
         # Tables of two settings would stand beside each other if this were stopped.
         folder.write_manifest({**folder.facts(), "finished": False})
         people = build_people(folder, info, config, config.digest(), progress.stage, lifter, edits)
-    said = [*_of_the_lens(edits.get("field_of_view", {})), *edits["edits_skipped"]]
+    said = [*_of_the_lens(edits.get("field_of_view", {})), *edits["edits_skipped"], *_of_nobody(folder, config, people)]
     for line in said:
         progress.say(line)
     lifts = lifter_facts(config)
@@ -92,6 +92,19 @@ def finish(
         write_page(folder, config, progress)
     else:
         _render(folder, config, progress)
+
+
+def _of_nobody(folder: RunFolder, config: Config, people: list[dict[str, Any]]) -> list[str]:
+    """What is to be said where nobody comes out: an empty video, a network that does not fit, or thresholds."""
+    if people:
+        return []
+    seen = sum(sightings(path) for path in folder.parts())
+    if not seen:
+        return [
+            f"nobody was found in any frame by {config.detect.name} with {config.pose.name}; if people are there, lower"
+            " detect.score, or check the network (an onnx: file may need detect.layout)"
+        ]
+    return [f"nobody was followed: {seen} sightings are too few or too unsure; lower track.high_score"]
 
 
 def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:

@@ -440,6 +440,11 @@ def part_frames(path: Path) -> tuple[int, int]:
     return int(first), int(last)
 
 
+def sightings(path: Path) -> int:
+    """How many people one part holds, over all of its frames."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def read_part(path: Path) -> Observations:
     """The observations of one part; PoselineError when it is damaged."""
     try:

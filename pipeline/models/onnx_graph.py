@@ -182,7 +182,7 @@ def _has_focus(file: Path) -> bool:
     for operator in operators(file):
         if operator == "Conv":
             return False
-        if operator in ("Slice", "SpaceToDepth"):
+        if operator in ("Slice", "SpaceToDepth", "Transpose"):  # MMDeploy writes Reshape, Transpose, Reshape
             return True
     return False
 
