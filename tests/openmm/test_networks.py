@@ -12,8 +12,8 @@ from pipeline.draw import Person, draw_people
 from pipeline.errors import PoselineError
 from pipeline.models.base import People
 from pipeline.models.registry import build_models, run_facts
-from pipeline.observe import pose_people
 from pipeline.openmm import compat
+from pipeline.poses import pose_people
 from pipeline.skeleton import Skeleton
 from pipeline.types import MEASURED
 from tests.openmm_settings import RTMDET, RTMPOSE, random_weights
@@ -96,7 +96,7 @@ def find_something(head) -> None:
 
 
 def test_a_one_stage_run_has_its_own_poses(images):
-    config = random_weights(f"pose.name=mmpose:{ONE_STAGE}", "pose.min_score=0.0")
+    config = random_weights(f"pose.name=mmpose:{ONE_STAGE}", "pose.min_score=0.0", "observe.detect_every_s=0")
     models = build_models(config)
     assert models.pose is None
     find_something(models.detector.loaded.model.head)
@@ -117,6 +117,8 @@ def test_a_network_in_the_wrong_place_is_one_line():
         run_facts(random_weights("pose.name=mmpose:video-pose-lift_tcn-27frm-supv_8xb128-160e_h36m"))
     with pytest.raises(PoselineError, match="leave out --detector"):
         run_facts(random_weights(f"pose.name=mmpose:{ONE_STAGE}", f"detect.name=mmdet:{RTMDET}"))
+    with pytest.raises(PoselineError, match=r"set observe\.detect_every_s=0"):
+        run_facts(random_weights(f"pose.name=mmpose:{ONE_STAGE}", "observe.detect_every_s=0.1"))
 
 
 def test_people_without_boxes_are_nobody(images):
