@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.errors import PoselineError
 from pipeline.models.base import People, suppress
 from pipeline.models.onnx_input import Pixels, Planes, batches, fitted
 from pipeline.models.runtime import Session
@@ -68,13 +69,22 @@ class OnnxDetector:
         parts = []
         for rows, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
             for i, row in enumerate(rows):
-                found = self.decode(out, i, self.wanted, self.threshold, size).best(MOST_CANDIDATES)
+                found = self._candidates(out, i, size).best(MOST_CANDIDATES)
                 if self.nms_iou is not None:
                     found = suppressed(found, self.nms_iou)
                 found = found.best(MOST_PEOPLE)
                 box = found.box / np.tile(scale, 2)
                 parts.append(People.from_boxes(np.full(len(box), row), box, found.score))
         return People.concat(parts).clipped(*images.shape[1:3])
+
+    def _candidates(self, out: dict[str, np.ndarray], image: int, size: tuple[int, int]) -> Candidates:
+        try:
+            return self.decode(out, image, self.wanted, self.threshold, size)
+        except (IndexError, ValueError) as error:
+            raise PoselineError(
+                f"{self.sessions[0].file}: its outputs do not fit its kind of detector and an input of "
+                f"{size[0]}×{size[1]} px; leave out detect.pixels, or use another file"
+            ) from error
 
 
 def suppressed(found: Candidates, nms_iou: float) -> Candidates:

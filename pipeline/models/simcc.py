@@ -118,11 +118,14 @@ def _placed(
 def _tops(bins: np.ndarray) -> np.ndarray:
     """(N, K) where bins (N, K, W) are highest, in bins and parts of them."""
     best = bins.argmax(2)
+    if bins.shape[2] < 3:
+        return best
     middle = best.clip(1, bins.shape[2] - 2)
     low, high, top = (np.take_along_axis(bins, (middle + d)[..., None], 2)[..., 0] for d in (-1, 1, 0))
-    bend = low - 2 * top + high
-    shift = np.where(bend < 0, 0.5 * (low - high) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
-    return np.where(middle == best, best + shift, best)
+    with np.errstate(invalid="ignore"):  # a network may say infinity
+        bend = low - 2 * top + high
+        shift = np.where(bend < 0, 0.5 * (low - high) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
+    return np.where(middle == best, best + np.nan_to_num(shift), best)
 
 
 def axes(out: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

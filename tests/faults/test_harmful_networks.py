@@ -13,6 +13,7 @@ from pipeline.config import Config
 from pipeline.models import onnx_family
 from pipeline.models.base import People
 from pipeline.models.runtime import Device
+from pipeline.models.simcc import refined_simcc
 
 CPU = Device(("CPUExecutionProvider",), 1)
 BINS = {"simcc_x": [1, 17, 384], "simcc_y": [1, 17, 512]}
@@ -128,6 +129,47 @@ def test_a_network_that_fails_as_it_runs_is_one_line(tmp_path: Path) -> None:
     nodes = [helper.make_node("Reshape", ["x", "r"], ["simcc_x"]), helper.make_node("Identity", ["wy"], ["simcc_y"])]
     shape = helper.make_tensor("r", TensorProto.INT64, [3], [7, 17, 384])
     refused(save(tmp_path / "a.onnx", nodes, constants=[constant("wy", BINS["simcc_y"]), shape]))
+
+
+def one_bin(path: Path, value: float) -> Path:
+    """A network that says its points lie between bins, of which it has one."""
+    bins = {name: [1, 17, 1] for name in BINS}
+    weights = [helper.make_tensor(f"w{axis}", TensorProto.FLOAT, [1, 17, 1], [value] * 17) for axis in "xy"]
+    nodes = [helper.make_node("Identity", [f"w{axis}"], [f"simcc_{axis}"]) for axis in "xy"]
+    return save(path, nodes, outputs=bins, constants=weights, layout='"simcc"', refined="true")
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, np.nan, np.inf, -np.inf])
+def test_a_network_of_one_bin_has_nothing_between_bins(tmp_path: Path, value: float) -> None:
+    run(one_bin(tmp_path / "a.onnx", value))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_bins_of_no_number_have_nothing_between_them(value: float) -> None:
+    bins = np.full((1, 2, 8), value, np.float32)
+    place, _ = refined_simcc({"simcc_x": bins, "simcc_y": bins}, (8, 8))
+    assert np.isfinite(place).all()
+
+
+@pytest.mark.parametrize("notes", [{}, {"any_size": "true"}], ids=["plain", "any size"])
+@pytest.mark.parametrize("boxes", [10, 8400])
+def test_a_detector_whose_boxes_do_not_fit_its_input_is_one_line(tmp_path: Path, notes: dict, boxes: int) -> None:
+    path, rows = tmp_path / "a.onnx", [1, boxes, 6]  # of 640 × 640 px, whatever it is asked for
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["rows"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, None, None])],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, rows)],
+        [constant("w", rows)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {f"poseline.{k}": v for k, v in {"layout": '"yolox"', **notes}.items()})
+    path.write_bytes(model.SerializeToString())
+    config = Config.model_validate({"detect": {"pixels": 65536}})
+    detector = onnx_family.build_detector(str(path), CPU, config)
+    with pytest.raises(PoselineError, match=r"a\.onnx: its outputs do not fit .* detect\.pixels") as caught:
+        detector.detect(np.zeros((1, 60, 80, 3), np.uint8))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + bytes(100), bytes(1000), b"\x80\x04cposix\nsystem\n"])
