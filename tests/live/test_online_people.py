@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.config import load_config
-from pipeline.live.people import Crowd
+from pipeline.live.people import Crowd, Eyes
 from pipeline.live.run import causal
+from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
 from pipeline.skeleton import COCO17
 from pipeline.types import Observations
@@ -93,3 +94,88 @@ def test_a_person_not_seen_for_a_moment_is_bridged_and_then_not_told_of(crowd):
     bridged = [r for r in told if r.tag >= 40 and r.people]
     assert 1 <= len(bridged) <= 6
     assert all(np.isnan(r.people[0].score) for r in bridged)
+
+
+# --- eyes ------------------------------------------------------------------------------------------------------------
+
+PLACES = np.random.default_rng(2).uniform(0.1, 0.9, (17, 2))
+
+
+def picture(x: int, size_px: tuple[int, int] = (320, 120)) -> np.ndarray:
+    """A bright figure of 20 × 60 px whose left side is at ``x``."""
+    image = np.full((size_px[1], size_px[0], 3), 40, np.uint8)
+    image[30:90, x : x + 20] = 220
+    return image
+
+
+class Looked:
+    """Detector and pose network that find the bright figure, and remember what they were shown."""
+
+    skeleton = COCO17
+    sessions = ()
+
+    def __init__(self):
+        self.detected, self.posed = [], []
+
+    def detect(self, images):
+        self.detected += [image_x(image) for image in images]
+        here = np.array([[x, 30, x + 20, 90] for x in map(image_x, images)], np.float32)
+        return People.from_boxes(np.arange(len(images)), here, np.full(len(images), 0.9))
+
+    def estimate(self, images, people):
+        self.posed += people.box_px[:, 0].tolist()
+        left = np.array([image_x(images[i]) for i in people.image], float).reshape(-1, 1, 1)
+        points = np.array([20, 60]) * PLACES + np.array([0, 30]) + left * np.array([1, 0])
+        return Poses(points.astype(np.float32), np.full(points.shape[:2], 0.8, np.float32))
+
+
+def image_x(image: np.ndarray) -> int:
+    return int(np.flatnonzero(image[60, :, 0] > 128)[0])
+
+
+def eyes(every_s: float) -> tuple[Eyes, Looked]:
+    network = Looked()
+    config = load_config("default", [f"observe.detect_every_s={every_s}"])
+    return Eyes(Models(network, network, COCO17), config), network
+
+
+def look(seeing: Eyes, time_s: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Left sides of the boxes, of frames that come one by one."""
+    left = []
+    for i, (t, at) in enumerate(zip(time_s, x, strict=True)):
+        found, motions = seeing.look(picture(at)[None], np.array([i]), np.array([t]))
+        assert len(motions) == len(found) == 1
+        left.append(found.box_px[0, 0])
+    return np.array(left)
+
+
+def test_people_are_looked_for_now_and_then_and_their_poses_carry_them_between():
+    seeing, network = eyes(0.2)
+    x = 20 + 6 * np.arange(11)
+    left = look(seeing, np.arange(11) * 0.04, x)
+    assert network.detected == [20, 50, 80]
+    np.testing.assert_allclose(left, x, atol=0.01)
+    assert len(network.posed) == 11
+    np.testing.assert_allclose(network.posed[1:5], x[:4], atol=0.01)  # the pose is looked for where they were last
+
+
+def test_people_are_looked_for_in_every_frame_where_frames_are_far_apart_and_behind_a_gap():
+    seeing, network = eyes(0.2)
+    look(seeing, np.array([0, 0.3, 0.6, 0.64, 5.0, 5.04]), np.array([20, 40, 60, 62, 200, 202]))
+    assert network.detected == [20, 40, 60, 200]
+
+
+def test_people_are_looked_for_in_every_frame_where_that_is_wanted():
+    seeing, network = eyes(0)
+    x = np.array([20, 24, 28])
+    np.testing.assert_array_equal(look(seeing, np.arange(3) * 0.04, x), x)
+    assert network.detected == x.tolist()
+
+
+def test_pictures_of_another_size_are_looked_at_anew():
+    seeing, network = eyes(1.0)
+    look(seeing, np.array([0, 0.04]), np.array([20, 22]))
+    seeing.forget()
+    found, _ = seeing.look(picture(100, (640, 240))[None], np.array([2]), np.array([0.08]))
+    assert network.detected == [20, 100]
+    assert found.box_px[0, 0] == 100
