@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.config import Config
 from pipeline.errors import PoselineError
@@ -201,12 +202,28 @@ def test_annotations_without_boxes_have_those_of_their_keypoints(tmp_path, image
     assert scores["AR50"] > 0.7
 
 
-def test_true_boxes_need_a_pose_network(tmp_path, images, truth, monkeypatch):
-    one_stage = Models(treadmill.models().detector, None, COCO17)
-    monkeypatch.setattr("pipeline.evaluate.images.build_models", lambda config: one_stage)
-    config = Config.model_validate({"pose": {"name": "onnx:rtmo.onnx"}})
-    message = failure(written(tmp_path / "gt.json", truth), images, config, gt_boxes=True)
-    assert message.startswith("--gt-boxes: onnx:rtmo.onnx finds its people itself; choose another --pose")
+def one_stage_file(path: Path) -> Path:
+    """An RTMO that finds nobody."""
+    shapes = {"dets": [1, 3, 5], "keypoints": [1, 3, 17, 3]}
+    blank = [numpy_helper.from_array(np.zeros(shape, np.float32), f"no_{name}") for name, shape in shapes.items()]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [f"no_{name}"], [name]) for name in shapes],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 64, 64])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        blank,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_one_stage_network_needs_no_setting_but_finds_its_people_itself(tmp_path, images, truth):
+    name = f"onnx:{one_stage_file(tmp_path / 'rtmo.onnx')}"
+    config, gt = Config.model_validate({"pose": {"name": name}}), written(tmp_path / "gt.json", truth)
+    assert evaluate_images(gt, images, config, gt_boxes=False)["AR"] == 0
+    message = failure(gt, images, config, gt_boxes=True)
+    assert message.startswith(f"--gt-boxes: {name} finds its people itself; choose another --pose")
 
 
 def test_a_keypoint_set_without_cocos_points_is_not_scored(tmp_path, images, truth, monkeypatch):
