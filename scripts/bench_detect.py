@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.config import load_config
 from pipeline.models.registry import build_models
-from pipeline.observe import pose_people
+from pipeline.poses import pose_people
 from pipeline.track.similarity import iou
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video

@@ -21,10 +21,8 @@ from pipeline.store import stored_video as stored
 EVERY_S = 0.5  # between two looks
 # The cheapest that still sees people: what is measured is what stays, not how well it sees.
 CHEAP = (
-    "pose.name=movenet-lightning",
-    "detect.name=movenet-multipose",
-    "detect.multipose_input=[{share=0.25,least_px=192,most_px=192}]",
-    "observe.detect_every=10",
+    "detect.pixels=36864",
+    "observe.detect_every_s=0.5",
     "observe.chunk_frames=128",
 )
 

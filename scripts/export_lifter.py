@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from import_models import _halve
 from lifter_network import Lifter, Norm
+from models.import_tfjs import _halve
 
 from pipeline.lift.view import FEATURES
 

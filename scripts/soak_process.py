@@ -69,7 +69,7 @@ def outcome(ended: Ended) -> str:
 # The smallest networks on small inputs, and small parts: what is tried here is the engine.
 QUICK = (
     *("--config", "fast", "--threads", "1", "--set", "observe.chunk_frames=6", "--set", "render.preset=ultrafast"),
-    *("--set", "detect.multipose_input=[{share=1,least_px=256,most_px=256}]"),
+    *("--set", "detect.pixels=65536"),
 )
 
 

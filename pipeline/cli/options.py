@@ -22,7 +22,7 @@ DetectorOption = Annotated[str | None, typer.Option("--detector", help="Network 
 PoseOption = Annotated[str | None, typer.Option("--pose", help="Network that estimates poses.")]
 LifterOption = Annotated[
     str | None,
-    typer.Option("--lifter", help="3D: poseline, blazepose (of that pose network), mmpose:CONFIG@CHECKPOINT, none."),
+    typer.Option("--lifter", help="3D: poseline, mmpose:CONFIG@CHECKPOINT, none."),
 ]
 FovOption = Annotated[
     float | None, typer.Option("--fov", min=5, max=150, help="Field of view across the picture's width, degrees.")
