@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -137,6 +138,37 @@ def test_a_damaged_manifest_is_said_and_mended_and_no_part_is_lost(copy: RunFold
         assert content == "{}" or any("run.json: damaged" in line for line in said.lines)
         assert copy.tracks.read_bytes() == done.tracks.read_bytes()
         assert [path.stat().st_mtime_ns for path in copy.parts()] == stamps
+
+
+def test_a_run_of_an_earlier_version_can_be_tracked_again(copy: RunFolder, done: RunFolder) -> None:
+    """Its settings name networks and thresholds that are gone, and its parts have the 3D of one of them."""
+    manifest = copy.manifest()
+    config = manifest["config"]
+    config["lift"]["name"] = "blazepose"
+    config["observe"] = {"chunk_frames": 6, "detect_every": 2}
+    config["detect"] = {"name": "movenet-multipose+nanodet", "nanodet_score": 0.3, "multipose_input": [{"share": 0.4}]}
+    config["pose"] |= {"name": "blazepose-heavy", "decode": "person"}
+    copy.write_manifest(manifest)
+    for path in copy.parts():
+        part = pq.read_table(path)
+        world = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(part.num_rows * 78, np.float32)), 78)
+        facts = {k: v for k, v in part.schema.metadata.items() if k != b"checksum"}
+        pq.write_table(part.append_column("world_m", world).replace_schema_metadata(facts), path)
+    track(copy)
+    theirs, mine = pq.read_table(done.tracks), pq.read_table(copy.tracks)
+    assert mine.equals(theirs)
+    assert copy.manifest()["config"]["pose"]["name"] == "blazepose-heavy"  # the one that did observe
+    assert copy.manifest()["lifter"]["name"] == "poseline"
+    with pytest.raises(PoselineError, match="this network is gone; yolox-tiny replaces it"):
+        quick(copy.path.parent, sets=["detect.name=nanodet"])
+
+
+def test_settings_of_no_version_are_one_line(copy: RunFolder) -> None:
+    for config in ({"observe": 7}, [1], {"observe": {"unheard_of": 1}}, {"lift": "blazepose"}, None):
+        copy.write_manifest(copy.manifest() | {"config": config})
+        with pytest.raises(PoselineError, match=r"settings of another version; run again with --force") as caught:
+            track(copy)
+        assert "\n" not in str(caught.value)
 
 
 def test_the_videos_path_in_the_manifest_may_be_put_right(copy: RunFolder) -> None:
