@@ -14,11 +14,12 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
-from pipeline.poses import observations, pose_people, posed
+from pipeline.poses import observations, posed
 from pipeline.types import Observations
 
 SEEN = 0.3  # keypoint score from which a point moves the box
 LEAST_POINTS = 4  # seen in both frames; with fewer the box stays
+ROUNDING_S = 1e-6  # of times: what is as near to be early as to be late is early
 
 
 class _Found(NamedTuple):
@@ -29,45 +30,63 @@ class _Found(NamedTuple):
     box_px: np.ndarray  # (N, 4) f32
 
 
+_NOBODY = _Found(People.empty(), Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32)), np.zeros((0, 4)))
+
+
 class Search:
     """The people of frames that come in order. Its state is what the last frames showed."""
 
     def __init__(self, models: Models, config: Config) -> None:
         self._models, self._config = models, config
-        self._found: _Found | None = None
+        self._found = _NOBODY
         self._detected_s = self._before_s = -np.inf
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last one."""
-        self._found = None
+        self._detected_s = -np.inf
 
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
         """Observations of images (B, H, W, 3) u8 RGB, which are the frames ``frame`` (B,) at ``time_s`` (B,)."""
-        if self._config.observe.detect_every_s == 0:
-            people = self._models.detector.detect(images)
-            return pose_people(images, frame, people, self._models, self._config)
-        rows = range(len(images))
-        return Observations.concat([self._one(images[i : i + 1], frame[i : i + 1], float(time_s[i])) for i in rows])
-
-    def _one(self, image: np.ndarray, frame: np.ndarray, time_s: float) -> Observations:
-        models, config = self._models, self._config
-        if self._found is None or self._due(time_s):
-            people = models.detector.detect(image)
-            rows, poses, certainty = posed(image, people, models, config)
-            people = people.take(rows)
-            self._found, self._detected_s = _Found(people, poses, people.box_px), time_s
-        else:
-            people, poses, certainty = self._carried(image, self._found)
-        self._before_s = time_s
-        return observations(image, frame, people, poses, certainty, models, config)
+        due = np.array([self._due(float(t)) for t in time_s], bool)
+        found = self._models.detector.detect(images[due]) if due.any() else People.empty()
+        if due.all():
+            return self._observed(images, frame, found)
+        parts, detected = [], np.cumsum(due) - 1
+        for i in range(len(images)):
+            one = slice(i, i + 1)
+            if due[i]:
+                parts.append(self._observed(images[one], frame[one], found.of(int(detected[i])).in_image(0)))
+            else:
+                parts.append(self._between(images[one], frame[one]))
+        return Observations.concat(parts)
 
     def _due(self, time_s: float) -> bool:
-        """Half a frame early is in time: steps of a video's clock are not even."""
+        """Whether to detect, which is then done. Half a frame early is in time: steps of a clock are not even."""
         step = time_s - self._before_s
-        return time_s - self._detected_s > self._config.observe.detect_every_s - step / 2
+        every_s = self._config.observe.detect_every_s
+        due = every_s == 0 or time_s - self._detected_s > every_s - step / 2 - ROUNDING_S
+        self._before_s = time_s
+        if due:
+            self._detected_s = time_s
+        return due
 
-    def _carried(self, image: np.ndarray, found: _Found) -> tuple[People, Poses, np.ndarray]:
+    def _observed(self, images: np.ndarray, frame: np.ndarray, people: People) -> Observations:
+        """Observations of people who were detected in these images; those of the last one are carried on."""
+        rows, poses, certainty = posed(images, people, self._models, self._config)
+        people = people.take(rows)
+        last = np.flatnonzero(people.image == len(images) - 1)
+        there = people.take(last).in_image(0)
+        self._found = _Found(there, poses.take(last), there.box_px)
+        return observations(images, frame, people, poses, certainty, self._models, self._config)
+
+    def _between(self, image: np.ndarray, frame: np.ndarray) -> Observations:
+        """Observations of one image without detection."""
+        people, poses, certainty = self._carried(image)
+        return observations(image, frame, people, poses, certainty, self._models, self._config)
+
+    def _carried(self, image: np.ndarray) -> tuple[People, Poses, np.ndarray]:
         """People, poses and certainties in a frame without detection."""
+        found = self._found
         rows, poses, certainty = posed(image, found.people.placed(found.box_px), self._models, self._config)
         then = _Found(found.people.take(rows), found.poses.take(rows), found.box_px[rows])
         height, width = image.shape[1:3]

@@ -70,6 +70,11 @@ class People:
         """The same people at other boxes (N, 4)."""
         return People(self.image, box_px.astype(np.float32), self.score, self.keypoints_px, self.keypoint_score)
 
+    def in_image(self, image: int) -> People:
+        """The same people as those of one image of a batch."""
+        rows = np.full(len(self), image, np.int64)
+        return People(rows, self.box_px, self.score, self.keypoints_px, self.keypoint_score)
+
     def of(self, image: int) -> People:
         """The people of one image."""
         low, high = np.searchsorted(self.image, [image, image + 1])
