@@ -115,7 +115,8 @@ def observe(
 ) -> Scene:
     """What a network sees of people ``truth_px (P, T, K, 2)``; nearer people come first and hide those behind.
 
-    Covered people get lower scores, and are missed when nearly all of them is covered. Misses come in runs of about
+    Scores are about those of the embedded networks, of people and of what is none: covered people get lower ones, and
+    are missed when nearly all of them is covered. Misses come in runs of about
     ``miss_s`` that take up ``miss_rate`` of the time. ``present (P, T)`` bool cuts people out altogether. ``looks
     (P, D)`` are their clothes, of which a tenth of the sightings see a part of somebody else.
     """
@@ -127,14 +128,14 @@ def observe(
         seen &= present
     rows: list[tuple] = []
     for i, j in zip(*np.nonzero(seen.T), strict=True):
-        score = np.clip(0.8 * (1 - 0.75 * cover[j, i]) + 0.07 * rng.standard_normal(), 0.05, 0.98)
+        score = np.clip(0.8 * (1 - 0.33 * cover[j, i]) + 0.07 * rng.standard_normal(), 0.05, 0.98)
         kp_score = np.clip(np.where(hidden[j, i], 0.25, 0.8) + 0.08 * rng.standard_normal(k), 0.02, 0.99)
         kp = truth_px[j, i] + noise_px * np.where(hidden[j, i], 2.5, 1.0)[:, None] * rng.standard_normal((k, 2))
         rows.append((i, j, box[j, i] + noise_px * rng.standard_normal(4), score, kp, kp_score))
     for i in np.repeat(np.arange(t), rng.poisson(clutter_per_frame, t)):
         corner, size = rng.uniform(0, 1, 2) * SIZE_PX, rng.uniform(30, 300, 2)
         kp = corner + size * rng.uniform(0, 1, (k, 2))
-        score, kp_score = rng.uniform(0.05, 0.35), rng.uniform(0.02, 0.45, k)
+        score, kp_score = rng.uniform(0.3, 0.63), rng.uniform(0.02, 0.45, k)
         rows.append((i, -1, np.concatenate([corner, corner + size]), score, kp, kp_score))
     if shuffle:
         rows = [rows[r] for r in rng.permutation(len(rows))]

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "data" / "treadmill.mp4"
-QUICK = ["--pose", "movenet-lightning", "--detector", "movenet-multipose", "--end", "0.1", "--no-render"]
+QUICK = ["--end", "0.1", "--no-render"]
 
 
 def poseline(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -60,8 +60,12 @@ def test_bad_inputs_give_one_line_that_names_the_file(tmp_path: Path) -> None:
         (["--set", "track.max_gap_s=soon"], ["track.max_gap_s", "soon"]),
         (["--set", "nonsense"], ["nonsense"]),
         (["--config", "slow"], ["slow", "fast"]),
-        (["--detector", "yolo"], ["yolo", "nanodet"]),
-        (["--pose", "nobody"], ["nobody", "movenet-thunder"]),
+        (["--detector", "yolo"], ["yolo", "yolox-tiny"]),
+        (["--detector", "nanodet"], ["nanodet", "yolox-tiny replaces it"]),
+        (["--pose", "nobody"], ["nobody", "rtmpose-s"]),
+        (["--pose", "movenet-thunder"], ["movenet-thunder", "rtmpose-s replaces it"]),
+        (["--lifter", "blazepose"], ["blazepose", "poseline replaces it"]),
+        (["--set", "observe.detect_every=2"], ["detect_every", "detect_every_s, in seconds, replaces it"]),
         (["--decoder", "opencv"], ["opencv"]),
         (["--start", "99"], ["99", "treadmill.mp4"]),
         (["--fps", "0"], ["--fps"]),
@@ -107,7 +111,7 @@ def test_run_then_track_then_render(tmp_path: Path) -> None:
     assert json.loads(scored.stdout)["IDF1"] == 100
     assert_one_line(poseline("eval", "mot", "--gt", folder / "run.json", "--pred", exported), folder / "run.json")
     assert_one_line(poseline("eval", "keypoints", "--gt", exported), "--images", "--pred")
-    assert_one_line(poseline("track", folder, "--set", "pose.name=movenet-thunder"), "pose.name", "poseline run")
+    assert_one_line(poseline("track", folder, "--set", "pose.name=wholebody"), "pose.name", "poseline run")
     assert poseline("render", folder).stdout.strip() == str(folder / "annotated.mp4")
     with av.open(str(folder / "annotated.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == 6
@@ -120,7 +124,7 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
 
 def test_models_and_doctor_name_every_network() -> None:
     listed = poseline("models").stdout
-    for name in ("nanodet", "movenet-multipose", "movenet-thunder", "movenet-lightning", "blazepose-heavy"):
+    for name in ("yolox-tiny", "rtmpose-s", "wholebody", "hands", "face", "onnx:FILE"):
         assert name in listed
     checked = poseline("doctor")
     assert checked.returncode == 0, checked.stdout

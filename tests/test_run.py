@@ -20,8 +20,8 @@ from pipeline.store import RunFolder, read_part
 from pipeline.video.index import index_video
 
 CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
-# Small networks and chunks: what is tested here is the engine, not the accuracy.
-QUICK = ["pose.name=movenet-lightning", "detect.name=movenet-multipose", "observe.chunk_frames=6"]
+# Few pixels and small chunks: what is tested here is the engine, not the accuracy.
+QUICK = ["detect.pixels=65536", "observe.chunk_frames=6"]
 END_S = 0.4  # 24 frames
 
 
@@ -58,13 +58,13 @@ def test_tracks_have_the_documented_columns_and_times(done: RunFolder) -> None:
         ("time_s", "double"),
         ("box_px", "fixed_size_list<element: float>[4]"),
         ("score", "float"),
-        ("keypoints_px", "fixed_size_list<element: float>[34]"),
-        ("keypoint_score", "fixed_size_list<element: float>[17]"),
+        ("keypoints_px", "fixed_size_list<element: float>[52]"),
+        ("keypoint_score", "fixed_size_list<element: float>[26]"),
         ("state", "uint8"),
     ]
     assert all(f.metadata[b"unit"] for f in table.schema)
     meta = table.schema.metadata
-    assert meta[b"skeleton"] == b"coco17"
+    assert meta[b"skeleton"] == b"halpe26"
     assert meta[b"video"] == b"treadmill.mp4"
     assert meta[b"fps"] == b"60"
     frame = table.to_pandas()

@@ -47,15 +47,12 @@ def half_size(*frames: int) -> np.ndarray:
     return images
 
 
-def config(detector: str, pose: str, **runtime: int) -> Config:
-    """The default config with these networks, on one CPU thread."""
-    runtime = {"threads": 1, **runtime}
-    return Config.model_validate(
-        {"detect": {"name": detector}, "pose": {"name": pose}, "runtime": {"device": "cpu", **runtime}}
-    )
+def config(**runtime: int) -> Config:
+    """The default config, on one CPU thread unless told otherwise."""
+    return Config.model_validate({"runtime": {"device": "cpu", "threads": 1, **runtime}})
 
 
 @cache
-def models(detector: str, pose: str, **runtime: int) -> Models:
+def models(**runtime: int) -> Models:
     """The networks of ``config`` with the same arguments, loaded."""
-    return build_models(config(detector, pose, **runtime))
+    return build_models(config(**runtime))

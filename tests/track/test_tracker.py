@@ -109,10 +109,10 @@ def test_low_scores_continue_people_and_never_start_them() -> None:
     t = synthetic.times(np.random.default_rng(7), 4.0, 30.0)
     o = synthetic.observe(np.random.default_rng(8), t, synthetic.walker(t)[None]).observations
     weak = (o.frame > 30) & (o.frame < 90)  # two seconds, longer than max_gap_s
-    score = np.where(weak, 0.25, o.score).astype(np.float32)
+    score = np.where(weak, 0.5, o.score).astype(np.float32)
     faint = Observations(o.frame, o.box_px, score, o.keypoints_px, o.keypoint_score)
     assert set(assign([faint], t, synthetic.SIZE_PX, COCO17, TrackConfig()).tolist()) == {1}
-    never = Observations(o.frame, o.box_px, np.full_like(score, 0.28), o.keypoints_px, o.keypoint_score)
+    never = Observations(o.frame, o.box_px, np.full_like(score, 0.56), o.keypoints_px, o.keypoint_score)
     assert set(assign([never], t, synthetic.SIZE_PX, COCO17, TrackConfig()).tolist()) == {-1}
 
 

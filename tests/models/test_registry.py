@@ -1,0 +1,98 @@
+"""Names of networks, their files and digests, and the devices they run on."""
+
+from __future__ import annotations
+
+import onnxruntime
+import pytest
+
+from pipeline.config import Config
+from pipeline.errors import PoselineError
+from pipeline.keypoint_sets import HALPE26
+from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, lifter_facts, run_facts
+from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
+from tests import treadmill
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"detect": {"name": "yolo"}}, r"--detector yolo: no such network; choose one of yolox-tiny, mmdet:…, onnx:…"),
+        ({"pose": {"name": "hrnet"}}, r"--pose hrnet: no such network; choose one of rtmpose-s, .*wholebody"),
+        ({"detect": {"name": "mmdetect:x"}}, r"--detector mmdetect:x: no such network; .*mmdet:…, onnx:…"),
+        ({"detect": {"classes": ["dog"]}}, r"--classes dog: yolox-tiny knows persons only; give another --detector"),
+        ({"detect": {"name": "nanodet"}}, "--detector nanodet: this network is gone; yolox-tiny replaces it"),
+        (
+            {"detect": {"name": "movenet-multipose+nanodet"}},
+            r"--detector movenet-multipose\+nanodet: this network is gone; yolox-tiny replaces it",
+        ),
+        ({"pose": {"name": "movenet-thunder"}}, "--pose movenet-thunder: this network is gone; rtmpose-s replaces it"),
+        ({"pose": {"name": "blazepose-heavy"}}, "--pose blazepose-heavy: this network is gone; rtmpose-s replaces it"),
+    ],
+)
+def test_networks_that_cannot_be_used_are_named(settings, message):
+    config = Config.model_validate(settings)
+    for ask in (check_names, run_facts, build_models):
+        with pytest.raises(PoselineError, match=message) as error:
+            ask(config)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("blazepose", "--lifter blazepose: this network is gone; poseline replaces it"),
+        ("vp3d", r"--lifter vp3d: no such network; choose one of poseline, none, mmpose:CONFIG@CHECKPOINT"),
+    ],
+)
+def test_lifters_that_cannot_be_used_are_named(name, message):
+    config = Config.model_validate({"lift": {"name": name}})
+    with pytest.raises(PoselineError, match=message):
+        lifter_facts(config)
+
+
+def test_every_listed_network_is_embedded_and_has_a_skeleton():
+    for entry in (*DETECTORS.values(), *POSES.values()):
+        assert all((ASSETS / file).is_file() for file in entry.files)
+    for name, entry in POSES.items():
+        facts = run_facts(Config.model_validate({"pose": {"name": name}}))
+        assert facts.skeleton is entry.skeleton
+        assert not facts.one_stage
+        assert facts.warnings == ()
+    assert POSES[Config().pose.name].skeleton is HALPE26
+    assert Config().detect.name in DETECTORS
+
+
+def test_models_know_their_files():
+    digests = run_facts(treadmill.config()).digests
+    assert {s.file.name for s in treadmill.models().sessions} == set(digests) == {"yolox-tiny.onnx", "rtmpose-s.onnx"}
+    assert all(digests[name] == file_digest(ASSETS / name) for name in digests)
+    assert len(set(digests.values())) == 2
+
+
+def test_a_missing_network_says_how_to_get_it(tmp_path):
+    with pytest.raises(PoselineError, match=r"gone\.onnx: this network is missing; install poseline"):
+        Session(tmp_path / "gone.onnx", pick_device("cpu", 1))
+
+
+def test_cuda_without_cuda_is_an_error(monkeypatch):
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"]
+    )
+    with pytest.raises(PoselineError, match=r"--device cuda: .*AzureExecutionProvider.*onnxruntime-gpu") as error:
+        pick_device("cuda")
+    assert "\n" not in str(error.value)
+    assert pick_device("auto").name == pick_device("cpu").name == "cpu"
+
+
+def test_auto_takes_cuda_where_it_is(monkeypatch):
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    assert pick_device("auto").providers == ("CUDAExecutionProvider", "CPUExecutionProvider")
+    assert pick_device("cuda").name == "cuda"
+    assert pick_device("cpu").providers == ("CPUExecutionProvider",)
+
+
+def test_threads_are_as_asked_for_or_all():
+    assert pick_device("cpu", 3).threads == 3
+    assert pick_device("cpu", 0).threads >= 1
