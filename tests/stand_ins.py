@@ -24,8 +24,8 @@ Truth = Callable[[int], np.ndarray]  # frame -> (P, 17, 2) px
 
 def walkers(frame: int) -> np.ndarray:
     """Two people who walk past each other, 5 and 3 px a frame; one bobs, one comes nearer."""
-    one = FIGURE + (40 + 5 * frame, 300 + 4 * np.sin(frame))
-    two = FIGURE * (0.6 + 0.01 * frame) + (600 - 3 * frame, 400)
+    one = FIGURE + np.array([40 + 5 * frame, 300 + 4 * np.sin(frame)])
+    two = FIGURE * (0.6 + 0.01 * frame) + np.array([600 - 3 * frame, 400])
     return np.stack([one, two])
 
 

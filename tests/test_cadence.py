@@ -71,6 +71,10 @@ def test_every_frame_is_given_to_the_detector_in_whole_batches():
     looked(models, every(0.0), frames(range(12), batch=4))
     assert models.detector.calls == 3
     assert models.detector.asked == list(range(12))
+    models = stand_ins.models()
+    looked(models, every(0.1), frames(range(12), batch=6))
+    assert models.detector.calls == 2  # and so are those that are due
+    assert models.detector.asked == [0, 3, 6, 9]
 
 
 def test_after_a_cut_people_are_looked_for():
@@ -87,13 +91,12 @@ def test_after_a_cut_people_are_looked_for():
 @settings(max_examples=40, deadline=None)
 def test_a_chunk_does_not_depend_on_its_batches(start, length, seconds, batch):
     chunk = Chunk(0, start, start + length)
-    truth = lambda frame: walkers(frame - start)  # noqa: E731
+    truth = lambda frame: walkers(frame - start)[: frame // 3 % 3]  # noqa: E731  # nobody, one, both
     models = stand_ins.models(truth)
     one = process_chunk(frames(range(start, chunk.stop), batch=length), chunk, models, every(seconds))
     other = process_chunk(frames(range(start, chunk.stop), batch=batch), chunk, stand_ins.models(truth), every(seconds))
     assert_same_bits(one, other)
     assert models.detector.asked[0] == start
-    assert one.frame.tolist() == np.repeat(np.arange(start, chunk.stop), 2).tolist()
 
 
 def test_a_chunk_does_not_know_its_neighbours():
@@ -132,8 +135,8 @@ def test_a_person_between_detections_is_as_sure_as_the_pose():
 
 def test_who_leaves_the_picture_ends_and_who_comes_is_found_at_the_next_detection():
     def truth(frame):
-        leaving = stand_ins.FIGURE + (560 + 25 * frame, 300)
-        coming = stand_ins.FIGURE + (200, 300)
+        leaving = stand_ins.FIGURE + np.array([560 + 25 * frame, 300])
+        coming = stand_ins.FIGURE + np.array([200, 300])
         return np.stack([leaving, coming] if frame >= 3 else [leaving])
 
     found = looked(stand_ins.models(truth), every(0.3), frames(range(12)))
@@ -194,7 +197,7 @@ def test_points_count_where_they_are_seen_both_times(lost):
     scores = {"then": np.full((1, 6), 0.9), "now": np.full((1, 6), 0.9)}
     scores[lost][0, 5] = SEEN - 0.01
     box = np.array([[0, 0, 100, 100]], np.float32)
-    step = points + (4, -3)
+    step = points + np.array([4, -3])
     step[0, 5] = 900
     out = moved(box, pose_at(points, scores["then"]), pose_at(step, scores["now"]), box)
     np.testing.assert_allclose(out, [[4, -3, 104, 97]], atol=1e-4)

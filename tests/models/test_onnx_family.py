@@ -202,8 +202,8 @@ BOXES = [(8, 16, 24, 48), (9, 16, 25, 48), (40, 20, 56, 60), (0, 0, 4, 4)]  # of
 SCORES = [0.8, 0.9, 0.5, 0.1]
 
 
-def scored(path, columns=1, label=0, **notes) -> str:
-    make = Maker()
+def scored(path, columns=1, label=0, size=(64, 64), **notes) -> str:
+    make = Maker(size)
     scores = np.zeros((4, columns))
     scores[:, label] = SCORES
     make.output("boxes", make.same(BOXES), ["batch", 4, 4])
@@ -241,6 +241,27 @@ def test_threshold_and_overlap_are_settings(tmp_path):
     assert count(score=0.6) == 1
     assert count(score=0.6, nms_iou=0.95) == 2
     assert count(score=0.05) == 3
+
+
+@pytest.mark.parametrize(
+    ("notes", "detect", "sides"),
+    [
+        ({}, {}, (640, 640)),
+        ({"any_size": True}, {}, (672, 320)),
+        ({"any_size": True}, {"pixels": 65536}, (352, 192)),
+        ({}, {"pixels": 65536}, (352, 192)),
+    ],
+)
+def test_an_input_of_any_size_is_as_the_file_or_the_setting_says(tmp_path, notes, detect, sides):
+    """The boxes are constant in px of the input, so that they tell how large it is."""
+    images = np.zeros((1, 360, 720, 3), np.uint8)
+    free = scored(tmp_path / "free.onnx", size=("w", "h"), **notes)
+    (first, *_) = onnx_family.build_detector(free, CPU, config(detect=detect)).detect(images).box_px
+    scale = min(sides[0] / 720, sides[1] / 360)
+    assert first * scale == pytest.approx(BOXES[1], abs=0.1)
+    fixed = scored(tmp_path / "fixed.onnx", **notes)  # of 64×64 px, whatever is asked for
+    (first, *_) = onnx_family.build_detector(fixed, CPU, config(detect=detect)).detect(images).box_px
+    assert (first * 64 / 720)[:3] == pytest.approx(BOXES[1][:3], abs=0.1)  # the picture ends at row 32
 
 
 def test_classes_by_coco_by_notes_and_unknown_ones(tmp_path):
