@@ -8,8 +8,11 @@ import pytest
 from pipeline.config import Config
 from pipeline.errors import PoselineError
 from pipeline.keypoint_sets import HALPE26
+from pipeline.models import registry
+from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, lifter_facts, run_facts
 from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
+from pipeline.skeleton import COCO17
 from tests import treadmill
 
 
@@ -48,6 +51,20 @@ def test_lifters_that_cannot_be_used_are_named(name, message):
     config = Config.model_validate({"lift": {"name": name}})
     with pytest.raises(PoselineError, match=message):
         lifter_facts(config)
+
+
+def test_a_one_stage_network_is_its_own_detector_in_every_frame(monkeypatch):
+    monkeypatch.setattr(registry, "pose_facts", lambda config: NetworkFacts({"rtmo.onnx": "12ab"}, COCO17, True))
+
+    def config(seconds: float, detector: str = "yolox-tiny") -> Config:
+        settings = {"observe": {"detect_every_s": seconds}, "detect": {"name": detector}}
+        return Config.model_validate({**settings, "pose": {"name": "onnx:rtmo.onnx"}})
+
+    assert run_facts(config(0.0)).digests == {"rtmo.onnx": "12ab"}
+    with pytest.raises(PoselineError, match=r"has poses where it detects only: set observe\.detect_every_s=0"):
+        run_facts(config(0.1))
+    with pytest.raises(PoselineError, match="--pose onnx:rtmo.onnx finds its people by itself: leave out --detector x"):
+        run_facts(config(0.0, "x"))
 
 
 def test_every_listed_network_is_embedded_and_has_a_skeleton():
