@@ -63,7 +63,8 @@ class Search:
     def _due(self, time_s: float) -> bool:
         """Whether to detect, which is then done. Half a frame early is in time: steps of a clock are not even."""
         step = time_s - self._before_s
-        every_s = self._config.observe.detect_every_s
+        # A network that finds people and poses together looks at every frame.
+        every_s = self._config.observe.detect_every_s if self._models.pose is not None else 0.0
         due = every_s == 0 or time_s - self._detected_s > every_s - step / 2 - ROUNDING_S
         self._before_s = time_s
         if due:

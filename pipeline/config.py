@@ -18,7 +18,7 @@ from pipeline.errors import PoselineError
 from pipeline.metres import MetresConfig
 from pipeline.texts import parse_toml, read_text
 
-NAMED = ("default", "fast", "accurate")
+NAMED = ("default", "fast")
 # Settings that earlier versions had, and what replaces them.
 GONE = {
     "observe.detect_every": "observe.detect_every_s, in seconds, replaces it",
@@ -222,7 +222,7 @@ def without_gone(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def config_file(name: str) -> Path:
-    """The TOML file of a named config (default, fast, accurate), in a checkout or an installed package."""
+    """The TOML file of a named config (default, fast), in a checkout or an installed package."""
     for folder in (_HERE.parent / "configs", _HERE / "configs"):
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
@@ -236,6 +236,10 @@ def load_config(source: str | Path = "default", sets: list[str] | tuple[str, ...
 
     Raises PoselineError that names the file or setting, the value and what would be right.
     """
+    if str(source) == "accurate" and not Path(source).is_file():
+        raise PoselineError(
+            "--config accurate: it is gone; default replaces it, with --set pose.flip_test=true if wanted"
+        )
     path = config_file(str(source)) if str(source) in NAMED else Path(source)
     try:
         data = parse_toml(read_text(path))

@@ -37,7 +37,7 @@ def main() -> None:
 @app.command()
 def overhead(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", exists=True)],
-    config: Annotated[str, typer.Option(help="default, fast, accurate, or a TOML file.")] = "default",
+    config: Annotated[str, typer.Option(help="default, fast, or a TOML file.")] = "default",
     threads: Annotated[int, typer.Option(help="CPU threads of the networks; 0: all cores.")] = 0,
     end: Annotated[float, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = 5.0,
     repeat: Annotated[int, typer.Option(min=1, help="Runs and replays, taken in turn; medians are printed.")] = 3,
@@ -54,7 +54,7 @@ def detect(
     clip: Annotated[Path, typer.Argument(exists=True)],
     gt: Annotated[Path, typer.Option(exists=True, help="MOTChallenge boxes of the clip, gt.txt.")],
     every: Annotated[int, typer.Option(min=1, help="Use every Nth frame.")] = 5,
-    config: Annotated[str, typer.Option(help="default, fast, accurate, or a TOML file.")] = "default",
+    config: Annotated[str, typer.Option(help="default, fast, or a TOML file.")] = "default",
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
 ) -> None:
     """Recall and precision of people in single frames against true boxes."""
@@ -90,9 +90,16 @@ def cost(
     clips: Annotated[list[Path], typer.Argument(exists=True, help="Clips.")],
     configs: Annotated[list[str] | None, typer.Option("--config", help="Configurations: default.")] = None,
     end: Annotated[float | None, typer.Option(help="Seconds after the first frame.")] = None,
+    before: Annotated[Path | None, typer.Option(exists=True, help="Another checkout, run in turn.")] = None,
 ) -> None:
-    """CPU seconds per frame and per row of a table on one thread, and the bytes of all that a run leaves."""
-    bench_cost.measure(clips, configs or ["default"], end)
+    """CPU seconds per frame and per row of a table on one thread, and the bytes of all that a run leaves.
+
+    With --before: CPU seconds and peak memory of the whole command, there and here in turn, three times.
+    """
+    if before:
+        bench_cost.compare(clips, configs or ["default"], end, before)
+    else:
+        bench_cost.measure(clips, configs or ["default"], end)
 
 
 @app.command()

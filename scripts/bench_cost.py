@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.config import load_config
@@ -55,6 +59,33 @@ def line(clip: Path, name: str, end_s: float | None, out: Path) -> str:
         f" {folder.tracks.stat().st_size / rows:11.0f} {(size(folder.people, '*.parquet') + csv) / rows:10.0f}"
         f" {csv / rows:10.0f} {folder.video.stat().st_size / frames:12.0f} {size(folder.path, 'report.html'):7}"
     )
+
+
+def compare(clips: list[Path], configs: list[str], end_s: float | None, before: Path, turns: int = 3) -> None:
+    """Print CPU seconds and peak memory of whole commands, with the default of another checkout in turn with ours."""
+    here = Path(__file__).resolve().parents[1]
+    for clip in clips:
+        kinds = [(before.resolve(), "default"), *((here, name) for name in configs)]
+        spent = [[command(clip.resolve(), name, end_s, root) for root, name in kinds] for _ in range(turns)]
+        cpu, peak = np.median(np.array(spent), 0).T
+        for (root, name), seconds, mib in zip(kinds, cpu, peak, strict=True):
+            which = "before" if root == before.resolve() else "here"
+            print(
+                f"{clip.name[:22]:22} {which:6} {name:9} {seconds:7.1f} CPU s {seconds / cpu[0]:6.3f} {mib:6.0f} MiB",
+                flush=True,
+            )
+
+
+def command(clip: Path, name: str, end_s: float | None, root: Path) -> tuple[float, float]:
+    """CPU seconds and peak MiB of ``poseline run`` by the checkout ``root``, in a process of its own."""
+    with tempfile.TemporaryDirectory() as out:
+        words = [sys.executable, "-m", "pipeline.cli", "run", str(clip), "--out", out, "--config", name, "--quiet"]
+        words += [] if end_s is None else ["--end", str(end_s)]
+        process = subprocess.Popen(words, cwd=root)
+        _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{root}: {' '.join(words[1:])} ended with status {os.waitstatus_to_exitcode(status)}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def timed(cpu: dict[str, float], name: str, function: Callable[..., Any]) -> Callable[..., Any]:

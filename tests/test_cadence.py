@@ -77,6 +77,13 @@ def test_every_frame_is_given_to_the_detector_in_whole_batches():
     assert models.detector.asked == [0, 3, 6, 9]
 
 
+def test_a_network_that_finds_people_and_poses_together_looks_at_every_frame():
+    one_stage = stand_ins.models()._replace(pose=None)
+    looked(one_stage, every(0.3), frames(range(12), batch=4))
+    assert one_stage.detector.asked == list(range(12))
+    assert one_stage.detector.calls == 3
+
+
 def test_after_a_cut_people_are_looked_for():
     models = stand_ins.models()
     search = Search(models, every(0.3))

@@ -97,6 +97,8 @@ def test_a_file_that_is_missing_or_no_text(tmp_path):
         ) as error:
             load_config(path)
         one_line(error)
+    with pytest.raises(PoselineError, match=r"--config accurate: it is gone; default replaces it"):
+        load_config("accurate")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(PoselineError, match=r"binary: not valid TOML") as error:
         load_config(tmp_path / "binary")

@@ -14,7 +14,7 @@ from pipeline.config import Config, load_config, with_settings
 from pipeline.errors import PoselineError
 from pipeline.progress import Bar, Lines, Progress, Silent
 
-ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, accurate, or a TOML file.")]
+ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, or a TOML file.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Change one setting, such as track.max_gap_s=2. Repeatable.")
 ]

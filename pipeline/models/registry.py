@@ -141,8 +141,6 @@ def check_names(config: Config) -> None:
     name, detector = config.pose.name, config.detect.name
     if detector != type(config.detect)().name:
         raise PoselineError(f"--pose {name} finds its people by itself: leave out --detector {detector}")
-    if config.observe.detect_every_s > 0:
-        raise PoselineError(f"--pose {name} has poses where it detects only: set observe.detect_every_s=0")
 
 
 def build_models(config: Config) -> Models:

@@ -117,8 +117,6 @@ def test_a_network_in_the_wrong_place_is_one_line():
         run_facts(random_weights("pose.name=mmpose:video-pose-lift_tcn-27frm-supv_8xb128-160e_h36m"))
     with pytest.raises(PoselineError, match="leave out --detector"):
         run_facts(random_weights(f"pose.name=mmpose:{ONE_STAGE}", f"detect.name=mmdet:{RTMDET}"))
-    with pytest.raises(PoselineError, match=r"set observe\.detect_every_s=0"):
-        run_facts(random_weights(f"pose.name=mmpose:{ONE_STAGE}", "observe.detect_every_s=0.1"))
 
 
 def test_people_without_boxes_are_nobody(images):
