@@ -16,7 +16,7 @@ Check = tuple[bool, str, str]
 
 def checks() -> Iterator[Check]:
     """(works, what, detail) of every piece poseline stands on."""
-    yield (3, 11) <= sys.version_info < (3, 14), "python", sys.version.split()[0]
+    yield (3, 11) <= sys.version_info < (3, 15), "python", sys.version.split()[0]
     for name in PACKAGES:
         try:
             yield True, name, version(name)

@@ -25,7 +25,7 @@ CUES = {
     "default": [],
     "poses without boxes": ["box_points=0"],
     "boxes without poses": ["box_points=1000000"],
-    "no low-score pass": ["low_score=0.3"],
+    "no low-score pass": [f"low_score={TrackConfig().high_score}"],
     "no clothes": ["appearance=false"],
     "camera's motion not undone": ["camera=false"],
     "no offline pass": ["relink=false"],

@@ -15,7 +15,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lifter_network import Lifter, Norm
-from models.import_tfjs import _halve
+from models.import_tfjs import store_halves
 
 from pipeline.lift.view import FEATURES
 
@@ -80,7 +80,7 @@ def export(weights: Path, file: Path) -> float:
         output_names=["places", "log_std"], dynamic_axes=dict.fromkeys(("features", "places", "log_std"), axes),
     )  # fmt: skip
     model = onnx.load(file)
-    _halve(model)
+    store_halves(model)
     onnx.checker.check_model(model)
     onnx.save(model, file)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -1,6 +1,6 @@
 """Settings of tracking chosen by leaving one sequence out: what is reported of a sequence was chosen on the others.
 
-    python scripts/tune.py FOLDER --out RUNS [--set detect.score=0.1 …] [--grid track.high_score=0.5,0.55,0.6 …]
+    python scripts/tune.py FOLDER --out RUNS [--set KEY=VALUE]… [--grid track.high_score=0.5,0.55,0.6]…
 
 FOLDER holds NAME.mp4 and gt/NAME/gt/gt.txt of MOTChallenge; of a video that stops early only the rows with its frames
 count. Each video is observed once into RUNS, and tracked again for every point of the grid. A point is as good as the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import sys
 import zipfile
 from pathlib import Path
@@ -31,26 +31,23 @@ SHAPES: dict[str, tuple[str, tuple[int, ...], dict[str, tuple[int, ...]]]] = {
 }
 
 
-def load(name: str):
-    """A script of scripts/models as a module; reading it needs neither torch nor onnx."""
-    folder = ROOT / "scripts" / "models"
-    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", autouse=True)
+def scripts():
+    """The scripts import one another."""
+    sys.path.insert(0, str(ROOT / "scripts" / "models"))
+    yield
+    sys.path.pop(0)
 
 
 @pytest.fixture(scope="module")
-def tfjs():
-    yield load("import_tfjs")
-    del sys.modules["import_tfjs"]
+def tfjs(scripts):
+    """Reading it needs neither torch nor onnx."""
+    return importlib.import_module("import_tfjs")
 
 
 @pytest.fixture(scope="module")
-def wheel():
-    yield load("import_wheel")
-    del sys.modules["import_wheel"]
+def wheel(scripts):
+    return importlib.import_module("import_wheel")
 
 
 def test_assets_match_their_digests():

@@ -50,6 +50,15 @@ def test_default_run_on_the_real_clip_finds_its_three_people(tmp_path: Path) -> 
     assert drawn.size_px == info.size_px
 
 
+@pytest.mark.parametrize(
+    ("setting", "word"), [("detect.score=1.0", "nobody was found in any frame"), ("track.high_score=1.0", "sightings")]
+)
+def test_a_run_without_people_says_so(tmp_path: Path, setting: str, word: str) -> None:
+    manifest = quick(tmp_path, setting, report=False).manifest()
+    assert manifest["people"] == 0
+    assert any(word in line for line in manifest["warnings"])
+
+
 def test_tracks_have_the_documented_columns_and_times(done: RunFolder) -> None:
     table = pq.read_table(done.tracks)
     assert [(f.name, str(f.type)) for f in table.schema] == [

