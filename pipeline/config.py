@@ -50,7 +50,7 @@ class DetectConfig(_Section):
     name: str = "yolox-tiny"
     pixels: int | None = Field(None, ge=4096, le=1 << 24)  # of the input, where its size is free; None: by the video's
     nms_iou: float = Field(0.6, ge=0, le=1)  # boxes that overlap more are one person
-    score: float = Field(0.25, ge=0, le=1)  # boxes below are not people
+    score: float = Field(0.3, ge=0, le=1)  # boxes below are not people
     classes: tuple[str, ...] = ("person",)  # what is looked for, by the detector's names; all are tracked as people
     layout: Literal["auto", "rtmdet", "yolox"] = "auto"  # of an onnx: network's outputs, where its graph does not tell
 
@@ -70,8 +70,8 @@ class TrackConfig(_Section):
     """How observations become people. Lengths are in body lengths (√(box area / 0.4), about a standing height)."""
 
     max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
-    high_score: float = Field(0.58, ge=0, le=1)  # observations from here on are matched first and may start a person
-    low_score: float = Field(0.47, ge=0, le=1)  # observations below are ignored; between, they only continue a person
+    high_score: float = Field(0.61, ge=0, le=1)  # observations from here on are matched first and may start a person
+    low_score: float = Field(0.5, ge=0, le=1)  # observations below are ignored; between, they only continue a person
     sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
     confirm_hits: int = Field(3, ge=1)  # otherwise so many observations do
     tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped
