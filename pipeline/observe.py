@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -54,10 +55,21 @@ def process_chunk(
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
     search = Search(models, config)
-    for batch in batches:
-        found = search.look(batch.image, batch.index, batch.time_s)
-        if camera is not None:
-            for index, image in zip(batch.index, batch.image, strict=True):
-                camera.show(image, found.box_px[found.frame == index])
-        parts.append(found)
+    # Networks do not fill all cores all the time: the camera looks at a batch while they work on the next one.
+    with ThreadPoolExecutor(1, "camera") as aside:
+        shown: Future[None] | None = None
+        for batch in batches:
+            found = search.look(batch.image, batch.index, batch.time_s)
+            parts.append(found)
+            if shown is not None:
+                shown.result()
+            if camera is not None:
+                shown = aside.submit(_show, camera, batch, found)
+        if shown is not None:
+            shown.result()
     return Observations.concat(parts)
+
+
+def _show(camera: Camera, batch: Frames, found: Observations) -> None:
+    for index, image in zip(batch.index, batch.image, strict=True):
+        camera.show(image, found.box_px[found.frame == index])

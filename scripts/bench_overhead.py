@@ -27,17 +27,18 @@ import numpy as np
 import pipeline
 from pipeline.config import Config, load_config
 from pipeline.models.registry import Models, build_models
-from pipeline.models.runtime import Session
+from pipeline.models.runtime import Session, pick_device
 from pipeline.video.index import index_video
 
 # ``pipeline.run`` and ``pipeline.people`` as attributes may be functions of these names.
 RUN, PEOPLE = importlib.import_module("pipeline.run"), importlib.import_module("pipeline.people")
+PREPARE = importlib.import_module("pipeline.prepare")
 WORK = importlib.import_module("pipeline.engines.work")
 # Functions whose time is a stage, where pipeline calls them. Nothing in here may call another one of them.
 STAGES = (
     (RUN, "index_video", "index"),
     (WORK, "write_part", "store"),
-    (RUN, "write_index", "store"),
+    (PREPARE, "write_index", "store"),
     (PEOPLE, "identify", "track"),
 )
 ORDER = (
@@ -62,19 +63,22 @@ def measure(
     report(clip, settings, end_s, runs, bare, len(calls), started)
 
 
-def record(clip: Path, config: Config, end_s: float | None, folder: Path) -> list[int]:
-    """Run once and keep the input of every network call as ``folder/tensors/N.npy``; returns the session of each."""
+def record(clip: Path, config: Config, end_s: float | None, folder: Path) -> list[Path]:
+    """Run once and keep the input of every network call as ``folder/tensors/N.npy``; returns the network of each.
+
+    The lifter's network is one of them.
+    """
     tensors = folder / "tensors"
     tensors.mkdir()
-    calls: list[int] = []
-    plain, built = Session.run, _Built()
+    calls: list[Path] = []
+    plain = Session.run
 
     def run(session: Session, image: np.ndarray) -> dict[str, np.ndarray]:
         np.save(tensors / f"{len(calls)}.npy", image)
-        calls.append(next(i for i, s in enumerate(built.models.sessions) if s is session))
+        calls.append(session.file)
         return plain(session, image)
 
-    with mock.patch.object(Session, "run", run), mock.patch.object(WORK, "build_models", built):
+    with mock.patch.object(Session, "run", run):
         RUN.run(clip, folder / "recorded", config, render=False, end_s=end_s)
     return calls
 
@@ -89,17 +93,18 @@ class _Built:
         return self.models
 
 
-def replay(config: Config, tensors: Path, calls: list[int]) -> tuple[float, float]:
+def replay(config: Config, tensors: Path, calls: list[Path]) -> tuple[float, float]:
     """Wall and CPU seconds inside ONNX Runtime for the recorded tensors, in their order."""
-    sessions = build_models(config).sessions
-    for i in sorted(set(calls)):
-        sessions[i].run(np.load(tensors / f"{calls.index(i)}.npy"))
+    device = pick_device(config.runtime.device, config.runtime.threads)
+    sessions = {file: Session(file, device) for file in sorted(set(calls))}
+    for file, session in sessions.items():
+        session.run(np.load(tensors / f"{calls.index(file)}.npy"))
     wall = cpu = 0.0
-    for number, i in enumerate(calls):
+    for number, file in enumerate(calls):
         image = np.load(tensors / f"{number}.npy")
-        before, cpu_before = sessions[i].seconds, time.process_time()
-        sessions[i].run(image)
-        wall, cpu = wall + sessions[i].seconds - before, cpu + time.process_time() - cpu_before
+        before, cpu_before = sessions[file].seconds, time.process_time()
+        sessions[file].run(image)
+        wall, cpu = wall + sessions[file].seconds - before, cpu + time.process_time() - cpu_before
     return wall, cpu
 
 
