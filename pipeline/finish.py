@@ -8,15 +8,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config, without_gone
-from pipeline.errors import PoselineError
-from pipeline.lock import locked
+from pipeline.core.config import Config, without_gone
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Progress, Silent, timed
+from pipeline.core.types import VideoInfo
 from pipeline.models.registry import build_lifter, lifter_facts
-from pipeline.observe import frame_range
+from pipeline.observe.process import frame_range
 from pipeline.people import build_people, skeleton_of_run
-from pipeline.progress import Progress, Silent, timed
-from pipeline.store import RunFolder, check_parts, part_warnings, sightings, stored_video
-from pipeline.types import VideoInfo
+from pipeline.store.folder import RunFolder, check_parts, part_warnings, sightings, stored_video
+from pipeline.store.lock import locked
 
 
 def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
@@ -156,7 +156,7 @@ def _render(
     out: Path | None = None,
 ) -> Path:
     """The same by one who holds the run folder."""
-    from pipeline.render import render
+    from pipeline.render.video import render
 
     low, high = folder.facts()["frames_observed"]
     if part := span_s != (None, None):
@@ -185,7 +185,7 @@ def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
     """Write report.html, if it is wanted; whatever goes wrong there is said, and the run is as good as before."""
     if not config.report.enabled:
         return
-    from pipeline.report import write_report
+    from pipeline.report.write import write_report
 
     stages: dict[str, float] = {}
     try:

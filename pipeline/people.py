@@ -14,22 +14,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.camera import STILL
-from pipeline.config import Config
-from pipeline.edits_toml import apply_stored
-from pipeline.errors import PoselineError
-from pipeline.heatmap import Heat
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import SKELETONS, Skeleton
+from pipeline.core.types import MEASURED, Motion, Observations, VideoInfo
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
-from pipeline.lift.people import Video, in_world
-from pipeline.motion import motion_steps
-from pipeline.motion.gait import STEP_COLUMNS
-from pipeline.motion.lift import InSpace, Lifter
-from pipeline.motion.measure import measure
-from pipeline.motion.quality import QUALITY_COLUMNS
+from pipeline.lift.placed import Video, in_world
+from pipeline.lift.protocol import InSpace, Lifter
+from pipeline.measure.gait import STEP_COLUMNS
+from pipeline.measure.heat import Heat
+from pipeline.measure.measure import measure
+from pipeline.measure.quality import QUALITY_COLUMNS
+from pipeline.motion.person import motion_steps
 from pipeline.motion.together import together
-from pipeline.skeleton import SKELETONS, Skeleton
-from pipeline.store import (
+from pipeline.observe.camera import STILL
+from pipeline.store.folder import (
     CHECKED_PAGES,
     RunFolder,
     atomic,
@@ -39,9 +39,9 @@ from pipeline.store import (
     read_part,
     tracks_schema,
 )
-from pipeline.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
-from pipeline.track import identify
-from pipeline.types import MEASURED, Motion, Observations, VideoInfo
+from pipeline.store.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
+from pipeline.tracking.edits_file import apply_stored
+from pipeline.tracking.identify import identify
 
 LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
 _LONG_ROWS = 20_000  # two people of more would take much memory

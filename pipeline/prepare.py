@@ -10,11 +10,12 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipeline.config import Config
-from pipeline.errors import HIDDEN, PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import HIDDEN, PoselineError
+from pipeline.core.progress import Progress
+from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
-from pipeline.progress import Progress
-from pipeline.store import (
+from pipeline.store.folder import (
     FORMAT_VERSION,
     OBSERVED_VERSION,
     RunFolder,
@@ -23,7 +24,6 @@ from pipeline.store import (
     video_facts,
     write_index,
 )
-from pipeline.types import VideoInfo
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo

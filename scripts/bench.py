@@ -24,7 +24,7 @@ import bench_render
 import bench_report
 import bench_track
 
-from pipeline.config import load_config
+from pipeline.core.config import load_config
 
 app = typer.Typer(help="Measure poseline.", no_args_is_help=True, add_completion=False)
 

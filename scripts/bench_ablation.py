@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import TrackConfig, with_settings
+from pipeline.core.config import TrackConfig, with_settings
+from pipeline.core.skeleton import COCO17
 from pipeline.evaluate.mot import read_mot, score_mot
-from pipeline.export import export_run
+from pipeline.export.run import export_run
 from pipeline.finish import stored_config, track
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder
-from pipeline.track.people import identify
+from pipeline.store.folder import RunFolder
+from pipeline.tracking.identify import identify
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests import synthetic

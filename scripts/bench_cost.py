@@ -16,11 +16,11 @@ from unittest import mock
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.config import load_config
+from pipeline.core.config import load_config
 from pipeline.engines import local
-from pipeline.store import RunFolder
+from pipeline.store.folder import RunFolder
 
-RUN = import_module("pipeline.run")  # as an attribute of the package it is a function of that name
+RUN = import_module("pipeline.workflow")
 FINISH = import_module("pipeline.finish")
 
 

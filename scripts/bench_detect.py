@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.config import load_config
+from pipeline.core.config import load_config
+from pipeline.core.similarity import iou
 from pipeline.models.registry import build_models
-from pipeline.poses import pose_people
-from pipeline.track.similarity import iou
+from pipeline.observe.poses import pose_people
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import Config
-from pipeline.metres import MetresConfig
-from pipeline.motion import build_motion
-from pipeline.motion.measure import measure as quantities
-from pipeline.skeleton import COCO17
-from pipeline.types import Observations
+from pipeline.core.config import Config
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Observations
+from pipeline.measure.ground_file import MetresConfig
+from pipeline.measure.measure import measure as quantities
+from pipeline.motion.person import build_motion
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests import synthetic

@@ -25,13 +25,12 @@ from unittest import mock
 import numpy as np
 
 import pipeline
-from pipeline.config import Config, load_config
+from pipeline.core.config import Config, load_config
 from pipeline.models.registry import Models, build_models
 from pipeline.models.runtime import Session, pick_device
 from pipeline.video.index import index_video
 
-# ``pipeline.run`` and ``pipeline.people`` as attributes may be functions of these names.
-RUN, PEOPLE = importlib.import_module("pipeline.run"), importlib.import_module("pipeline.people")
+RUN, PEOPLE = importlib.import_module("pipeline.workflow"), importlib.import_module("pipeline.people")
 PREPARE = importlib.import_module("pipeline.prepare")
 WORK = importlib.import_module("pipeline.engines.work")
 # Functions whose time is a stage, where pipeline calls them. Nothing in here may call another one of them.
@@ -186,7 +185,7 @@ def _stages(seconds: dict[str, float], models: Models, after_observe_s: float, w
 
 def subprocess_s(clip: Path, config: str, threads: int, end_s: float | None, out: Path) -> float:
     """Seconds of the whole command, with the start of Python and all imports."""
-    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "run", str(clip), "--no-render"]
+    command = [sys.executable, "-c", "from pipeline.cli.app import main; main()", "run", str(clip), "--no-render"]
     command += ["--quiet", "--out", str(out), "--config", config, "--threads", str(threads)]
     command += ["--end", str(end_s)] if end_s is not None else []
     root = str(Path(pipeline.__path__[0]).parent)

@@ -23,9 +23,9 @@ import bench_track
 import numpy as np
 from install_openmm import TORCH
 
-from pipeline.run import run
-from pipeline.store import read_part, stored_video
-from pipeline.types import Observations
+from pipeline.core.types import Observations
+from pipeline.store.folder import read_part, stored_video
+from pipeline.workflow import run
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).parent

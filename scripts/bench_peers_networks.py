@@ -23,7 +23,7 @@ def networks(folder: Path, clip: Path, people: int) -> None:
     """
     import torch
 
-    from pipeline.openmm import compat, zoo
+    from pipeline.models.openmm import compat, zoo
 
     compat.ensure()
     from mmdet.apis import inference_detector, init_detector

@@ -44,7 +44,7 @@ class Told:
 
 def inferencer(folder: Path, clip: Path, people: int) -> Told:
     """MMPose's own: MMPoseInferencer on the video, without drawing, at its defaults but for the thresholds."""
-    from pipeline.openmm import compat
+    from pipeline.models.openmm import compat
 
     compat.ensure()
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # it knows no other way; the file is our own
@@ -161,9 +161,9 @@ def poseline(folder: Path, clip: Path, detector: str, pose: str) -> Told:
     from importlib import import_module
     from unittest import mock
 
-    from pipeline.config import load_config
+    from pipeline.core.config import load_config
 
-    story, work, told = import_module("pipeline.run"), import_module("pipeline.engines.work"), Told()
+    story, work, told = import_module("pipeline.workflow"), import_module("pipeline.engines.work"), Told()
     plain = work.build_models
 
     def build(config: Any) -> Any:

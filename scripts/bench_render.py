@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from pipeline.config import load_config
-from pipeline.render import render
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder, file_metadata, stored_video, video_facts, write_index
-from pipeline.tables import write_person
-from pipeline.types import INTERPOLATED, MEASURED, STATE_NAMES, Motion
+from pipeline.core.config import load_config
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import INTERPOLATED, MEASURED, STATE_NAMES, Motion
+from pipeline.render.video import render
+from pipeline.store.folder import RunFolder, file_metadata, stored_video, video_facts, write_index
+from pipeline.store.tables import write_person
 from pipeline.video.decode import open_reader
 from pipeline.video.encode import ENCODERS, VideoWriter, encoder_options
 from pipeline.video.index import index_video

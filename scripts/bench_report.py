@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import VideoInfo
 from pipeline.report.columns import CONTACTS
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder, video_facts, write_index
-from pipeline.tables import person_name, person_schema, write_people_csv
-from pipeline.types import VideoInfo
+from pipeline.store.folder import RunFolder, video_facts, write_index
+from pipeline.store.tables import person_name, person_schema, write_people_csv
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.report.browser import chromium_path

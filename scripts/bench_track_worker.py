@@ -42,9 +42,9 @@ def timed(frames: Frames, prepare: Callable[[dict], Any], update: Callable[[int,
 
 def poseline(frames: Frames, size: tuple[int, int]) -> Result:
     """Boxes and poses, default settings."""
-    from pipeline.config import TrackConfig
-    from pipeline.skeleton import COCO17
-    from pipeline.track.tracker import Tracker
+    from pipeline.core.config import TrackConfig
+    from pipeline.core.skeleton import COCO17
+    from pipeline.tracking.tracker import Tracker
 
     tracker = Tracker(TrackConfig(), COCO17, size)
     return timed(

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.evaluate.lifting import aligned_as_one, distance
-from pipeline.export.people import Person, everybody
-from pipeline.store import RunFolder
+from pipeline.export.person import Person, everybody
+from pipeline.store.folder import RunFolder
 
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 NAMES = [f"{side}_{part}" for part in PARTS for side in ("left", "right")]

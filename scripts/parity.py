@@ -25,10 +25,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from parity_networks import awake, bgr, boxes, scoped, their_model, their_people  # noqa: E402
 
-from pipeline.config import Config, with_settings  # noqa: E402
+from pipeline.core.config import Config, with_settings  # noqa: E402
 from pipeline.models.base import People  # noqa: E402
+from pipeline.models.openmm import compat  # noqa: E402
 from pipeline.models.registry import build_models  # noqa: E402
-from pipeline.openmm import compat  # noqa: E402
 from pipeline.video.decode import open_reader  # noqa: E402
 from pipeline.video.index import index_video  # noqa: E402
 
@@ -150,7 +150,7 @@ def top_down_row(images: np.ndarray, config: Config, scope: str, reference: str)
 
 def onnx_row(images: np.ndarray, config: Config, reference: str, file: Path) -> Row:
     """What the torch backend and the file exported from it say."""
-    from pipeline.openmm.export import export
+    from pipeline.models.openmm.export import export
 
     export(reference, file, config)
     scope = reference.partition(":")[0]

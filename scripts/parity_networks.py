@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
 from pipeline.models.base import People
+from pipeline.models.openmm import load
+from pipeline.models.openmm.onestage import around
 from pipeline.models.runtime import pick_device
-from pipeline.openmm import load
-from pipeline.openmm.onestage import around
 
 LEAST = 20  # people that a network must find in all frames together, where it has a threshold
 STEP = 0.1  # of the last layer's bias, up to that
@@ -149,7 +149,7 @@ def scoped(scope: str, call: Callable[[], Any]) -> Any:
     """Call with the registry that the package's own calls expect."""
     from mmengine.registry import DefaultScope
 
-    from pipeline.openmm.load import quiet
+    from pipeline.models.openmm.load import quiet
 
     with DefaultScope.overwrite_default_scope(scope), quiet():
         return call()

@@ -80,12 +80,12 @@ def warm_up() -> None:
     import pandas  # noqa: F401
     import scipy.optimize  # noqa: F401
 
-    import pipeline.cli
-    import pipeline.export
+    import pipeline.cli.app
+    import pipeline.export.run
     import pipeline.lift.lifter
-    import pipeline.motion.measure
-    import pipeline.render
-    import pipeline.run  # noqa: F401
+    import pipeline.measure.measure
+    import pipeline.render.video
+    import pipeline.workflow  # noqa: F401
 
 
 def poseline(
@@ -102,7 +102,7 @@ def poseline(
 
     def work() -> None:
         sys.argv = ["poseline", *map(str, arguments)]
-        from pipeline.cli import main
+        from pipeline.cli.app import main
 
         main()
 
@@ -155,7 +155,7 @@ def call(
 
 def _become(work: Callable[[], None], log: Path, memory_bytes: int, before: Callable[[], None] | None) -> None:
     """In the new process: the work itself. Never returns."""
-    from pipeline.errors import PoselineError
+    from pipeline.core.errors import PoselineError
 
     code: int | None = 70
     try:

@@ -20,10 +20,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipeline import run, track
-from pipeline.config import load_config
+from pipeline.core.config import load_config
 from pipeline.evaluate.mot import MotTable, read_mot, score_mot
-from pipeline.export import export_run
-from pipeline.store import RunFolder
+from pipeline.export.run import export_run
+from pipeline.store.folder import RunFolder
 
 WHAT = ("HOTA", "MOTA", "IDF1")
 QUIET = ["lift.name=none", "render.enabled=false", "report.enabled=false"]

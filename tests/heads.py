@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.types import INTERPOLATED, MEASURED, Motion, VideoInfo
+from pipeline.core.types import INTERPOLATED, MEASURED, Motion, VideoInfo
 from tests import synthetic
 
 HEAD = 0.075  # radius with hair and chin, as a share of the height

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config import Config, with_settings
+from pipeline.core.config import Config, with_settings
 
 RTMDET = "rtmdet_nano_320-8xb32_coco-person"
 RTMPOSE = "rtmpose-t_8xb256-420e_coco-256x192"

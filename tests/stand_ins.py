@@ -11,10 +11,10 @@ from dataclasses import fields
 
 import numpy as np
 
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Frames, Observations
 from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
-from pipeline.skeleton import COCO17
-from pipeline.types import Frames, Observations
 from tests import synthetic
 
 FIGURE = synthetic.walker(np.zeros(1), height_px=200, start_px=(0.0, 0.0))[0]  # (17, 2) px about the feet

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.camera import STILL
-from pipeline.skeleton import COCO17
-from pipeline.types import Observations
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Observations
+from pipeline.observe.camera import STILL
 
 SIZE_PX = (1920, 1080)
 # Heights above the ground and lengths as shares of the standing height (Winter 2009, table 4.1).

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.appearance import PARTS, SIZE, VALUES, describe, distance2
-from pipeline.skeleton import COCO17, Skeleton
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.observe.appearance import PARTS, SIZE, VALUES, describe, distance2
 from tests import synthetic
 
 RED, BLUE, SKIN, BLACK = (200, 30, 40), (30, 60, 190), (210, 170, 140), (25, 25, 25)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.boxes import SHARE, fitted, steady
-from pipeline.skeleton import COCO17, Skeleton
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.motion.boxes import SHARE, fitted, steady
 from tests import synthetic
 
 WIDER = np.array([[-60.0, 0.0, 60.0, 0.0]])

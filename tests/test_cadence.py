@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cadence import LEAST_POINTS, SEEN, Search, moved
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.similarity import iou
+from pipeline.core.types import Frames, Observations
 from pipeline.models.base import Poses
-from pipeline.observe import Chunk, plan_chunks, process_chunk
-from pipeline.track.similarity import iou
-from pipeline.types import Frames, Observations
+from pipeline.observe.cadence import LEAST_POINTS, SEEN, Search, moved
+from pipeline.observe.process import Chunk, plan_chunks, process_chunk
 from tests import stand_ins, synthetic, treadmill
 from tests.stand_ins import assert_same_bits, frames, walkers
 

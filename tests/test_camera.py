@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.camera import STILL, Camera, compose, joined, moved
+from pipeline.observe.camera import STILL, Camera, compose, joined, moved
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from tests.treadmill import CLIP

@@ -143,7 +143,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_doctor_fails_when_something_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    from pipeline import cli, doctor
+    from pipeline.cli import app as cli
+    from pipeline.cli import doctor
 
     monkeypatch.setattr(doctor, "checks", lambda: iter([(False, "opencv", "2 distributions")]))
     monkeypatch.setattr(sys, "argv", ["poseline", "doctor"])

@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.config import NAMED, Config, config_file, load_config, with_settings
-from pipeline.errors import PoselineError
+from pipeline.core.config import NAMED, Config, config_file, load_config, with_settings
+from pipeline.core.errors import PoselineError
 from pipeline.models.registry import check_names
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from pipeline import draw
-from pipeline.draw import Person, draw_people, person_colour
-from pipeline.keypoint_sets import HALPE26
-from pipeline.models.wholebody_sets import FACE, WHOLEBODY133
-from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
-from pipeline.types import INTERPOLATED, MEASURED, MISSING
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
+from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
+from pipeline.core.wholebody_sets import FACE, WHOLEBODY133
+from pipeline.render import draw
+from pipeline.render.draw.colours import person_colour
+from pipeline.render.draw.figure import Person
+from pipeline.render.draw.overlay import draw_people
 from tests import synthetic
 from tests.motion.exchanges import halpe
 

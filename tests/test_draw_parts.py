@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from pipeline.camera import STILL
-from pipeline.config import RenderConfig
-from pipeline.draw import Person, draw_people
-from pipeline.draw.angles import draw_angles
-from pipeline.draw.canvas import Canvas
-from pipeline.draw.colours import PANEL, SIDE_COLOURS, person_colour
-from pipeline.draw.figure import sizes_of
-from pipeline.draw.insets import FloorInset, SpaceInset, corners, emptiest, extent_of
-from pipeline.draw.labels import Placer
-from pipeline.draw.text import plate
-from pipeline.draw.trails import Trails
-from pipeline.look import STYLES, look_of
-from pipeline.scene import Words, columns_of
-from pipeline.skeleton import COCO17
+from pipeline.core.config import RenderConfig
+from pipeline.core.skeleton import COCO17
+from pipeline.observe.camera import STILL
+from pipeline.render.draw.angles import draw_angles
+from pipeline.render.draw.canvas import Canvas
+from pipeline.render.draw.colours import PANEL, SIDE_COLOURS, person_colour
+from pipeline.render.draw.figure import Person, sizes_of
+from pipeline.render.draw.insets import FloorInset, SpaceInset, corners, emptiest, extent_of
+from pipeline.render.draw.labels import Placer
+from pipeline.render.draw.overlay import draw_people
+from pipeline.render.draw.text import plate
+from pipeline.render.draw.trails import Trails
+from pipeline.render.look import STYLES, look_of
+from pipeline.render.scene import Words, columns_of
 from tests.test_draw import GREY, changed, person, picture, walker
 
 BT709 = (0.2126, 0.0722)

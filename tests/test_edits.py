@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import PoselineError, cli, edits_toml
-from pipeline.config import Config, with_settings
-from pipeline.edits import Edit, People, apply, parse
+from pipeline import PoselineError
+from pipeline.cli import app as cli
+from pipeline.core.config import Config, with_settings
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import VideoInfo
 from pipeline.finish import _render_digest, stored_config, track
 from pipeline.prepare import start_over
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder, read_part, video_facts, write_index, write_part
-from pipeline.types import VideoInfo
+from pipeline.store.folder import RunFolder, read_part, video_facts, write_index, write_part
+from pipeline.tracking import edits_file as edits_toml
+from pipeline.tracking.edits import Edit, People, apply, parse
 from tests import synthetic
 
 FPS, FRAMES = 25, 100

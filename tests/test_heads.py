@@ -4,16 +4,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import Config
-from pipeline.draw.canvas import Canvas
-from pipeline.draw.obscure import obscure_heads, obscure_people
-from pipeline.heads import head_capsules
-from pipeline.keypoint_sets import HALPE26
-from pipeline.regions import LEAD_S, Regions, regions_by_frame
-from pipeline.render import render
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder
-from pipeline.types import VideoInfo
+from pipeline.core.config import Config
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import VideoInfo
+from pipeline.render.draw.canvas import Canvas
+from pipeline.render.draw.obscure import obscure_heads, obscure_people
+from pipeline.render.heads import head_capsules
+from pipeline.render.regions import LEAD_S, Regions, regions_by_frame
+from pipeline.render.video import render
+from pipeline.store.folder import RunFolder
 from pipeline.video.decode import open_reader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
@@ -119,8 +119,8 @@ def test_the_blur_is_not_everywhere(video, tmp_path):
 
 
 def test_people_that_the_tracker_dropped_are_blurred_too(video, tmp_path):
-    from pipeline.store import write_part
-    from pipeline.types import Observations
+    from pipeline.core.types import Observations
+    from pipeline.store.folder import write_part
 
     info, walkers = video
     folder = run_folder(tmp_path, info, [])

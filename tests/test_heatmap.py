@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.heatmap import FILES, Heat
-from pipeline.metres import Ground
-from pipeline.skeleton import COCO17
-from pipeline.types import MEASURED, Motion
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import MEASURED, Motion
+from pipeline.measure.ground_file import Ground
+from pipeline.measure.heat import FILES, Heat
 from tests import synthetic
 
 SIZE_PX = (1920, 1080)

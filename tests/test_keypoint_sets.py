@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from pipeline.errors import PoselineError
-from pipeline.keypoint_sets import FACE106, HALPE26, HAND21, SETS, by_count, by_name
+from pipeline.core.errors import PoselineError
+from pipeline.core.keypoint_sets import FACE106, HALPE26, HAND21, SETS, by_count, by_name
 
 
 @pytest.mark.parametrize("name", sorted(SETS))

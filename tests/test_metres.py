@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pipeline.errors import PoselineError
-from pipeline.metres import MetresConfig, parse_heights, parse_length, read_ground, zone_column
+from pipeline.core.errors import PoselineError
+from pipeline.measure.ground_file import MetresConfig, parse_heights, parse_length, read_ground, zone_column
 
 POINTS = """
 [[point]]

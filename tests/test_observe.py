@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import appearance
-from pipeline.camera import Camera
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.observe import Chunk, frame_range, plan_chunks, process_chunk
-from pipeline.types import Frames, VideoInfo
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import Frames, VideoInfo
+from pipeline.observe import appearance
+from pipeline.observe.camera import Camera
+from pipeline.observe.process import Chunk, frame_range, plan_chunks, process_chunk
 from tests import stand_ins
 from tests.stand_ins import frames
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.appearance import SIZE
-from pipeline.config import Config
-from pipeline.keypoint_sets import HALPE26
+from pipeline.core.config import Config
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.core.types import Observations
 from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
-from pipeline.poses import distinct, pose_people
-from pipeline.skeleton import COCO17, Skeleton
-from pipeline.types import Observations
+from pipeline.observe.appearance import SIZE
+from pipeline.observe.poses import distinct, pose_people
 from tests import stand_ins, synthetic
 from tests.stand_ins import assert_same_bits
 

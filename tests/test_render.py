@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.render import render
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder, file_metadata, video_facts, write_index
-from pipeline.tables import write_person
-from pipeline.types import INTERPOLATED, MEASURED, Motion, VideoInfo
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import INTERPOLATED, MEASURED, Motion, VideoInfo
+from pipeline.render.video import render
+from pipeline.store.folder import RunFolder, file_metadata, video_facts, write_index
+from pipeline.store.tables import write_person
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from tests import synthetic
@@ -169,7 +169,7 @@ def test_an_error_while_drawing_reaches_the_caller(source, tmp_path, monkeypatch
     def fail(*_):
         raise RuntimeError("drawing failed")
 
-    monkeypatch.setattr("pipeline.render.draw_people", fail)
+    monkeypatch.setattr("pipeline.render.video.draw_people", fail)
     with pytest.raises(RuntimeError, match="drawing failed"):
         render(folder, CONFIG)
     assert [p.name for p in tmp_path.iterdir() if "annotated" in p.name] == []

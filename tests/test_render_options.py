@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.render import render
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.render.video import render
 from pipeline.video.encode import ENCODERS
 from pipeline.video.index import index_video
 from tests.test_render import SIZE_PX, VARIABLE, drawn, motion, pictures, run_folder, source  # noqa: F401

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.metres import Ground, MetresConfig
-from pipeline.motion.gait import STEP_COLUMNS
-from pipeline.motion.measure import measure
-from pipeline.motion.quality import QUALITY_COLUMNS
-from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
-from pipeline.tables import unit_of, write_person
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
+from pipeline.measure.gait import STEP_COLUMNS
+from pipeline.measure.ground_file import Ground, MetresConfig
+from pipeline.measure.measure import measure
+from pipeline.measure.quality import QUALITY_COLUMNS
+from pipeline.store.tables import unit_of, write_person
 from tests import synthetic
 from tests.motion.motions import exact
 

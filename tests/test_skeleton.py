@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton, mapping
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton, mapping
 
 ANIMAL = Skeleton("animal", ("L_Eye", "R_Eye", "Nose"), ((0, 2), (1, 2)), (0.02, 0.03, 0.04), ((0, 1),))
 

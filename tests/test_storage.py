@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline import PoselineError, load_config, run
-from pipeline.engines import Options
-from pipeline.storage import Store, UploadedRun, is_remote
-from pipeline.store import RunFolder
+from pipeline.engines.start import Options
+from pipeline.store.cloud import Store, UploadedRun, is_remote
+from pipeline.store.folder import RunFolder
 
 fsspec = pytest.importorskip("fsspec")
 CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"

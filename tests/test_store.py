@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import PoselineError
-from pipeline.keypoint_sets import HALPE26
-from pipeline.skeleton import COCO17, SKELETONS
-from pipeline.store import (
+from pipeline.core.errors import PoselineError
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17, SKELETONS
+from pipeline.core.types import Observations, VideoInfo
+from pipeline.store.folder import (
     RunFolder,
     atomic,
     file_metadata,
@@ -32,7 +33,6 @@ from pipeline.store import (
     write_part,
     write_text,
 )
-from pipeline.types import Observations, VideoInfo
 
 # --- atomic writes ---------------------------------------------------------------------------------------------------
 

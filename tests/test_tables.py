@@ -14,14 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import people, tables
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.motion.lift import InSpace
+from pipeline import people
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton
+from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, STATE_NAMES, SWAPPED, Motion, Observations, VideoInfo
+from pipeline.lift.protocol import InSpace
 from pipeline.people import build_people
-from pipeline.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton
-from pipeline.store import RunFolder, file_metadata, video_facts, write_part
-from pipeline.tables import (
+from pipeline.store import tables
+from pipeline.store.folder import RunFolder, file_metadata, video_facts, write_part
+from pipeline.store.tables import (
     PEOPLE_COLUMNS,
     people_by_frame,
     person_name,
@@ -31,7 +33,6 @@ from pipeline.tables import (
     write_people_csv,
     write_person,
 )
-from pipeline.types import INTERPOLATED, MEASURED, MISSING, STATE_NAMES, SWAPPED, Motion, Observations, VideoInfo
 from tests import synthetic
 
 METADATA = {"skeleton": "coco17", "fps": "30000/1001"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.types import VideoInfo
 from pipeline.models.registry import Models, build_models
-from pipeline.types import VideoInfo
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 

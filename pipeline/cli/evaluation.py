@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.options import ConfigOption, DebugOption, DetectorOption, JsonOption, PoseOption, SetOption, config_of
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 
 def eval_keypoints_command(

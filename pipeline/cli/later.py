@@ -26,7 +26,7 @@ from pipeline.cli.options import (
     with_metres,
 )
 from pipeline.cli.run import print_run
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 
 def track_command(
@@ -46,7 +46,7 @@ def track_command(
 ) -> None:
     """Track and smooth again from the stored observations, in seconds, with other settings."""
     from pipeline.finish import track
-    from pipeline.store import RunFolder
+    from pipeline.store.folder import RunFolder
 
     folder = RunFolder.existing(run_folder)
     options = settings_of(
@@ -100,11 +100,11 @@ def people_command(
     debug: DebugOption = False,
 ) -> None:
     """List people; merge, split, drop and name them, for good: edits are made again at each tracking."""
-    from pipeline import edits_toml
-    from pipeline.edits import parse
     from pipeline.finish import track
-    from pipeline.lock import locked
-    from pipeline.store import RunFolder
+    from pipeline.store.folder import RunFolder
+    from pipeline.store.lock import locked
+    from pipeline.tracking import edits_file as edits_toml
+    from pipeline.tracking.edits import parse
 
     folder = RunFolder.existing(run_folder)
     edits = parse(merge or (), split or (), drop or (), keep or (), name or ())

@@ -31,7 +31,7 @@ from pipeline.cli.options import (
     parse_classes,
     with_metres,
 )
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -68,8 +68,8 @@ def live_command(
     debug: DebugOption = False,
 ) -> None:
     """Follow people in a camera or a stream; Ctrl-C ends it and leaves whole files."""
+    from pipeline.core.progress import Lines, Silent
     from pipeline.live.run import live
-    from pipeline.progress import Lines, Silent
 
     settings = config_of(
         config,

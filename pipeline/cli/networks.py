@@ -34,7 +34,7 @@ def models_export_command(
     debug: DebugOption = False,
 ) -> None:
     """Make an ONNX file of an OpenMMLab network, and verify that it answers as the network does."""
-    from pipeline.openmm.export import export
+    from pipeline.models.openmm.export import export
 
     settings = config_of(
         "default",
@@ -48,7 +48,7 @@ def models_export_command(
 
 def doctor_command() -> None:
     """Say what is installed and whether it works."""
-    from pipeline.doctor import checks
+    from pipeline.cli.doctor import checks
 
     results = list(checks())
     for good, what, detail in results:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.config import Config, load_config, with_settings
-from pipeline.errors import PoselineError
-from pipeline.progress import Bar, Lines, Progress, Silent
+from pipeline.core.config import Config, load_config, with_settings
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Bar, Lines, Progress, Silent
 
 ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, or a TOML file.")]
 SetOption = Annotated[
@@ -83,7 +83,7 @@ def with_metres(
     size_px: tuple[int, int] | None = None,
 ) -> Config:
     """The settings with the scales given on the command line."""
-    from pipeline.metres import parse_heights, parse_length, read_ground
+    from pipeline.measure.ground_file import parse_heights, parse_length, read_ground
 
     given: dict[str, Any] = {}
     if height:

@@ -19,7 +19,7 @@ from pipeline.cli.options import (
     progress_of,
     settings_of,
 )
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 
 def render_command(
@@ -41,7 +41,7 @@ def render_command(
 ) -> None:
     """Draw the annotated video again from the tables."""
     from pipeline.finish import render_run
-    from pipeline.store import RunFolder
+    from pipeline.store.folder import RunFolder
 
     folder = RunFolder.existing(run_folder)
     named = settings_of(
@@ -96,9 +96,9 @@ def plot_command(
     debug: DebugOption = False,
 ) -> None:
     """Draw a person's curves, or a sheet of all people."""
-    from pipeline.contact_sheet import contact_sheet
-    from pipeline.plot import plot_person
-    from pipeline.store import RunFolder, stored_video
+    from pipeline.render.plot import plot_person
+    from pipeline.render.sheet import contact_sheet
+    from pipeline.store.folder import RunFolder, stored_video
 
     folder = RunFolder.existing(run_folder)
     if sheet:
@@ -147,8 +147,8 @@ def export_command(
     debug: DebugOption = False,
 ) -> None:
     """Write the people in the format of another tool."""
-    from pipeline.export import export_run
-    from pipeline.store import RunFolder
+    from pipeline.export.run import export_run
+    from pipeline.store.folder import RunFolder
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)

@@ -21,9 +21,9 @@ def report_command(
 ) -> None:
     """Write report.html, one page that shows the whole run beside its video; it needs no network."""
     from pipeline.finish import stored_config
-    from pipeline.lock import locked
-    from pipeline.report import write_report
-    from pipeline.store import RunFolder
+    from pipeline.report.write import write_report
+    from pipeline.store.folder import RunFolder
+    from pipeline.store.lock import locked
 
     folder = RunFolder.existing(run_folder)
     with locked(folder.path):

@@ -86,8 +86,8 @@ def run_command(
     debug: DebugOption = False,
 ) -> None:
     """Find people in videos, track them, write one table per person and an annotated video."""
-    from pipeline.engines import Options
-    from pipeline.run import run
+    from pipeline.engines.start import Options
+    from pipeline.workflow import run
 
     settings = config_of(
         config,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.config import Config
-from pipeline.engines import Ended, Job, Options
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Progress
+from pipeline.engines.start import Ended, Job, Options
 from pipeline.engines.work import Clock, Networks, observe
-from pipeline.errors import PoselineError
-from pipeline.progress import Progress
 
 RELOAD_S = 30.0  # seconds of observing beside which loading the networks again is nothing
 

@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
-from pipeline.config import Config
-from pipeline.engines import Ended, Job
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Progress
+from pipeline.engines.start import Ended, Job
 from pipeline.engines.work import Clock, Outcome, Task
-from pipeline.errors import PoselineError
-from pipeline.progress import Progress
 
 TRIES = 3  # a task that fails so often fails its video
 AHEAD = 2  # tasks in flight for each worker: one that it does, one that waits

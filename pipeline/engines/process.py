@@ -17,9 +17,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config
-from pipeline.engines import Options, division, usable_cores
+from pipeline.core.config import Config
 from pipeline.engines.pool import Pool, WorkerLostError
+from pipeline.engines.start import Options, division, usable_cores
 from pipeline.engines.work import Outcome, Task, Worker
 
 ROOT = Path(__file__).resolve().parents[2]  # what has to be on the path of imports

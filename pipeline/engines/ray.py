@@ -7,12 +7,12 @@ import logging
 import os
 from typing import Any
 
-from pipeline.config import Config
-from pipeline.engines import Options, division, usable_cores
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
 from pipeline.engines.pool import Pool, WorkerLostError
 from pipeline.engines.process import ROOT
+from pipeline.engines.start import Options, division, usable_cores
 from pipeline.engines.work import Outcome, Task, Worker
-from pipeline.errors import PoselineError
 
 STORE_BYTES = 100_000_000  # of the object store of a Ray of our own: only paths and lines of text go through it
 

@@ -13,14 +13,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.camera import Camera
-from pipeline.config import Config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Progress
+from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models
-from pipeline.observe import Chunk, process_chunk
-from pipeline.progress import Progress
-from pipeline.store import RunFolder, stored_video, write_part
-from pipeline.types import Frames, VideoInfo
+from pipeline.observe.camera import Camera
+from pipeline.observe.process import Chunk, process_chunk
+from pipeline.store.folder import RunFolder, stored_video, write_part
 from pipeline.video.decode import open_reader, prefetch
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17, mapping
+from pipeline.core.types import Observations
 from pipeline.evaluate.keypoints import Truth, read_truth, score_keypoints
 from pipeline.models.base import People
 from pipeline.models.registry import build_models
-from pipeline.poses import pose_people
-from pipeline.skeleton import COCO17, mapping
-from pipeline.types import Observations
+from pipeline.observe.poses import pose_people
 from pipeline.video.index import read_image
 
 

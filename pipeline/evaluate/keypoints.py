@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.keypoint_sets import HALPE26, SETS
-from pipeline.skeleton import BLAZEPOSE33, COCO17
+from pipeline.core.errors import PoselineError
+from pipeline.core.keypoint_sets import HALPE26, SETS
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
 
 STATS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")  # in pycocotools' order
 PCK_FRACTION = 0.2  # of the torso

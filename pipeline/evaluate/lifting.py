@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
 from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of, load
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
 from pipeline.lift.lifter import Seen, finished, per_axis_std
-from pipeline.lift.live import LiveLifter
 from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.network import lift as lift_sequence
+from pipeline.lift.online import LiveLifter
 from pipeline.lift.view import LEAST_SCORE, look_at, view
 from pipeline.models.runtime import pick_device
 

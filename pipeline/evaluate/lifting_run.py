@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.evaluate.lifting import aligned, aligned_as_one, distance
 from pipeline.evaluate.truth import Truth, read_truth
-from pipeline.export.people import Person, everybody
-from pipeline.store import RunFolder
+from pipeline.export.person import Person, everybody
+from pipeline.store.folder import RunFolder
 
 LEAST_JOINTS = 4  # in common, for an alignment
 LEAST_AHEAD_M = 0.3  # people nearer to the camera are not placed before it, but about their hips

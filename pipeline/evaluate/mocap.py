@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.lift.joints import JOINTS
 
 NAMES = (
@@ -51,7 +51,7 @@ def load(path: str | Path) -> Mocap:
     PoselineError when it is none, or lacks joints.
     """
     if Path(path).is_dir():
-        from pipeline.evaluate.mocap_files import from_folder  # which imports this module
+        from pipeline.evaluate.mocap_files import from_folder
 
         return from_folder(Path(path))
     try:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.evaluate.mocap import AT, NAMES, Mocap
 
 RATE_HZ, AMC_HZ, INCH_M = 60.0, 120.0, 0.0254

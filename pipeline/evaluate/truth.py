@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 NAMES, FRAMES, PLACES = ("names", "joint_names", "joints"), ("frames", "frame"), ("positions", "joints", "joints_m")
 WANTED = "names (J,), frames (n,) and positions (n, J, 3) or (people, n, J, 3) in metres, NaN where not known"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.export.people import Person
+from pipeline.core.errors import PoselineError
+from pipeline.export.person import Person
 
 FLOOR_PERCENTILE = 98  # of the feet's heights in the picture: the lowest but for outliers
 FEET = ("ankle", "heel", "foot_index", "big_toe", "small_toe", "toe")

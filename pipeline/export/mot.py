@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.export.options import Options
-from pipeline.store import RunFolder, TableFile, atomic
+from pipeline.store.folder import RunFolder, TableFile, atomic
 
 
 def export_mot(folder: RunFolder, path: Path, options: Options) -> None:

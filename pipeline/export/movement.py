@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.options import Options
-from pipeline.export.people import Person, everybody, optional
+from pipeline.export.person import Person, everybody, optional
 from pipeline.people import skeleton_of_run
-from pipeline.store import RunFolder, atomic, read_index
-from pipeline.tables import person_name
+from pipeline.store.folder import RunFolder, atomic, read_index
+from pipeline.store.tables import person_name
 
 DIMENSIONS = ("time", "space", "keypoints", "individuals")
 CHUNK = 1024  # frames stored together; what was never written takes no space

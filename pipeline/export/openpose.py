@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.export.options import Options
-from pipeline.export.people import Person, everybody
+from pipeline.export.person import Person, everybody
 from pipeline.people import skeleton_of_run
-from pipeline.store import RunFolder, write_error, write_text
+from pipeline.store.folder import RunFolder, write_error, write_text
 
 SOURCES: tuple[tuple[str, ...], ...] = (
     ("nose",), ("left_shoulder", "right_shoulder"), ("right_shoulder",), ("right_elbow",), ("right_wrist",),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.export.options import Options
-from pipeline.export.people import Person
-from pipeline.store import atomic
+from pipeline.export.person import Person
+from pipeline.store.folder import atomic
 
 END = "_deg"  # angles; their velocities end in _deg_s
 

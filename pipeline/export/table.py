@@ -9,10 +9,10 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from pipeline.export.options import Options
-from pipeline.export.people import Person, everybody
+from pipeline.export.person import Person, everybody
 from pipeline.people import skeleton_of_run
-from pipeline.store import RunFolder, TableFile, atomic
-from pipeline.tables import cell, person_schema
+from pipeline.store.folder import RunFolder, TableFile, atomic
+from pipeline.store.tables import cell, person_schema
 
 
 def export_csv(folder: RunFolder, path: Path, options: Options) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from pipeline.export.clock import uneven
 from pipeline.export.markers import markers
 from pipeline.export.options import Options
-from pipeline.export.people import Person, decimal
-from pipeline.store import atomic
+from pipeline.export.person import Person, decimal
+from pipeline.store.folder import atomic
 
 KEYS = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame", "OrigNumFrames",

@@ -1,1 +1,1 @@
-"""From 2D tracks to 3D: our own temporal lifter and what places people in one space."""
+"""The path into space: the lifter, and what places people in one world."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from pipeline.core.rows import quantile
+from pipeline.core.types import MEASURED, SWAPPED, Motion
 from pipeline.lift.joints import FURTHER, HIPS, JOINTS
-from pipeline.motion.blocks import quantile
-from pipeline.types import MEASURED, SWAPPED, Motion
 
 AT = {name: i for i, name in enumerate(JOINTS)}
 # What each joint hangs on; "" is the middle of the hips.

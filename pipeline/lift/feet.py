@@ -13,8 +13,8 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.ndimage import gaussian_filter1d
 
+from pipeline.core.types import MEASURED, SWAPPED, Motion
 from pipeline.motion.person import body_length
-from pipeline.types import MEASURED, SWAPPED, Motion
 
 SIDES = ("left", "right")
 FOOT = ("heel", "toe", "foot_index", "big_toe", "small_toe")

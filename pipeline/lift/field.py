@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from pipeline.types import Observations
+from pipeline.core.types import Observations
 
 USUAL_FOV_DEG = 55.0  # along the longer side of a picture of which nothing is known: phones and camcorders have 50-70
 ANKLES, SHOULDERS = 0.039, 0.818  # heights as shares of a person's (Winter 2009)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.skeleton import COCO17, Skeleton
+from pipeline.core.skeleton import COCO17, Skeleton
 
 FEET = ("left_heel", "left_toe", "right_heel", "right_toe")
 POINTS = (*COCO17.names, *FEET)  # K points of the picture that go in

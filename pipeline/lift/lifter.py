@@ -8,21 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import INTERPOLATED, MISSING, Motion
 from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
 from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
+from pipeline.lift.protocol import InSpace
 from pipeline.lift.rays import on_rays
-from pipeline.metres import MetresConfig
+from pipeline.measure.ground import undistorted
+from pipeline.measure.ground_file import MetresConfig
 from pipeline.models.runtime import Device
-from pipeline.motion.ground import undistorted
-from pipeline.motion.lift import InSpace
 from pipeline.motion.person import path_steps
 from pipeline.motion.swap import Unswapped
 from pipeline.motion.together import Steps, for_one, together
-from pipeline.skeleton import Skeleton
-from pipeline.types import INTERPOLATED, MISSING, Motion
 
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
 GUESSED = 0.2  # score of points that were not measured but bridged
@@ -43,7 +43,7 @@ def rays_of(px: np.ndarray, size_px: tuple[int, int], fov_deg: float | None, met
 
 
 class PoselineLifter:
-    """As `pipeline.motion.lift.Lifter`."""
+    """As `pipeline.lift.protocol.Lifter`."""
 
     def __init__(self, device: Device, skeleton: Skeleton, config: Config):
         self.network = Network(device)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipeline.metres import ASSUMED_HEIGHT_M, Camera
+from pipeline.measure.ground_file import ASSUMED_HEIGHT_M, Camera
 
 ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
 _WINDOW_S = 0.5  # in so much time some foot stands

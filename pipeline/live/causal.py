@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
 
 CAUSAL = {"kalman": "fixed_lag", "fixed_lag": "fixed_lag", "one_euro": "one_euro", "none": "none"}
 

@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.progress import Progress
 from pipeline.live.causal import online
+from pipeline.live.crowd import Crowd, Eyes, Result
 from pipeline.live.finish import SEGMENTS, Finishers, unfinished
 from pipeline.live.folder import LiveFolder
 from pipeline.live.jsonl import JsonLines
 from pipeline.live.ledger import STOPPED, Delays, Ledger, iso
-from pipeline.live.people import Crowd, Eyes, Result
 from pipeline.live.receive import Received, Receiver
 from pipeline.live.segment import Segment, segment_name
 from pipeline.live.source import Source
 from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, lifter_facts, run_facts
-from pipeline.progress import Progress
 from pipeline.video.sources import _ToRGB
 
 WAIT_S = 0.25  # for a group of frames to be whole

@@ -22,16 +22,16 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Lines, Progress, Silent
+from pipeline.core.types import VideoInfo
 from pipeline.finish import stored_config, write_page
 from pipeline.live.segment import ids_file, usual_rate
-from pipeline.lock import locked as held
 from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.people import build_people, skeleton_of_run
-from pipeline.progress import Lines, Progress, Silent
-from pipeline.store import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
-from pipeline.types import VideoInfo
+from pipeline.store.folder import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
+from pipeline.store.lock import locked as held
 
 SEGMENTS = "segments"
 

@@ -9,11 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
 from pipeline.live.finish import SEGMENTS
 from pipeline.live.ledger import GAPS_KEPT, KILLED, Ledger, iso
-from pipeline.store import write_text
+from pipeline.store.folder import write_text
 
 SUMS = (
     "received",

@@ -9,11 +9,11 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.live.people import Seen
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import STATE_NAMES
+from pipeline.live.crowd import Seen
 from pipeline.live.space import InSpace
-from pipeline.skeleton import Skeleton
-from pipeline.types import STATE_NAMES
 
 
 class JsonLines:

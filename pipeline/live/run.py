@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from pipeline.config import Config, load_config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config, load_config
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Progress, Silent
 from pipeline.live.causal import causal
 from pipeline.live.engine import Engine
 from pipeline.live.finish import SEGMENTS, finish_segment, locked, unfinished
 from pipeline.live.source import parse_source
-from pipeline.progress import Progress, Silent
 
 
 def live(

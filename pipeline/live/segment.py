@@ -18,17 +18,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.camera import Camera
-from pipeline.config import Config
-from pipeline.draw import Person, draw_people
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Observations, VideoInfo
+from pipeline.live.crowd import Seen
 from pipeline.live.ledger import iso
-from pipeline.live.people import Seen
-from pipeline.lock import locked
 from pipeline.models.protocols import NetworkFacts
-from pipeline.skeleton import Skeleton
-from pipeline.store import FORMAT_VERSION, RunFolder, atomic, video_facts, write_part
-from pipeline.types import Observations, VideoInfo
+from pipeline.observe.camera import Camera
+from pipeline.render.draw.figure import Person
+from pipeline.render.draw.overlay import draw_people
+from pipeline.store.folder import FORMAT_VERSION, RunFolder, atomic, video_facts, write_part
+from pipeline.store.lock import locked
 from pipeline.video.encode import VideoWriter
 
 TICKS = 90_000  # per second, of the tables of frames and the videos

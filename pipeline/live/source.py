@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import av
 
-from pipeline.config import LiveConfig
-from pipeline.errors import PoselineError
+from pipeline.core.config import LiveConfig
+from pipeline.core.errors import PoselineError
 from pipeline.video.index import ANY_METADATA
 
 NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")

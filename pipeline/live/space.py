@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import INTERPOLATED, MISSING
 from pipeline.lift.joints import POINTS, K
 from pipeline.lift.lifter import GUESSED, SHOULDERS, PoselineLifter, rays_of
 from pipeline.lift.network import HEIGHT_M
-from pipeline.live.people import Result
+from pipeline.live.crowd import Result
 from pipeline.models.registry import build_lifter
-from pipeline.skeleton import Skeleton
-from pipeline.types import INTERPOLATED, MISSING
 
-_LIVE = "pipeline.lift.live"
+_LIVE = "pipeline.lift.online"
 
 
 class InSpace(NamedTuple):

@@ -1,0 +1,1 @@
+"""Networks: what they are given, what they answer, and what that means."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.track.similarity import iou
+from pipeline.core.errors import PoselineError
+from pipeline.core.similarity import iou
 
 # The classes of COCO (Lin et al. 2014), in the order of its detectors.
 _COCO_CLASSES = (

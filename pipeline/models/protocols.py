@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from pipeline.core.skeleton import Skeleton
 from pipeline.models.base import People, Poses
-from pipeline.skeleton import Skeleton
 
 
 class Timed(Protocol):

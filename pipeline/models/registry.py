@@ -6,22 +6,22 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.keypoint_sets import HALPE26
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
 from pipeline.lift.joints import liftable
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.network import FILE as LIFTER_FILE
 from pipeline.lift.network import HEIGHT_M
-from pipeline.models import reid
-from pipeline.models.embedded import detector, pose
+from pipeline.lift.protocol import Lifter
+from pipeline.models.embedded.networks import detector, pose
+from pipeline.models.embedded.wholebody import WholeBody
+from pipeline.models.onnx import reid
+from pipeline.models.onnx.reid import ReId
 from pipeline.models.protocols import Detector, NetworkFacts, PoseNetwork
-from pipeline.models.reid import ReId
 from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
-from pipeline.models.wholebody import WholeBody
-from pipeline.models.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
-from pipeline.motion.lift import Lifter
-from pipeline.skeleton import COCO17, Skeleton
 
 
 class Entry(NamedTuple):
@@ -61,8 +61,8 @@ _GONE = {
 # detector_facts(reference, config), pose_facts(reference, config), build_detector(reference, device, config) and
 # build_pose(reference, device, config), which builds a detector where the facts say one stage; and, where its networks
 # do not run in ONNX Runtime, pick(name, threads), which gives their device.
-DETECTOR_FAMILIES = {"mmdet": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
-POSE_FAMILIES = {"mmpose": "pipeline.openmm.family", "onnx": "pipeline.models.onnx_family"}
+DETECTOR_FAMILIES = {"mmdet": "pipeline.models.openmm.family", "onnx": "pipeline.models.onnx.family"}
+POSE_FAMILIES = {"mmpose": "pipeline.models.openmm.family", "onnx": "pipeline.models.onnx.family"}
 FILES = (
     ("--detector", "mmdet:CONFIG@CHECKPOINT", "any detector of MMDetection (needs the OpenMMLab packages)"),
     ("--detector", "onnx:FILE", "RTMDet or YOLOX"),
@@ -171,7 +171,7 @@ def _device(family: Any, config: Config) -> Device:
 
 
 LIFTERS = ("poseline", "none")  # else mmpose:…
-_LIFTER_FAMILY = "pipeline.openmm.lifter"
+_LIFTER_FAMILY = "pipeline.lift.mmpose"
 
 
 def _lifter_reference(config: Config) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 if TYPE_CHECKING:
     import onnxruntime

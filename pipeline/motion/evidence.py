@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from pipeline.motion.blocks import in_blocks, quantile
-from pipeline.skeleton import Skeleton
+from pipeline.core.rows import in_blocks, quantile
+from pipeline.core.skeleton import Skeleton
 
 # Nats per second for what the network said: RTMPose-s's exchanges last about .1 s, in side views of walks and sprints.
 # With less, a sprint at 29 frames/s is turned round for a second after each blurred frame; with more, exchanges of 2 s

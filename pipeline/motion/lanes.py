@@ -194,7 +194,7 @@ def told_until(rows: Rows, f: Filtered, t: int, last: int) -> tuple[np.ndarray, 
 
 
 def _predict(mean: np.ndarray, cov: np.ndarray, dt: np.ndarray, density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """m ← Fm and P ← FPFᵀ + Q over ``dt (N,)``, Q of continuous white jerk (`pipeline.track.kalman.process_noise`)."""
+    """m ← Fm and P ← FPFᵀ + Q over ``dt (N,)``, Q of continuous white jerk (`pipeline.core.kalman.process_noise`)."""
     half = dt * dt / 2
     out = np.empty_like(mean)
     out[0] = mean[0] + dt * mean[1] + half * mean[2]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-from pipeline import boxes
-from pipeline.config import SmoothConfig, TrackConfig
-from pipeline.motion import repair
+from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
+from pipeline.motion import boxes, repair
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.jerk import jerk_density
 from pipeline.motion.smooth import Smoothed, noise_px, smooth_steps
 from pipeline.motion.swap import Unswapped, unswap_steps
 from pipeline.motion.together import Steps, for_one
-from pipeline.skeleton import Skeleton
-from pipeline.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
 BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1

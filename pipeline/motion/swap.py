@@ -22,13 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.skeleton import Skeleton
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
 from pipeline.motion.merged import FOOT, merged, strayed
 from pipeline.motion.together import Steps, for_one
 from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
-from pipeline.skeleton import Skeleton
 
 _CHANGE = 5.0  # nats against each beginning and end of an exchange
 _INVERT = 20.0  # nats against calling left right, from some row on, in all of a limb

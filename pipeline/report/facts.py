@@ -13,9 +13,9 @@ from urllib.parse import quote
 import av
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.store import RunFolder, TableFile
-from pipeline.tables import person_name
+from pipeline.core.errors import PoselineError
+from pipeline.store.folder import RunFolder, TableFile
+from pipeline.store.tables import person_name
 from pipeline.video.index import open_media
 
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")

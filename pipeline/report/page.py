@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 
 # In the order in which they stand in the page; one scope holds them all.
 SCRIPTS = (

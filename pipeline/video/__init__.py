@@ -1,3 +1,1 @@
-import os
-
-os.environ.setdefault("PATH", os.defpath)  # decord cannot be imported without one
+"""Files to frames, and frames to files."""

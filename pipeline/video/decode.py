@@ -13,7 +13,7 @@ from typing import Self, TypeVar, cast
 
 import numpy as np
 
-from pipeline.types import Frames, VideoInfo
+from pipeline.core.types import Frames, VideoInfo
 from pipeline.video.runs import DecordSource, decord_reads
 from pipeline.video.sources import ImageSource, PyAVSource, Source
 

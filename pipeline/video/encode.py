@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 import av
 import numpy as np
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.video.index import open_media
 from pipeline.video.planes import BT601, BT709, HD_PX, Colours, even_size, of_rgb
 

@@ -20,8 +20,8 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.types import VideoInfo
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import VideoInfo
 
 VIDEO_SUFFIXES = frozenset(
     [

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import av
 import numpy as np
 
-from pipeline.types import VideoInfo
+from pipeline.core.types import VideoInfo
 from pipeline.video.decode import left_out
 from pipeline.video.sources import DecodedSource, Filter, ImageSource, open_video, stored_size_px
 

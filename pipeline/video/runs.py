@@ -10,17 +10,27 @@ cannot read.
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 
 import av
-import decord
 import numpy as np
 
-from pipeline.types import VideoInfo
-from pipeline.video.sources import STEPS_BACK, Picture, PyAVSource, key_frames, open_video, stored_size_px
+os.environ.setdefault("PATH", os.defpath)  # decord cannot be imported without one
+import decord
+
+from pipeline.core.types import VideoInfo
+from pipeline.video.sources import (
+    STEPS_BACK,
+    Picture,
+    PyAVSource,
+    key_frames,
+    open_video,
+    stored_size_px,
+)
 
 SEGMENT_BYTES = 256 << 20  # RGB bytes of one run of pictures given to decord: the most that it may hold
 SEGMENT_FRAMES = 32  # short runs are joined up to this many frames

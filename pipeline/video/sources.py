@@ -10,8 +10,8 @@ from typing import Generic, Protocol, TypeVar
 import av
 import numpy as np
 
-from pipeline.errors import PoselineError
-from pipeline.types import VideoInfo
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import VideoInfo
 from pipeline.video.index import image_files, limit_pixels, open_media, read_image, video_stream
 
 STEPS_BACK = 4  # key frames to go back when a seek lands too late

@@ -198,8 +198,8 @@ def _session(path: Path):
 
 def _gaps_of_boxes(published: Path, made: Path, images: np.ndarray) -> dict[str, float]:
     """Each box that the published file finds (score .1 and more) against the nearest of all cells, input px."""
-    from pipeline.models.onnx_input import PIXELS, Planes, fitted
-    from pipeline.models.yolox import cells
+    from pipeline.models.onnx.input import PIXELS, Planes, fitted
+    from pipeline.models.onnx.yolox import cells
 
     size = (416, 416)
     planes = Planes(PIXELS["yolox"])
@@ -224,7 +224,7 @@ def _gaps_of_bins(published: Path, made: Path, images: np.ndarray) -> dict[str, 
     """The bins of crops that cover the pictures."""
     import cv2
 
-    from pipeline.models.onnx_input import PIXELS, Planes
+    from pipeline.models.onnx.input import PIXELS, Planes
 
     planes = Planes(PIXELS["simcc"])
     there, here, most = _session(published), _session(made), 0.0

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import PoselineError, load_config, run
-from pipeline.engines import Options, division, local, start_engine
+from pipeline.core.progress import Progress
+from pipeline.engines import local
+from pipeline.engines.start import Options, division, start_engine
 from pipeline.engines.work import Networks
-from pipeline.progress import Progress
-from pipeline.store import RunFolder
+from pipeline.store.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "data" / "treadmill.mp4"

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import Config
-from pipeline.engines import Job
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Progress
+from pipeline.core.types import VideoInfo
 from pipeline.engines.pool import AHEAD, Pool, WorkerLostError
+from pipeline.engines.start import Job
 from pipeline.engines.work import Outcome, Task
-from pipeline.errors import PoselineError
-from pipeline.observe import Chunk
-from pipeline.progress import Progress
-from pipeline.store import RunFolder
-from pipeline.types import VideoInfo
+from pipeline.observe.process import Chunk
+from pipeline.store.folder import RunFolder
 
 
 def job(name: str, chunks: int) -> Job:

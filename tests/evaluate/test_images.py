@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17, Skeleton, mapping
+from pipeline.core.types import Observations
 from pipeline.evaluate.images import evaluate_images
 from pipeline.models.registry import Models
-from pipeline.poses import pose_people
-from pipeline.skeleton import COCO17, Skeleton, mapping
-from pipeline.types import Observations
+from pipeline.observe.poses import pose_people
 from tests import treadmill
 
 FRAMES = (0, 66)

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
 from pipeline.evaluate import keypoints as kp
-from pipeline.keypoint_sets import HALPE26
-from pipeline.skeleton import COCO17
 
 pytest.importorskip("pycocotools")
 from pycocotools.coco import COCO

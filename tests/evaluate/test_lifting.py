@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.evaluate import lifting, mocap
 from pipeline.evaluate.cameras import LOST_MORE, detector_noise, random_cameras
 from pipeline.lift.joints import HIPS, JOINTS, POINTS

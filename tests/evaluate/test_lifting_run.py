@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli import app
-from pipeline.errors import PoselineError
+from pipeline.cli.app import app
+from pipeline.core.errors import PoselineError
 from pipeline.evaluate.lifting_run import score_run
 from pipeline.evaluate.truth import name_of, read_truth
 from tests.export.runs import make_run, person, times

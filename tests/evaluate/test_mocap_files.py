@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.evaluate import mocap
 from pipeline.evaluate.mocap import AT, load
 from pipeline.evaluate.mocap_files import ASF, BVH, from_folder, read_amc, read_bvh

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17
 from pipeline.evaluate import hota, mot
-from pipeline.skeleton import COCO17
 
 ERRORS = ("FP", "FN", "IDSW", "Frag")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.skeleton import COCO17, Skeleton
-from pipeline.store import RunFolder, file_metadata, video_facts, write_index
-from pipeline.tables import person_summary, write_people_csv, write_person
-from pipeline.types import INTERPOLATED, MEASURED, MISSING, Motion, VideoInfo
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, Motion, VideoInfo
+from pipeline.store.folder import RunFolder, file_metadata, video_facts, write_index
+from pipeline.store.tables import person_summary, write_people_csv, write_person
 
 FPS = Fraction(30000, 1001)
 SCALE = {"px_per_m": "250.5", "px_per_m_from": "height 1.78 m"}

@@ -11,9 +11,9 @@ import pytest
 from pycocotools.coco import COCO
 
 from pipeline import PoselineError, load_config, run
-from pipeline.export import export_run
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder
+from pipeline.core.skeleton import COCO17
+from pipeline.export.run import export_run
+from pipeline.store.folder import RunFolder
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
 

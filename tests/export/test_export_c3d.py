@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from pipeline import PoselineError
-from pipeline.export import export_run
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.export.clock import at_rate, uneven
 from pipeline.export.markers import LABELS
-from pipeline.keypoint_sets import HALPE26
-from pipeline.skeleton import COCO17, Skeleton
+from pipeline.export.run import export_run
 from tests.export.runs import FPS, make_run, person, times
 
 T = times(120)

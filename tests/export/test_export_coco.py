@@ -12,11 +12,11 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pipeline.export import export_run
-from pipeline.keypoint_sets import HALPE26, WHOLEBODY133
-from pipeline.skeleton import COCO17, Skeleton
-from pipeline.store import RunFolder, fixed, tracks_schema
-from pipeline.types import Motion
+from pipeline.core.keypoint_sets import HALPE26, WHOLEBODY133
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.core.types import Motion
+from pipeline.export.run import export_run
+from pipeline.store.folder import RunFolder, fixed, tracks_schema
 from tests.export.runs import make_run, person, times
 
 T = times(30)

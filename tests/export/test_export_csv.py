@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import tables
-from pipeline.export import export_run
+from pipeline.export.run import export_run
+from pipeline.store import tables
 from tests.export.runs import make_run, person, times
 
 T = times(60)

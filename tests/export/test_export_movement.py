@@ -10,9 +10,10 @@ import pytest
 import xarray
 
 from pipeline import PoselineError
-from pipeline.export import export_run, movement
-from pipeline.keypoint_sets import HALPE26
-from pipeline.skeleton import COCO17
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
+from pipeline.export import movement
+from pipeline.export.run import export_run
 from tests.export.runs import FPS, make_run, person, times
 
 T = times(90)

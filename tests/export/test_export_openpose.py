@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.export import export_run
+from pipeline.core.keypoint_sets import HALPE26, WHOLEBODY133
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
 from pipeline.export.openpose import LEAST
-from pipeline.keypoint_sets import HALPE26, WHOLEBODY133
-from pipeline.skeleton import BLAZEPOSE33, COCO17
+from pipeline.export.run import export_run
 from tests.export.runs import make_run, person, times
 
 T = times(60)

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import xarray
 
-from pipeline import PoselineError, cli
-from pipeline.export import FORMATS, Each, export_run
-from pipeline.skeleton import COCO17
-from pipeline.store import RunFolder, tracks_schema
+from pipeline import PoselineError
+from pipeline.cli import app as cli
+from pipeline.core.skeleton import COCO17
+from pipeline.export.run import FORMATS, Each, export_run
+from pipeline.store.folder import RunFolder, tracks_schema
 from tests.export.runs import make_run, person, times
 
 T = times(30)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline import PoselineError
-from pipeline.export import export_run
+from pipeline.export.run import export_run
 from tests.export.runs import make_run, person, times
 
 T = times(60)

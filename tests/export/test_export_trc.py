@@ -10,9 +10,9 @@ import pytest
 from trc import TRCData
 
 from pipeline import PoselineError
-from pipeline.export import export_run
-from pipeline.keypoint_sets import HALPE26
-from pipeline.skeleton import BLAZEPOSE33, COCO17
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
+from pipeline.export.run import export_run
 from tests.export.runs import FPS, make_run, person, times
 
 T = times(120)

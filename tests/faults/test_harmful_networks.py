@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from pipeline import PoselineError
-from pipeline.config import Config
-from pipeline.models import onnx_family
+from pipeline.core.config import Config
 from pipeline.models.base import People
+from pipeline.models.onnx import family as onnx_family
+from pipeline.models.onnx.simcc import refined_simcc
 from pipeline.models.runtime import Device
-from pipeline.models.simcc import refined_simcc
 
 CPU = Device(("CPUExecutionProvider",), 1)
 BINS = {"simcc_x": [1, 17, 384], "simcc_y": [1, 17, 512]}

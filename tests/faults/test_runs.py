@@ -21,17 +21,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import PoselineError, load_config, read_run, run, track
-from pipeline.edits import parse
-from pipeline.edits_toml import add, listing
-from pipeline.export import export_run
+from pipeline.core.progress import Progress
+from pipeline.export.run import export_run
 from pipeline.finish import render_run
-from pipeline.lock import NAME, locked
-from pipeline.plot import plot_person
 from pipeline.prepare import folder_name
-from pipeline.progress import Progress
-from pipeline.report import write_report
-from pipeline.store import RunFolder, part_is_whole, read_part
-from pipeline.tables import cell, text_of
+from pipeline.render.plot import plot_person
+from pipeline.report.write import write_report
+from pipeline.store.folder import RunFolder, part_is_whole, read_part
+from pipeline.store.lock import NAME, locked
+from pipeline.store.tables import cell, text_of
+from pipeline.tracking.edits import parse
+from pipeline.tracking.edits_file import add, listing
 from pipeline.video.index import index_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,8 +278,8 @@ def test_leftovers_of_any_process_go_with_the_next_command(copy: RunFolder) -> N
 
 
 def holder(folder: Path) -> subprocess.Popen[str]:
-    code = f"from pathlib import Path; from pipeline.lock import locked\nwith locked(Path({str(folder)!r})):\n print(1,"
-    code += "flush=True); import time; time.sleep(60)"
+    code = f"from pathlib import Path; from pipeline.store.lock import locked\nwith locked(Path({str(folder)!r})):\n"
+    code += " print(1, flush=True); import time; time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Motion
 from pipeline.evaluate.mocap import joints_of
 from pipeline.lift.feet import bent_leg, held, standing, steadied
 from pipeline.lift.joints import JOINTS
-from pipeline.motion.angles_3d import angles_3d
-from pipeline.skeleton import COCO17
-from pipeline.types import Motion
+from pipeline.measure.angles_3d import angles_3d
 from tests.lift.test_our_lifter import FOCAL, FPS, motion_of
 from tests.lift.walkers import SPEED_M_S, STRIDE_S, walker
 

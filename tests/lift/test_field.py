@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Observations
 from pipeline.lift.field import (
     ANKLES,
     EVERY_S,
@@ -18,8 +20,6 @@ from pipeline.lift.field import (
     upright,
     usual_focal_px,
 )
-from pipeline.skeleton import COCO17
-from pipeline.types import Observations
 
 SIZE = (1280, 720)
 

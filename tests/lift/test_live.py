@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.evaluate.lifting import distance, lift_whole
 from pipeline.lift.joints import HIPS, POINTS, J, K
-from pipeline.lift.live import FORGET_S, LiveLifter
 from pipeline.lift.network import Network
+from pipeline.lift.online import FORGET_S, LiveLifter
 from pipeline.models.runtime import pick_device
 from tests.lift.test_our_lifter import FPS, space
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.keypoint_sets import HALPE26, MPII16
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
+from pipeline.core.types import MEASURED, MISSING, Motion
 from pipeline.evaluate.lifting import aligned, distance
 from pipeline.evaluate.mocap import TRUE, joints_of
-from pipeline.keypoint_sets import HALPE26, MPII16
 from pipeline.lift import body
 from pipeline.lift.joints import FURTHER, HIPS, JOINTS, POINTS, name_in
 from pipeline.lift.lifter import PoselineLifter, rays_of
-from pipeline.metres import Camera, Ground, MetresConfig
+from pipeline.lift.protocol import InSpace
+from pipeline.measure.ground_file import Camera, Ground, MetresConfig
 from pipeline.models.registry import build_lifter
-from pipeline.motion.lift import InSpace
-from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
-from pipeline.types import MEASURED, MISSING, Motion
 from tests.lift.walkers import walker
 
 SIZE, FOV_DEG, FPS = (1280, 720), 60.0, 30.0
@@ -195,7 +195,7 @@ def test_a_sets_own_point_keeps_its_name() -> None:
 
 
 def test_sets_without_a_body_are_not_lifted() -> None:
-    from pipeline.models.wholebody_sets import FACE68
+    from pipeline.core.wholebody_sets import FACE68
 
     assert build_lifter(Config(), FACE68) is None
     feet = build_lifter(Config(), BLAZEPOSE33)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.keypoint_sets import HALPE26
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
 from pipeline.lift.joints import FEET, HIPS, JOINTS, POINTS, K, flipped, sources
 from pipeline.lift.view import EXTRA, FEATURES, look_at, view
-from pipeline.skeleton import BLAZEPOSE33, COCO17
 
 
 def _person(rng: np.random.Generator, t: int = 40) -> np.ndarray:

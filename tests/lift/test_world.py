@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.core.skeleton import COCO17
 from pipeline.evaluate.mocap import joints_of
 from pipeline.lift.joints import JOINTS
-from pipeline.lift.people import Video, in_world
+from pipeline.lift.placed import Video, in_world
 from pipeline.lift.world import Stands, World, fitted, of_camera, on_floor, size_on_floor, stands
-from pipeline.metres import Camera, Ground, MetresConfig
-from pipeline.skeleton import COCO17
+from pipeline.measure.ground_file import Camera, Ground, MetresConfig
 from tests.lift.test_our_lifter import motion_of
 from tests.lift.walkers import walker
 

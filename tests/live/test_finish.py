@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.live.finish import remux
 from pipeline.live.segment import FRAGMENT_S, TICKS
 from pipeline.video.encode import VideoWriter

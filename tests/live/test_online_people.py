@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.config import load_config
-from pipeline.live.people import Crowd, Eyes
+from pipeline.core.config import load_config
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Observations
+from pipeline.live.crowd import Crowd, Eyes
 from pipeline.live.run import causal
 from pipeline.models.base import People, Poses
 from pipeline.models.registry import Models
-from pipeline.skeleton import COCO17
-from pipeline.types import Observations
 from tests.synthetic import STILL, boxes, walker
 
 MODELS = Models(None, None, COCO17)  # type: ignore[arg-type]

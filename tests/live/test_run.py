@@ -19,16 +19,16 @@ import pytest
 
 import pipeline.live.run as live_run
 from pipeline import read_run
-from pipeline.config import load_config
-from pipeline.errors import PoselineError
-from pipeline.export import export_run
+from pipeline.core.config import load_config
+from pipeline.core.errors import PoselineError
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.export.run import export_run
 from pipeline.finish import track
-from pipeline.keypoint_sets import HALPE26
 from pipeline.live import engine
 from pipeline.live.finish import finish_segment, unfinished
 from pipeline.models.base import People
 from pipeline.models.registry import Models
-from pipeline.store import RunFolder
+from pipeline.store.folder import RunFolder
 from tests.live.station import Station, write_clip
 
 _PLACES = np.random.default_rng(5).uniform(0.1, 0.9, (len(HALPE26), 2))
@@ -371,7 +371,18 @@ def test_a_source_that_never_was_is_one_line_and_status_2(tmp_path):
 
 
 def test_a_pipe_is_read_as_it_comes(clip, tmp_path):
-    command = [sys.executable, "-m", "pipeline.cli", "live", "-", "--config", "fast", "--lifter", "none", "--no-render"]
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli",
+        "live",
+        "-",
+        "--config",
+        "fast",
+        "--lifter",
+        "none",
+        "--no-render",
+    ]
     process = subprocess.run(
         [*command, "--out", str(tmp_path), "--set", "live.queue_frames=200"],
         input=clip.read_bytes(),

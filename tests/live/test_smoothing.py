@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.config import SmoothConfig
-from pipeline.live.smoothing import Smoother
+from pipeline.core.config import SmoothConfig
+from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
+from pipeline.motion.online import Smoother
 from pipeline.motion.person import smoothed_paths
 from pipeline.motion.swap import Unswapped
-from pipeline.types import INTERPOLATED, MEASURED, MISSING
 from tests.synthetic import walker
 
 SIZE = 400.0

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.keypoint_sets import HALPE26
-from pipeline.models import embedded
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.similarity import iou
 from pipeline.models.base import People, Poses
+from pipeline.models.embedded import networks as embedded
 from pipeline.models.runtime import pick_device
-from pipeline.poses import pose_people
-from pipeline.track.similarity import iou
+from pipeline.observe.poses import pose_people
 from tests import treadmill
 from tests.treadmill import BEHIND, BOXES_PX, FRAMES, FRONT, MAN
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.models import hand as hand_module
-from pipeline.models.face import FaceNetwork, Faces, Heads, facing, stretched, views_of_faces, views_of_heads
-from pipeline.models.hand import Arms, HandNetwork, Hands, views_of_arms, views_of_hands
+from pipeline.core.wholebody_sets import FACE68
+from pipeline.models.embedded import hand as hand_module
+from pipeline.models.embedded.face import FaceNetwork, Faces, Heads, facing, stretched, views_of_faces, views_of_heads
+from pipeline.models.embedded.hand import Arms, HandNetwork, Hands, views_of_arms, views_of_hands
+from pipeline.models.embedded.turned import Views, rotation, to_image, turned_crops
+from pipeline.models.embedded.wholebody import hand_scores
 from pipeline.models.runtime import pick_device
-from pipeline.models.turned import Views, rotation, to_image, turned_crops
-from pipeline.models.wholebody import hand_scores
-from pipeline.models.wholebody_sets import FACE68
 
 ANGLES = [0, 37, 90, 180, -140]
 

@@ -10,16 +10,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.appearance import distance2
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.models import onnx_family, reid
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.models.base import COCO_CLASSES, People
-from pipeline.models.onnx_graph import detector_layout, graph_of, operators
-from pipeline.models.onnx_input import PIXELS, Planes, fitted
+from pipeline.models.onnx import family as onnx_family
+from pipeline.models.onnx import reid
+from pipeline.models.onnx.graph import detector_layout, graph_of, operators
+from pipeline.models.onnx.input import PIXELS, Planes, fitted
+from pipeline.models.onnx.simcc import heatmap, simcc
 from pipeline.models.runtime import Device, pick_device
-from pipeline.models.simcc import heatmap, simcc
-from pipeline.skeleton import COCO17, Skeleton
+from pipeline.observe.appearance import distance2
 
 CPU = Device(("CPUExecutionProvider",), 1)
 
@@ -390,7 +391,7 @@ def test_openvino_is_used_where_offered_and_else_asked_for(monkeypatch):
 
 
 def test_crops_are_those_of_opencv_at_whole_scales():
-    from pipeline.models.onnx_input import matrices, to_image, views
+    from pipeline.models.onnx.input import matrices, to_image, views
 
     centre, side = views(np.array([[10, 20, 58, 84]], np.float32), (48, 64), 1.0)
     assert (centre.tolist(), side.tolist()) == ([[34, 52]], [[48, 64]])

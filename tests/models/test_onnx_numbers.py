@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.keypoint_sets import HALPE26
-from pipeline.models import embedded
+from pipeline.core.keypoint_sets import HALPE26
 from pipeline.models.base import People
-from pipeline.models.onnx_input import STEP, size_for
+from pipeline.models.embedded import networks as embedded
+from pipeline.models.onnx.input import STEP, size_for
+from pipeline.models.onnx.simcc import both_ways, refined_simcc, simcc
 from pipeline.models.runtime import pick_device
-from pipeline.models.simcc import both_ways, refined_simcc, simcc
 from tests import treadmill
 
 SIDE = st.integers(1, 8000)

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.config import Config
-from pipeline.keypoint_sets import HALPE26
-from pipeline.models import hand as hand_module
+from pipeline.core.config import Config
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17, Skeleton, mapping
+from pipeline.core.wholebody_sets import BODY, FACE, FACE68, FEET, HANDS, HANDS42, WHOLEBODY133
 from pipeline.models.base import People, Poses
-from pipeline.models.embedded import pose
-from pipeline.models.hand import Arms, Hands
+from pipeline.models.embedded import hand as hand_module
+from pipeline.models.embedded.hand import Arms, Hands
+from pipeline.models.embedded.networks import pose
+from pipeline.models.embedded.wholebody import WholeBody, inside
 from pipeline.models.runtime import pick_device
-from pipeline.models.wholebody import WholeBody, inside
-from pipeline.models.wholebody_sets import BODY, FACE, FACE68, FEET, HANDS, HANDS42, WHOLEBODY133
-from pipeline.skeleton import COCO17, Skeleton, mapping
 from pipeline.video.decode import open_reader
 from tests import treadmill
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.keypoint_sets import HALPE26
+from pipeline.core.keypoint_sets import HALPE26
 from pipeline.models.base import Poses
-from pipeline.models.face import Faces
-from pipeline.models.hand import Arms, Hands
-from pipeline.models.wholebody import (
+from pipeline.models.embedded.face import Faces
+from pipeline.models.embedded.hand import Arms, Hands
+from pipeline.models.embedded.wholebody import (
     LENGTHS_M,
     arms_of,
     face_scores,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.keypoint_sets import HALPE26
+from pipeline.core.keypoint_sets import HALPE26
 
 _NAMES = HALPE26.names
 FEET = tuple(f"{s}_{n}" for n in ("heel", "big_toe", "small_toe") for s in ("left", "right"))

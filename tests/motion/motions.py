@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.skeleton import COCO17, Skeleton
-from pipeline.types import MEASURED, Motion
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.core.types import MEASURED, Motion
 from tests import synthetic
 
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.keypoint_sets import HALPE26
-from pipeline.motion.angles import angles, points, unwrap, wrap
-from pipeline.motion.angles_3d import angles_3d
-from pipeline.motion.kinematics import facing, kinematics
-from pipeline.skeleton import BLAZEPOSE33, COCO17
-from pipeline.types import Motion
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
+from pipeline.core.types import Motion
+from pipeline.measure.angles import angles, points, unwrap, wrap
+from pipeline.measure.angles_3d import angles_3d
+from pipeline.measure.kinematics import facing, kinematics
 from tests import synthetic
 from tests.motion.exchanges import halpe
 from tests.motion.motions import exact

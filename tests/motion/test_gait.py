@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.config import SmoothConfig, TrackConfig
-from pipeline.keypoint_sets import HALPE26
-from pipeline.motion import build_motion
-from pipeline.motion.gait import STEP_COLUMNS, contacts, summary
-from pipeline.skeleton import COCO17
+from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
+from pipeline.measure.gait import STEP_COLUMNS, contacts, summary
+from pipeline.motion.person import build_motion
 from tests import synthetic
 from tests.motion.exchanges import halpe
 from tests.motion.motions import exact

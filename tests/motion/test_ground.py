@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import SmoothConfig, TrackConfig
-from pipeline.keypoint_sets import HALPE26
-from pipeline.metres import Camera, Ground, read_ground
-from pipeline.motion.ground import feet_px, fit_error_px, floor_of, ground_columns, inside, stand_px, zone_times
+from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
+from pipeline.core.types import MEASURED, MISSING, Motion
+from pipeline.measure.ground import feet_px, fit_error_px, floor_of, ground_columns, inside, stand_px, zone_times
+from pipeline.measure.ground_file import Camera, Ground, read_ground
+from pipeline.measure.scale import summary
 from pipeline.motion.person import build_motion
-from pipeline.motion.scale import summary
-from pipeline.skeleton import BLAZEPOSE33, COCO17, Skeleton
-from pipeline.types import MEASURED, MISSING, Motion
 from tests import synthetic
 
 HEIGHT_M = 1.75

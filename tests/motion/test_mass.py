@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.keypoint_sets import HALPE26
-from pipeline.motion.angles import points
-from pipeline.motion.mass import MASS, centre_of_mass, parts
-from pipeline.skeleton import COCO17
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
+from pipeline.measure.angles import points
+from pipeline.measure.mass import MASS, centre_of_mass, parts
 from tests import synthetic
 from tests.motion.exchanges import halpe
 from tests.motion.motions import exact

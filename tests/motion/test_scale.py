@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.config import SmoothConfig, TrackConfig
-from pipeline.keypoint_sets import HALPE26
-from pipeline.motion.person import build_motion
-from pipeline.motion.scale import (
+from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import MISSING, Motion
+from pipeline.measure.scale import (
     LINK_S,
     line_fits,
     path,
@@ -23,8 +24,7 @@ from pipeline.motion.scale import (
     standing_px,
     summary,
 )
-from pipeline.skeleton import COCO17
-from pipeline.types import MISSING, Motion
+from pipeline.motion.person import build_motion
 from tests import synthetic
 from tests.motion.exchanges import halpe
 from tests.motion.motions import exact

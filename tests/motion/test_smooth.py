@@ -9,10 +9,10 @@ from filterpy.kalman import KalmanFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import SmoothConfig
+from pipeline.core.config import SmoothConfig
+from pipeline.core.kalman import transition
 from pipeline.motion.jerk import jerk_density
 from pipeline.motion.smooth import smooth
-from pipeline.track.kalman import transition
 from tests import synthetic
 
 CONFIG = SmoothConfig()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.keypoint_sets import HALPE26
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.skeleton import COCO17
 from pipeline.motion.swap import unswap
-from pipeline.skeleton import COCO17
 from tests import synthetic
 from tests.motion import exchanges
 

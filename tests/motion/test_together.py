@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.config import SmoothConfig, TrackConfig
+from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Motion, Observations
 from pipeline.motion import together as side_by_side
 from pipeline.motion.jerk import running_median
 from pipeline.motion.person import build_motion, motion_steps
 from pipeline.motion.together import together
-from pipeline.skeleton import COCO17
-from pipeline.types import Motion, Observations
 from tests import synthetic
 
 

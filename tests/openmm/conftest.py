@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.models.openmm import compat
 from pipeline.models.runtime import Device, pick_device
-from pipeline.openmm import compat
 from tests import treadmill
 
 ABSENT = compat.missing()

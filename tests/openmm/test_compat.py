@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.models.base import suppress
-from pipeline.openmm import compat, report
+from pipeline.models.openmm import compat, report
 
 
 @pytest.fixture

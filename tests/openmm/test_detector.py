@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.models.base import People
-from pipeline.openmm import compat, family, load
+from pipeline.models.openmm import compat, family, load
 from tests.openmm.waking import awake, between, bgr, keep_above
 from tests.openmm_settings import RTMDET, random_weights
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.config import Config, with_settings
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config, with_settings
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.core.types import Motion
+from pipeline.lift import mmpose as lifter
+from pipeline.models.openmm import compat
 from pipeline.models.registry import build_lifter, lifter_facts
-from pipeline.motion import build_motion
-from pipeline.openmm import compat, lifter
-from pipeline.skeleton import COCO17, Skeleton
-from pipeline.types import Motion
+from pipeline.motion.person import build_motion
 from tests import synthetic
 from tests.openmm_settings import random_weights
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import Config, with_settings
-from pipeline.errors import PoselineError
+from pipeline.core.config import Config, with_settings
+from pipeline.core.errors import PoselineError
+from pipeline.models.openmm import checkpoint as checkpoints
+from pipeline.models.openmm import family, load
+from pipeline.models.openmm.zoo import find_config
 from pipeline.models.runtime import file_digest, pick_device
-from pipeline.openmm import checkpoint as checkpoints
-from pipeline.openmm import family, load
-from pipeline.openmm.zoo import find_config
 from tests.openmm_settings import RTMDET, RTMPOSE, random_weights
 
 

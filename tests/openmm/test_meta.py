@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.errors import PoselineError
-from pipeline.openmm import load
-from pipeline.openmm.meta import SIGMA, skeleton
-from pipeline.skeleton import COCO17, Skeleton
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.models.openmm import load
+from pipeline.models.openmm.meta import SIGMA, skeleton
 from tests.openmm_settings import random_weights
 
 SETS = {  # network: keypoints, (left, right) pairs, a pair by name

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.draw import Person, draw_people
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import MEASURED
 from pipeline.models.base import People
+from pipeline.models.openmm import compat
 from pipeline.models.registry import build_models, run_facts
-from pipeline.openmm import compat
-from pipeline.poses import pose_people
-from pipeline.skeleton import Skeleton
-from pipeline.types import MEASURED
+from pipeline.observe.poses import pose_people
+from pipeline.render.draw.figure import Person
+from pipeline.render.draw.overlay import draw_people
 from tests.openmm_settings import RTMDET, RTMPOSE, random_weights
 
 compat.ensure()
@@ -62,7 +63,7 @@ def test_any_keypoint_set_goes_the_whole_way(name, images, tmp_path):
 def test_a_pipeline_of_other_steps_goes_through_mmpose(images, tmp_path):
     from mmengine.config import Config as MMConfig
 
-    from pipeline.openmm.zoo import find_config
+    from pipeline.models.openmm.zoo import find_config
 
     config = MMConfig.fromfile(str(find_config("mmpose", RTMPOSE)))
     config.test_dataloader.dataset.pipeline.insert(1, {"type": "mmpose.GetBBoxCenterScale", "padding": 1.0})

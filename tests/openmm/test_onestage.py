@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.models.base import People
-from pipeline.openmm import compat, family, load
-from pipeline.openmm.onestage import MARGIN, around
+from pipeline.models.openmm import compat, family, load
+from pipeline.models.openmm.onestage import MARGIN, around
 from tests.openmm.waking import awake, between, bgr, keep_above
 from tests.openmm_settings import random_weights
 

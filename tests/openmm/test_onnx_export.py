@@ -7,14 +7,14 @@ import onnx
 import pytest
 import torch
 
-from pipeline.config import Config
-from pipeline.errors import PoselineError
-from pipeline.models import onnx_family
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
 from pipeline.models.base import COCO_CLASSES, People
-from pipeline.models.onnx_graph import graph_of
+from pipeline.models.onnx import family as onnx_family
+from pipeline.models.onnx.graph import graph_of
+from pipeline.models.openmm import export as exporting
+from pipeline.models.openmm import family, load
 from pipeline.models.runtime import Device
-from pipeline.openmm import export as exporting
-from pipeline.openmm import family, load
 
 CPU = Device(("CPUExecutionProvider",), 1)
 POSE = "rtmpose-t_8xb256-420e_coco-256x192"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.models.base import People
-from pipeline.openmm import compat, family, load
+from pipeline.models.openmm import compat, family, load
 from tests.openmm.waking import awake, bgr
 from tests.openmm_settings import RTMPOSE, random_weights
 

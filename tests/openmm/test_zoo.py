@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import PoselineError
-from pipeline.openmm import zoo
+from pipeline.core.errors import PoselineError
+from pipeline.models.openmm import zoo
 from tests.openmm_settings import RTMDET, RTMPOSE
 
 

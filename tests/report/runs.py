@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.types import Motion
 from pipeline.report.facts import read_csv
-from pipeline.store import RunFolder
-from pipeline.tables import write_people_csv
-from pipeline.types import Motion
+from pipeline.store.folder import RunFolder
+from pipeline.store.tables import write_people_csv
 from pipeline.video.encode import VideoWriter
 from tests.export.runs import make_run, person
 

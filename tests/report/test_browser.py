@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.report import write_report
+from pipeline.report.write import write_report
 from tests.report.browser import chromium, chromium_path, open_report
 from tests.report.runs import BAD_NAME, SHOWN, grey_of, pts, report_run
 

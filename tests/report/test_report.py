@@ -4,15 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import pipeline.report
-from pipeline.errors import PoselineError
+import pipeline.report.write
+from pipeline.core.errors import PoselineError
 from pipeline.finish import track
 from pipeline.report import facts as say
-from pipeline.report import write_report
+from pipeline.report.blocks import Seconds, Table, plan, spans
 from pipeline.report.columns import by_group
-from pipeline.report.people import Seconds, Table, plan, spans
-from pipeline.run import run
-from pipeline.store import RunFolder
+from pipeline.report.write import write_report
+from pipeline.store.folder import RunFolder
+from pipeline.workflow import run
 from tests.report.runs import BAD_NAME, FRAMES, SHOWN, facts_of, pts, report_run
 from tests.test_run import CLIP, QUICK, load_config
 
@@ -123,7 +123,7 @@ def test_what_matters_least_is_thinned_first(folder: RunFolder) -> None:
 
 def test_a_page_that_would_be_too_large_is_thinned_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = report_run(tmp_path / "run", video=False)
-    monkeypatch.setattr(pipeline.report, "charting_library", lambda: "")
+    monkeypatch.setattr(pipeline.report.write, "charting_library", lambda: "")
     full = write_report(bare).stat().st_size
     facts = facts_of(write_report(bare, max_mb=0.01))
     assert bare.report.stat().st_size < full
@@ -181,7 +181,7 @@ def test_no_report_where_none_is_wanted(tmp_path: Path) -> None:
 
 
 def test_a_report_that_fails_does_not_lose_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.progress import Progress
+    from pipeline.core.progress import Progress
 
     class Lines(Progress):
         said: list[str] = []  # noqa: RUF012
@@ -192,7 +192,7 @@ def test_a_report_that_fails_does_not_lose_the_run(tmp_path: Path, monkeypatch: 
     def fail(*_: object) -> None:
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(pipeline.report, "write_report", fail)
+    monkeypatch.setattr(pipeline.report.write, "write_report", fail)
     lines = Lines()
     done = run(CLIP, tmp_path, load_config("default", QUICK), end_s=0.1, render=False, progress=lines)[0]
     assert done.manifest()["finished"]

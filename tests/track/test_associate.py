@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.track import associate
+from pipeline.tracking import match as associate
 
 
 def _best(costs: np.ndarray, limit: float) -> float:

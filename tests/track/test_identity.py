@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.config import TrackConfig
-from pipeline.skeleton import COCO17
-from pipeline.track.people import Identities, identify
-from pipeline.types import Observations
+from pipeline.core.config import TrackConfig
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Observations
+from pipeline.tracking.identify import Identities, identify
 from tests import synthetic
 
 SIZE = synthetic.SIZE_PX

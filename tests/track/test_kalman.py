@@ -7,7 +7,7 @@ import pytest
 from filterpy.common import Q_continuous_white_noise
 from filterpy.kalman import KalmanFilter
 
-from pipeline.track import kalman
+from pipeline.core import kalman
 
 
 @pytest.mark.parametrize("order", [2, 3])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.config import TrackConfig
-from pipeline.skeleton import BLAZEPOSE33, COCO17
-from pipeline.track.people import assign
-from pipeline.types import Observations
+from pipeline.core.config import TrackConfig
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
+from pipeline.core.types import Observations
+from pipeline.tracking.identify import assign
 from tests import synthetic
 
 SIZE = synthetic.SIZE_PX

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config import TrackConfig
-from pipeline.track.glimpses import SPAN_S, Glimpses
-from pipeline.track.relink import cut, link
+from pipeline.core.config import TrackConfig
+from pipeline.tracking.glimpses import SPAN_S, Glimpses
+from pipeline.tracking.relink import cut, link
 
 SIZE = (1920, 1080)
 FPS = 10

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.skeleton import COCO17
-from pipeline.track.similarity import common_points, iou, iou_of_pairs, oks, oks_of_pairs, suppress_duplicates
+from pipeline.core.similarity import common_points, iou, iou_of_pairs, oks, oks_of_pairs, suppress_duplicates
+from pipeline.core.skeleton import COCO17
 
 SIGMAS = np.array(COCO17.sigmas)
 

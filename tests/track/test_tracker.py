@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import TrackConfig
-from pipeline.skeleton import BLAZEPOSE33, COCO17
-from pipeline.track.people import assign
-from pipeline.track.tracker import Tracker
-from pipeline.types import Observations
+from pipeline.core.config import TrackConfig
+from pipeline.core.skeleton import BLAZEPOSE33, COCO17
+from pipeline.core.types import Observations
+from pipeline.tracking.identify import assign
+from pipeline.tracking.tracker import Tracker
 from tests import synthetic
 
 RATES = [3.0, 7.0, 15.0, 30.0, 60.0, 120.0]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from clips import B_FRAMES, HEALTHY, Clip, damage, number_of, picture, remux, write_clip
 
-from pipeline.errors import PoselineError
-from pipeline.types import VideoInfo
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import VideoInfo
 from pipeline.video import runs, sources
 from pipeline.video.decode import DECODERS, decord_reads, open_reader, prefetch
 from pipeline.video.index import index_video

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from clips import B_FRAMES, UNEVEN, Clip, number_of, picture, write_clip
 
-from pipeline.errors import PoselineError
-from pipeline.types import VideoInfo
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import VideoInfo
 from pipeline.video.decode import open_reader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
 
-from pipeline.errors import PoselineError
+from pipeline.core.errors import PoselineError
 from pipeline.video.index import find_inputs, image_files, index_video, spool
 
 

@@ -1,0 +1,131 @@
+"""The command line: a command parses, calls one function, prints results. Progress and errors go to standard error.
+
+Every command stands in the list below; each file holds those of one kind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+
+import typer
+
+from pipeline.cli import evaluation, later, live, networks, output, report, run
+from pipeline.core.errors import PoselineError, one_line
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+STOPPED = "stopped; run the same command again to go on"
+# Ctrl-C, an end asked for by another process, a terminal that was closed.
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+app = typer.Typer(
+    name="poseline",
+    help="Long videos of people in, one motion table per person and an annotated video out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+evaluations = typer.Typer(help="Measure accuracy against ground truth.", no_args_is_help=True)
+models = typer.Typer(help="List networks; make ONNX files of others.")
+app.add_typer(evaluations, name="eval")
+app.add_typer(models, name="models")
+
+app.command("run")(run.run_command)
+app.command("live")(live.live_command)
+app.command("track")(later.track_command)
+app.command("people", cls=later.Pairs)(later.people_command)
+app.command("render")(output.render_command)
+app.command("plot")(output.plot_command)
+app.command("report")(report.report_command)
+app.command("export")(output.export_command)
+app.command("doctor")(networks.doctor_command)
+models.callback(invoke_without_command=True)(networks.models_command)
+models.command("export")(networks.models_export_command)
+evaluations.command("keypoints")(evaluation.eval_keypoints_command)
+evaluations.command("mot")(evaluation.eval_mot_command)
+evaluations.command("pose-track")(evaluation.eval_pose_track_command)
+evaluations.command("lift")(evaluation.eval_lift_command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends it with one line and status 2."""
+    debug = "--debug" in sys.argv
+    _open_streams()
+    stopped: list[int] = []
+    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it sees to signals
+        for number in STOPPING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, lambda number, frame: _stop(number, stopped))
+    try:
+        # Typer returns the status of an Exit here, and turns an interrupt into 130.
+        status = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # here, where a broken pipe is seen to
+    except PoselineError as error:
+        if debug:
+            raise
+        _fail(str(error), error.status)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except MemoryError as error:
+        if debug:
+            raise
+        reason = f" ({error})" if str(error) else ""
+        _fail(f"the memory is full{reason}; close other programs, or use a smaller video or runtime.batch_frames=1", 2)
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}; check the path, its rights and the disk", 2)
+    except Exception as error:
+        if stopped:  # an interrupted import of compiled code ends in an error of its own
+            _fail(STOPPED, 128 + stopped[0])
+        if debug:
+            raise
+        # click's own usage errors carry a status and know how to show themselves
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
+        _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)", 1)
+    if status == INTERRUPTED:
+        _fail(STOPPED, 128 + stopped[0] if stopped else status)
+    raise SystemExit(status)
+
+
+def _open_streams() -> None:
+    """Have something behind the three standard streams, which a caller may have closed.
+
+    Otherwise the first file that is opened would get a stream's number, and what native code prints would go into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may hold what the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stop(number: int, stopped: list[int]) -> None:
+    """End in good order; at the second signal at once."""
+    if stopped:
+        with contextlib.suppress(OSError):
+            os.write(2, f"poseline: {STOPPED}\n".encode())
+        os._exit(128 + number)
+    stopped.append(number)
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, status: int) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        print(f"poseline: {one_line(message)}", file=sys.stderr, flush=True)
+    raise SystemExit(status)

@@ -1,0 +1,1 @@
+"""What every room speaks: types, keypoint sets, settings, errors. Imports no other room."""

@@ -1,0 +1,122 @@
+"""Tables of a run in the formats of other tools; each a plain function in one dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import PoselineError
+from pipeline.export.c3d import export_c3d
+from pipeline.export.coco import export_coco
+from pipeline.export.mot import export_mot
+from pipeline.export.movement import export_movement
+from pipeline.export.openpose import export_openpose
+from pipeline.export.options import Options
+from pipeline.export.person import Person, everybody
+from pipeline.export.sto import export_sto
+from pipeline.export.table import export_csv
+from pipeline.export.trc import export_trc
+from pipeline.store.folder import RunFolder, write_error
+from pipeline.store.lock import locked
+from pipeline.store.tables import person_name
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A format that holds everybody: how it is written, and its file or folder in the run folder."""
+
+    write: Callable[[RunFolder, Path, Options], None]
+    default: str
+
+
+@dataclass(frozen=True)
+class Each:
+    """A format with a file per person: how one is written, and its suffix, which names the folder too."""
+
+    write: Callable[[Person, Path, Options], None]
+    suffix: str
+    metres: bool = False  # holds markers, so that Options.plane means something
+
+
+FORMATS: dict[str, Whole | Each] = {
+    "csv": Whole(export_csv, "everybody.csv"),
+    "trc": Each(export_trc, ".trc", metres=True),
+    "sto": Each(export_sto, ".sto"),
+    "c3d": Each(export_c3d, ".c3d", metres=True),
+    "openpose": Whole(export_openpose, "openpose"),
+    "movement": Whole(export_movement, "movement.nc"),
+    "mot": Whole(export_mot, "mot.txt"),
+    "coco": Whole(export_coco, "coco.json"),
+}
+
+
+def export_run(
+    folder: RunFolder,
+    name: str,
+    out: Path | None = None,
+    plane: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Write a run in a format; returns the file, or the folder of formats of many files.
+
+    ``plane``: trc and c3d of the picture plane although there is 3D. ``say`` is told, once each, what the user should
+    know, such as an assumed scale.
+
+    Raises:
+        PoselineError: an unknown format, an unfinished run, a missing package, or what the format needs is not there.
+    """
+    if name not in FORMATS:
+        raise PoselineError(f"--format {name}: no such format; choose one of {', '.join(FORMATS)}")
+    form = FORMATS[name]
+    if plane and not (isinstance(form, Each) and form.metres):
+        raise PoselineError(f"--plane: --format {name} has no markers in metres; leave --plane out")
+    if not folder.manifest().get("finished") or not folder.tracks.is_file():
+        raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
+    options = Options(plane, _once(say)) if say else Options(plane)
+    with locked(folder.path) if out is None else nullcontext():  # elsewhere it needs no rights to write in the run
+        if isinstance(form, Each):
+            return _each(folder, form, out, options)
+        path = out or folder.path / form.default
+        form.write(folder, path, options)
+    return path
+
+
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """``say`` without repetitions."""
+    said: set[str] = set()
+
+    def first_time(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return first_time
+
+
+def _each(folder: RunFolder, form: Each, out: Path | None, options: Options) -> Path:
+    """A file per person in the folder ``out``, or the file ``out`` of the only person."""
+    people = everybody(folder)
+    if out is not None and out.suffix.lower() == form.suffix and not out.is_dir():
+        if len(people) != 1:
+            raise PoselineError(f"--out {out}: is one file, and the run has {len(people)} people; name a folder")
+        form.write(people[0], out, options)
+        return out
+    path = out or folder.path / form.suffix[1:]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path / "file", error) from error
+    for person in people:
+        form.write(person, path / f"{person_name(person.person_id)}{form.suffix}", options)
+    if out is None:
+        _remove_others(path, form.suffix, {person_name(person.person_id) for person in people})
+    return path
+
+
+def _remove_others(path: Path, suffix: str, keep: set[str]) -> None:
+    """Delete what an earlier export wrote of people that a later tracking did not find."""
+    for file in path.glob(f"person_*{suffix}"):
+        if file.stem.split("_part")[0] not in keep:
+            file.unlink()

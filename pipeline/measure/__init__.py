@@ -1,0 +1,1 @@
+"""What a motion amounts to: columns and figures."""

@@ -1,0 +1,161 @@
+"""What a person's motion in the picture says: where they face, joint angles, speeds, centre of mass, 3D angles.
+
+All of it are pure functions of a `Motion`; docs/kinematics.md defines every column. L rows of one person, S the
+person's size in px.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Motion
+from pipeline.measure.angles import SIDES, State, angles, breaks, mid, minus, points, state
+from pipeline.measure.angles_3d import angles_3d
+from pipeline.measure.mass import centre_of_mass
+from pipeline.motion.person import body_length
+
+# What each cue of the facing says at full strength, in sizes of the person (pelvis: per s), and how much it counts.
+_CUES = {"toes": (0.10, 1.0), "face": (0.05, 0.6), "knees": (0.04, 0.6), "pelvis": (0.5, 0.4)}
+TURN_S = 0.25  # seconds of full evidence that one change of side costs; half of it doubles the time
+LEAST_SUPPORT, UNSURE_S = 0.35, 1.0  # less evidence than this for longer than that: neither side
+_SPEED_S = 0.25  # the pelvis's velocity is taken over so long to either side
+_LONGEST_STEP_S = 0.1  # a row counts for no longer than this, however low the frame rate
+
+JOINTS = ("nose", *(f"{s}_{p}" for p in ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"] for s in SIDES))
+FEET = tuple(f"{s}_{p}" for p in ["heel", "foot_index", "big_toe", "small_toe", "toe"] for s in SIDES)
+
+
+def kinematics(
+    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """All columns of kinematics in table order, (L,) f32 each, NaN = not known; see docs/kinematics.md.
+
+    Only those whose points the keypoint set has. Velocities are NaN throughout where ``motion.velocity_px_s`` is None.
+    Foot contacts are made by `pipeline.measure.gait.contacts`.
+
+    Args:
+        px_per_m: scale of the picture plane at the person; None: no columns in metres but the 3D angles.
+        side: (L,) from `facing`, if that was asked before.
+    """
+    p = points(motion, skeleton)
+    out = angles(p, _facing(motion, p) if side is None else side, breaks(motion.frame))
+    for name in (*JOINTS, *FEET):
+        if name in skeleton.names:
+            out |= speeds(name, state(motion, skeleton.index(name)), px_per_m)
+    com = centre_of_mass(p)
+    if com is not None:
+        out |= {"com_x_px": com[0], "com_y_px": com[1]} | speeds("com", com, px_per_m)
+    if motion.keypoints_m is not None:
+        out |= angles_3d(motion.keypoints_m, motion.names_m)
+    return {name: values.astype(np.float32) for name, values in out.items()}
+
+
+def speeds(name: str, point: State, px_per_m: float | None) -> dict[str, np.ndarray]:
+    """Columns of one point's velocity (picture axes: y down), speed and acceleration (magnitudes)."""
+    speed, acceleration = np.hypot(point[2], point[3]), np.hypot(point[4], point[5])
+    out = {
+        f"{name}_vx_px_s": point[2],
+        f"{name}_vy_px_s": point[3],
+        f"{name}_speed_px_s": speed,
+        f"{name}_acceleration_px_s2": acceleration,
+    }
+    if px_per_m is not None:
+        out |= {f"{name}_speed_m_s": speed / px_per_m, f"{name}_acceleration_m_s2": acceleration / px_per_m}
+    return out
+
+
+# --- which way the person faces --------------------------------------------------------------------------------------
+
+
+def facing(motion: Motion, skeleton: Skeleton) -> np.ndarray:
+    """(L,) f32 the side the person faces in the picture: +1 right, −1 left, NaN where seen from the front or behind.
+
+    The most likely sequence of sides (Viterbi) given the toes, the nose against the ears, the side to which the knees
+    bend, and where the pelvis goes (least: people walk backwards, and on treadmills), at a price of a change that needs
+    about half a second of clear evidence. Where the evidence for the side so found stays weak for longer than
+    ``UNSURE_S`` the person has no side; in shorter doubts it is that of before and after.
+    """
+    return _facing(motion, points(motion, skeleton)).astype(np.float32)
+
+
+def _facing(motion: Motion, p: dict[str, State]) -> np.ndarray:
+    evidence, start = side_evidence(motion, p), breaks(motion.frame)
+    step = steps_s(motion.time_s)
+    side = decide(evidence, step, start, TURN_S)
+    sure = decide(evidence * side - LEAST_SUPPORT, step, start, LEAST_SUPPORT * UNSURE_S)
+    return np.where(sure > 0, side, np.nan)
+
+
+def side_evidence(motion: Motion, p: dict[str, State]) -> np.ndarray:
+    """(L,) −1…1: how much the row says that the person faces right; 0 where nothing is known."""
+    size = body_length(motion.box_px).astype(np.float64) if len(motion) else np.zeros(0)
+    cues: dict[str, State | None] = {
+        "toes": mid(*(minus(p.get(f"{s}_toe"), p.get(f"{s}_heel", p.get(f"{s}_ankle"))) for s in SIDES)),
+        "face": minus(p.get("nose"), mid(p.get("left_ear"), p.get("right_ear"))),
+        "knees": mid(*(_knee(p, s) for s in SIDES)),
+    }
+    pelvis = mid(p.get("left_hip"), p.get("right_hip"))
+    if pelvis is not None:
+        cues["pelvis"] = drift(motion.time_s, pelvis[0], _SPEED_S)[None]
+    total = np.zeros(len(motion))
+    for name, cue in cues.items():
+        if cue is not None:
+            full, weight = _CUES[name]
+            total += weight * np.nan_to_num(np.clip(cue[0] / (full * size), -1, 1))
+    return np.clip(total, -1, 1)
+
+
+def _knee(p: dict[str, State], s: str) -> np.ndarray | None:
+    """(1, L) px by which a knee lies to the right of the line from hip to ankle, of a leg that hangs down."""
+    if not all(f"{s}_{n}" in p for n in ("hip", "knee", "ankle")):
+        return None
+    leg, thigh = p[f"{s}_ankle"] - p[f"{s}_hip"], p[f"{s}_knee"] - p[f"{s}_hip"]
+    length = np.hypot(leg[0], leg[1])
+    return ((thigh[0] * leg[1] - thigh[1] * leg[0]) / np.where(length > 0, length, np.nan))[None]
+
+
+def drift(time_s: np.ndarray, x: np.ndarray, reach_s: float) -> np.ndarray:
+    """(L,) mean velocity of ``x (L,)`` from ``reach_s`` before each row to as long after it; NaN = not known."""
+    n = len(x)
+    if n < 2:
+        return np.full(n, np.nan)
+    k = max(round(reach_s / float(np.median(np.diff(time_s)))), 1)
+    low, high = np.maximum(np.arange(n) - k, 0), np.minimum(np.arange(n) + k, n - 1)
+    return (x[high] - x[low]) / (time_s[high] - time_s[low])
+
+
+def steps_s(time_s: np.ndarray) -> np.ndarray:
+    """(L,) seconds that each row stands for."""
+    if len(time_s) < 2:
+        return np.full(len(time_s), _LONGEST_STEP_S)
+    return np.minimum(np.diff(time_s, prepend=2 * time_s[0] - time_s[1]), _LONGEST_STEP_S)
+
+
+def decide(evidence: np.ndarray, step_s: np.ndarray, start: np.ndarray, cost_s: float) -> np.ndarray:
+    """(L,) ±1: the signs with the highest sum of sign · evidence · seconds, less ``cost_s`` · 2 for each change.
+
+    Viterbi's algorithm for two states (1967), over each stretch by itself. The lead of + over − follows
+    ``lead ← clip(lead, −c, c) + a``; such clipped sums stay clipped sums when they follow one another, so all leads
+    come from log L rounds over whole arrays instead of a loop over rows.
+
+    Args:
+        evidence, step_s: (L,), finite.
+        start: (L,) bool, the first row of each stretch.
+    """
+    n = len(evidence)
+    gain = evidence * step_s
+    low, high = np.where(start, gain, gain - cost_s), np.where(start, gain, gain + cost_s)
+    total, hop = gain.copy(), 1
+    while hop < n and np.any(low < high):  # row i becomes: x → clip(x + total, low, high) over rows i−2·hop+1…i
+        s, lo, hi = total[hop:], low[hop:], high[hop:]
+        new_low = np.clip(low[:-hop] + s, lo, hi)
+        new_high = np.clip(high[:-hop] + s, lo, hi)
+        total[hop:] = total[:-hop] + s
+        low[hop:], high[hop:] = new_low, new_high
+        hop *= 2
+    lead = low  # the first row of a stretch is a constant, so low = high
+    last = np.append(start[1:], True)[:n]
+    fixed = last | (np.abs(lead) > cost_s)
+    after = np.minimum.accumulate(np.where(fixed, np.arange(n), n)[::-1])[::-1]
+    return np.where(lead[after] >= 0, 1.0, -1.0) if n else np.zeros(0)

@@ -1,0 +1,62 @@
+"""What a person's motion amounts to: angles, speeds, gait, metres; columns for the table and figures for people.csv."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Motion
+from pipeline.measure import gait, ground, scale
+from pipeline.measure.ground_file import ASSUMED_HEIGHT_M, MetresConfig
+from pipeline.measure.kinematics import facing, kinematics
+from pipeline.measure.quality import Quality, assess
+
+
+class Measured(NamedTuple):
+    """A person's motion with its quantities, and what there is to say of the whole."""
+
+    motion: Motion
+    steps: dict[str, np.ndarray]  # (E,) columns of `pipeline.measure.gait.STEP_COLUMNS`
+    figures: dict[str, float | str]  # for people.csv, units in the names; NaN unknown
+    quality: Quality
+
+
+def measure(
+    motion: Motion, skeleton: Skeleton, config: MetresConfig, size_px: tuple[int, int], name: str = ""
+) -> Measured:
+    """Columns and figures of a person whom the user calls ``name``; columns in metres only if a scale is given."""
+    height_m = config.heights_m.get(str(motion.person_id), config.heights_m.get(name, config.height_m))
+    height_px, change = scale.sizes(motion, skeleton)
+    px_per_m, source = _scale(height_px, config, height_m)
+    given = px_per_m if not source.startswith("assumed") and math.isfinite(px_per_m) else None
+    side = facing(motion, skeleton)
+    columns = kinematics(motion, skeleton, given, side)
+    feet, steps = gait.contacts(motion, skeleton, given, side)
+    columns |= feet
+    figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source if math.isfinite(px_per_m) else ""}
+    way: dict[str, np.ndarray] = {}
+    if config.ground is not None:
+        way = ground.ground_columns(motion, skeleton, config.ground, size_px, height_m)
+    elif given is not None:
+        way = scale.path_columns(motion, skeleton, given)
+    columns |= way
+    figures |= gait.summary(steps)
+    if way:
+        figures |= scale.summary(way, motion.time_s) | ground.zone_times(way, motion.time_s, config.ground)
+    facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if math.isfinite(px_per_m) else {}
+    motion = replace(motion, quantities=columns, facts=facts)
+    quality = assess(motion, skeleton, height_px, change)
+    return Measured(motion, steps, figures | quality.figures, quality)
+
+
+def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tuple[float, str]:
+    """px per metre and what it comes from; NaN where the person's size is not known."""
+    if height_m is not None:
+        return height_px / height_m, f"height {height_m:.2f} m"
+    if config.length is not None:
+        return scale.px_per_m_of_length(config.length), "length"
+    return height_px / ASSUMED_HEIGHT_M, f"assumed height {ASSUMED_HEIGHT_M:.2f} m"

@@ -1,0 +1,282 @@
+"""How large a person is in the picture, in px and px per metre; and how far and how fast they go.
+
+The height is the sum of the legs (ankle–knee–hip) and the trunk (mid-hip–mid-shoulder) over their share of a standing
+height, Winter 2009, *Biomechanics and Motor Control of Human Movement*, table 4.1 (after Drillis and Contini 1966):
+shank .246, thigh .245, trunk .288 (hip at .530, shoulder at .818); with a point on top of the head also the last .182.
+Boxes are not used, since arms and shadows stretch them, nor are nose, eyes and ears: from the side, a head carried
+forward makes the distance to the shoulders 10 to 20 % too long.
+
+Projection only shortens, so each length is a high quantile over two seconds, less what noise adds to that quantile.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pipeline.core.rows import in_blocks, quantile
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import MEASURED, Motion
+
+SHANK, THIGH, TRUNK, HEAD = 0.246, 0.245, 0.288, 0.182  # shares of the standing height
+ANKLE = 0.039  # height of the ankle's joint above the floor, same table
+_TOPS = ("head", "head_top", "top_head")  # names of a point on top of the head
+_WINDOW_S, _WINDOW_ROWS = 2.0, 8  # two strides, in which legs straighten; more where frames are few
+_LEAST_ROWS = 4  # of a length in a window
+_QUANTILE, _NORMAL = 0.8, 0.8416  # and its place in a normal distribution of deviation 1
+_STRAIGHT = 0.97  # ankle–hip over ankle–knee–hip from which a knee counts as straight
+_SHORT = 0.85  # a length below so much of the others' height was foreshortened throughout
+SMOOTH_S = 0.3  # deviation of the Gaussian that smooths a way; a step, at 2 Hz, falls below 1 %
+LINK_S = 1.0  # rows further apart are not linked
+_SPEED_S = 0.1  # deviation of the Gaussian under which speed is taken from the distance
+PEAK_S = 0.2  # the highest speed is a mean over so long
+_STRING, _LEAST_STRING_M = 2.5, 0.02  # string of the follower, in scatters of places, and at least
+_UPRIGHT = 0.25  # share of the windows, in which nothing is foreshortened, from which the others do not count
+
+
+def standing_px(motion: Motion, skeleton: Skeleton) -> float:
+    """Standing height in px, typical over the whole video; NaN where neither legs nor trunk were seen.
+
+    The median over windows of two seconds, of those in which nobody sat or bent where they are enough.
+    """
+    return sizes(motion, skeleton)[0]
+
+
+def sizes(motion: Motion, skeleton: Skeleton) -> tuple[float, float]:
+    """`standing_px`, and how far it changes over the video: highest over lowest decile; both NaN unknown."""
+    middle, height, whole = _windows(motion, skeleton)
+    known = np.isfinite(height)
+    if not known.any():
+        return float("nan"), float("nan")
+    low, high = np.quantile(np.interp(motion.time_s, middle[known], height[known]), [0.1, 0.9])
+    whole = whole & known
+    typical = np.median(height[whole if whole.sum() >= _UPRIGHT * known.sum() else known])
+    return float(typical), float(high / low)
+
+
+def running_px(motion: Motion, skeleton: Skeleton) -> np.ndarray:
+    """(L,) f64 standing height in px at each row, as people come nearer or go away; NaN where never known."""
+    middle, height, _ = _windows(motion, skeleton)
+    known = np.isfinite(height)
+    if not known.any():
+        return np.full(len(motion), np.nan)
+    return np.interp(motion.time_s, middle[known], height[known])
+
+
+def px_per_m(motion: Motion, skeleton: Skeleton, height_m: float) -> float:
+    """Scale of the picture plane in which a person of ``height_m`` moves; NaN where their size is not known."""
+    return standing_px(motion, skeleton) / height_m
+
+
+def px_per_m_of_length(length: tuple[float, float, float, float, float]) -> float:
+    """Scale from a known length: x1, y1, x2, y2 in px, and metres."""
+    x1, y1, x2, y2, metres = length
+    return float(np.hypot(x2 - x1, y2 - y1)) / metres
+
+
+def _windows(motion: Motion, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per window: its middle in s, the standing height in px (NaN unknown), and whether nothing was foreshortened."""
+    time_s = motion.time_s
+    step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
+    number = np.floor((time_s - time_s[0]) / max(_WINDOW_S, _WINDOW_ROWS * step)).astype(np.int64)
+    starts = np.flatnonzero(np.diff(number, prepend=-1))
+    ends = np.append(starts[1:], len(time_s))
+    window = np.repeat(np.arange(len(starts)), ends - starts)
+    lengths = _lengths(motion, skeleton)
+    share = np.array([share for share, _, _ in lengths])
+    px = [_high(px, std, window) for _, px, std in lengths]
+    height, whole = _heights(share, np.stack(px, 1) if px else np.full((len(starts), 0), np.nan))
+    return (time_s[starts] + time_s[ends - 1]) / 2, height, whole
+
+
+def _heights(share: np.ndarray, px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standing heights (W,) from lengths (W, P) px and their shares (P,), without those foreshortened; whether there
+    were none of these."""
+    said = np.where(np.isfinite(px), px / share, -np.inf)
+    kept = np.isfinite(said) & (said >= _SHORT * said.max(1, keepdims=True, initial=-np.inf))
+    total = (share * kept).sum(1)
+    height = np.where(total > 0, np.where(kept, px, 0).sum(1) / np.where(total > 0, total, 1), np.nan)
+    known = np.isfinite(px)
+    return height, (kept == known).all(1) & (known.sum(1) > 1)
+
+
+def _high(px: np.ndarray, std: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """A length in each window from its measurements (L, sides) in px: a high quantile without what their noise adds."""
+    known = np.isfinite(px)
+    values, noise = (in_blocks(np.where(known, x, np.nan), window) for x in (px, std))
+    told = np.isfinite(values)
+    count = np.maximum(told.sum(1), 1)
+    off = np.where(told, values - (np.where(told, values, 0.0).sum(1) / count)[:, None], 0.0)
+    spread = np.sqrt(np.square(off).sum(1) / count)
+    high = quantile(values, _QUANTILE) - _NORMAL * np.fmin(quantile(noise, 0.5), spread)
+    return np.where(told.sum(1) >= _LEAST_ROWS, high, np.nan)
+
+
+def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """(share of the height, px (L, sides), standard deviation (L, sides)) of each length that the keypoints tell."""
+    points = np.where((motion.provenance == MEASURED)[..., None], motion.keypoints_px, np.nan).astype(np.float64)
+    var = np.square(motion.keypoint_std_px.astype(np.float64))
+    index = {name: k for k, name in enumerate(skeleton.names)}
+
+    def side(left: bool, *names: str) -> list[int]:
+        wanted = [("left_" if left else "right_") + name for name in names]
+        return [index[name] for name in wanted] if all(name in index for name in wanted) else []
+
+    legs = [ids for left in (True, False) if (ids := side(left, "ankle", "knee", "hip"))]
+    out = []
+    if legs:
+        px, std = zip(*(_leg(points[:, ids], var[:, ids]) for ids in legs), strict=True)
+        out.append((SHANK + THIGH, np.stack(px, 1), np.stack(std, 1)))
+    ends = [_middle(points, var, [i[0] for left in (True, False) if (i := side(left, n))]) for n in ("hip", "shoulder")]
+    tops = [index[name] for name in _TOPS if name in index]
+    if tops:
+        ends.append((points[:, tops[0]], var[:, tops[0]]))
+    for share, (a, var_a), (b, var_b) in zip((TRUNK, HEAD), ends, ends[1:], strict=False):
+        out.append((share, np.linalg.norm(a - b, axis=1)[:, None], np.sqrt(var_a + var_b)[:, None]))
+    return out
+
+
+def _leg(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Length (L,) of ankle–knee–hip (L, 3, 2) and its deviation; of straight legs only, where these are enough.
+
+    The noise of the knee, the hardest to place, lengthens a straight leg hardly at all.
+    """
+    px = np.linalg.norm(np.diff(points, axis=1), axis=2).sum(1)
+    with np.errstate(invalid="ignore"):
+        straight = np.linalg.norm(points[:, 2] - points[:, 0], axis=1) >= _STRAIGHT * px
+    if straight.sum() >= max(_LEAST_ROWS, 0.1 * np.isfinite(px).sum()):
+        px = np.where(straight, px, np.nan)
+    return px, np.sqrt(var[:, 0] + var[:, 2])
+
+
+def _middle(points: np.ndarray, var: np.ndarray, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (L, 2) of a left and a right point and its variance (L,); NaN where one is not known."""
+    if not ids:
+        return np.full((len(points), 2), np.nan), np.full(len(points), np.nan)
+    return points[:, ids].mean(1), var[:, ids].mean(1) / len(ids)
+
+
+# --- the way a person goes -------------------------------------------------------------------------------------------
+
+
+def path_columns(motion: Motion, skeleton: Skeleton, scale_px_per_m: float) -> dict[str, np.ndarray]:
+    """``path_speed_m_s`` and ``path_distance_m`` (L,) f32 of the pelvis in the picture plane, as `path` has them.
+
+    They hold for people who move across the picture at one distance from a camera that stands still.
+    """
+    hips = [skeleton.names.index(n) for n in ("left_hip", "right_hip") if n in skeleton.names]
+    var = np.square(motion.keypoint_std_px.astype(np.float64))
+    pelvis, pelvis_var = _middle(motion.keypoints_px.astype(np.float64), var, hips)
+    _, speed, distance = path(motion.time_s, pelvis / scale_px_per_m, np.sqrt(pelvis_var) / scale_px_per_m)
+    return {"path_speed_m_s": speed.astype(np.float32), "path_distance_m": distance.astype(np.float32)}
+
+
+def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A body's way from noisy places: smoothed places (L, 2), speed (L,) in m/s and distance so far (L,) in m, all f64.
+
+    Places are smoothed by lines fitted under a Gaussian of `SMOOTH_S`, in which single steps no longer show. Then a
+    follower is drawn along on a string as long as what noise is left, `_STRING` times the scatter: who stands still
+    gains little more than its length, and who turns back loses at most twice as much. Rows more than `LINK_S`
+    apart are not linked: no distance is added between.
+
+    Args:
+        time_s: (L,) rising.
+        place_m: (L, 2), NaN = not known; the results are NaN there too.
+        std_m: (L,) standard deviation of a place, per axis; less certain places weigh less.
+    """
+    known = np.flatnonzero(np.isfinite(place_m).all(1) & np.isfinite(std_m))
+    smooth, speed, distance = np.full(place_m.shape, np.nan), np.full(len(time_s), np.nan), np.full(len(time_s), np.nan)
+    if len(known):
+        t = time_s[known]
+        smooth[known] = line_fits(t, place_m[known], 1 / np.square(np.maximum(std_m[known], 1e-4)), SMOOTH_S)[0]
+        # The scatter of places says more than their deviations where a network is worse than it thinks.
+        scatter = np.square(place_m[known] - smooth[known]).sum(1)
+        var = line_fits(t, np.stack([np.square(std_m[known]), scatter], 1), np.ones(len(t)), SMOOTH_S)[0].max(1)
+        string = _STRING * np.sqrt(np.maximum(var, 0.0))
+        distance[known] = _drawn(t, smooth[known], np.maximum(string, _LEAST_STRING_M))
+        speed[known] = np.maximum(line_fits(t, distance[known, None], np.ones(len(t)), _SPEED_S)[1][:, 0], 0.0)
+    return smooth, speed, distance
+
+
+def row_seconds(time_s: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(L,) s that each known row stands for: half of the step to each known row next to it, if at most `LINK_S`."""
+    out = np.zeros(len(time_s))
+    rows = np.flatnonzero(known)
+    step = np.diff(time_s[rows])
+    step = np.where(step <= LINK_S, step, 0.0) / 2
+    out[rows[1:]] += step
+    out[rows[:-1]] += step
+    return out
+
+
+def summary(columns: dict[str, np.ndarray], time_s: np.ndarray) -> dict[str, float]:
+    """``distance_m``, ``mean_speed_m_s`` over the known time, ``max_speed_m_s`` as a mean over 0.2 s; NaN unknown."""
+    speed, distance = (of_way(columns, end).astype(np.float64) for end in ("speed_m_s", "distance_m"))
+    known = np.isfinite(speed)
+    spent = row_seconds(time_s, known)
+    if spent.sum() <= 0:
+        return dict.fromkeys(("distance_m", "mean_speed_m_s", "max_speed_m_s"), float("nan"))
+    total = float(distance[known][-1])
+    t, v, w = time_s[known], speed[known], np.maximum(spent[known], 1e-9)
+    ends = np.searchsorted(t, t + PEAK_S, "right")
+    sums = np.cumsum(np.concatenate([np.zeros((2, 1)), [v * w, w]], 1), 1)
+    mean = (sums[0, ends] - sums[0, :-1]) / (sums[1, ends] - sums[1, :-1])
+    return {"distance_m": total, "mean_speed_m_s": total / float(spent.sum()), "max_speed_m_s": float(mean.max())}
+
+
+def of_way(columns: dict[str, np.ndarray], end: str) -> np.ndarray:
+    """The column that ends so: of the floor, else of the picture plane."""
+    return columns[f"ground_{end}"] if f"ground_{end}" in columns else columns[f"path_{end}"]
+
+
+def _drawn(time_s: np.ndarray, place_m: np.ndarray, string_m: np.ndarray) -> np.ndarray:
+    """(N,) way so far to ``place_m (N, 2)``: that of a follower on a string of ``string_m (N,)``, and the string."""
+    went, total, farthest = np.zeros(len(time_s)), 0.0, 0.0
+    x, y = place_m[0].tolist()
+    last = float(time_s[0])
+    rows = zip(time_s.tolist(), *place_m.T.tolist(), string_m.tolist(), strict=True)
+    for i, (now, to_x, to_y, string) in enumerate(rows):
+        if now - last > LINK_S:
+            x, y, total = to_x, to_y, farthest
+        apart = math.hypot(to_x - x, to_y - y)
+        if apart > string:
+            share = 1 - string / apart
+            x, y, total, apart = x + share * (to_x - x), y + share * (to_y - y), total + apart - string, string
+        farthest = max(farthest, total + apart)
+        went[i], last = farthest, now
+    return went
+
+
+def line_fits(
+    time_s: np.ndarray, values: np.ndarray, weight: np.ndarray, sigma_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (N, D) and slopes (N, D) at each time of lines fitted under a Gaussian of ``sigma_s``, cut at 3 of these.
+
+    Local linear regression (Fan and Gijbels 1996): no bias at the ends, and none where times are irregular.
+
+    Args:
+        time_s: (N,) rising.
+        values: (N, D), all known.
+        weight: (N,) of each row, more than 0.
+    """
+    n, weight = len(time_s), weight / np.max(weight, initial=1e-300)
+    sums = np.zeros((3, n))  # of weights, weights × dt, weights × dt²
+    tops = np.zeros((2, *values.shape))  # of weights × value, weights × dt × value
+    span = np.searchsorted(time_s, time_s + 3 * sigma_s, "right") - np.arange(n)
+    for step in range(int(span.max(initial=1))):
+        for sign in (1, -1) if step else (1,):
+            to = slice(0, n - step) if sign > 0 else slice(step, n)
+            of = slice(step, n) if sign > 0 else slice(0, n - step)
+            dt = time_s[of] - time_s[to]
+            w = np.where(np.abs(dt) <= 3 * sigma_s, weight[of] * np.exp(-0.5 * np.square(dt / sigma_s)), 0.0)
+            for i in range(3):
+                sums[i, to] += w * dt**i
+            for i in range(2):
+                tops[i, to] += (w * dt**i)[:, None] * values[of]
+    det = sums[0] * sums[2] - sums[1] ** 2
+    alone = det <= 1e-9 * np.square(sums[0] * sigma_s)  # one row only: no line through it
+    det = np.where(alone, 1.0, det)
+    at = (sums[2][:, None] * tops[0] - sums[1][:, None] * tops[1]) / det[:, None]
+    slope = (sums[0][:, None] * tops[1] - sums[1][:, None] * tops[0]) / det[:, None]
+    return np.where(alone[:, None], tops[0] / sums[0][:, None], at), np.where(alone[:, None], 0.0, slope)

@@ -1,0 +1,21 @@
+"""The networks inside the package, which are of the same families as users' ONNX files: YOLOX-tiny and RTMPose-s."""
+
+from __future__ import annotations
+
+from pipeline.core.config import Config
+from pipeline.models.onnx.family import build_detector, build_pose
+from pipeline.models.onnx.rtmdet import OnnxDetector
+from pipeline.models.onnx.simcc import TopDownOnnx
+from pipeline.models.runtime import ASSETS, Device
+
+
+def detector(device: Device, config: Config) -> OnnxDetector:
+    """YOLOX-tiny, trained on people in photographs and in art, for pictures of any shape."""
+    return build_detector(str(ASSETS / "yolox-tiny.onnx"), device, config)
+
+
+def pose(device: Device, config: Config) -> TopDownOnnx:
+    """RTMPose-s: the 26 points of Halpe."""
+    network = build_pose(str(ASSETS / "rtmpose-s.onnx"), device, config)
+    assert isinstance(network, TopDownOnnx)
+    return network

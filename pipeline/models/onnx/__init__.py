@@ -1,0 +1,1 @@
+"""Networks in ONNX files, told apart by their graphs."""

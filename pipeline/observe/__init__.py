@@ -1,0 +1,1 @@
+"""Frames to observations: a pure function of a chunk."""

@@ -1,0 +1,113 @@
+"""How often people are looked for, and where they are in between: carried by their own poses.
+
+The detector looks at a frame where ``observe.detect_every_s`` have passed since it looked last, at the first frame of a
+chunk, and always where that is 0. In the frames between, each box found last moves with its person's pose: every edge
+goes as far as the outermost points on its side went.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.config import Config
+from pipeline.core.types import Observations
+from pipeline.models.base import People, Poses
+from pipeline.models.registry import Models
+from pipeline.observe.poses import observations, posed
+
+SEEN = 0.3  # keypoint score from which a point moves the box
+LEAST_POINTS = 4  # seen in both frames; with fewer the box stays
+ROUNDING_S = 1e-6  # of times: what is as near to be early as to be late is early
+
+
+class _Found(NamedTuple):
+    """The people of the last detection, and their boxes in the frame before this one."""
+
+    people: People
+    poses: Poses
+    box_px: np.ndarray  # (N, 4) f32
+
+
+_NOBODY = _Found(People.empty(), Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32)), np.zeros((0, 4)))
+
+
+class Search:
+    """The people of frames that come in order. Its state is what the last frames showed."""
+
+    def __init__(self, models: Models, config: Config) -> None:
+        self._models, self._config = models, config
+        self._found = _NOBODY
+        self._detected_s = self._before_s = -np.inf
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with the last one."""
+        self._detected_s = -np.inf
+
+    def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
+        """Observations of images (B, H, W, 3) u8 RGB, which are the frames ``frame`` (B,) at ``time_s`` (B,)."""
+        due = np.array([self._due(float(t)) for t in time_s], bool)
+        found = self._models.detector.detect(images[due]) if due.any() else People.empty()
+        if due.all():
+            return self._observed(images, frame, found)
+        parts, detected = [], np.cumsum(due) - 1
+        for i in range(len(images)):
+            one = slice(i, i + 1)
+            if due[i]:
+                parts.append(self._observed(images[one], frame[one], found.of(int(detected[i])).in_image(0)))
+            else:
+                parts.append(self._between(images[one], frame[one]))
+        return Observations.concat(parts)
+
+    def _due(self, time_s: float) -> bool:
+        """Whether to detect, which is then done. Half a frame early is in time: steps of a clock are not even."""
+        step = time_s - self._before_s
+        # A network that finds people and poses together looks at every frame.
+        every_s = self._config.observe.detect_every_s if self._models.pose is not None else 0.0
+        due = every_s == 0 or time_s - self._detected_s > every_s - step / 2 - ROUNDING_S
+        self._before_s = time_s
+        if due:
+            self._detected_s = time_s
+        return due
+
+    def _observed(self, images: np.ndarray, frame: np.ndarray, people: People) -> Observations:
+        """Observations of people who were detected in these images; those of the last one are carried on."""
+        rows, poses, certainty = posed(images, people, self._models, self._config)
+        people = people.take(rows)
+        last = np.flatnonzero(people.image == len(images) - 1)
+        there = people.take(last).in_image(0)
+        self._found = _Found(there, poses.take(last), there.box_px)
+        return observations(images, frame, people, poses, certainty, self._models, self._config)
+
+    def _between(self, image: np.ndarray, frame: np.ndarray) -> Observations:
+        """Observations of one image without detection."""
+        people, poses, certainty = self._carried(image)
+        return observations(image, frame, people, poses, certainty, self._models, self._config)
+
+    def _carried(self, image: np.ndarray) -> tuple[People, Poses, np.ndarray]:
+        """People, poses and certainties in a frame without detection."""
+        found = self._found
+        rows, poses, certainty = posed(image, found.people.placed(found.box_px), self._models, self._config)
+        then = _Found(found.people.take(rows), found.poses.take(rows), found.box_px[rows])
+        height, width = image.shape[1:3]
+        box = moved(then.people.box_px, then.poses, poses, then.box_px).clip(0, [width, height, width, height])
+        keep = np.flatnonzero((box[:, 2:] - box[:, :2] > 1).all(1))
+        self._found = _Found(then.people.take(keep), then.poses.take(keep), box[keep])
+        return then.people.placed(box).take(keep), poses.take(keep), certainty[keep]
+
+
+def moved(box_px: np.ndarray, then: Poses, now: Poses, last_px: np.ndarray) -> np.ndarray:
+    """(N, 4) f32 boxes now of people with ``box_px`` then, by their poses; ``last_px`` where these say nothing."""
+    both = (then.score >= SEEN) & (now.score >= SEEN)
+    enough = both.sum(1) >= LEAST_POINTS
+    step = _extent(now.keypoints_px, both) - _extent(then.keypoints_px, both)
+    return np.where(enough[:, None], box_px + np.where(enough[:, None], step, 0), last_px).astype(np.float32)
+
+
+def _extent(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(N, 4) least x, y and greatest x, y of the chosen points (N, K, 2); 0 where none is."""
+    low = np.where(chosen[..., None], points, np.inf).min(1)
+    high = np.where(chosen[..., None], points, -np.inf).max(1)
+    extent = np.concatenate([low, high], 1)
+    return np.where(np.isfinite(extent), extent, 0.0)

@@ -1,0 +1,75 @@
+"""observe: frames to observations. A pure function of (video, chunk, networks, config): no state outside the chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import Frames, Observations, VideoInfo
+from pipeline.models.registry import Models
+from pipeline.observe import appearance
+from pipeline.observe.cadence import Search
+from pipeline.observe.camera import Camera
+
+
+class Chunk(NamedTuple):
+    """A run of frames that one observation part holds."""
+
+    number: int
+    start: int  # first frame, a row of the pts table
+    stop: int  # one past the last
+
+
+def frame_range(info: VideoInfo, start_s: float | None, end_s: float | None) -> tuple[int, int]:
+    """Frames shown from ``start_s`` up to and without ``end_s``, in seconds after the first frame.
+
+    Raises PoselineError when nothing lies between them.
+    """
+    seconds = info.time_s - info.time_s[0]
+    low = 0 if start_s is None else int(np.searchsorted(seconds, start_s, "left"))
+    high = len(info) if end_s is None else int(np.searchsorted(seconds, end_s, "left"))
+    if low >= high:
+        wanted = f"--start {start_s or 0:g}" + ("" if end_s is None else f" --end {end_s:g}")
+        raise PoselineError(f"{info.path}: no frame for {wanted}; its frames lie between 0 and {seconds[-1]:.3f} s")
+    return low, high
+
+
+def plan_chunks(frames: tuple[int, int], chunk_frames: int) -> list[Chunk]:
+    """Chunks of at most ``chunk_frames`` frames that cover [first, last) in order."""
+    starts = range(frames[0], frames[1], chunk_frames)
+    return [Chunk(n, s, min(s + chunk_frames, frames[1])) for n, s in enumerate(starts)]
+
+
+def process_chunk(
+    batches: Iterable[Frames], chunk: Chunk, models: Models, config: Config, camera: Camera | None = None
+) -> Observations:
+    """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
+
+    ``camera``, a new one, is shown all frames.
+    """
+    width = models.reid.width if models.reid else appearance.SIZE
+    parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
+    search = Search(models, config)
+    # Networks do not fill all cores all the time: the camera looks at a batch while they work on the next one.
+    with ThreadPoolExecutor(1, "camera") as aside:
+        shown: Future[None] | None = None
+        for batch in batches:
+            found = search.look(batch.image, batch.index, batch.time_s)
+            parts.append(found)
+            if shown is not None:
+                shown.result()
+            if camera is not None:
+                shown = aside.submit(_show, camera, batch, found)
+        if shown is not None:
+            shown.result()
+    return Observations.concat(parts)
+
+
+def _show(camera: Camera, batch: Frames, found: Observations) -> None:
+    for index, image in zip(batch.index, batch.image, strict=True):
+        camera.show(image, found.box_px[found.frame == index])

@@ -1,0 +1,1 @@
+"""The tables as pictures: annotated video, plots, contact sheets."""

@@ -1,0 +1,41 @@
+"""Colours of sides and of people."""
+
+from __future__ import annotations
+
+import colorsys
+from functools import cache
+
+import numpy as np
+
+from pipeline.render.draw.canvas import EDGE, Colour
+
+# Blue and orange stay apart for every kind of colour blindness (Okabe & Ito 2008).
+SIDE_COLOURS: dict[int, Colour] = {-1: (64, 160, 255), 0: (240, 240, 240), 1: (255, 140, 30)}
+OUTLINE = EDGE
+PANEL: Colour = (18, 22, 28)  # ground of insets and small plates
+PALE: Colour = (235, 238, 242)  # text on it
+GRID: Colour = (92, 100, 112)
+_LIGHTNESS = np.array([0.299, 0.587, 0.114])  # of red, green and blue (BT.601 luma)
+_LEAST_LIGHT = 120  # of a person's colour, so that boxes show on dark ground and dark letters on labels
+
+
+@cache
+def person_colour(person_id: int) -> Colour:
+    """A colour of the person's own, far from those of the ids next to it and the same in every run."""
+    hue = person_id * 0.61803399 % 1.0  # steps of the golden ratio never come close to each other soon
+    rgb = 255 * np.array(colorsys.hls_to_rgb(hue, (0.5, 0.72, 0.6)[person_id % 3], 0.9))
+    light = float(rgb @ _LIGHTNESS)
+    if light < _LEAST_LIGHT:
+        rgb += (255 - rgb) * (_LEAST_LIGHT - light) / (255 - light)
+    return tuple(int(c) for c in rgb.round())  # type: ignore[return-value]
+
+
+@cache
+def side_colours(person_id: int | None) -> dict[int, Colour]:
+    """Colour of left (−1), middle (0) and right (1): of everybody, or shades of one person's colour."""
+    if person_id is None:
+        return SIDE_COLOURS
+    colour = np.array(person_colour(person_id), np.float64)
+    pale, deep = colour + 0.45 * (255 - colour), 0.82 * colour
+    shades = {-1: pale, 0: colour, 1: deep}
+    return {side: tuple(int(c) for c in shade.round()) for side, shade in shades.items()}  # type: ignore[misc]

@@ -1,0 +1,199 @@
+"""What is blurred of people in each frame of a run: rather too early and too long than not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from scipy.ndimage import percentile_filter
+
+from pipeline.core.skeleton import Skeleton
+from pipeline.render.heads import RADIUS, head_capsules
+from pipeline.store.folder import RunFolder, TableFile, part_frames, read_part
+from pipeline.store.tables import BOX, person_span
+
+LEAD_S = 0.6  # blurred so long before a person is first seen, and after
+BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
+STEADY_S = 0.5  # a head is as large as it mostly is within so long to either side, or as in this row
+_GROWTH = 0.6  # of the radius, in a second without sight
+_GROWTH_BEYOND = 1.5  # the same before the first and after the last sight, where nothing holds the other end
+_SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
+_MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
+_OBSERVED = 0.3  # score from which on an observation, and of it a keypoint, counts
+_MARGIN = 0.08  # of a person's box that is blurred beyond it: hair, hands
+
+
+class Regions:
+    """What is to be blurred of one person over time: rows of ``shape`` (capsules or boxes) held through gaps.
+
+    Args:
+        frame, time_s: (L,) rows in which the person is there.
+        shape: (L, 5) capsules as `head_capsules` has them, or (L, 4) boxes; NaN = not known.
+        measured: (L,) bool.
+        all_time_s: (T,) times of the video's frames.
+    """
+
+    def __init__(
+        self, frame: np.ndarray, time_s: np.ndarray, shape: np.ndarray, measured: np.ndarray, all_time_s: np.ndarray
+    ) -> None:
+        rows = np.isfinite(shape).all(1)
+        self._frame, self._time = frame[rows], time_s[rows].astype(np.float64)
+        self._shape, seen = shape[rows].astype(np.float64), measured[rows]
+        self._all = all_time_s
+        if not len(self._frame):
+            self.first, self.last = 0, -1
+            return
+        step = max(float(np.median(np.diff(self._time))) if len(self._time) > 1 else 0.04, 1e-3)
+        if shape.shape[1] == 5:
+            window = 2 * int(np.ceil(STEADY_S / step)) + 1
+            self._shape[:, 4] = np.maximum(
+                percentile_filter(self._shape[:, 4], 85, size=window, mode="nearest"), self._shape[:, 4]
+            )
+            self._shape[:, 4] *= 1 + _GROWTH * np.minimum(self._unseen(seen), 1.0)
+        self.first = int(np.searchsorted(all_time_s, self._time[0] - LEAD_S))
+        self.last = int(np.searchsorted(all_time_s, self._time[-1] + LEAD_S, "right")) - 1
+
+    def _unseen(self, seen: np.ndarray) -> np.ndarray:
+        """(L,) s to the nearest row in which the person was seen."""
+        times = self._time[seen]
+        if not len(times):
+            return np.ones(len(self._time))
+        after = np.clip(np.searchsorted(times, self._time), 0, len(times) - 1)
+        return np.minimum(np.abs(times[after] - self._time), np.abs(times[np.maximum(after - 1, 0)] - self._time))
+
+    def at(self, frame: int) -> list[np.ndarray]:
+        """The regions to blur in a frame; none where the person is far from any sight."""
+        if not self.first <= frame <= self.last:
+            return []
+        after = int(np.searchsorted(self._frame, frame))
+        if after < len(self._frame) and self._frame[after] == frame:
+            return [self._shape[after]]
+        now, last, count = float(self._all[frame]), after - 1, len(self._frame)
+        if last >= 0 and after < count and self._time[after] - self._time[last] <= BRIDGE_S:
+            return [self._between(last, after, now)]
+        out = []
+        if last >= 0 and now - self._time[last] <= LEAD_S:
+            out.append(self._beyond(last, now, -1))
+        if after < count and self._time[after] - now <= LEAD_S:
+            out.append(self._beyond(after, now, 1))
+        return out
+
+    def _between(self, last: int, after: int, now: float) -> np.ndarray:
+        """All along the way from one sight to the next; of whole people, where they would be between them."""
+        a, b = self._shape[last], self._shape[after]
+        unseen = min(now - self._time[last], self._time[after] - now)
+        if len(a) == 5:
+            radius = max(a[4], b[4]) * (1 + _GROWTH * min(unseen, 1.0))
+            return np.array([*((a[:2] + a[2:4]) / 2), *((b[:2] + b[2:4]) / 2), radius])
+        share = (now - self._time[last]) / (self._time[after] - self._time[last])
+        return _grown((1 - share) * a + share * b, 0.5 * min(unseen, 2.0))
+
+    def _beyond(self, row: int, now: float, inward: int) -> np.ndarray:
+        """Before the first or after the last sight: from where it was to where its speed would have brought it."""
+        shape, unseen = self._shape[row], abs(now - self._time[row])
+        low, high = self._time[row] - _SPEED_S, self._time[row] + _SPEED_S
+        near = np.flatnonzero((self._time >= low) & (self._time <= high))
+        near = near[near >= row] if inward > 0 else near[near <= row]
+        size = shape[4] / RADIUS if len(shape) == 5 else float(max(shape[2:] - shape[:2]))
+        moved = np.zeros(2)
+        if len(near) > 1:
+            centre = (self._shape[near, :2] + self._shape[near, 2:4]) / 2
+            moved = (centre[-1] - centre[0]) / (self._time[near[-1]] - self._time[near[0]])
+            moved *= min(1.0, _MOST_PACE * size / max(float(np.hypot(*moved)), 1e-9)) * (now - self._time[row])
+        if len(shape) == 5:
+            middle = (shape[:2] + shape[2:4]) / 2
+            return np.array([*middle, *(middle + moved), shape[4] * (1 + _GROWTH_BEYOND * unseen)])
+        return _grown(
+            np.concatenate([np.minimum(shape[:2], shape[:2] + moved), np.maximum(shape[2:], shape[2:] + moved)]), 0.1
+        )
+
+
+def _grown(box: np.ndarray, share: float) -> np.ndarray:
+    margin = share * (box[2:] - box[:2])
+    return np.concatenate([box[:2] - margin, box[2:] + margin])
+
+
+def person_regions(path: Path, skeleton: Skeleton, time_s: np.ndarray, whole: bool) -> Regions:
+    """What is to be blurred of the person in a table: the head, or with ``whole`` all of them."""
+    scores = [f"{name}_score" for name in skeleton.names]
+    points = [f"{name}_{axis}_px" for name in skeleton.names for axis in "xy"]
+    parts: list[tuple[np.ndarray, ...]] = []
+    with TableFile(path) as file:
+        for group in range(file.row_groups):
+            rows = file.read(group, ["frame", "time_s", "score", *BOX, *scores, *points])
+            table = rows.combine_chunks().to_batches()[0]
+            frame, times = table["frame"].to_numpy(), table["time_s"].to_numpy()
+            measured = np.isfinite(table["score"].to_numpy(zero_copy_only=False))
+            keypoints = _numbers(table, points).reshape(len(frame), -1, 2)
+            box = _numbers(table, BOX)
+            if whole:
+                shape = _whole(keypoints, box)
+            else:
+                shape = head_capsules(keypoints, _numbers(table, scores), box, measured, skeleton)
+            parts.append((frame, times, shape, measured))
+    frame, times, shape, measured = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Regions(frame, times, shape, measured, time_s)
+
+
+def _numbers(table: pa.RecordBatch, names: Sequence[str]) -> np.ndarray:
+    """(L, len(names)) f32, NaN where null."""
+    return np.stack([table[name].to_numpy(zero_copy_only=False) for name in names], 1).astype(np.float32)
+
+
+def _whole(keypoints: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """(L, 4) boxes around boxes and keypoints, and a margin."""
+    known = np.isfinite(keypoints)
+    low = np.fmin(box[:, :2], np.where(known, keypoints, np.inf).min(1))
+    high = np.fmax(box[:, 2:], np.where(known, keypoints, -np.inf).max(1))
+    margin = _MARGIN * (high - low).max(1, keepdims=True)
+    out = np.concatenate([low - margin, high + margin], 1).astype(np.float64)
+    out[~np.isfinite(out).all(1)] = np.nan
+    return out
+
+
+def regions_by_frame(
+    folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
+) -> Iterator[list[np.ndarray]]:
+    """For each frame of the rising range what is to be blurred, of everybody in it; only those near it are held.
+
+    Beside the people in the tables these are all whom the networks saw, also where the tracker made nobody of them.
+    """
+    waiting = []
+    for path in folder.people.glob("person_*.parquet"):
+        first, last = (int(np.clip(f, 0, len(time_s) - 1)) for f in person_span(path))
+        begin = int(np.searchsorted(time_s, time_s[first] - LEAD_S))
+        end = int(np.searchsorted(time_s, time_s[last] + LEAD_S, "right")) - 1
+        waiting.append((begin, end, path))
+    waiting.sort(reverse=True)
+    here: list[Regions] = []
+    for frame, observed in zip(frames, _observed(folder, skeleton, frames, whole), strict=True):
+        while waiting and waiting[-1][0] <= frame:
+            _, end, path = waiting.pop()
+            if end >= frame:
+                here.append(person_regions(path, skeleton, time_s, whole))
+        here = [regions for regions in here if regions.last >= frame]
+        yield [*(region for regions in here for region in regions.at(frame)), *observed]
+
+
+def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[list[np.ndarray]]:
+    """Of each frame of the rising range the regions of all observations that may well be people, one part in memory."""
+    parts = iter(folder.parts())
+    frame_of, shape, last = np.zeros(0, np.int64), np.zeros((0, 4)), -1
+    for frame in frames:
+        while last < frame and (path := next(parts, None)) is not None:
+            last = part_frames(path)[1] - 1
+            if last < frame:
+                continue
+            obs = read_part(path)
+            obs = obs.take(obs.score >= _OBSERVED)
+            points = np.where((obs.keypoint_score >= _OBSERVED)[..., None], obs.keypoints_px, np.nan)
+            seen = np.ones(len(obs), bool)
+            if whole:
+                shape = _whole(points, obs.box_px)
+            else:
+                shape = head_capsules(points, obs.keypoint_score, obs.box_px, seen, skeleton)
+            frame_of = obs.frame
+        low, high = np.searchsorted(frame_of, [frame, frame + 1])
+        yield [row for row in shape[low:high] if np.isfinite(row).all()]

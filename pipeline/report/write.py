@@ -1,0 +1,170 @@
+"""report.html: a run to look at, in one file that needs nothing but a browser and lies beside the video."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.errors import PoselineError
+from pipeline.people import skeleton_of_run
+from pipeline.render.draw.colours import person_colour
+from pipeline.report import facts as say
+from pipeline.report.blocks import Seconds, Table, path_of, person_blocks, plan, shortened
+from pipeline.report.columns import GROUPS, Column, by_group
+from pipeline.report.pack import packed, packed_ints
+from pipeline.report.page import Page, charting_library
+from pipeline.store.folder import RunFolder, atomic, read_index
+from pipeline.store.tables import person_name, read_people_csv
+
+MAX_MB = 24.0
+_FACE = ("nose", "eye", "ear")
+
+
+def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
+    """Write ``report.html`` of a finished run from its tables and return its path.
+
+    Args:
+        max_mb: about how large the page may become. Curves of long runs then show the least and the greatest value of
+            every few frames; the tables are not touched.
+
+    Raises:
+        PoselineError: the run is not finished, a table is missing or damaged, or the file cannot be written.
+    """
+    manifest = folder.manifest()
+    if not manifest.get("finished"):
+        raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
+    _, time_s, _ = read_index(folder)
+    rows = read_people_csv(folder.people_csv)
+    target = folder.report
+    with contextlib.ExitStack() as stack:
+        temporary = stack.enter_context(atomic(target))
+        sink = stack.enter_context(open(temporary, "w", encoding="utf-8", newline="\n"))
+        tables = [Table(folder.people / f"{person_name(int(row['person_id']))}.parquet") for row in rows]
+        page = Page(sink, f"{Path(manifest['video']['path']).name} · poseline")
+        page.finish(_facts(folder, manifest, time_s, rows, tables, page, max_mb))
+    return target
+
+
+def _facts(
+    folder: RunFolder,
+    manifest: dict[str, Any],
+    time_s: np.ndarray,
+    rows: list[dict[str, str]],
+    tables: list[Table],
+    page: Page,
+    max_mb: float,
+) -> dict[str, Any]:
+    """All that the page knows; arrays go into blocks of their own as the people pass by, one at a time."""
+    groups = by_group(name for table in tables for name in table.names)
+    joints, world = _joints(tables)
+    library = charting_library()
+    thinning = plan(tables, groups, len(joints), max_mb * 1e6 - len(library))
+    people, paths, heat = [], [], {"m": Seconds(0.1), "px": Seconds(4.0)}
+    feet = [n for n in skeleton_of_run(folder).names if n.endswith("_ankle")]
+    for row, table in zip(rows, tables, strict=True):
+        with table:
+            path = path_of(table, feet)
+            for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
+                heat[unit].add(place, time_s[table.frame()])
+            paths.append(shortened(table, path, len(rows)))
+            blocks = person_blocks(table, groups, joints, world, thinning, page.put)
+        people.append(_person(folder, row) | blocks)
+    zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
+    return {
+        "video": say.video_facts(folder, manifest, time_s),
+        "stale": _stale(manifest, folder),
+        "frames": [*manifest["frames_observed"], len(time_s)],
+        "times": [page.put(packed_ints(np.round((time_s - time_s[0]) * 1e6))), len(time_s)],
+        "groups": [_group(key, columns) for key, columns in groups.items()],
+        "thinning": thinning.tiers | {"space": thinning.space},
+        "people": people,
+        "paths": _paths(paths, page),
+        "world": world,
+        "joints": joints,
+        "bones": _bones(joints, manifest["keypoints"]),
+        "heat": {unit: seconds.facts() for unit, seconds in heat.items()} | say.heat_facts(folder),
+        "zones": zones,
+        "quality": _quality(folder),
+        "warnings": say.run_warnings(manifest),
+        "made": {key: manifest.get(key) for key in ("config", "networks", "lifter", "versions", "stages_s", "edits")},
+        "files": say.files_of(folder),
+        "plotly": page.put(library),
+    }
+
+
+def _group(key: str, columns: list[Column]) -> dict[str, Any]:
+    label, tier = GROUPS[key]
+    return {"key": key, "label": label, "tier": tier, "columns": [[c.name, c.label, c.unit, c.side] for c in columns]}
+
+
+def _person(folder: RunFolder, row: dict[str, str]) -> dict[str, Any]:
+    person_id = int(row["person_id"])
+    long = {"person_id", "name", "suspicious", "warnings"}
+    return {
+        "id": person_id,
+        "name": row.get("name", ""),
+        "colour": "#{:02x}{:02x}{:02x}".format(*person_colour(person_id)),
+        "suspicious": say.moments(row.get("suspicious", "")),
+        "warnings": [w for w in row.get("warnings", "").split("; ") if w],
+        "figures": {k: v for k, v in ((k, say.figure(t)) for k, t in row.items() if k not in long) if v is not None},
+        "files": say.person_files(folder, person_id),
+    }
+
+
+def _joints(tables: list[Table]) -> tuple[list[str], bool]:
+    """The joints with a place in space, and whether that is one world for all people."""
+    names = list(dict.fromkeys(name for table in tables for name in table.names))
+    world = [n.removesuffix("_world_x_m") for n in names if n.endswith("_world_x_m")]
+    if world:
+        return world, True
+    left_out = {"com", "path", "ground"}
+    return [j for n in names if n.endswith("_x_m") and (j := n.removesuffix("_x_m")) not in left_out], False
+
+
+def _bones(joints: list[str], skeleton: dict[str, Any]) -> list[list[int]]:
+    """Pairs of joints with a bone between them, and its side: those of the skeleton, and the middle line."""
+    names = [(skeleton["names"][a], skeleton["names"][b]) for a, b in skeleton["limbs"]]
+    if "neck" not in skeleton["names"]:  # else the set has that line itself
+        names += [("neck", "thorax"), ("neck", "head_top")]
+    if {"head", "head_top"} & set(joints):  # the head is drawn by its line
+        names = [n for n in names if not any(part in _FACE for name in n for part in name.split("_"))]
+    where = {n: i for i, n in enumerate(joints)}
+
+    def side(a: str, b: str) -> int:
+        sides = [(-1 if n.startswith("left_") else 1 if n.startswith("right_") else 0) for n in (a, b)]
+        return 0 if {-1, 1} <= set(sides) else max(-1, min(1, sum(sides)))
+
+    return [[where[a], where[b], side(a, b)] for a, b in names if a in where and b in where]
+
+
+def _paths(paths: list[tuple[np.ndarray, np.ndarray]], page: Page) -> dict[str, Any] | None:
+    if not paths:
+        return None
+    frames, places = np.concatenate([p[0] for p in paths]), np.concatenate([p[1] for p in paths])
+    return {
+        "frames": page.put(packed_ints(frames)),
+        "places": page.put(packed(places, ["m", "m", "px", "px"])),
+        "lengths": [len(p[0]) for p in paths],
+    }
+
+
+def _quality(folder: RunFolder) -> dict[str, Any]:
+    """quality.csv by people: column names, and for each id its rows."""
+    rows = say.read_csv(folder.path / "quality.csv")
+    columns = [c for c in (rows[0] if rows else {}) if c != "person_id"]
+    people: dict[str, list[list[Any]]] = {}
+    for row in rows:
+        people.setdefault(row["person_id"], []).append([say.figure(row[c]) for c in columns])
+    return {"columns": columns, "people": people}
+
+
+def _stale(manifest: dict[str, Any], folder: RunFolder) -> bool:
+    """Whether annotated.mp4 was drawn from other tables than those that are there now."""
+    from pipeline.finish import stored_config, video_is_current
+
+    if not folder.video.is_file() or "config" not in manifest:
+        return False
+    return not video_is_current(folder, manifest, stored_config(folder))

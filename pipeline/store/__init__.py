@@ -1,0 +1,1 @@
+"""The run folder, read and written. No other room knows its files."""

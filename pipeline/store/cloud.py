@@ -1,0 +1,179 @@
+"""Runs in object storage: made in a work folder on this machine, then uploaded, whole files only, run.json last.
+
+What is in the storage already, of a run that stopped here or elsewhere, is fetched first, so that it goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import PoselineError
+from pipeline.store.folder import RunFolder, atomic
+
+WORK = Path("outputs/.work")
+# Where an object appears when all of it is there; elsewhere files are uploaded under another name and renamed.
+AT_ONCE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
+OURS = ("observations", "people")  # folders in which nothing is that a run does not make
+CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"})
+
+
+def is_remote(out: str | Path) -> bool:
+    """Whether it is an address such as s3://bucket/prefix."""
+    return re.match(r"[a-z][a-z0-9+.]*://", str(out)) is not None
+
+
+class UploadedRun(RunFolder):
+    """A run that is in the storage and no longer on this machine."""
+
+    def __init__(self, url: str, manifest: dict[str, Any]) -> None:
+        super().__init__(url)
+        self.url = url
+        self._manifest = manifest
+
+    def manifest(self) -> dict[str, Any]:
+        return self._manifest
+
+
+class Store:
+    """A place for run folders, such as s3://bucket/prefix.
+
+    Raises PoselineError, before anything is computed, where it cannot be written to.
+    """
+
+    def __init__(self, url: str, work: str | Path | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._fs, root = _file_system(self.url)
+        self._root = root.rstrip("/")
+        self.work = Path(work or WORK) / re.sub(r"[^\w.-]+", "_", self.url)
+        self._sent: dict[Path, tuple[int, int]] = {}
+        probe = f"{self._root}/.poseline"
+        names = self._fs.protocol
+        self._at_once = not AT_ONCE.isdisjoint([names] if isinstance(names, str) else names)
+        if not self._at_once:
+            self._try(self._fs.makedirs, self._root, exist_ok=True)
+        self._try(self._fs.pipe_file, probe, b"")
+        self._try(self._fs.rm_file, probe)
+
+    def fetch_manifest(self, folder: RunFolder) -> None:
+        """Have run.json here, if there is one, so that the folder can be chosen."""
+        self._fetch(folder, ["run.json"])
+
+    def fetch(self, folder: RunFolder, parts: bool, video: bool) -> None:
+        """Have what a run goes on from: the edits, with ``parts`` the observations, with ``video`` annotated.mp4."""
+        at = self._place(folder.path)
+        found = self._try(self._fs.find, at) if self._try(self._fs.exists, at) else []
+        names = [str(path)[len(at) :].lstrip("/") for path in found]
+        self._fetch(
+            folder,
+            [
+                name
+                for name in names
+                if name == "edits.toml"
+                or (parts and name.startswith("observations"))
+                or (video and name == folder.video.name)
+            ],
+        )
+
+    def keep(self, path: Path, say: Callable[[str], None]) -> None:
+        """Upload a file now. One that cannot be is uploaded with the rest, when the run has ended."""
+        try:
+            self._put(path)
+        except PoselineError as error:
+            say(f"{error}; tried again at the end")
+
+    def upload(self, folder: RunFolder) -> UploadedRun:
+        """Upload a finished run and remove it here. Raises PoselineError where that fails, and leaves it here then."""
+        files = [p for p in sorted(folder.path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+        for path in files:
+            if path != folder.manifest_file:
+                self._put(path)
+        self._remove_others(folder, files)
+        self._put(folder.manifest_file)
+        uploaded = UploadedRun(f"{self.url}/{folder.path.name}", folder.manifest())
+        shutil.rmtree(folder.path)
+        return uploaded
+
+    def _remove_others(self, folder: RunFolder, files: list[Path]) -> None:
+        """Remove observations and people of an earlier run that this one does not have."""
+        at = self._place(folder.path)
+        here = {str(p.relative_to(folder.path)) for p in files}
+        for path in self._try(self._fs.find, at):
+            name = str(path)[len(at) :].lstrip("/")
+            if name.startswith(OURS) and "/" in name and name not in here:
+                self._try(self._fs.rm_file, path)
+
+    def _place(self, path: Path) -> str:
+        return f"{self._root}/{path.relative_to(self.work).as_posix()}"
+
+    def _fetch(self, folder: RunFolder, names: list[str]) -> None:
+        for name in names:
+            path = folder.path / name
+            if path.exists():
+                continue
+            at = self._place(path)
+            if self._try(self._fs.exists, at):
+                with atomic(path) as temporary:
+                    self._try(self._fs.get_file, at, str(temporary))
+                self._sent[path] = _stamp(path)
+
+    def _put(self, path: Path) -> None:
+        if self._sent.get(path) == _stamp(path):
+            return
+        stamp, at = _stamp(path), self._place(path)
+        if self._at_once:
+            self._try(self._fs.put_file, str(path), at)
+        else:
+            folder = at.rpartition("/")[0]
+            beside = f"{folder}/.{path.name}.tmp"
+            self._try(self._fs.makedirs, folder, exist_ok=True)
+            self._try(self._fs.put_file, str(path), beside)
+            self._try(self._fs.mv, beside, at)
+        self._sent[path] = stamp
+
+    def _try(self, act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """What ``act`` returns. Every storage's library has errors of its own: they become a PoselineError."""
+        try:
+            return act(*arguments, **named)
+        except PoselineError:
+            raise
+        except Exception as error:
+            raise _told(self.url, error, self.work) from error
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise PoselineError(f"--out {url}: needs fsspec; pip install 'poseline[cloud]'") from error
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise PoselineError(f"--out {url}: {str(error).rstrip('.')}; s3:// comes with 'poseline[cloud]'") from error
+    except ValueError as error:
+        raise PoselineError(f"--out {url}: {str(error).rstrip('.')}; write s3://BUCKET/PREFIX or a folder") from error
+    except Exception as error:  # of the storage's library
+        raise _told(url, error, WORK) from error
+
+
+def _told(url: str, error: Exception, work: Path) -> PoselineError:
+    """One line for what a storage's library raised."""
+    kind, reason = type(error).__name__, (str(error).strip() or type(error).__name__).split("\n")[0][:200]
+    if isinstance(error, FileNotFoundError):
+        return PoselineError(f"--out {url}: there is no such bucket or folder ({reason}); make it first")
+    if isinstance(error, PermissionError) or kind in CREDENTIALS:
+        return PoselineError(
+            f"--out {url}: access is refused ({reason}); check the credentials (for S3 AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) and their rights"
+        )
+    return PoselineError(
+        f"--out {url}: {kind}: {reason}; what is computed is in {work}; run the same command again to go on"
+    )
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns

@@ -1,0 +1,197 @@
+"""A run's edits.toml: the edits that users made of its people, applied at each tracking."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import PoselineError
+from pipeline.core.texts import parse_toml, read_text
+from pipeline.core.types import MEASURED
+from pipeline.store.folder import RunFolder, check_parts, read_index, write_text
+from pipeline.store.tables import read_people_csv
+from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, Moment, People, RefusedError, apply, check
+
+
+def edits_file(folder: RunFolder) -> Path:
+    """Where a run's edits are kept."""
+    return folder.path / "edits.toml"
+
+
+def load(folder: RunFolder) -> list[Edit]:
+    """The edits in force, in order; PoselineError where the file is damaged."""
+    path = edits_file(folder)
+    if not path.is_file():
+        return []
+    try:
+        content = parse_toml(read_text(path))
+        if not set(content) <= {"edit"}:
+            raise ValueError(f"unknown {', '.join(sorted(set(content) - {'edit'}))}")
+        return [_from_table(table) for table in content.get("edit", [])]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        why = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
+        raise PoselineError(f"{path}: damaged ({' '.join(why.split())}); mend it, or delete it to edit anew") from error
+
+
+def _from_table(table: dict[str, Any]) -> Edit:
+    people, frames = tuple(table.get("people", ())), tuple(table.get("frames", ()))
+    if not all(type(i) is int for i in (*people, *frames)):
+        raise ValueError("people and frames are whole numbers")
+    boxes = tuple(tuple(float(v) for v in box) for box in table.get("boxes_px", ()))
+    values = tuple(float(v) for v in table.get("values", ()))
+    edit = Edit(table["kind"], people, str(table.get("text", "")), values, frames, boxes)
+    if edit.kind not in PEOPLE_OF:
+        raise ValueError(f"unknown kind {edit.kind!r}")
+    check(edit)
+    if not len(people) == len(frames) == len(boxes) or any(len(box) != 4 for box in boxes):
+        raise ValueError(f"{edit}: a frame and a box of each person are wanted")
+    return edit
+
+
+def save(folder: RunFolder, edits: Sequence[Edit]) -> None:
+    """Write edits.toml; without edits there is none."""
+    if not edits:
+        edits_file(folder).unlink(missing_ok=True)
+        return
+    lines = ["# Edits of poseline people, in order. A frame and the box seen there say who a person is."]
+    for edit in edits:
+        values = {key: value for key, value in asdict(edit).items() if key == "kind" or value}
+        # JSON's strings, numbers and lists are TOML's.
+        lines += ["", "[[edit]]", *(f"{key} = {json.dumps(v, ensure_ascii=False)}" for key, v in values.items())]
+    write_text(edits_file(folder), "\n".join(lines) + "\n")
+
+
+def digest(folder: RunFolder) -> str:
+    """Stands for the edits in force, empty without any."""
+    path = edits_file(folder)
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+
+
+def apply_stored(
+    folder: RunFolder, ids: np.ndarray, moments: list[Moment], time_s: np.ndarray, facts: dict[str, Any]
+) -> tuple[np.ndarray, list[Moment], dict[int, str]]:
+    """A run's edits of the people ``ids (N,)`` of all its observations: ids, moments and names.
+
+    ``moments`` are told of those who they belong to now. ``facts`` gets what run.json says of the edits.
+    """
+    edits = load(folder)
+    facts |= {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
+    facts["largest_id"] = int(ids.max(initial=0))
+    if not edits:
+        return ids, moments, {}
+    frame, box = _observed(folder)
+    edited = apply(edits, ids, frame, box, time_s)
+    facts |= {"edits_skipped": edited.warnings, "largest_id": edited.largest}
+    told = []
+    for moment_s, person, what in moments:
+        rows = np.flatnonzero((ids == person) & (time_s[frame] >= moment_s - ROUNDING_S))
+        if len(rows) and edited.ids[rows[0]] > 0:
+            told.append((moment_s, int(edited.ids[rows[0]]), what))
+    return edited.ids, sorted(told), edited.names
+
+
+def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
+    """Store edits of the people that the run's tables show; a line for each that says what it changes.
+
+    PoselineError, and nothing is stored, where one of them cannot be made.
+    """
+    edits = load(folder)
+    facts = folder.manifest()
+    check_parts(folder, content=True)
+    if facts.get("edits_digest", "") != digest(folder):
+        raise PoselineError(f"{edits_file(folder)}: newer than the tables; run poseline track {folder.path} first")
+    people, lines = People(_tabled(folder), *_observed(folder), read_index(folder)[1], facts.get("largest_id", 0)), []
+    for edit in wanted:
+        try:
+            edit = people.anchored(edit)
+            lines.append(people.perform(edit, list(edit.people)))
+        except RefusedError as error:
+            raise PoselineError(f"--{edit}: {error}") from None
+        if edit not in edits[-1:]:  # a name given again, as after a kill
+            edits.append(edit)
+    save(folder, edits)
+    return lines
+
+
+def undo(folder: RunFolder) -> Edit:
+    """Take the last edit back; returns it."""
+    edits = load(folder)
+    if not edits:
+        raise PoselineError(f"{folder.path}: has no edits that --undo could take back")
+    save(folder, edits[:-1])
+    return edits[-1]
+
+
+def listing(folder: RunFolder) -> list[str]:
+    """Lines of a table of the people, then the edits in force and which of them were skipped."""
+    lines = [f"{'id':>5}{'first_s':>12}{'last_s':>12}{'duration_s':>12}{'frames':>9}  name"]
+    try:
+        for p in read_people_csv(folder.people_csv):
+            times = "".join(f"{float(p[k]):12.3f}" for k in ("first_time_s", "last_time_s", "duration_s"))
+            lines.append(f"{p['person_id']:>5}{times}{p['frames_measured']:>9}  {p['name']}".rstrip())
+    except (KeyError, ValueError, TypeError) as error:
+        raise PoselineError(f"{folder.people_csv}: damaged; poseline track {folder.path} makes it again") from error
+    edits = load(folder)
+    lines += [f"edit {number}: {edit}" for number, edit in enumerate(edits, 1)]
+    return lines + folder.manifest().get("edits_skipped", [])
+
+
+def _observed(folder: RunFolder) -> tuple[np.ndarray, np.ndarray]:
+    """Frame (N,) and box (N, 4) of all observations."""
+    frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+    for part in folder.parts():
+        rows = _columns(part, "box_px")
+        frames.append(rows["frame"].to_numpy())
+        boxes.append(_lists(rows["box_px"]))
+    return np.concatenate(frames), np.concatenate(boxes)
+
+
+def _columns(part: Path, name: str) -> pa.Table:
+    """The frames and one other column of an observation part."""
+    try:
+        return pq.read_table(part, columns=["frame", name], page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise PoselineError(f"{part}: damaged observations; run poseline run on the video again") from error
+
+
+def _tabled(folder: RunFolder) -> np.ndarray:
+    """(N,) i32 whose each observation is in tracks.parquet, which has an observation's keypoints as they were."""
+    keys, people = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
+    try:
+        with pq.ParquetFile(folder.tracks, page_checksum_verification=True) as tracks:
+            for batch in tracks.iter_batches(columns=["person_id", "frame", "keypoints_px", "state"]):
+                rows = pa.Table.from_batches([batch])
+                seen = rows["state"].to_numpy() == MEASURED
+                keys.append(_keys(rows)[seen])
+                people.append(rows["person_id"].to_numpy()[seen])
+    except (OSError, pa.ArrowException) as error:
+        raise PoselineError(f"{folder.tracks}: missing or damaged; run poseline track {folder.path}") from error
+    key, person = np.concatenate(keys), np.concatenate(people)
+    order = np.argsort(key)
+    key, person = np.append(key[order], np.uint64(0)), np.append(person[order], np.int32(-1))
+    ids = [np.zeros(0, np.int32)]
+    for part in folder.parts():
+        wanted = _keys(_columns(part, "keypoints_px"))
+        at = np.searchsorted(key[:-1], wanted)
+        ids.append(np.where(key[at] == wanted, person[at], -1).astype(np.int32))
+    return np.concatenate(ids)
+
+
+def _keys(rows: pa.Table) -> np.ndarray:
+    """(N,) u64 that tell observations apart: of the frame and the bits of the keypoints."""
+    bits = np.ascontiguousarray(_lists(rows["keypoints_px"]), np.float32).view(np.uint32).astype(np.uint64)
+    factors = np.random.default_rng(0).integers(1, 2**63, bits.shape[1] + 1, np.uint64) * np.uint64(2) + np.uint64(1)
+    return rows["frame"].to_numpy().astype(np.uint64) * factors[0] + bits @ factors[1:]
+
+
+def _lists(column: pa.ChunkedArray) -> np.ndarray:
+    """(N, size) of a column of fixed-size lists."""
+    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
