@@ -54,13 +54,12 @@ def finish(
     low, high = folder.facts()["frames_observed"]
     with timed(stages, "track"):
         progress.start("track", high - low, 0)
-        edits: dict[str, Any] = {}
         lifter = build_lifter(config, skeleton_of_run(folder))
         # Tables of two settings would stand beside each other if this were stopped.
         folder.write_manifest({**folder.facts(), "finished": False})
-        people = build_people(folder, info, config, config.digest(), progress.stage, lifter, edits)
-    said = [*_of_the_lens(edits.get("field_of_view", {})), *edits["edits_skipped"], *_of_nobody(folder, config, people)]
-    for line in said:
+        people, said = build_people(folder, info, config, progress.stage, lifter)
+    lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
+    for line in lines:
         progress.say(line)
     lifts = lifter_facts(config)
     manifest = folder.facts()
@@ -72,14 +71,14 @@ def finish(
         "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
         "stages_s": {**manifest.get("stages_s", {}), **stages},
         "lifter": {"name": config.lift.name, "networks": lifts.digests},
-        **edits,
+        **said,
         "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
         "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
         "warnings": [
             *manifest.get("video_warnings", []),
             *manifest.get("network_warnings", []),
             *lifts.warnings,
-            *said,
+            *lines,
         ]
         + [line for path in folder.parts() for line in part_warnings(path)]
         + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],

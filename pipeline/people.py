@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,7 @@ from pipeline.store.folder import (
     tracks_schema,
 )
 from pipeline.store.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
-from pipeline.tracking.edits_file import apply_stored
+from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify
 
 LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
@@ -49,74 +50,97 @@ GROUP_ROWS = 10_000  # of people whose motions are worked out side by side
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
+class PeopleMade(NamedTuple):
+    """The people of a run, whose tables are written."""
+
+    rows: list[dict[str, Any]]  # of people.csv
+    said: dict[str, Any]  # what run.json says of edits, of the field of view, and of the time that 3D took (lift_s)
+
+
+class _Run(NamedTuple):
+    """What the stages below share."""
+
+    folder: RunFolder
+    parts: list[Path]
+    info: VideoInfo
+    skeleton: Skeleton
+    config: Config
+    camera: np.ndarray | None  # (T, 4) its motion into each frame; None: it is taken to keep still
+
+
 def build_people(
     folder: RunFolder,
     info: VideoInfo,
     config: Config,
-    digest: str,
     say: Callable[[str, int], None],
     lifter: Lifter | None = None,
-    facts: dict[str, Any] | None = None,
     known: np.ndarray | None = None,
-) -> list[dict[str, Any]]:
-    """Write tracks.parquet, people/ and people.csv from the stored observations; returns the rows of people.csv.
+) -> PeopleMade:
+    """Write tracks.parquet, people/ and people.csv from the stored observations.
 
-    ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``facts`` gets what
-    run.json says of the user's edits, of the field of view, and of the time that 3D took (``lift_s``). ``known`` (N,)
-    i32 says who each observation is, −1 for nobody, if that is known.
+    ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``known`` (N,) i32
+    says who each observation is, −1 for nobody, if that is known.
     """
-    skeleton = skeleton_of_run(folder)
     parts = folder.parts()
-    low, high = folder.facts()["frames_observed"]
-    stream = (read_part(p) for p in parts)
     camera = camera_motions(parts, len(info)) if config.track.camera else None
-    if known is None:
-        ids, moments = identify(
-            stream,
-            info.time_s,
-            info.size_px,
-            skeleton,
-            config.track,
-            lambda f: say("track", f - low),
-            (low, high),
-            camera,
-        )
-    else:
-        ids, moments = known, []
-    ids, moments, names = apply_stored(folder, ids, moments, info.time_s, {} if facts is None else facts)
+    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera)
+    who = _identities(run, say, known)
+    lens: dict[str, Any] = {}
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
-        lifter.fov_deg, lens = _field_of_view(parts, ids, info, skeleton, config, camera)
-        if facts is not None:
-            facts["field_of_view"] = lens
-    video = folder.facts()["video"]
-    metadata = file_metadata(skeleton, video, digest)
-    schema = tracks_schema(skeleton, video, digest)
+        deg, found = _field_of_view(run, who.ids)
+        lifter, lens = lifter.across(deg), {"field_of_view": found}
+    lifting = _Clock(lifter)
+    made = _Watched(_motions(run, who, lifting))
+    placed = _Watched(in_world(made, config.metres, who.names, folder.path, _video(run, lifter)))
+    rows = _write_people(run, who, placed, say)
+    lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
+    return PeopleMade(rows, who.said | lens | {"lift_s": lift_s})
+
+
+def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:
+    """Who each observation is, the user's edits made."""
+    info, (low, high) = run.info, run.folder.facts()["frames_observed"]
+    if known is not None:
+        return apply_stored(run.folder, known, [], info.time_s)
+    ids, moments = identify(
+        (read_part(p) for p in run.parts),
+        info.time_s,
+        info.size_px,
+        run.skeleton,
+        run.config.track,
+        lambda f: say("track", f - low),
+        (low, high),
+        run.camera,
+    )
+    return apply_stored(run.folder, ids, moments, info.time_s)
+
+
+def _write_people(
+    run: _Run, who: Identities, motions: Iterator[Motion], say: Callable[[str, int], None]
+) -> list[dict[str, Any]]:
+    """Measure one person after another and write all tables of a run; returns the rows of people.csv."""
+    folder, info, skeleton, config = run.folder, run.info, run.skeleton, run.config
+    video, digest = folder.facts()["video"], config.digest()
+    metadata, schema = file_metadata(skeleton, video, digest), tracks_schema(skeleton, video, digest)
     summaries: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     joints: list[dict[str, Any]] = []
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
     with _tables(folder, schema, skeleton, metadata) as write:
-        lifting = _Clock(lifter)
-        made = _Watched(_motions(parts, ids, info, skeleton, config, lifting, names))
-        placed = _Watched(in_world(made, config.metres, names, folder.path, _video(info, skeleton, camera, lifter)))
-        for motion in placed:
+        for motion in motions:
             person_id = motion.person_id
-            name = names.get(person_id, "")
+            name = who.names.get(person_id, "")
             measured = measure(motion, skeleton, config.metres, info.size_px, name)
             motion = measured.motion
             write(motion)
             heat.add(motion, skeleton)
-            doubts = [(t, what) for t, person, what in moments if person == person_id]
-            warnings = measured.quality.warnings
-            summaries.append(
-                person_summary(motion, mean_step_s, doubts, name, measured.figures | motion.figures, warnings)
-            )
+            doubts = [(t, what) for t, person, what in who.moments if person == person_id]
+            figures, warnings = measured.figures | motion.figures, measured.quality.warnings
+            summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, warnings))
             steps += _step_rows(person_id, measured.steps)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             say("people", person_id)
-    if facts is not None:
-        facts["lift_s"] = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
     write_people_csv(folder.people_csv, summaries)
     write_rows(folder.path / "gait.csv", ("person_id", *STEP_COLUMNS), steps)
     write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
@@ -208,21 +232,14 @@ class _Clock:
         )
 
 
-def _motions(
-    parts: list,
-    ids: np.ndarray,
-    info: VideoInfo,
-    skeleton: Skeleton,
-    config: Config,
-    lifting: _Clock,
-    names: dict[int, str],
-) -> Iterator[Motion]:
+def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where there is a way to them; people with few rows are worked on side by side."""
-    for group in _by_person(parts, ids):
+    info, skeleton, config = run.info, run.skeleton, run.config
+    for group in _by_person(run.parts, who.ids):
         motions = together(
             [motion_steps(i, obs, info.time_s, skeleton, config.track, config.smooth) for i, obs in group]
         )
-        heights_m = [config.metres.height_of(i, names.get(i, "")) for i, _ in group]
+        heights_m = [config.metres.height_of(i, who.names.get(i, "")) for i, _ in group]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted
         del motions, group
@@ -230,15 +247,14 @@ def _motions(
             yield lifted.pop(0)
 
 
-def _field_of_view(
-    parts: list, ids: np.ndarray, info: VideoInfo, skeleton: Skeleton, config: Config, camera: np.ndarray | None
-) -> tuple[float | None, dict[str, Any]]:
+def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, Any]]:
     """Degrees across the picture's width where people say it, else None; and what run.json says of it."""
-    if config.metres.ground is not None and config.metres.ground.camera is not None:
+    info, camera, metres = run.info, run.camera, run.config.metres
+    if metres.ground is not None and metres.ground.camera is not None:
         return None, {"from": "calibration"}
     still = camera is None or (camera == STILL).all(1).mean() >= LEAST_STILL
-    stream = (read_part(p) for p in parts)
-    field = field_of_run(stream, ids, info.time_s, skeleton.names, info.size_px) if still else None
+    stream = (read_part(p) for p in run.parts)
+    field = field_of_run(stream, ids, info.time_s, run.skeleton.names, info.size_px) if still else None
     if field is None or field.std_log > SURE:
         deg = across_deg(usual_focal_px(info.size_px), info.size_px)
         return None, {"deg": round(deg, 1), "from": "assumed"}
@@ -246,11 +262,11 @@ def _field_of_view(
     return deg, {"deg": round(deg, 1), "from": "estimated", "focal_std_percent": round(100 * field.std_log, 1)}
 
 
-def _video(info: VideoInfo, skeleton: Skeleton, camera: np.ndarray | None, lifter: Lifter | None) -> Video:
+def _video(run: _Run, lifter: Lifter | None) -> Video:
     """What places everybody in the world."""
-    still = None if camera is None else (camera == STILL).all(1)
-    rays = partial(lifter.rays, size_px=info.size_px) if isinstance(lifter, PoselineLifter) else None
-    return Video(skeleton.names, still, rays)
+    still = None if run.camera is None else (run.camera == STILL).all(1)
+    rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
+    return Video(run.skeleton.names, still, rays)
 
 
 def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, Any]]:

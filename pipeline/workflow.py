@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,8 @@ from pipeline.prepare import choose_folder, folder_name, prepare, remove_other_p
 from pipeline.store.cloud import Store, is_remote
 from pipeline.store.folder import RunFolder, part_is_whole
 from pipeline.store.lock import locked
-from pipeline.video.index import find_inputs, index_video, is_pipe, spool
+from pipeline.video.index import index_video
+from pipeline.video.inputs import find_inputs, is_pipe, spool
 
 
 def run(
@@ -46,78 +47,111 @@ def run(
     ``out`` may be an address such as s3://bucket/prefix; runs are then made in ``work`` (`pipeline.store.cloud`).
     """
     progress = progress or Silent()
-    if str(out).encode(errors="ignore").decode() != str(out):
+    asked = _asked(inputs, str(out), config, fps, (start_s, end_s), render, report, force, work)
+    results = _Results(len(asked.videos), progress)
+    # Workers stop before the run folders are given back.
+    with closing(_jobs(asked, results, progress)) as jobs, closing(start_engine(engine, asked.config)) as workers:
+        for line in asked.networks.warnings + lifter_facts(asked.config).warnings:
+            progress.say(line)
+        for job, error in workers.map(jobs, asked.config, asked.render, progress):
+            results.add(job, error, asked.store)
+    return results.folders()
+
+
+class _Asked(NamedTuple):
+    """What a run is to do, checked."""
+
+    videos: list[Path]
+    out: Path  # where run folders are made
+    store: Store | None  # where they go from there
+    config: Config
+    networks: NetworkFacts
+    fps: Fraction | None
+    span_s: tuple[float | None, float | None]
+    render: bool
+    force: bool
+
+
+def _asked(
+    inputs: str | Path | Sequence[str | Path],
+    out: str,
+    config: Config | str | Path,
+    fps: Fraction | float | None,
+    span_s: tuple[float | None, float | None],
+    render: bool,
+    report: bool,
+    force: bool,
+    work: str | Path | None,
+) -> _Asked:
+    """The videos, the settings and the networks that are meant; PoselineError where one of them cannot be."""
+    if out.encode(errors="ignore").decode() != out:
         raise PoselineError(f"--out {out}: this name is no UTF-8, which tables' files must have; choose another")
     config = config if isinstance(config, Config) else load_config(config)
-    facts, lifts = run_facts(config), lifter_facts(config)
-    for line in facts.warnings + lifts.warnings:
-        progress.say(line)
+    networks = run_facts(config)
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
     videos = find_inputs(names)
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
     if not report:
         config = config.model_copy(update={"report": config.report.model_copy(update={"enabled": False})})
-    store = Store(str(out), work) if is_remote(out) else None
-    place = _Place(store.work if store else Path(out), store, render and config.render.enabled)
-    folders: dict[Path, RunFolder] = {}
-    failures: list[str] = []
+    store = Store(out, work) if is_remote(out) else None
+    place = store.work if store else Path(out)
+    return _Asked(videos, place, store, config, networks, rate, span_s, render and config.render.enabled, force)
 
-    def failed(error: PoselineError) -> None:
-        failures.append(str(error))
-        if len(videos) > 1:
-            progress.say(f"failed: {error}")
 
-    def jobs() -> Iterator[Job]:
-        for video in videos:
+class _Results:
+    """What became of the videos: their run folders, and the errors of those that failed."""
+
+    def __init__(self, videos: int, progress: Progress) -> None:
+        self._videos, self._progress = videos, progress
+        self._folders: dict[Path, RunFolder] = {}
+        self._failures: list[str] = []
+
+    def failed(self, error: PoselineError) -> None:
+        """A video failed; the others go on."""
+        self._failures.append(str(error))
+        if self._videos > 1:
+            self._progress.say(f"failed: {error}")
+
+    def add(self, job: Job, error: PoselineError | None, store: Store | None) -> None:
+        """A job has ended. Its run folder is given back."""
+        try:
+            if error:
+                raise error
+            self._folders[job.folder.path] = store.upload(job.folder) if store else job.folder
+        except PoselineError as failure:
+            self.failed(failure)
+        finally:
+            job.held.close()
+
+    def folders(self) -> list[RunFolder]:
+        """The run folders; PoselineError where a video failed."""
+        if self._failures:
+            rest = f" ({len(self._failures)} of {self._videos} inputs failed)" if self._videos > 1 else ""
+            raise PoselineError(self._failures[0] + rest)
+        return list(self._folders.values())
+
+
+def _jobs(asked: _Asked, results: _Results, progress: Progress) -> Generator[Job, None, None]:
+    """The prepared videos, one after another; those that cannot be prepared have failed."""
+    with ExitStack() as held:
+        for video in asked.videos:
             try:
-                job = _job(video, place, config, facts, rate, (start_s, end_s), force, progress)
+                job = _job(video, asked, progress)
             except PoselineError as error:
-                failed(error)
+                results.failed(error)
             else:
-                folders_held.push(job.held)
+                held.push(job.held)
                 yield job
 
-    with ExitStack() as folders_held, closing(start_engine(engine, config)) as workers:
-        for job, error in workers.map(jobs(), config, place.render, progress):
-            try:
-                if error:
-                    raise error
-                folders[job.folder.path] = store.upload(job.folder) if store else job.folder
-            except PoselineError as failure:
-                failed(failure)
-            finally:
-                job.held.close()
-    if failures:
-        rest = f" ({len(failures)} of {len(videos)} inputs failed)" if len(videos) > 1 else ""
-        raise PoselineError(failures[0] + rest)
-    return list(folders.values())
 
-
-class _Place(NamedTuple):
-    """Where run folders are made, where they go from there, and whether with videos."""
-
-    out: Path
-    store: Store | None
-    render: bool
-
-
-def _job(
-    video: Path,
-    place: _Place,
-    config: Config,
-    facts: NetworkFacts,
-    fps: Fraction | None,
-    span_s: tuple[float | None, float | None],
-    force: bool,
-    progress: Progress,
-) -> Job:
+def _job(video: Path, asked: _Asked, progress: Progress) -> Job:
     """Index a video and prepare its run folder."""
     stages: dict[str, float] = {}
-    out, store = place.out, place.store
+    out, store, config = asked.out, asked.store, asked.config
     with timed(stages, "index"):
         with locked(out / folder_name(video), progress.say) if is_pipe(video) else nullcontext():
-            info = index_video(spool(video, out / folder_name(video)), fps)
-        frames = frame_range(info, *span_s)
+            info = index_video(spool(video, out / folder_name(video)), asked.fps)
+        frames = frame_range(info, *asked.span_s)
         folder = choose_folder(out, video, info, progress, store.fetch_manifest if store else None)
     for line in info.warnings:
         progress.say(line)
@@ -125,10 +159,10 @@ def _job(
     with ExitStack() as held:
         held.enter_context(locked(folder.path, progress.say))
         if store:
-            store.fetch(folder, parts=not force, video=place.render)
-        if force and folder.path.exists():
+            store.fetch(folder, parts=not asked.force, video=asked.render)
+        if asked.force and folder.path.exists():
             start_over(folder)
-        digest = prepare(folder, info, config, facts, frames, progress)
+        digest = prepare(folder, info, config, asked.networks, frames, progress)
         chunks = plan_chunks(frames, config.observe.chunk_frames)
         missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
         remove_other_parts(folder, {folder.part(c.number) for c in chunks})

@@ -269,7 +269,7 @@ def test_doubts_go_with_the_observations_they_are_about(folder: RunFolder) -> No
     ids = edits_toml._tabled(folder)
     edits_toml.add(folder, parse(merge=["2 4"], split=["3@2"], drop=[1]))
     moments = [(0.0, 1, "dropped"), (1.0, 3, "stays"), (2.4, 4, "merged"), (3.0, 3, "split")]
-    after, told, _ = edits_toml.apply_stored(folder, ids, moments, TIME_S, {})
+    after, told, *_ = edits_toml.apply_stored(folder, ids, moments, TIME_S)
     assert told == [(1.0, 3, "stays"), (2.4, 2, "merged"), (3.0, 5, "split")]
     assert set(after.tolist()) == {-1, 2, 3, 5}
 

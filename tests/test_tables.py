@@ -358,7 +358,7 @@ def run_folder(path: Path, observations: Observations, n_frames: int, chunk: int
 
 
 def built(folder: RunFolder, info: VideoInfo) -> list[dict]:
-    return build_people(folder, info, Config(), "abc", lambda stage, done: None)
+    return build_people(folder, info, Config(), lambda stage, done: None).rows
 
 
 def contents(folder: RunFolder) -> dict[str, bytes]:
@@ -442,7 +442,7 @@ class Upright:
 
 def test_a_lifter_sees_each_person_whole(tmp_path, scene):
     folder, info = run_folder(tmp_path, scene.observations, 100)
-    build_people(folder, info, Config(), "abc", lambda stage, done: None, Upright())
+    build_people(folder, info, Config(), lambda stage, done: None, Upright())
     for file in folder.people.glob("*.parquet"):
         table = pd.read_parquet(file)
         assert (table["left_knee_y_m"] == table["frame"]).all()

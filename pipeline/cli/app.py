@@ -10,9 +10,11 @@ import io
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
+import pipeline
 from pipeline.cli import evaluation, later, live, networks, output, report, run
 from pipeline.core.errors import PoselineError, one_line
 
@@ -25,7 +27,6 @@ app = typer.Typer(
     name="poseline",
     help="Long videos of people in, one motion table per person and an annotated video out.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -33,6 +34,23 @@ evaluations = typer.Typer(help="Measure accuracy against ground truth.", no_args
 models = typer.Typer(help="List networks; make ONNX files of others.")
 app.add_typer(evaluations, name="eval")
 app.add_typer(models, name="models")
+
+
+@app.callback()
+def _poseline(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=lambda asked: _version(asked), help="Its version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"poseline {pipeline.__version__}")
+        raise typer.Exit
+
 
 app.command("run")(run.run_command)
 app.command("live")(live.live_command)

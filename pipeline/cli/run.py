@@ -135,7 +135,12 @@ def print_run(folder: Any) -> None:
     manifest = folder.manifest()
     low, high = manifest["frames_observed"]
     where = getattr(folder, "url", folder.path)  # of one that was uploaded
-    print(f"{where}: {manifest.get('people', 0)} people in {high - low} frames")
+    people, frames = manifest.get("people", 0), high - low
+    print(f"{where}: {people} {_plural(people, 'person', 'people')} in {frames} {_plural(frames, 'frame', 'frames')}")
     for path in (folder.people_csv, folder.people, folder.tracks, folder.video, folder.report):
         if path.exists():
             print(f"  {path}")
+
+
+def _plural(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -107,6 +108,12 @@ class PoselineLifter:
     ) -> InSpace:
         """`lift_steps` of one person."""
         return together([self.lift_steps(motion, skeleton, size_px, height_m)])[0]
+
+    def across(self, fov_deg: float | None) -> PoselineLifter:
+        """The same lifter for a picture that is so many degrees wide; None: the usual width."""
+        other = copy.copy(self)
+        other.fov_deg = fov_deg
+        return other
 
     def rays(self, px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         """(..., 2) x / z and y / z of points (..., 2) in px of a picture of this size."""

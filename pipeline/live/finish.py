@@ -29,7 +29,7 @@ from pipeline.core.types import VideoInfo
 from pipeline.finish import stored_config, write_page
 from pipeline.live.segment import ids_file, usual_rate
 from pipeline.models.registry import build_lifter, lifter_facts
-from pipeline.people import build_people, skeleton_of_run
+from pipeline.people import PeopleMade, build_people, skeleton_of_run
 from pipeline.store.folder import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
 from pipeline.store.lock import locked as held
 
@@ -64,14 +64,14 @@ def finish_segment(path: Path, progress: Progress | None = None) -> bool:
             shutil.rmtree(path)
             return True
         config, info = stored_config(folder), _cut_index(folder)
-        people, facts = _tables(folder, info, config)
+        made = _tables(folder, info, config)
         if (video := _open_video(path)) is not None:
             remux(video, folder.video)
             video.unlink()
         remove_leftovers(path)
         for left in path.glob(".live.mp4.*.partial"):
             left.unlink()
-        _finish_manifest(folder, config, people, facts)
+        _finish_manifest(folder, config, made.rows, made.said)
         write_page(folder, config, progress or Silent())
     (path / ".finishing").unlink(missing_ok=True)
     return True
@@ -96,7 +96,7 @@ def _cut_index(folder: RunFolder) -> VideoInfo:
     return info
 
 
-def _tables(folder: RunFolder, info: VideoInfo, config: Config) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _tables(folder: RunFolder, info: VideoInfo, config: Config) -> PeopleMade:
     tracklets: list[np.ndarray] = []
     person_of: dict[int, int] = {}
     for part in range(len(folder.parts())):
@@ -104,10 +104,8 @@ def _tables(folder: RunFolder, info: VideoInfo, config: Config) -> tuple[list[di
         tracklets.append(table["tracklet"].to_numpy())
         person_of |= {int(t): p for t, p in json.loads(table.schema.metadata[b"people"]).items()}
     ids = np.array([person_of.get(int(t), -1) for t in np.concatenate(tracklets)], np.int32)
-    facts: dict[str, Any] = {}
     lifter = build_lifter(config, skeleton_of_run(folder))
-    digest = config.digest()
-    return build_people(folder, info, config, digest, lambda what, done: None, lifter, facts, ids), facts
+    return build_people(folder, info, config, lambda what, done: None, lifter, ids)
 
 
 def _open_video(path: Path) -> Path | None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -75,27 +75,33 @@ def digest(folder: RunFolder) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
-def apply_stored(
-    folder: RunFolder, ids: np.ndarray, moments: list[Moment], time_s: np.ndarray, facts: dict[str, Any]
-) -> tuple[np.ndarray, list[Moment], dict[int, str]]:
-    """A run's edits of the people ``ids (N,)`` of all its observations: ids, moments and names.
+class Identities(NamedTuple):
+    """Who is who in a run, the user's edits made."""
 
-    ``moments`` are told of those who they belong to now. ``facts`` gets what run.json says of the edits.
+    ids: np.ndarray  # (N,) i32 the person of each observation, -1 for nobody
+    moments: list[Moment]  # where identity is in doubt
+    names: dict[int, str]
+    said: dict[str, Any]  # what run.json says of the edits
+
+
+def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Moment], time_s: np.ndarray) -> Identities:
+    """A run's edits of the people ``ids (N,)`` of all its observations.
+
+    ``moments`` are told of those who they belong to now.
     """
     edits = load(folder)
-    facts |= {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
-    facts["largest_id"] = int(ids.max(initial=0))
+    said = {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
     if not edits:
-        return ids, moments, {}
+        return Identities(ids, moments, {}, said | {"largest_id": int(ids.max(initial=0))})
     frame, box = _observed(folder)
     edited = apply(edits, ids, frame, box, time_s)
-    facts |= {"edits_skipped": edited.warnings, "largest_id": edited.largest}
     told = []
     for moment_s, person, what in moments:
         rows = np.flatnonzero((ids == person) & (time_s[frame] >= moment_s - ROUNDING_S))
         if len(rows) and edited.ids[rows[0]] > 0:
             told.append((moment_s, int(edited.ids[rows[0]]), what))
-    return edited.ids, sorted(told), edited.names
+    said |= {"edits_skipped": edited.warnings, "largest_id": edited.largest}
+    return Identities(edited.ids, sorted(told), edited.names, said)
 
 
 def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
