@@ -16,7 +16,7 @@ from pipeline.evaluate.keypoints import Truth, read_truth, score_keypoints
 from pipeline.models.base import People
 from pipeline.models.registry import build_models
 from pipeline.observe.poses import pose_people
-from pipeline.video.index import read_image
+from pipeline.video.images import read_image
 
 
 def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> dict[str, Any]:

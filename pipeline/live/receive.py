@@ -18,7 +18,7 @@ from pipeline.live import ledger as books
 from pipeline.live.clock import Clock
 from pipeline.live.ledger import Ledger
 from pipeline.live.source import Pace, Source, open_source, reason_of, untimed
-from pipeline.video.index import video_stream
+from pipeline.video.media import video_stream
 
 KEY_PACKETS = 250  # a stream without a key frame for so many packets is decoded all the same
 DAMAGED_MOST = 50  # damaged pictures in a row; then they are taken as they are

@@ -15,7 +15,7 @@ import av
 
 from pipeline.core.config import LiveConfig
 from pipeline.core.errors import PoselineError
-from pipeline.video.index import ANY_METADATA
+from pipeline.video.media import ANY_METADATA
 
 NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
 # Half a second of packets to learn what they hold. Not fflags=nobuffer: FFmpeg then throws those packets away.

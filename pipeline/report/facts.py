@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.store.folder import RunFolder, TableFile
 from pipeline.store.tables import person_name
-from pipeline.video.index import open_media
+from pipeline.video.media import open_media
 
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")
 _TABLES = {

@@ -14,8 +14,9 @@ from typing import Self, TypeVar, cast
 import numpy as np
 
 from pipeline.core.types import Frames, VideoInfo
+from pipeline.video.images import ImageSource
 from pipeline.video.runs import DecordSource, decord_reads
-from pipeline.video.sources import ImageSource, PyAVSource, Source
+from pipeline.video.sources import PyAVSource, Source
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
 DECODERS = ("decord", "pyav")

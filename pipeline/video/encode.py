@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.video.index import open_media
+from pipeline.video.media import open_media
 from pipeline.video.planes import BT601, BT709, HD_PX, Colours, even_size, of_rgb
 
 _MP4_AUDIO = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus", "flac"})

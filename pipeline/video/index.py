@@ -5,44 +5,19 @@ The table made here is the authority on frames and times; decoders are matched a
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import re
-import shutil
-import stat
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
+from pipeline.video.images import index_images
+from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv"),
-        *(".3gp", ".ogv", ".mxf", ".y4m", ".h264", ".h265", ".hevc", ".264", ".265"),
-    ]
-)
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
-_BLOCK = 1 << 20  # bytes per read
-# Files are read by these demuxers only. Others follow what a file says to further files or hosts (concat, hls, dash),
-# take any text for a picture (tty), or are for devices.
-DEMUXERS = (
-    *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "gxf"),
-    *("h264", "hevc", "vvc", "m4v", "h263", "vc1", "av1", "obu", "ivf", "dirac", "mjpeg", "mpjpeg", "yuv4mpegpipe"),
-    *("dv", "nut", "rm", "wtv", "gif", "apng", "image2", "jpeg_pipe", "png_pipe", "bmp_pipe", "tiff_pipe"),
-    *("webp_pipe",),
-)
-MOST_PIXELS, MOST_SIDE_PX = 1 << 26, 16384  # of a picture: 8192×8192; larger claims are refused before memory is taken
 MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # times that make more frames a second, or ten years, are no times
-# For `av.open`. Metadata that are no UTF-8 raise before PyAV 19, unless this is given; PyAV 19 takes any, without it.
-ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 _SLACK_S = 1.0  # by which a video may end before its header says so
 
 
@@ -71,10 +46,10 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
     path = Path(path)
     try:
         if path.is_dir():
-            return _index_images(path, fps)
+            return index_images(path, fps)
         if path.stat().st_size == 0 and path.is_file():
             raise PoselineError(f"{path}: the file is empty; give a video file")
-        digest = _digest([path])
+        digest = digest_of([path])
         with open_media(path) as container:
             return _index_file(path, container, digest)
     except FileNotFoundError as error:
@@ -87,142 +62,8 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         ) from error
 
 
-def open_media(path: Path) -> av.container.InputContainer:
-    """A file opened by FFmpeg: as the file it is, whatever its name looks like, and by one of `DEMUXERS`."""
-    options = {"format_whitelist": ",".join(DEMUXERS)}
-    return av.open(f"file:{path}", options=options, **ANY_METADATA)
-
-
-def check_size(path: Path, width: int, height: int) -> None:
-    """PoselineError for pictures that are too large to be held in memory."""
-    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE_PX:
-        raise PoselineError(
-            f"{path}: claims pictures of {width}x{height} pixels; at most {MOST_PIXELS >> 20} Mi pixels"
-            f" and {MOST_SIDE_PX} a side are read: make it smaller, or export it again"
-        )
-
-
-def limit_pixels(stream: av.VideoStream) -> None:
-    """Have a decoder that is not open yet refuse larger pictures, wherever in the stream they come."""
-    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
-
-
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def spool(source: Path | str, folder: Path) -> Path:
-    """Copy a pipe ('-' for standard input, or a FIFO) to a file in ``folder``; a regular file is returned as it is.
-
-    Everything later seeks, which a pipe cannot. The copy goes through a small buffer, so the disk must hold the video
-    but memory need not. Raises PoselineError when nothing arrives or the copy cannot be written.
-    """
-    name = str(source)
-    if not is_pipe(name):
-        return Path(name)
-    target = folder / ("stdin.video" if name == "-" else f"{Path(name).name}.video")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(target, "wb") as out:
-            if name == "-":
-                shutil.copyfileobj(sys.stdin.buffer, out, _BLOCK)
-            else:
-                with open(name, "rb") as pipe:
-                    shutil.copyfileobj(pipe, out, _BLOCK)
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        where = "disk full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
-        raise PoselineError(f"{target}: cannot keep the piped video ({where}); choose another folder") from error
-    if target.stat().st_size == 0:
-        target.unlink()
-        raise PoselineError(f"{name}: the pipe gave no data; pipe a video into it")
-    return target
-
-
-def find_inputs(paths: list[str]) -> list[Path]:
-    """Expand files and folders, in the given order, into inputs for ``index_video`` ('-' and FIFOs are kept).
-
-    A folder stands for the videos directly in it (by extension, in natural order) or, where it has none, is itself one
-    input made of images. Raises PoselineError for a path that is missing or a folder with neither.
-    """
-    found: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if name != "-" and not path.exists():
-            raise PoselineError(f"{path}: no such file or folder; check the path")
-        if not path.is_dir():
-            found.append(path)
-            continue
-        videos = _listed(path, VIDEO_SUFFIXES)
-        if not videos and not _listed(path, IMAGE_SUFFIXES):
-            raise PoselineError(f"{path}: no videos and no images in this folder; give a folder that holds some")
-        found += videos or [path]
-    return found
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder in natural order: frame2 before frame10."""
-    return _listed(folder, IMAGE_SUFFIXES)
-
-
-def read_image(path: Path) -> np.ndarray:
-    """(H, W, 3) u8 RGB of one image file: EXIF orientation applied, grey repeated, alpha dropped, 16 bit scaled to 8.
-
-    Raises PoselineError when the file cannot be read as an image.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise PoselineError(f"{path}: cannot read the image ({error.strerror}); check the file") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if image is None:
-        raise PoselineError(f"{path}: not an image, or damaged; remove it or write it again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def is_pipe(source: Path | str) -> bool:
-    """Whether the input is standard input ('-') or a FIFO."""
-    try:
-        return str(source) == "-" or stat.S_ISFIFO(Path(source).stat().st_mode)
-    except OSError:
-        return False
-
-
-def _listed(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """Visible files with one of the suffixes, numbers in names compared as numbers."""
-    try:
-        names = [p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith(".")]
-    except OSError as error:
-        raise PoselineError(f"{folder}: cannot list the folder ({error.strerror}); check its permissions") from error
-    return sorted((p for p in names if p.is_file()), key=lambda p: (_natural(p.name), p.name))
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name.lower()) if part]
-
-
-def _digest(paths: list[Path]) -> str:
-    """Hex digest of the files' bytes, one after another with their lengths; names and dates do not count."""
-    total = hashlib.blake2b(digest_size=16)
-    for path in paths:
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK):
-                total.update(block)
-            total.update(file.tell().to_bytes(8, "little"))
-    return total.hexdigest()
-
-
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The stream that index and decoders all read: FFmpeg's best one that is not a cover picture; None without one."""
-    cover = av.stream.Disposition.attached_pic
-    streams = [s for s in container.streams.video if not s.disposition & cover and s.codec_context is not None]
-    best = container.streams.best("video")
-    return best if best in streams else next(iter(streams), None)
-
-
-def _fraction(rational: Any) -> Fraction:
-    """PyAV 19 has a number type of its own, which prints and compares differently."""
-    return Fraction(rational.numerator, rational.denominator)
 
 
 def _index_file(path: Path, container: av.container.InputContainer, digest: str) -> VideoInfo:
@@ -232,8 +73,8 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
             "only audio in this file" if container.streams.audio else "no video in this file, or its header is damaged"
         )
         raise PoselineError(f"{path}: {what}; give a file with pictures")
-    time_base = _fraction(stream.time_base or Fraction(1, 1_000_000))
-    rate = _fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
+    time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
+    rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     check_size(path, stream.width, stream.height)
     packets = _read_packets(container, stream, max(1, round(1 / (rate * time_base))))
     pts, is_key = packets.pts, packets.is_key
@@ -311,7 +152,7 @@ def _promised(
     path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: _Packets
 ) -> list[str]:
     """What the container promises and does not hold."""
-    tick = _fraction(stream.time_base or Fraction(1, 1_000_000))
+    tick = fraction(stream.time_base or Fraction(1, 1_000_000))
     lines, end_s = [], float(packets.pts[-1] * tick)
     usual = float(np.median(np.diff(packets.pts)) * tick) if len(packets.pts) > 1 else 0.0
     slack_s = max(_SLACK_S, 2 * usual)  # the last picture is shown for a while
@@ -330,7 +171,7 @@ def _promised(
 def _promised_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
     """Where the pictures end by the file's header; None where it does not tell."""
     if stream.duration is not None and stream.time_base is not None:
-        return float((stream.duration + (stream.start_time or 0)) * _fraction(stream.time_base))
+        return float((stream.duration + (stream.start_time or 0)) * fraction(stream.time_base))
     if container.duration is None or container.streams.audio or container.format.name == "mpegts":
         return None  # of the longest stream; of a transport stream FFmpeg guesses
     return (container.duration + (container.start_time or 0)) / av.time_base
@@ -379,53 +220,3 @@ def _number(text: str) -> float:
     except ValueError:
         return 0.0
     return value if np.isfinite(value) else 0.0
-
-
-def _index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
-    files = image_files(folder)
-    if not files:
-        raise PoselineError(f"{folder}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))}); give a video")
-    if fps is None or fps <= 0:
-        raise PoselineError(
-            f"{folder}: a folder of images has no frame rate; give one greater than 0, such as --fps 30"
-        )
-    stored = _stored_size(files[0])
-    height, width = read_image(files[0]).shape[:2]
-    for file in files[1:]:
-        # Reading headers is much faster than decoding; only an image that looks different is decoded to be sure.
-        if _stored_size(file) != stored and (shape := read_image(file).shape) != (height, width, 3):
-            raise PoselineError(
-                f"{file}: {shape[1]}x{shape[0]} pixels but {files[0].name} has {width}x{height}; make all sizes equal"
-            )
-    pts = np.arange(len(files), dtype=np.int64)
-    rate = Fraction(fps)
-    return VideoInfo(
-        path=folder,
-        size_px=(width, height),
-        rotation_deg=0,
-        time_base=1 / rate,
-        fps=rate,
-        pts=pts,
-        time_s=pts.astype(np.float64) * rate.denominator / rate.numerator,
-        is_key=np.ones(len(files), bool),
-        has_audio=False,
-        digest=_digest(files),
-        codec="images",
-        pixel_format="rgb24",
-        kind="images",
-    )
-
-
-def _stored_size(path: Path) -> tuple[int, int] | None:
-    """(w, h) from an image's header, before its EXIF turn; None where FFmpeg cannot tell.
-
-    PoselineError for an image that is too large, before it is decoded.
-    """
-    try:
-        with open_media(path) as container:
-            stream = container.streams.video[0]
-            size = stream.width, stream.height
-    except (av.FFmpegError, IndexError, OSError):
-        return None
-    check_size(path, *size)
-    return size

@@ -14,7 +14,8 @@ import numpy as np
 
 from pipeline.core.types import VideoInfo
 from pipeline.video.decode import left_out
-from pipeline.video.sources import DecodedSource, Filter, ImageSource, open_video, stored_size_px
+from pipeline.video.images import ImageSource
+from pipeline.video.sources import DecodedSource, Filter, open_video, stored_size_px
 
 HD_PX = 720  # pictures of this height and more are BT.709 where they do not say what they are
 _UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers: of an unspecified matrix, and of the full range

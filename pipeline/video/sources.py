@@ -1,4 +1,4 @@
-"""Where frames come from: a video file read by PyAV, or a folder of images."""
+"""Where frames come from: a video file read by PyAV. A folder of images is in `pipeline.video.images`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
-from pipeline.video.index import image_files, limit_pixels, open_media, read_image, video_stream
+from pipeline.video.media import limit_pixels, open_media, video_stream
 
 STEPS_BACK = 4  # key frames to go back when a seek lands too late
 T = TypeVar("T")
@@ -30,30 +30,6 @@ class Source(Protocol):
 def stored_size_px(info: VideoInfo) -> tuple[int, int]:
     """(w, h) before the pictures are turned upright."""
     return info.size_px if info.rotation_deg % 180 == 0 else info.size_px[::-1]
-
-
-class ImageSource:
-    """A folder of images as a source of frames."""
-
-    def __init__(self, info: VideoInfo) -> None:
-        self._files = image_files(info.path)
-        self._info = info
-        if len(self._files) != len(info):
-            raise PoselineError(f"{info.path}: {len(self._files)} images now, {len(info)} when indexed; run again")
-
-    def frames(self, start: int, stop: int) -> Iterator[Picture]:
-        for i in range(start, stop):
-            image = read_image(self._files[i])
-            if image.shape[1::-1] != self._info.size_px:
-                size = "x".join(map(str, self._info.size_px))
-                raise PoselineError(
-                    f"{self._files[i]}: {image.shape[1]}x{image.shape[0]} pixels but the first image has {size};"
-                    " make all sizes equal"
-                )
-            yield i, image
-
-    def close(self) -> None:
-        pass
 
 
 def open_video(info: VideoInfo) -> tuple[av.container.InputContainer, av.VideoStream]:

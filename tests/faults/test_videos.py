@@ -15,7 +15,8 @@ from pipeline.core.config import LiveConfig
 from pipeline.live.source import open_source, parse_source
 from pipeline.video import decode, index
 from pipeline.video.decode import open_reader
-from pipeline.video.index import MOST_PIXELS, index_video
+from pipeline.video.index import index_video
+from pipeline.video.media import MOST_PIXELS
 
 
 def write(path: Path, sizes_px: tuple[int, int] = (64, 48), frames: int = 24, codec: str = "libx264", **more) -> Path:

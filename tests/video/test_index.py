@@ -12,7 +12,8 @@ import pytest
 from clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
 
 from pipeline.core.errors import PoselineError
-from pipeline.video.index import find_inputs, image_files, index_video, spool
+from pipeline.video.index import index_video
+from pipeline.video.inputs import find_inputs, image_files, spool
 
 
 @pytest.mark.parametrize("clip", [c for c in HEALTHY if c.name != "raw.h264"], ids=lambda c: c.name)

@@ -1,0 +1,96 @@
+"""What a command line names as inputs: files, folders of videos or of images, and pipes, which are kept as files."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+from pipeline.core.errors import PoselineError
+from pipeline.video.media import BLOCK_BYTES
+
+VIDEO_SUFFIXES = frozenset(
+    [
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv"),
+        *(".3gp", ".ogv", ".mxf", ".y4m", ".h264", ".h265", ".hevc", ".264", ".265"),
+    ]
+)
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+
+
+def find_inputs(paths: list[str]) -> list[Path]:
+    """Expand files and folders, in the given order, into inputs for ``index_video`` ('-' and FIFOs are kept).
+
+    A folder stands for the videos directly in it (by extension, in natural order) or, where it has none, is itself one
+    input made of images. Raises PoselineError for a path that is missing or a folder with neither.
+    """
+    found: list[Path] = []
+    for name in paths:
+        path = Path(name)
+        if name != "-" and not path.exists():
+            raise PoselineError(f"{path}: no such file or folder; check the path")
+        if not path.is_dir():
+            found.append(path)
+            continue
+        videos = _listed(path, VIDEO_SUFFIXES)
+        if not videos and not _listed(path, IMAGE_SUFFIXES):
+            raise PoselineError(f"{path}: no videos and no images in this folder; give a folder that holds some")
+        found += videos or [path]
+    return found
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images directly in a folder in natural order: frame2 before frame10."""
+    return _listed(folder, IMAGE_SUFFIXES)
+
+
+def _listed(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Visible files with one of the suffixes, numbers in names compared as numbers."""
+    try:
+        names = [p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith(".")]
+    except OSError as error:
+        raise PoselineError(f"{folder}: cannot list the folder ({error.strerror}); check its permissions") from error
+    return sorted((p for p in names if p.is_file()), key=lambda p: (_natural(p.name), p.name))
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name.lower()) if part]
+
+
+def is_pipe(source: Path | str) -> bool:
+    """Whether the input is standard input ('-') or a FIFO."""
+    try:
+        return str(source) == "-" or stat.S_ISFIFO(Path(source).stat().st_mode)
+    except OSError:
+        return False
+
+
+def spool(source: Path | str, folder: Path) -> Path:
+    """Copy a pipe ('-' for standard input, or a FIFO) to a file in ``folder``; a regular file is returned as it is.
+
+    Everything later seeks, which a pipe cannot. The copy goes through a small buffer, so the disk must hold the video
+    but memory need not. Raises PoselineError when nothing arrives or the copy cannot be written.
+    """
+    name = str(source)
+    if not is_pipe(name):
+        return Path(name)
+    target = folder / ("stdin.video" if name == "-" else f"{Path(name).name}.video")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(target, "wb") as out:
+            if name == "-":
+                shutil.copyfileobj(sys.stdin.buffer, out, BLOCK_BYTES)
+            else:
+                with open(name, "rb") as pipe:
+                    shutil.copyfileobj(pipe, out, BLOCK_BYTES)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        where = "disk full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
+        raise PoselineError(f"{target}: cannot keep the piped video ({where}); choose another folder") from error
+    if target.stat().st_size == 0:
+        target.unlink()
+        raise PoselineError(f"{name}: the pipe gave no data; pipe a video into it")
+    return target

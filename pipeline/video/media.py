@@ -1,0 +1,69 @@
+"""How FFmpeg opens a file: as what, with which limits, and which stream of it is read; a file's digest."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from pipeline.core.errors import PoselineError
+
+BLOCK_BYTES = 1 << 20  # bytes per read
+# Files are read by these demuxers only. Others follow what a file says to further files or hosts (concat, hls, dash),
+# take any text for a picture (tty), or are for devices.
+DEMUXERS = (
+    *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "gxf"),
+    *("h264", "hevc", "vvc", "m4v", "h263", "vc1", "av1", "obu", "ivf", "dirac", "mjpeg", "mpjpeg", "yuv4mpegpipe"),
+    *("dv", "nut", "rm", "wtv", "gif", "apng", "image2", "jpeg_pipe", "png_pipe", "bmp_pipe", "tiff_pipe"),
+    *("webp_pipe",),
+)
+MOST_PIXELS, MOST_SIDE_PX = 1 << 26, 16384  # of a picture: 8192×8192; larger claims are refused before memory is taken
+# For `av.open`. Metadata that are no UTF-8 raise before PyAV 19, unless this is given; PyAV 19 takes any, without it.
+ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
+def open_media(path: Path) -> av.container.InputContainer:
+    """A file opened by FFmpeg: as the file it is, whatever its name looks like, and by one of `DEMUXERS`."""
+    options = {"format_whitelist": ",".join(DEMUXERS)}
+    return av.open(f"file:{path}", options=options, **ANY_METADATA)
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """PoselineError for pictures that are too large to be held in memory."""
+    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE_PX:
+        raise PoselineError(
+            f"{path}: claims pictures of {width}x{height} pixels; at most {MOST_PIXELS >> 20} Mi pixels"
+            f" and {MOST_SIDE_PX} a side are read: make it smaller, or export it again"
+        )
+
+
+def limit_pixels(stream: av.VideoStream) -> None:
+    """Have a decoder that is not open yet refuse larger pictures, wherever in the stream they come."""
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The stream that index and decoders all read: FFmpeg's best one that is not a cover picture; None without one."""
+    cover = av.stream.Disposition.attached_pic
+    streams = [s for s in container.streams.video if not s.disposition & cover and s.codec_context is not None]
+    best = container.streams.best("video")
+    return best if best in streams else next(iter(streams), None)
+
+
+def fraction(rational: Any) -> Fraction:
+    """PyAV 19 has a number type of its own, which prints and compares differently."""
+    return Fraction(rational.numerator, rational.denominator)
+
+
+def digest_of(paths: list[Path]) -> str:
+    """Hex digest of the files' bytes, one after another with their lengths; names and dates do not count."""
+    total = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                total.update(block)
+            total.update(file.tell().to_bytes(8, "little"))
+    return total.hexdigest()
