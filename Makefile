@@ -6,12 +6,20 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint openmm test-openmm newest clean
 
-$(VENV)/.ready: pyproject.toml
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location --root-user-action=ignore
+
+$(VENV)/.package: pyproject.toml
+	@echo "Installing poseline into $(VENV): about a minute, 0.9 GB"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) -e .
 	touch $@
 
-demo: $(VENV)/.ready
+$(VENV)/.ready: $(VENV)/.package
+	@echo "Installing what the tests need: about a minute more"
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.package
 	$(BIN)/poseline run data/treadmill.mp4 --out outputs
 
 test: $(VENV)/.ready

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress, Silent, timed
-from pipeline.engines.start import Job, Options, start_engine
+from pipeline.engines.base import Job, Options
+from pipeline.engines.start import start_engine
 from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import lifter_facts, run_facts
 from pipeline.observe.process import frame_range, plan_chunks
@@ -35,6 +36,7 @@ def run(
     render: bool = True,
     report: bool = True,
     force: bool = False,
+    recursive: bool = False,
     progress: Progress | None = None,
     engine: Options = Options(),  # noqa: B008
     work: str | Path | None = None,
@@ -42,12 +44,12 @@ def run(
     """Run the pipeline on videos, folders of videos or folders of images; returns one run folder per video.
 
     A run that was stopped goes on where it stopped. ``force`` starts over. ``start_s`` and ``end_s`` are seconds after
-    the first frame. A video that fails does not stop the others; all failures are raised together at the end as one
-    PoselineError. ``engine`` says where the work is done: `pipeline.engines.start`.
+    the first frame. ``recursive``: folders inside folders are searched, too. A video that fails does not stop the others;
+    all failures are raised together at the end as one PoselineError. ``engine`` says where the work is done: `pipeline.engines.start`.
     ``out`` may be an address such as s3://bucket/prefix; runs are then made in ``work`` (`pipeline.store.cloud`).
     """
     progress = progress or Silent()
-    asked = _asked(inputs, str(out), config, fps, (start_s, end_s), render, report, force, work)
+    asked = _asked(inputs, str(out), config, fps, (start_s, end_s), render, report, force, work, recursive)
     results = _Results(len(asked.videos), progress)
     # Workers stop before the run folders are given back.
     with closing(_jobs(asked, results, progress)) as jobs, closing(start_engine(engine, asked.config)) as workers:
@@ -82,6 +84,7 @@ def _asked(
     report: bool,
     force: bool,
     work: str | Path | None,
+    recursive: bool,
 ) -> _Asked:
     """The videos, the settings and the networks that are meant; PoselineError where one of them cannot be."""
     if out.encode(errors="ignore").decode() != out:
@@ -89,7 +92,7 @@ def _asked(
     config = config if isinstance(config, Config) else load_config(config)
     networks = run_facts(config)
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
-    videos = find_inputs(names)
+    videos = find_inputs(names, recursive)
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
     if not report:
         config = config.model_copy(update={"report": config.report.model_copy(update={"enabled": False})})

@@ -82,11 +82,12 @@ def run_command(
     style: StyleOption = None,
     blur: BlurOption = None,
     force: Annotated[bool, typer.Option("--force", help="Start over instead of going on.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders inside folders.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Find people in videos, track them, write one table per person and an annotated video."""
-    from pipeline.engines.start import Options
+    from pipeline.engines.base import Options
     from pipeline.workflow import run
 
     settings = config_of(
@@ -120,6 +121,7 @@ def run_command(
             render=render,
             report=report,
             force=force,
+            recursive=recursive,
             progress=progress,
             engine=Options(engine, workers, ray_address, gpus_per_worker),
             work=work,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import stat
@@ -21,25 +22,57 @@ VIDEO_SUFFIXES = frozenset(
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
-def find_inputs(paths: list[str]) -> list[Path]:
+def find_inputs(paths: list[str], recursive: bool = False) -> list[Path]:
     """Expand files and folders, in the given order, into inputs for ``index_video`` ('-' and FIFOs are kept).
 
     A folder stands for the videos directly in it (by extension, in natural order) or, where it has none, is itself one
-    input made of images. Raises PoselineError for a path that is missing or a folder with neither.
+    input made of images. With ``recursive`` it stands for those of the folders in it, too. Raises PoselineError for a
+    path that is missing, an address, or a folder with neither.
     """
     found: list[Path] = []
     for name in paths:
         path = Path(name)
         if name != "-" and not path.exists():
-            raise PoselineError(f"{path}: no such file or folder; check the path")
+            raise PoselineError(_of_address(name) or f"{path}: no such file or folder; check the path")
         if not path.is_dir():
             found.append(path)
-            continue
-        videos = _listed(path, VIDEO_SUFFIXES)
-        if not videos and not _listed(path, IMAGE_SUFFIXES):
-            raise PoselineError(f"{path}: no videos and no images in this folder; give a folder that holds some")
-        found += videos or [path]
+        elif inside := _inputs_in(path) + [i for f in (_folders(path) if recursive else []) for i in _inputs_in(f)]:
+            found += inside
+        else:
+            raise PoselineError(f"{path}: {_of_empty(path, recursive)}")
     return found
+
+
+def _inputs_in(folder: Path) -> list[Path]:
+    """The videos directly in a folder; the folder where it has only images."""
+    return _listed(folder, VIDEO_SUFFIXES) or ([folder] if _listed(folder, IMAGE_SUFFIXES) else [])
+
+
+def _folders(folder: Path) -> list[Path]:
+    """All visible folders in a folder, those in folders included, in natural order."""
+    found = [Path(place) for place, _, _ in os.walk(folder) if Path(place) != folder]
+    visible = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    return sorted(visible, key=lambda p: [_natural(part) for part in p.relative_to(folder).parts])
+
+
+def _of_empty(folder: Path, recursive: bool) -> str:
+    """What is said of a folder without videos and images."""
+    deeper = 0 if recursive else sum(bool(_inputs_in(f)) for f in _folders(folder))
+    if deeper:
+        return f"no videos and no images directly in this folder, but in {deeper} inside it; add --recursive"
+    return "no videos and no images in this folder; give a folder that holds some"
+
+
+def _of_address(name: str) -> str | None:
+    """What is said of an address in place of a file; None where it is none."""
+    scheme, there, _ = name.partition("://")
+    if not there or not scheme.isalnum():
+        return None
+    if scheme in ("http", "https"):
+        return f"{name}: is an address; download the file first, or follow a stream with poseline live {name}"
+    if scheme in ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "rtp", "tcp"):
+        return f"{name}: is a stream; follow it with poseline live {name}"
+    return f"{name}: is an address; download the file first"
 
 
 def image_files(folder: Path) -> list[Path]:
