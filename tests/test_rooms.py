@@ -37,7 +37,6 @@ LINES, FUNCTION_LINES = 350, 60
 
 UPWARD: set[tuple[str, str]] = {
     ("pipeline.core.config", "pipeline.measure.ground_file"),
-    ("pipeline.engines.ray", "pipeline"),
     ("pipeline.export.coco", "pipeline.people"),
     ("pipeline.export.movement", "pipeline.people"),
     ("pipeline.export.openpose", "pipeline.people"),
@@ -62,9 +61,6 @@ CIRCLES: set[frozenset[str]] = {
     frozenset({"pipeline.finish", "pipeline.report.write"}),
 }
 STRINGS: set[tuple[str, str]] = {
-    ("pipeline.engines.start", "pipeline.engines.local"),
-    ("pipeline.engines.start", "pipeline.engines.ray"),
-    ("pipeline.live.space", "pipeline.lift.online"),
     ("pipeline.models.registry", "pipeline.lift.mmpose"),
     ("pipeline.models.registry", "pipeline.models.onnx.family"),
     ("pipeline.models.registry", "pipeline.models.openmm.family"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import PoselineError, load_config, run
-from pipeline.engines.start import Options
+from pipeline.engines.base import Options
 from pipeline.store.cloud import Store, UploadedRun, is_remote
 from pipeline.store.folder import RunFolder
 

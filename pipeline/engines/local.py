@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
-from pipeline.engines.start import Ended, Job, Options
+from pipeline.engines.base import Ended, Job, Options
 from pipeline.engines.work import Clock, Networks, observe
 
 RELOAD_S = 30.0  # seconds of observing beside which loading the networks again is nothing

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
-from pipeline.engines.start import Ended, Job
+from pipeline.engines.base import Ended, Job
 from pipeline.engines.work import Clock, Outcome, Task
 
 TRIES = 3  # a task that fails so often fails its video

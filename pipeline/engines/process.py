@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.config import Config
+from pipeline.engines.base import Options, division, usable_cores
 from pipeline.engines.pool import Pool, WorkerLostError
-from pipeline.engines.start import Options, division, usable_cores
 from pipeline.engines.work import Outcome, Task, Worker
 
 ROOT = Path(__file__).resolve().parents[2]  # what has to be on the path of imports

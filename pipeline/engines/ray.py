@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
+from pipeline.engines.base import Options, division, usable_cores
 from pipeline.engines.pool import Pool, WorkerLostError
 from pipeline.engines.process import ROOT
-from pipeline.engines.start import Options, division, usable_cores
 from pipeline.engines.work import Outcome, Task, Worker
 
 STORE_BYTES = 100_000_000  # of the object store of a Ray of our own: only paths and lines of text go through it
@@ -74,16 +75,17 @@ def _check_room(ray: Any, needs: dict[str, float]) -> None:
 
 
 def _version() -> str:
-    from pipeline import __version__
-
-    return __version__
+    try:
+        return version("poseline")
+    except PackageNotFoundError:  # run from a checkout
+        return "unknown"
 
 
 class RayWorker:
     """The actor."""
 
-    def __init__(self, config: Config, version: str) -> None:
-        self._other = "" if version == _version() else f"it has poseline {_version()}, the run {version}"
+    def __init__(self, config: Config, asked: str) -> None:
+        self._other = "" if asked == _version() else f"it has poseline {_version()}, the run {asked}"
         self._worker = Worker(config)
 
     def ready(self) -> str:

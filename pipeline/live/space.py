@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +12,9 @@ from pipeline.core.types import INTERPOLATED, MISSING
 from pipeline.lift.joints import POINTS, K
 from pipeline.lift.lifter import GUESSED, SHOULDERS, PoselineLifter, rays_of
 from pipeline.lift.network import HEIGHT_M
+from pipeline.lift.online import LiveLifter
 from pipeline.live.crowd import Result
 from pipeline.models.registry import build_lifter
-
-_LIVE = "pipeline.lift.online"
 
 
 class InSpace(NamedTuple):
@@ -33,7 +30,7 @@ class Space:
     def __init__(self, lifter: PoselineLifter, config: Config) -> None:
         self.names = lifter.joint_names
         self._source, self._kept, self._config = lifter.source, lifter.kept, config
-        self._live = import_module(_LIVE).LiveLifter(lifter.network, config.metres.height_m or HEIGHT_M)
+        self._live = LiveLifter(lifter.network, config.metres.height_m or HEIGHT_M)
 
     def lift(self, result: Result, size_px: tuple[int, int]) -> dict[int, InSpace]:
         """Of each person of the frame that can be lifted."""
@@ -59,7 +56,5 @@ class Space:
 
 def build_space(config: Config, skeleton: Skeleton) -> Space | None:
     """The live form of the config's lifter; None where it has none, or nobody's body is seen."""
-    if find_spec(_LIVE) is None:
-        return None
     lifter = build_lifter(config, skeleton)
     return Space(lifter, config) if isinstance(lifter, PoselineLifter) else None

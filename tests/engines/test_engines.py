@@ -17,7 +17,8 @@ import pytest
 from pipeline import PoselineError, load_config, run
 from pipeline.core.progress import Progress
 from pipeline.engines import local
-from pipeline.engines.start import Options, division, start_engine
+from pipeline.engines.base import Options, division
+from pipeline.engines.start import start_engine
 from pipeline.engines.work import Networks
 from pipeline.store.folder import RunFolder
 

@@ -14,8 +14,8 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import VideoInfo
+from pipeline.engines.base import Job
 from pipeline.engines.pool import AHEAD, Pool, WorkerLostError
-from pipeline.engines.start import Job
 from pipeline.engines.work import Outcome, Task
 from pipeline.observe.process import Chunk
 from pipeline.store.folder import RunFolder
