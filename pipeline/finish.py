@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.config import Config, without_gone
-from pipeline.core.errors import PoselineError
+from pipeline.core.config import Config
 from pipeline.core.progress import Progress, Silent, timed
 from pipeline.core.types import VideoInfo
 from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.observe.process import frame_range
-from pipeline.people import build_people, skeleton_of_run
-from pipeline.store.folder import RunFolder, check_parts, part_warnings, sightings, stored_video
+from pipeline.people import build_people
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import stored_video
 from pipeline.store.lock import locked
+from pipeline.store.parts import check_parts, part_warnings, sightings
+from pipeline.store.settings import later_config, render_digest, stored_config, video_is_current
 
 
 def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
@@ -28,22 +28,6 @@ def track(folder: RunFolder | str | Path, config: Config | None = None, progress
         check_parts(folder, content=True)
         finish(folder, config, stored_video(folder), False, {}, progress)
     return folder
-
-
-def stored_config(folder: RunFolder) -> Config:
-    """The settings a run was made with."""
-    try:
-        return Config.model_validate(without_gone(folder.manifest()["config"]))
-    except (AttributeError, KeyError, ValueError) as error:
-        raise PoselineError(f"{folder.manifest_file}: settings of another version; run again with --force") from error
-
-
-def later_config(folder: RunFolder, config: Config) -> Config:
-    """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
-    later = {
-        name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
-    }
-    return stored_config(folder).model_copy(update=later)
 
 
 def finish(
@@ -106,11 +90,6 @@ def _of_nobody(folder: RunFolder, config: Config, people: list[dict[str, Any]]) 
     return [f"nobody was followed: {seen} sightings are too few or too unsure; lower track.high_score"]
 
 
-def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
-    """Whether annotated.mp4 is there and was made from the tables as they are."""
-    return folder.video.is_file() and manifest.get("rendered") == _render_digest(manifest, config)
-
-
 def _of_the_lens(field: dict[str, Any]) -> list[str]:
     """What is to be said of a field of view that nobody gave."""
     if field.get("from") == "assumed":
@@ -120,13 +99,6 @@ def _of_the_lens(field: dict[str, Any]) -> list[str]:
     else:
         return []
     return [f"{shown}; give --fov or a calibration (--ground) if you know it"]
-
-
-def _render_digest(manifest: dict[str, Any], config: Config) -> str:
-    """Stands for all that annotated.mp4 is made from."""
-    content = [manifest["observe_digest"], manifest["config_digest"], config.digest("render")]
-    content += [manifest["edits_digest"]] if manifest.get("edits_digest") else []
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def render_run(
@@ -170,7 +142,7 @@ def _render(
     if out is not None:
         return out
     manifest = folder.facts()
-    manifest["rendered"] = _render_digest(manifest, config) + (f" {low} {high}" if part else "")
+    manifest["rendered"] = render_digest(manifest, config) + (f" {low} {high}" if part else "")
     manifest["rendered_frames"] = [low, high]
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     # Frames that do not decode were said when they were observed.

@@ -16,9 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
-from pipeline.core.errors import PoselineError
-from pipeline.core.skeleton import SKELETONS, Skeleton
-from pipeline.core.types import MEASURED, Motion, Observations, VideoInfo
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Motion, Observations, VideoInfo
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
@@ -29,18 +28,13 @@ from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.motion.person import motion_steps
 from pipeline.motion.together import together
-from pipeline.observe.camera import STILL
-from pipeline.store.folder import (
-    CHECKED_PAGES,
-    RunFolder,
-    atomic,
-    camera_motions,
-    file_metadata,
-    fixed,
-    read_part,
-    tracks_schema,
-)
+from pipeline.observe.camera import STILL, camera_motions
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import CHECKED_PAGES
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.parts import read_part
 from pipeline.store.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
+from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
 from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify
 
@@ -165,7 +159,7 @@ def _tables(
         waiting: list[Future[None]] = []
 
         def write(motion: Motion) -> None:
-            tracks.write_table(_track_rows(motion, schema))
+            tracks.write_table(track_rows(motion, schema))
             write_person(folder.people, motion, skeleton, metadata)
 
         def written() -> None:
@@ -315,36 +309,9 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observa
             person = end
 
 
-def _track_rows(motion: Motion, schema: pa.Schema) -> pa.Table:
-    """A person's rows of tracks.parquet: keypoints as measured, in filled rows as interpolated."""
-    seen = motion.state == MEASURED
-    keypoints = np.where(seen[:, None, None], motion.raw_px, motion.keypoints_px)
-    columns = [
-        pa.array(np.full(len(motion), motion.person_id, np.int32)),
-        pa.array(motion.frame),
-        pa.array(motion.time_s),
-        fixed(motion.box_px),
-        pa.array(np.where(seen, motion.score, 0).astype(np.float32)),
-        fixed(keypoints),
-        fixed(motion.keypoint_score),
-        pa.array(motion.state),
-    ]
-    return pa.table(columns, schema=schema)
-
-
 def _remove_others(folder: RunFolder, people: set[int]) -> None:
     """Delete the tables of people that an earlier tracking found and this one did not."""
     keep = {person_name(i) for i in people}
     for file in folder.people.glob("person_*.*") if folder.people.is_dir() else ():
         if file.stem not in keep:
             file.unlink()
-
-
-def skeleton_of_run(folder: RunFolder) -> Skeleton:
-    """The keypoint set of a run."""
-    manifest = folder.facts()
-    try:
-        # Runs of the first version have the name only.
-        return Skeleton.from_spec(manifest["keypoints"]) if "keypoints" in manifest else SKELETONS[manifest["skeleton"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise PoselineError(f"{folder.manifest_file}: names no keypoint set; run again with --force") from error

@@ -15,15 +15,10 @@ from pipeline.core.errors import HIDDEN, PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
-from pipeline.store.folder import (
-    FORMAT_VERSION,
-    OBSERVED_VERSION,
-    RunFolder,
-    indexed_digest,
-    part_digest,
-    video_facts,
-    write_index,
-)
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import indexed_digest, write_index
+from pipeline.store.manifest import FORMAT_VERSION, OBSERVED_VERSION, video_facts
+from pipeline.store.parts import part_digest
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo

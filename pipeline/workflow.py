@@ -19,8 +19,9 @@ from pipeline.models.registry import lifter_facts, run_facts
 from pipeline.observe.process import frame_range, plan_chunks
 from pipeline.prepare import choose_folder, folder_name, prepare, remove_other_parts, start_over
 from pipeline.store.cloud import Store, is_remote
-from pipeline.store.folder import RunFolder, part_is_whole
+from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
+from pipeline.store.parts import part_is_whole
 from pipeline.video.index import index_video
 from pipeline.video.inputs import find_inputs, is_pipe, spool
 

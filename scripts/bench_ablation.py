@@ -14,8 +14,9 @@ from pipeline.core.config import TrackConfig, with_settings
 from pipeline.core.skeleton import COCO17
 from pipeline.evaluate.mot import read_mot, score_mot
 from pipeline.export.run import export_run
-from pipeline.finish import stored_config, track
+from pipeline.finish import track
 from pipeline.store.folder import RunFolder
+from pipeline.store.settings import stored_config
 from pipeline.tracking.identify import identify
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -15,8 +15,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipeline.store.folder import RunFolder, read_index, read_part, write_index, write_part
-from pipeline.store.folder import stored_video as stored
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import read_index, write_index
+from pipeline.store.index import stored_video as stored
+from pipeline.store.parts import read_part, write_part
 
 EVERY_S = 0.5  # between two looks
 # The cheapest that still sees people: what is measured is what stays, not how well it sees.

@@ -24,7 +24,8 @@ import numpy as np
 from install_openmm import TORCH
 
 from pipeline.core.types import Observations
-from pipeline.store.folder import read_part, stored_video
+from pipeline.store.index import stored_video
+from pipeline.store.parts import read_part
 from pipeline.workflow import run
 
 ROOT = Path(__file__).resolve().parents[1]

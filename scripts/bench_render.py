@@ -18,8 +18,11 @@ from pipeline.core.config import load_config
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import INTERPOLATED, MEASURED, STATE_NAMES, Motion
 from pipeline.render.video import render
-from pipeline.store.folder import RunFolder, file_metadata, stored_video, video_facts, write_index
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import stored_video, write_index
+from pipeline.store.manifest import video_facts
 from pipeline.store.tables import write_person
+from pipeline.store.tracks import file_metadata
 from pipeline.video.decode import open_reader
 from pipeline.video.encode import ENCODERS, VideoWriter, encoder_options
 from pipeline.video.index import index_video

@@ -11,7 +11,7 @@ import soak_videos
 from soak_process import QUICK, Case, Ended, poseline
 from soak_videos import FRAMES
 
-from pipeline.store.folder import part_digest
+from pipeline.store.parts import part_digest
 from pipeline.video.index import index_video
 
 # What is killed, from which stage the folder starts, and the commands that finish the work.

@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import MEASURED
 from pipeline.render.sheet import CELL_PX, GAP_PX, contact_sheet
-from pipeline.store.folder import fixed
+from pipeline.store.parts import fixed
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
 from tests.test_render import motion, run_folder

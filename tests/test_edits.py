@@ -18,9 +18,13 @@ from pipeline.cli import app as cli
 from pipeline.core.config import Config, with_settings
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import VideoInfo
-from pipeline.finish import _render_digest, stored_config, track
+from pipeline.finish import track
 from pipeline.prepare import start_over
-from pipeline.store.folder import RunFolder, read_part, video_facts, write_index, write_part
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import write_index
+from pipeline.store.manifest import video_facts
+from pipeline.store.parts import read_part, write_part
+from pipeline.store.settings import render_digest, stored_config
 from pipeline.tracking import edits_file as edits_toml
 from pipeline.tracking.edits import Edit, People, apply, parse
 from tests import synthetic
@@ -255,7 +259,7 @@ def test_edits_survive_tracking_with_other_settings(folder: RunFolder) -> None:
 
 def test_the_video_is_stale_after_an_edit_and_only_then(folder: RunFolder) -> None:
     def stands_for() -> str:
-        return _render_digest(folder.manifest(), stored_config(folder))
+        return render_digest(folder.manifest(), stored_config(folder))
 
     before = stands_for()
     edited(folder, drop=[1])

@@ -120,7 +120,7 @@ def test_the_blur_is_not_everywhere(video, tmp_path):
 
 def test_people_that_the_tracker_dropped_are_blurred_too(video, tmp_path):
     from pipeline.core.types import Observations
-    from pipeline.store.folder import write_part
+    from pipeline.store.parts import write_part
 
     info, walkers = video
     folder = run_folder(tmp_path, info, [])

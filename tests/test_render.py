@@ -10,8 +10,11 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import INTERPOLATED, MEASURED, Motion, VideoInfo
 from pipeline.render.video import render
-from pipeline.store.folder import RunFolder, file_metadata, video_facts, write_index
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import write_index
+from pipeline.store.manifest import video_facts
 from pipeline.store.tables import write_person
+from pipeline.store.tracks import file_metadata
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from tests import synthetic

@@ -37,10 +37,6 @@ LINES, FUNCTION_LINES = 350, 60
 
 UPWARD: set[tuple[str, str]] = {
     ("pipeline.core.config", "pipeline.measure.ground_file"),
-    ("pipeline.export.coco", "pipeline.people"),
-    ("pipeline.export.movement", "pipeline.people"),
-    ("pipeline.export.openpose", "pipeline.people"),
-    ("pipeline.export.table", "pipeline.people"),
     ("pipeline.lift.lifter", "pipeline.measure.ground"),
     ("pipeline.lift.lifter", "pipeline.measure.ground_file"),
     ("pipeline.lift.placed", "pipeline.measure.ground_file"),
@@ -49,16 +45,10 @@ UPWARD: set[tuple[str, str]] = {
     ("pipeline.models.registry", "pipeline.lift.lifter"),
     ("pipeline.models.registry", "pipeline.lift.network"),
     ("pipeline.models.registry", "pipeline.lift.protocol"),
-    ("pipeline.render.sheet", "pipeline.people"),
-    ("pipeline.render.video", "pipeline.people"),
-    ("pipeline.report.write", "pipeline.finish"),
-    ("pipeline.report.write", "pipeline.people"),
-    ("pipeline.store.folder", "pipeline.observe.camera"),
 }
 CIRCLES: set[frozenset[str]] = {
     frozenset({"pipeline.evaluate.mocap", "pipeline.evaluate.mocap_files"}),
     frozenset({"pipeline.measure.ground", "pipeline.measure.ground_file"}),
-    frozenset({"pipeline.finish", "pipeline.report.write"}),
 }
 STRINGS: set[tuple[str, str]] = {
     ("pipeline.models.registry", "pipeline.lift.mmpose"),
@@ -66,13 +56,8 @@ STRINGS: set[tuple[str, str]] = {
     ("pipeline.models.registry", "pipeline.models.openmm.family"),
 }
 STRANGERS: set[tuple[str, str]] = set()
-LONG_FILES: set[str] = {
-    "pipeline.store.folder",
-    "pipeline.tracking.tracker",
-}
-LONG_FUNCTIONS: set[str] = {
-    "pipeline.tracking.tracker.update",
-}
+LONG_FILES: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
 
 
 class Import(NamedTuple):

@@ -16,7 +16,8 @@ import pytest
 
 from pipeline import PoselineError, load_config, read_run, run, track
 from pipeline.core.progress import Progress
-from pipeline.store.folder import RunFolder, read_part
+from pipeline.store.folder import RunFolder
+from pipeline.store.parts import read_part
 from pipeline.video.index import index_video
 
 CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
@@ -231,7 +232,7 @@ def test_progress_is_told_every_frame(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_with_one_line_and_keeps_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pipeline.store.folder as store
+    import pipeline.store.checked as store
 
     real, calls = store.pq.write_table, []
 

@@ -18,21 +18,12 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, SKELETONS
 from pipeline.core.types import Observations, VideoInfo
-from pipeline.store.folder import (
-    RunFolder,
-    atomic,
-    file_metadata,
-    part_is_whole,
-    part_warnings,
-    read_index,
-    read_part,
-    stored_video,
-    tracks_schema,
-    video_facts,
-    write_index,
-    write_part,
-    write_text,
-)
+from pipeline.store.atomic import atomic, write_text
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import read_index, stored_video, write_index
+from pipeline.store.manifest import video_facts
+from pipeline.store.parts import part_is_whole, part_warnings, read_part, write_part
+from pipeline.store.tracks import file_metadata, tracks_schema
 
 # --- atomic writes ---------------------------------------------------------------------------------------------------
 

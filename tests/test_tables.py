@@ -22,7 +22,9 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, STATE_NAMES, SW
 from pipeline.lift.protocol import InSpace
 from pipeline.people import build_people
 from pipeline.store import tables
-from pipeline.store.folder import RunFolder, file_metadata, video_facts, write_part
+from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import video_facts
+from pipeline.store.parts import write_part
 from pipeline.store.tables import (
     PEOPLE_COLUMNS,
     people_by_frame,
@@ -33,6 +35,7 @@ from pipeline.store.tables import (
     write_people_csv,
     write_person,
 )
+from pipeline.store.tracks import file_metadata
 from tests import synthetic
 
 METADATA = {"skeleton": "coco17", "fps": "30000/1001"}

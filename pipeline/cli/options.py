@@ -128,7 +128,7 @@ def parse_seconds(option: str, text: str | None) -> float | None:
 
 def later_settings(folder: Any, config: str | None, sets: list[str]) -> Config:
     """The settings of a stage after observe; PoselineError for one that only observe could follow."""
-    from pipeline.finish import later_config, stored_config
+    from pipeline.store.settings import later_config, stored_config
 
     stored = stored_config(folder)
     base = later_config(folder, load_config(config)) if config is not None else stored

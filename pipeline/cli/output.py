@@ -98,7 +98,8 @@ def plot_command(
     """Draw a person's curves, or a sheet of all people."""
     from pipeline.render.plot import plot_person
     from pipeline.render.sheet import contact_sheet
-    from pipeline.store.folder import RunFolder, stored_video
+    from pipeline.store.folder import RunFolder
+    from pipeline.store.index import stored_video
 
     folder = RunFolder.existing(run_folder)
     if sheet:

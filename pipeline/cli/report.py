@@ -20,10 +20,10 @@ def report_command(
     debug: DebugOption = False,
 ) -> None:
     """Write report.html, one page that shows the whole run beside its video; it needs no network."""
-    from pipeline.finish import stored_config
     from pipeline.report.write import write_report
     from pipeline.store.folder import RunFolder
     from pipeline.store.lock import locked
+    from pipeline.store.settings import stored_config
 
     folder = RunFolder.existing(run_folder)
     with locked(folder.path):

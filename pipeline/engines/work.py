@@ -20,7 +20,9 @@ from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models
 from pipeline.observe.camera import Camera
 from pipeline.observe.process import Chunk, process_chunk
-from pipeline.store.folder import RunFolder, stored_video, write_part
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import stored_video
+from pipeline.store.parts import write_part
 from pipeline.video.decode import open_reader, prefetch
 
 

@@ -12,7 +12,7 @@ from pipeline.export.clock import at_rate, uneven
 from pipeline.export.markers import Markers, markers
 from pipeline.export.options import Options
 from pipeline.export.person import Person, optional
-from pipeline.store.folder import atomic
+from pipeline.store.atomic import atomic
 
 MOST = 65534  # frames of a file: the header counts in 16 bits, and readers add one
 

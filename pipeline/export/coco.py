@@ -11,8 +11,10 @@ import numpy as np
 
 from pipeline.core.skeleton import COCO17, MANY, Skeleton, mapping
 from pipeline.export.options import Options
-from pipeline.people import skeleton_of_run
-from pipeline.store.folder import RunFolder, TableFile, atomic, read_index
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import read_index
 
 SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but not visible
 VISIBLE = 0.3  # keypoint score from which a point counts as seen

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.export.options import Options
-from pipeline.store.folder import RunFolder, TableFile, atomic
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder
 
 
 def export_mot(folder: RunFolder, path: Path, options: Options) -> None:

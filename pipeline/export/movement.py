@@ -10,8 +10,9 @@ import numpy as np
 
 from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody, optional
-from pipeline.people import skeleton_of_run
-from pipeline.store.folder import RunFolder, atomic, read_index
+from pipeline.store.atomic import atomic
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import read_index
 from pipeline.store.tables import person_name
 
 DIMENSIONS = ("time", "space", "keypoints", "individuals")

@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody
-from pipeline.people import skeleton_of_run
-from pipeline.store.folder import RunFolder, write_error, write_text
+from pipeline.store.atomic import write_error, write_text
+from pipeline.store.folder import RunFolder, skeleton_of_run
 
 SOURCES: tuple[tuple[str, ...], ...] = (
     ("nose",), ("left_shoulder", "right_shoulder"), ("right_shoulder",), ("right_elbow",), ("right_wrist",),

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.store.folder import RunFolder, TableFile, read_index
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import read_index
 from pipeline.store.tables import person_name, person_of, read_people_csv
 
 BLOCK = 4096  # rows of a block, so that ten hours take the memory of a minute

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.export.options import Options
 from pipeline.export.person import Person
-from pipeline.store.folder import atomic
+from pipeline.store.atomic import atomic
 
 END = "_deg"  # angles; their velocities end in _deg_s
 

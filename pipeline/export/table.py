@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody
-from pipeline.people import skeleton_of_run
-from pipeline.store.folder import RunFolder, TableFile, atomic
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.tables import cell, person_schema
 
 

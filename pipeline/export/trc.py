@@ -12,7 +12,7 @@ from pipeline.export.clock import uneven
 from pipeline.export.markers import markers
 from pipeline.export.options import Options
 from pipeline.export.person import Person, decimal
-from pipeline.store.folder import atomic
+from pipeline.store.atomic import atomic
 
 KEYS = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame", "OrigNumFrames",

@@ -26,12 +26,17 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Lines, Progress, Silent
 from pipeline.core.types import VideoInfo
-from pipeline.finish import stored_config, write_page
+from pipeline.finish import write_page
 from pipeline.live.segment import ids_file, usual_rate
 from pipeline.models.registry import build_lifter, lifter_facts
-from pipeline.people import PeopleMade, build_people, skeleton_of_run
-from pipeline.store.folder import RunFolder, atomic, part_warnings, remove_leftovers, stored_video, video_facts
+from pipeline.people import PeopleMade, build_people
+from pipeline.store.atomic import atomic, remove_leftovers
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import stored_video
 from pipeline.store.lock import locked as held
+from pipeline.store.manifest import video_facts
+from pipeline.store.parts import part_warnings
+from pipeline.store.settings import stored_config
 
 SEGMENTS = "segments"
 

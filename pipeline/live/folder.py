@@ -13,7 +13,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.live.finish import SEGMENTS
 from pipeline.live.ledger import GAPS_KEPT, KILLED, Ledger, iso
-from pipeline.store.folder import write_text
+from pipeline.store.atomic import write_text
 
 SUMS = (
     "received",

@@ -28,8 +28,11 @@ from pipeline.models.protocols import NetworkFacts
 from pipeline.observe.camera import Camera
 from pipeline.render.draw.figure import Person
 from pipeline.render.draw.overlay import draw_people
-from pipeline.store.folder import FORMAT_VERSION, RunFolder, atomic, video_facts, write_part
+from pipeline.store.atomic import atomic
+from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
+from pipeline.store.manifest import FORMAT_VERSION, video_facts
+from pipeline.store.parts import write_part
 from pipeline.video.encode import VideoWriter
 
 TICKS = 90_000  # per second, of the tables of frames and the videos

@@ -21,7 +21,8 @@ from pipeline.core.types import Motion
 from pipeline.measure.ground import stand_px
 from pipeline.measure.ground_file import Ground
 from pipeline.measure.scale import row_seconds
-from pipeline.store.folder import CHECKED_PAGES, atomic
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import CHECKED_PAGES
 
 FILES = ("heatmap.png", "heatmap.csv", "heatmap.parquet")
 _FINE = {"m": 0.1, "px": 4.0}  # side of the cells in which seconds are gathered

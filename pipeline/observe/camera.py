@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+
+from pipeline.store.parts import part_camera
 
 STILL = np.array([1.0, 0.0, 0.0, 0.0])
 WIDTH = 400  # px, of the small picture
@@ -78,6 +81,11 @@ def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:
             out[start] = _motion(_unpacked(before[1]["edges"][1]), _unpacked(part["edges"][0]), part["scale"])
         before = start + len(rows), part
     return out
+
+
+def camera_motions(parts: list[Path], frames: int) -> np.ndarray:
+    """(T, 4) motion of the camera into each frame, from the parts of a run."""
+    return joined([part_camera(path) for path in parts], frames)
 
 
 def compose(first: np.ndarray, then: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from pipeline.core.errors import PoselineError
 from pipeline.render.draw.angles import JOINTS
-from pipeline.store.folder import RunFolder, TableFile, atomic
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder
 from pipeline.store.tables import person_name, unit_of
 
 FORMATS = (".png", ".svg", ".pdf")

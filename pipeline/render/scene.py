@@ -13,7 +13,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.render.draw.figure import Person
 from pipeline.render.draw.insets import Extent, extent_of
 from pipeline.render.look import Look
-from pipeline.store.folder import TableFile
+from pipeline.store.checked import TableFile
 from pipeline.store.tables import BOX
 
 # The first that a table has is the speed on the labels.

@@ -11,13 +11,15 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import MEASURED, VideoInfo
-from pipeline.people import skeleton_of_run
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.colours import OUTLINE, person_colour
 from pipeline.render.draw.obscure import obscure_heads, obscure_people
 from pipeline.render.draw.text import plate, word
 from pipeline.render.regions import regions_by_frame
-from pipeline.store.folder import RunFolder, TableFile, atomic, stored_video
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import stored_video
 from pipeline.video.decode import open_reader
 
 CELL_PX, TEXT_PX, GAP_PX = (210, 280), 26, 14  # a picture (w, h), a line under it, and between cells

@@ -14,8 +14,7 @@ import numpy as np
 from pipeline.core.config import Config, RenderConfig
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
-from pipeline.observe.camera import STILL
-from pipeline.people import skeleton_of_run
+from pipeline.observe.camera import STILL, camera_motions
 from pipeline.render.draw.canvas import Canvas, Colour
 from pipeline.render.draw.colours import PALE, PANEL, side_colours
 from pipeline.render.draw.figure import Person
@@ -28,7 +27,8 @@ from pipeline.render.draw.trails import Trails
 from pipeline.render.look import look_of
 from pipeline.render.regions import regions_by_frame
 from pipeline.render.scene import Words, boxes_of, columns_of, floor_of, limbs_in_space, table_columns
-from pipeline.store.folder import RunFolder, camera_motions, stored_video
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import stored_video
 from pipeline.store.tables import people_by_frame, person_name
 from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter, container_of

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline.measure.scale import row_seconds
 from pipeline.report.columns import CONTACTS, GROUPS, Column
 from pipeline.report.pack import packed, packed_ints, thinned
-from pipeline.store.folder import TableFile
+from pipeline.store.checked import TableFile
 from pipeline.store.tables import person_of
 
 Put = Callable[[str], int]  # stores a block of the page and returns its number

@@ -14,7 +14,8 @@ import av
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.store.folder import RunFolder, TableFile
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder
 from pipeline.store.tables import person_name
 from pipeline.video.media import open_media
 

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.people import skeleton_of_run
 from pipeline.render.draw.colours import person_colour
 from pipeline.report import facts as say
 from pipeline.report.blocks import Seconds, Table, path_of, person_blocks, plan, shortened
 from pipeline.report.columns import GROUPS, Column, by_group
 from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
-from pipeline.store.folder import RunFolder, atomic, read_index
+from pipeline.store.atomic import atomic
+from pipeline.store.folder import RunFolder, skeleton_of_run
+from pipeline.store.index import read_index
+from pipeline.store.settings import stored_config, video_is_current
 from pipeline.store.tables import person_name, read_people_csv
 
 MAX_MB = 24.0
@@ -163,8 +165,6 @@ def _quality(folder: RunFolder) -> dict[str, Any]:
 
 def _stale(manifest: dict[str, Any], folder: RunFolder) -> bool:
     """Whether annotated.mp4 was drawn from other tables than those that are there now."""
-    from pipeline.finish import stored_config, video_is_current
-
     if not folder.video.is_file() or "config" not in manifest:
         return False
     return not video_is_current(folder, manifest, stored_config(folder))

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import PoselineError
-from pipeline.store.folder import RunFolder, atomic
+from pipeline.store.atomic import atomic
+from pipeline.store.folder import RunFolder
 
 WORK = Path("outputs/.work")
 # Where an object appears when all of it is there; elsewhere files are uploaded under another name and renamed.

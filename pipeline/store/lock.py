@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.core.errors import PoselineError
-from pipeline.store.folder import remove_leftovers, write_error
+from pipeline.store.atomic import remove_leftovers, write_error
 
 try:
     import fcntl

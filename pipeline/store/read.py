@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import PoselineError
-from pipeline.store.folder import RunFolder, TableFile
+from pipeline.store.checked import TableFile
+from pipeline.store.folder import RunFolder
 from pipeline.store.tables import person_name, text_of
 
 

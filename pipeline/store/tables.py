@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import MEASURED, STATE_NAMES, Motion
-from pipeline.store.folder import CHECKED_PAGES, TableFile, atomic
+from pipeline.store.atomic import atomic
+from pipeline.store.checked import CHECKED_PAGES, TableFile
 
 ROW_GROUP = 4096  # rows written and read at once, so that ten hours take the memory of a minute
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")

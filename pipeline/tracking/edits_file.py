@@ -16,7 +16,10 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import PoselineError
 from pipeline.core.texts import parse_toml, read_text
 from pipeline.core.types import MEASURED
-from pipeline.store.folder import RunFolder, check_parts, read_index, write_text
+from pipeline.store.atomic import write_text
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import read_index
+from pipeline.store.parts import check_parts
 from pipeline.store.tables import read_people_csv
 from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, Moment, People, RefusedError, apply, check
 

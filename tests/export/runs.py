@@ -10,8 +10,11 @@ import numpy as np
 
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, Motion, VideoInfo
-from pipeline.store.folder import RunFolder, file_metadata, video_facts, write_index
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import write_index
+from pipeline.store.manifest import video_facts
 from pipeline.store.tables import person_summary, write_people_csv, write_person
+from pipeline.store.tracks import file_metadata
 
 FPS = Fraction(30000, 1001)
 SCALE = {"px_per_m": "250.5", "px_per_m_from": "height 1.78 m"}

@@ -16,7 +16,9 @@ from pipeline.core.keypoint_sets import HALPE26, WHOLEBODY133
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.types import Motion
 from pipeline.export.run import export_run
-from pipeline.store.folder import RunFolder, fixed, tracks_schema
+from pipeline.store.folder import RunFolder
+from pipeline.store.parts import fixed
+from pipeline.store.tracks import tracks_schema
 from tests.export.runs import make_run, person, times
 
 T = times(30)

@@ -16,7 +16,8 @@ from pipeline import PoselineError
 from pipeline.cli import app as cli
 from pipeline.core.skeleton import COCO17
 from pipeline.export.run import FORMATS, Each, export_run
-from pipeline.store.folder import RunFolder, tracks_schema
+from pipeline.store.folder import RunFolder
+from pipeline.store.tracks import tracks_schema
 from tests.export.runs import make_run, person, times
 
 T = times(30)

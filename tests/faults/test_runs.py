@@ -27,8 +27,9 @@ from pipeline.finish import render_run
 from pipeline.prepare import folder_name
 from pipeline.render.plot import plot_person
 from pipeline.report.write import write_report
-from pipeline.store.folder import RunFolder, part_is_whole, read_part
+from pipeline.store.folder import RunFolder
 from pipeline.store.lock import NAME, locked
+from pipeline.store.parts import part_is_whole, read_part
 from pipeline.store.tables import cell, text_of
 from pipeline.tracking.edits import parse
 from pipeline.tracking.edits_file import add, listing

@@ -1,0 +1,77 @@
+"""A file that is there is whole: it is written to a temporary name, fsynced and renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.core.errors import PoselineError
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path to write to; it becomes ``path`` when the block ends well and is removed when it does not.
+
+    OSErrors become a PoselineError that names the file and the remedy.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, alone: bool = False) -> None:
+    """Delete the temporary files of runs that were killed.
+
+    The video of a live segment stays (``.live.mp4``): of a killed one it is all there is, and `pipeline.live` takes it.
+    Where nobody else can be at work in the folder (``alone``) that is all of them: a number may be another process's by
+    now. Else those of processes that are alive stay.
+    """
+    for path in [*folder.rglob(".*.tmp"), *folder.rglob(".*.partial")]:
+        owner = path.name.split(".")[-2]
+        if owner.isdigit() and not path.name.startswith(".live.") and (alone or not _alive(int(owner))):
+            path.unlink(missing_ok=True)
+    for path in folder.glob(".motions-*") if alone else ():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
+
+
+def write_error(path: Path, error: OSError) -> PoselineError:
+    """What a user is told when a file cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+        return PoselineError(f"{path}: the disk is full; free some space and run the same command again to go on")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PoselineError(f"{path.parent}: may not be written to; choose another folder with --out")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return PoselineError(f"{path.parent}: is not a folder; choose another one with --out")
+    return PoselineError(f"{path}: cannot be written ({error.strerror or error}); choose another folder with --out")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file atomically.
+
+    Bytes of file names that are no UTF-8 become ``\\udcXX``, which JSON reads back as they were.
+    """
+    with atomic(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))

@@ -1,0 +1,141 @@
+"""Observation parts: the people of consecutive frames, as one chunk of the video gave them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import PoselineError
+from pipeline.core.types import Observations
+from pipeline.store.checked import read_table, write_table
+from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import FORMAT_VERSION
+
+
+def fixed(values: np.ndarray, kind: type = np.float32) -> pa.Array:
+    """(N, …) as a fixed-size list column of ``kind``."""
+    size = int(np.prod(values.shape[1:]))
+    flat = pa.array(np.ascontiguousarray(values, kind).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, size)
+
+
+def _unfixed(column: pa.ChunkedArray, shape: tuple[int, ...], kind: type = np.float32) -> np.ndarray:
+    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, *shape).astype(kind)
+
+
+def write_part(
+    path: Path, obs: Observations, frames: tuple[int, int], digest: str, warnings: list[str], camera: str = ""
+) -> None:
+    """One observation part: the people of frames [first, last), made under the settings that ``digest`` stands for.
+
+    ``camera`` is what `pipeline.observe.camera.Camera` stores of these frames.
+    """
+    columns = {
+        "frame": pa.array(obs.frame),
+        "box_px": fixed(obs.box_px),
+        "score": pa.array(obs.score),
+        "keypoints_px": fixed(obs.keypoints_px),
+        "keypoint_score": fixed(obs.keypoint_score),
+    }
+    if obs.appearance is not None:
+        columns["appearance"] = fixed(obs.appearance, np.float16)
+    metadata = {
+        "poseline": FORMAT_VERSION,
+        "skeleton": obs.skeleton,
+        "frames": json.dumps(frames),
+        "digest": digest,
+        "warnings": json.dumps(warnings),
+        "camera": camera,
+    }
+    write_table(path, pa.table(columns), metadata)
+
+
+def part_digest(path: Path) -> str:
+    """Stands for the settings that a part was made under; empty where it cannot be read."""
+    try:
+        return (pq.read_schema(path).metadata or {}).get(b"digest", b"").decode()
+    except (OSError, pa.ArrowException, ValueError):
+        return ""
+
+
+def part_is_whole(path: Path, frames: tuple[int, int], digest: str) -> bool:
+    """Whether the file holds exactly these frames, made under these settings, as they were written."""
+    if part_digest(path) != digest:
+        return False
+    try:
+        read_part(path)
+        return (pq.read_schema(path).metadata or {}).get(b"frames") == json.dumps(frames).encode()
+    except PoselineError:
+        return False
+
+
+def check_parts(folder: RunFolder, content: bool = False) -> None:
+    """PoselineError unless the parts are this run's and cover its frames; ``content``: and none is damaged."""
+    manifest = folder.facts()
+    (at, end), digest = manifest["frames_observed"], manifest["observe_digest"]
+    for path in folder.parts():
+        try:
+            meta = pq.read_schema(path).metadata or {}
+            low, high = json.loads(meta[b"frames"])
+            ours = low == at and high > low and meta[b"digest"].decode() == digest
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
+            ours = False
+        if not ours:
+            raise PoselineError(f"{path}: damaged, or not of this run; poseline run on the video makes it again")
+        if content:
+            read_part(path)
+        at = high
+    if at != end:
+        raise PoselineError(
+            f"{folder.observations}: lacks the frames {at} to {end - 1}; poseline run on the video goes on"
+        )
+
+
+def part_warnings(path: Path) -> list[str]:
+    """What the decoder had to say while the part was made."""
+    return json.loads((pq.read_schema(path).metadata or {}).get(b"warnings", b"[]"))
+
+
+def part_frames(path: Path) -> tuple[int, int]:
+    """The frames [first, last) of a part."""
+    first, last = json.loads((pq.read_schema(path).metadata or {})[b"frames"])
+    return int(first), int(last)
+
+
+def part_camera(path: Path) -> tuple[int, str]:
+    """The first frame of a part, and what `pipeline.observe.camera.Camera` stored of its frames."""
+    meta = pq.read_schema(path).metadata or {}
+    return int(json.loads(meta[b"frames"])[0]), meta.get(b"camera", b"").decode()
+
+
+def sightings(path: Path) -> int:
+    """How many people one part holds, over all of its frames."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def read_part(path: Path) -> Observations:
+    """The observations of one part; PoselineError when it is damaged."""
+    try:
+        table = read_table(path)
+        k = table.schema.field("keypoint_score").type.list_size
+        return Observations(
+            frame=table["frame"].to_numpy(),
+            box_px=_unfixed(table["box_px"], (4,)),
+            score=table["score"].to_numpy(),
+            keypoints_px=_unfixed(table["keypoints_px"], (k, 2)),
+            keypoint_score=_unfixed(table["keypoint_score"], (k,)),
+            skeleton=table.schema.metadata[b"skeleton"].decode(),
+            appearance=_appearance(table),
+        )
+    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PoselineError(f"{path}: damaged observations; run poseline run on the video again") from error
+
+
+def _appearance(table: pa.Table) -> np.ndarray | None:
+    if "appearance" not in table.column_names:
+        return None
+    return _unfixed(table["appearance"], (table.schema.field("appearance").type.list_size,), np.float16)

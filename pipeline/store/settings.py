@@ -1,0 +1,39 @@
+"""The settings a run was made with, and whether its video was made with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pipeline.core.config import Config, without_gone
+from pipeline.core.errors import PoselineError
+from pipeline.store.folder import RunFolder
+
+
+def stored_config(folder: RunFolder) -> Config:
+    """The settings a run was made with."""
+    try:
+        return Config.model_validate(without_gone(folder.manifest()["config"]))
+    except (AttributeError, KeyError, ValueError) as error:
+        raise PoselineError(f"{folder.manifest_file}: settings of another version; run again with --force") from error
+
+
+def later_config(folder: RunFolder, config: Config) -> Config:
+    """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
+    later = {
+        name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
+    }
+    return stored_config(folder).model_copy(update=later)
+
+
+def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
+    """Whether annotated.mp4 is there and was made from the tables as they are."""
+    return folder.video.is_file() and manifest.get("rendered") == render_digest(manifest, config)
+
+
+def render_digest(manifest: dict[str, Any], config: Config) -> str:
+    """Stands for all that annotated.mp4 is made from."""
+    content = [manifest["observe_digest"], manifest["config_digest"], config.digest("render")]
+    content += [manifest["edits_digest"]] if manifest.get("edits_digest") else []
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
