@@ -7,10 +7,81 @@ an observation.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import lap
 import numpy as np
 
+from pipeline.core import kalman
+from pipeline.core.settings import TrackConfig
 from pipeline.core.similarity import VISIBLE, iou_of_pairs, oks_of_pairs
+from pipeline.core.skeleton import Skeleton
+from pipeline.observe import appearance
+from pipeline.tracking.tracks import Seen, Tracks, areas
+
+_GATE_LEN = 0.03  # body lengths: floor of the gate, breathing room for a well predicted person
+_LOOK_COST = 0.5  # of clothes as different as one person's are from one time to another, in units of a match's cost
+_LEAST_PARTS = 2  # of the body that both must show
+_RIGID, _FREE, _CORNER = 1.0, 0.1, 0.01  # weights of torso and head, limbs, box corners for the body's place
+_LIMBS = ("elbow", "wrist", "knee", "ankle", "heel", "foot", "toe", "index", "pinky", "thumb", "hand")
+
+
+class Body(NamedTuple):
+    """What is compared of a skeleton: K tracked keypoints, P points (those and two box corners)."""
+
+    chosen: np.ndarray  # (K,) keypoints
+    sigmas: np.ndarray  # (K,)
+    mean_var: float  # of a known person's points, in units of their area
+    weight: np.ndarray  # (P,) high for points that move with the body
+
+
+def body_of(skeleton: Skeleton) -> Body:
+    """The tracked part of a skeleton."""
+    chosen = skeleton.tracked
+    sigmas = np.array(skeleton.sigmas)[chosen]
+    free = [any(limb in skeleton.names[k] for limb in _LIMBS) for k in chosen]
+    weight = np.append(np.where(free, _FREE, _RIGID), [_CORNER, _CORNER])
+    return Body(chosen, sigmas, float(np.mean((2 * sigmas) ** 2)), weight)
+
+
+def associate(
+    t: Tracks, seen: Seen, body: Body, config: TrackConfig, min_similarity: float, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matched pairs among tracklets and observations, both as rows of what is given."""
+    var, length2 = t.cov[:, 0, 0], t.length2
+    floor = _GATE_LEN**2 * length2
+    # The places compared are of boxes, which may end at an occluder: a body length on top of the gate.
+    reach = config.gate_sigma * np.sqrt(var + floor) + np.sqrt(length2)
+    i, j = near(t.points[:, -2:].mean(1), seen.points[:, -2:].mean(1), reach)
+    mine, mine_score, other, other_score = t.points[i], t.point_score[i], seen.points[j], seen.point_score[j]
+    similar = similarity(
+        mine[:, :-2],
+        mine_score[:, :-2],
+        mine[:, -2:].reshape(-1, 4),
+        other[:, :-2],
+        other_score[:, :-2],
+        other[:, -2:].reshape(-1, 4),
+        t.area[i],
+        body.sigmas,
+        var[i],
+        config.box_points,
+    )
+    # Half of somebody may be seen where the whole was before, but nobody grows tenfold.
+    grown = np.abs(np.log(np.maximum(areas(other), 1.0) / t.area[i])) > 2 * np.log(config.gate_scale)
+    similar = np.where(grown, 0.0, similar)
+    offset, _ = shift(mine, mine_score, other, other_score, body.weight)
+    value = cost(
+        similar,
+        kalman.mahalanobis2(t.cov[i], offset, floor[i]),
+        var[i] / (body.mean_var * t.area[i]),
+        min_similarity=min_similarity,
+        gate_sigma=config.gate_sigma,
+    )
+    if len(i) > len(t):
+        value = value + _foreign(i, t.look[i], seen.look[j])
+    costs = np.full((len(t), len(seen)), np.inf)
+    costs[i, j] = value
+    return match(costs, limit)
 
 
 def near(place: np.ndarray, other: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,3 +169,12 @@ def match(costs: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     columns = column[rows].astype(np.int64)
     good = costs[rows, columns] < limit
     return rows[good], columns[good]
+
+
+def _foreign(row: np.ndarray, mine: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Costs (P,) of clothes (P, D) that differ, above the least of each ``row (P,)``: only differences tell apart."""
+    far, common = appearance.distance2(mine, seen)
+    cost = np.where(common >= _LEAST_PARTS, _LOOK_COST * far, 0.0)
+    least = np.full(int(row.max()) + 1, np.inf)
+    np.minimum.at(least, row, cost)
+    return cost - least[row]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.config import TrackConfig
+from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
-from pipeline.tracking.identify import Identities, identify
+from pipeline.tracking.assemble import Identities
+from pipeline.tracking.identify import identify
 from tests import synthetic
 
 SIZE = synthetic.SIZE_PX

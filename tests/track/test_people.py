@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.config import TrackConfig
+from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17
 from pipeline.core.types import Observations
 from pipeline.tracking.identify import assign

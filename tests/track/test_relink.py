@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.core.config import TrackConfig
+from pipeline.core.settings import TrackConfig
 from pipeline.tracking.glimpses import SPAN_S, Glimpses
 from pipeline.tracking.relink import cut, link
 

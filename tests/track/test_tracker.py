@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.config import TrackConfig
+from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17
 from pipeline.core.types import Observations
 from pipeline.tracking.identify import assign
@@ -131,7 +131,7 @@ def test_order_within_a_frame_does_not_matter(seed: int) -> None:
 
 def test_update_reports_tracklets_and_wants_rising_frames() -> None:
     tracker = Tracker(TrackConfig(confirm_hits=2), BLAZEPOSE33, (640, 480))
-    box, score = np.array([[100.0, 100, 200, 350]]), np.array([0.6])
+    box, score = np.array([[100.0, 100, 200, 350]]), np.array([0.65])
     kp, seen = np.random.default_rng(9).uniform(100, 200, (1, 33, 2)), np.ones((1, 33))
     assert tracker.update(0, 0.0, box, score, kp, seen).tolist() == [1]
     assert len(tracker.tracklets().id) == 0
@@ -152,6 +152,6 @@ def test_state_is_bounded_by_the_people_present() -> None:
         corner = rng.uniform(0, 5000, 2)
         kp = corner + rng.uniform(0, 100, (1, 17, 2))
         box = np.concatenate([corner, corner + 100])[None]
-        tracker.update(frame, frame / 30, box, np.array([0.6]), kp, np.ones((1, 17)))
+        tracker.update(frame, frame / 30, box, np.array([0.65]), kp, np.ones((1, 17)))
     assert len(tracker._tracks) < 15
     assert not tracker._ended
