@@ -5,9 +5,8 @@ from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
 from pipeline.core.wholebody_sets import FACE, WHOLEBODY133
-from pipeline.render import draw
-from pipeline.render.draw.colours import person_colour
-from pipeline.render.draw.figure import Person
+from pipeline.render.draw.colours import SIDE_COLOURS, person_colour
+from pipeline.render.draw.figure import Person, sizes_of
 from pipeline.render.draw.overlay import draw_people
 from tests import synthetic
 from tests.motion.exchanges import halpe
@@ -64,9 +63,9 @@ def test_limbs_have_the_colour_of_their_side_and_a_dark_edge():
     right = {KNEE + 1: (380.0, 200.0), ANKLE + 1: (380.0, 300.0)}
     middle = {COCO17.index("left_hip"): (290.0, 150.0), COCO17.index("right_hip"): (350.0, 150.0)}
     draw_people(image, [person(left | right | middle)], COCO17)
-    assert tuple(image[250, 260]) == draw.SIDE_COLOURS[-1]
-    assert tuple(image[250, 380]) == draw.SIDE_COLOURS[1]
-    assert tuple(image[150, 320]) == draw.SIDE_COLOURS[0]
+    assert tuple(image[250, 260]) == SIDE_COLOURS[-1]
+    assert tuple(image[250, 380]) == SIDE_COLOURS[1]
+    assert tuple(image[150, 320]) == SIDE_COLOURS[0]
     row = image[250, 250:271].astype(int)
     assert row.sum(1).min() < 3 * GREY - 90
     assert (row[[0, -1]] == GREY).all()
@@ -88,11 +87,11 @@ def test_measured_joints_are_dots_and_interpolated_ones_rings():
     large = np.array([100, 50, 700, 1000], np.float32)
     draw_people(filled, [person(points, box_px=large)], COCO17)
     draw_people(hollow, [person(points, INTERPOLATED, box_px=large)], COCO17)
-    assert tuple(filled[300, 260]) == draw.SIDE_COLOURS[-1]
+    assert tuple(filled[300, 260]) == SIDE_COLOURS[-1]
     assert (hollow[299:301, 259:261] == GREY).all()  # the limb ends at the ring
     ring = hollow[300, 260:280].astype(int)
-    assert np.abs(ring - draw.SIDE_COLOURS[-1]).sum(1).min() < 30
-    assert tuple(hollow[250, 260]) == draw.SIDE_COLOURS[-1]
+    assert np.abs(ring - SIDE_COLOURS[-1]).sum(1).min() < 30
+    assert tuple(hollow[250, 260]) == SIDE_COLOURS[-1]
 
 
 def test_missing_keypoints_are_not_drawn_even_with_a_position():
@@ -149,7 +148,7 @@ def test_a_face_of_lines_is_thin_and_stands_for_the_bodys_eyes_and_ears():
     chin = image[215:245, 320].astype(int)
     assert 1 <= (np.abs(chin - GREY).sum(1) > 60).sum() <= 4
     assert not changed(image)[106:126, 300:340].any()  # no sticks from eye to ear
-    limb = draw.sizes_of(p.box_px, (640, 480)).limb
+    limb = sizes_of(p.box_px, (640, 480)).limb
     assert limb > 4  # what a body's limb takes there
     lost = p.state.copy()
     lost[FACE] = MISSING
@@ -172,8 +171,8 @@ def test_the_trunk_of_26_points_is_as_wide_as_a_limb_and_stays_in_small_people()
     image = picture()
     draw_people(image, [p], HALPE26)
     middle = int((xy[HALPE26.index("neck"), 1] + xy[HALPE26.index("hip"), 1]) / 2)
-    row = (image[middle] == draw.SIDE_COLOURS[0]).all(1)
-    assert row.sum() >= 0.7 * draw.sizes_of(box, (640, 480)).limb
+    row = (image[middle] == SIDE_COLOURS[0]).all(1)
+    assert row.sum() >= 0.7 * sizes_of(box, (640, 480)).limb
     toe = xy[HALPE26.index("left_big_toe")].astype(int)
     assert changed(image)[toe[1] - 2 : toe[1] + 3, toe[0] - 2 : toe[0] + 3].all()
     image = picture((1920, 1080))
@@ -237,7 +236,7 @@ def test_a_person_without_a_box_still_gets_skeleton_and_label():
 def test_labels_stay_in_the_picture(start_px):
     image = picture()
     p = walker(7, start_px=start_px)
-    sizes = draw.sizes_of(p.box_px, (640, 480))
+    sizes = sizes_of(p.box_px, (640, 480))
     draw_people(image, [p], COCO17)
     plate = (image == person_colour(7)).all(2)
     rows = plate.sum(1)

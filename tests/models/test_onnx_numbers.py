@@ -49,9 +49,9 @@ def test_larger_pictures_get_more_pixels_but_not_in_proportion(height, width, ti
 
 
 def test_sizes_of_usual_videos():
-    assert size_for(480, 640) == (544, 416)
-    assert size_for(1080, 1920) == (768, 448)
-    assert size_for(1920, 1080) == (448, 768)
+    assert size_for(480, 640) == (512, 384)
+    assert size_for(1080, 1920) == (672, 384)
+    assert size_for(1920, 1080) == (384, 672)
     assert size_for(1080, 1920, 65536) == (352, 192)
 
 

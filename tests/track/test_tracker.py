@@ -131,7 +131,7 @@ def test_order_within_a_frame_does_not_matter(seed: int) -> None:
 
 def test_update_reports_tracklets_and_wants_rising_frames() -> None:
     tracker = Tracker(TrackConfig(confirm_hits=2), BLAZEPOSE33, (640, 480))
-    box, score = np.array([[100.0, 100, 200, 350]]), np.array([0.65])
+    box, score = np.array([[100.0, 100, 200, 350]]), np.array([0.7])
     kp, seen = np.random.default_rng(9).uniform(100, 200, (1, 33, 2)), np.ones((1, 33))
     assert tracker.update(0, 0.0, box, score, kp, seen).tolist() == [1]
     assert len(tracker.tracklets().id) == 0
