@@ -248,7 +248,7 @@ def test_threshold_and_overlap_are_settings(tmp_path):
     ("notes", "detect", "sides"),
     [
         ({}, {}, (640, 640)),
-        ({"any_size": True}, {}, (640, 320)),
+        ({"any_size": True}, {}, (608, 320)),
         ({"any_size": True}, {"pixels": 65536}, (352, 192)),
         ({}, {"pixels": 65536}, (352, 192)),
     ],
