@@ -26,14 +26,17 @@ from pipeline.measure.gait import STEP_COLUMNS
 from pipeline.measure.heat import Heat
 from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
+from pipeline.measure.summary import person_summary
 from pipeline.motion.person import motion_steps
 from pipeline.motion.together import together
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.parts import read_part
-from pipeline.store.tables import person_name, person_summary, shown, write_people_csv, write_person, write_rows
+from pipeline.store.people_csv import shown, write_people_csv, write_rows
+from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
 from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify

@@ -21,10 +21,11 @@ from pipeline.render.video import render
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video, write_index
 from pipeline.store.manifest import video_facts
-from pipeline.store.tables import write_person
+from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
+from pipeline.video.containers import ENCODERS, encoder_options
 from pipeline.video.decode import open_reader
-from pipeline.video.encode import ENCODERS, VideoWriter, encoder_options
+from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
 
 SIZE_PX, PEOPLE = (1920, 1080), 5

@@ -20,10 +20,11 @@ from pipeline.core.config import Config
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import VideoInfo
 from pipeline.report.columns import CONTACTS
+from pipeline.store.columns import person_name, person_schema
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
 from pipeline.store.manifest import video_facts
-from pipeline.store.tables import person_name, person_schema, write_people_csv
+from pipeline.store.people_csv import write_people_csv
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.report.browser import chromium_path

@@ -13,7 +13,7 @@ from pipeline.render.video import render
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
 from pipeline.store.manifest import video_facts
-from pipeline.store.tables import write_person
+from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video

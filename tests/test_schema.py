@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.core.settings import Ground, MetresConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.measure.gait import STEP_COLUMNS
-from pipeline.measure.ground_file import Ground, MetresConfig
 from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
-from pipeline.store.tables import unit_of, write_person
+from pipeline.store.columns import unit_of
+from pipeline.store.person_table import write_person
 from tests import synthetic
 from tests.motion.motions import exact
 

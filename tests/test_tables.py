@@ -20,21 +20,16 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, STATE_NAMES, SWAPPED, Motion, Observations, VideoInfo
 from pipeline.lift.protocol import InSpace
+from pipeline.measure.summary import person_summary
 from pipeline.people import build_people
-from pipeline.store import tables
+from pipeline.store import person_table
+from pipeline.store.columns import person_name, person_schema, unit_of
+from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import video_facts
 from pipeline.store.parts import write_part
-from pipeline.store.tables import (
-    PEOPLE_COLUMNS,
-    people_by_frame,
-    person_name,
-    person_schema,
-    person_summary,
-    unit_of,
-    write_people_csv,
-    write_person,
-)
+from pipeline.store.people_csv import PEOPLE_COLUMNS, write_people_csv
+from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
 from tests import synthetic
 
@@ -180,7 +175,7 @@ def test_joints_that_only_a_lifter_knows_come_last(tmp_path):
 
 @pytest.mark.parametrize("row_group", [7, 4096])
 def test_csv_and_parquet_say_the_same(tmp_path, monkeypatch, row_group):
-    monkeypatch.setattr(tables, "ROW_GROUP", row_group)
+    monkeypatch.setattr(person_table, "ROW_GROUP", row_group)
     write_person(tmp_path, motion(range(100, 150), world=True), COCO17, METADATA)
     parquet, text = (pd.read_parquet(tmp_path / "person_0001.parquet"), pd.read_csv(tmp_path / "person_0001.csv"))
     assert list(parquet.columns) == list(text.columns)
@@ -197,7 +192,7 @@ def test_csv_and_parquet_say_the_same(tmp_path, monkeypatch, row_group):
 def test_row_groups_change_no_value(tmp_path, monkeypatch):
     person = motion(range(50))
     write_person(tmp_path / "one", person, COCO17, METADATA)
-    monkeypatch.setattr(tables, "ROW_GROUP", 8)
+    monkeypatch.setattr(person_table, "ROW_GROUP", 8)
     write_person(tmp_path / "many", person, COCO17, METADATA)
     one, many = (tmp_path / name / "person_0001.parquet" for name in ("one", "many"))
     assert (pq.read_metadata(one).num_row_groups, pq.read_metadata(many).num_row_groups) == (1, 7)
@@ -209,7 +204,7 @@ def test_a_full_disk_leaves_neither_file(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables, "_rows", fail)
+    monkeypatch.setattr(person_table, "_rows", fail)
     with pytest.raises(PoselineError, match="the disk is full"):
         write_person(tmp_path, motion(range(5)), COCO17, METADATA)
     assert list(tmp_path.iterdir()) == []
@@ -289,7 +284,7 @@ def test_people_csv_has_a_row_for_each_person(tmp_path):
 @pytest.mark.parametrize("row_group", [5, 4096])
 @pytest.mark.parametrize("frames", [range(60), range(12, 33), range(47, 58), range(0, 60, 7), range(70, 75)])
 def test_people_are_streamed_frame_by_frame(tmp_path, monkeypatch, row_group, frames):
-    monkeypatch.setattr(tables, "ROW_GROUP", row_group)
+    monkeypatch.setattr(person_table, "ROW_GROUP", row_group)
     everybody = [
         motion(range(3, 41), 1),
         motion([*range(10, 16), *range(30, 52)], 2),  # away in between, over several row groups
@@ -317,7 +312,7 @@ def test_streaming_nobody(tmp_path):
 
 
 def test_streaming_holds_one_row_group_of_a_person(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROW_GROUP", 10)
+    monkeypatch.setattr(person_table, "ROW_GROUP", 10)
     write_person(tmp_path, motion(range(100)), COCO17, METADATA)
     read: list[int] = []
     original = pq.ParquetFile.read_row_group

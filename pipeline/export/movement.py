@@ -11,9 +11,9 @@ import numpy as np
 from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody, optional
 from pipeline.store.atomic import atomic
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import read_index
-from pipeline.store.tables import person_name
 
 DIMENSIONS = ("time", "space", "keypoints", "individuals")
 CHUNK = 1024  # frames stored together; what was never written takes no space

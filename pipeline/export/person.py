@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import person_name, person_of
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
-from pipeline.store.tables import person_name, person_of, read_people_csv
+from pipeline.store.people_csv import read_people_csv
 
 BLOCK = 4096  # rows of a block, so that ten hours take the memory of a minute
 

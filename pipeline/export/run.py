@@ -19,9 +19,9 @@ from pipeline.export.sto import export_sto
 from pipeline.export.table import export_csv
 from pipeline.export.trc import export_trc
 from pipeline.store.atomic import write_error
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
-from pipeline.store.tables import person_name
 
 
 @dataclass(frozen=True)

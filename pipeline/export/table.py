@@ -12,8 +12,9 @@ from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import person_schema
 from pipeline.store.folder import RunFolder, skeleton_of_run
-from pipeline.store.tables import cell, person_schema
+from pipeline.store.people_csv import cell
 
 
 def export_csv(folder: RunFolder, path: Path, options: Options) -> None:

@@ -15,8 +15,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.render.draw.angles import JOINTS
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import person_name, unit_of
 from pipeline.store.folder import RunFolder
-from pipeline.store.tables import person_name, unit_of
 
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe & Ito 2008: apart for every kind of colour blindness. Left is blue and right vermilion, as in the video.

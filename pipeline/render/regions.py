@@ -12,9 +12,9 @@ from scipy.ndimage import percentile_filter
 from pipeline.core.skeleton import Skeleton
 from pipeline.render.heads import RADIUS, head_capsules
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import BOX, person_span
 from pipeline.store.folder import RunFolder
 from pipeline.store.parts import part_frames, read_part
-from pipeline.store.tables import BOX, person_span
 
 LEAD_S = 0.6  # blurred so long before a person is first seen, and after
 BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again

@@ -14,7 +14,7 @@ from pipeline.render.draw.figure import Person
 from pipeline.render.draw.insets import Extent, extent_of
 from pipeline.render.look import Look
 from pipeline.store.checked import TableFile
-from pipeline.store.tables import BOX
+from pipeline.store.columns import BOX
 
 # The first that a table has is the speed on the labels.
 _SPEEDS = ("ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_s")

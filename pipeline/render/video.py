@@ -11,8 +11,9 @@ from typing import Any
 import av
 import numpy as np
 
-from pipeline.core.config import Config, RenderConfig
+from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
+from pipeline.core.settings import RenderConfig
 from pipeline.core.types import VideoInfo
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.render.draw.canvas import Canvas, Colour
@@ -27,11 +28,13 @@ from pipeline.render.draw.trails import Trails
 from pipeline.render.look import look_of
 from pipeline.render.regions import regions_by_frame
 from pipeline.render.scene import Words, boxes_of, columns_of, floor_of, limbs_in_space, table_columns
+from pipeline.store.columns import person_name
+from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
-from pipeline.store.tables import people_by_frame, person_name
+from pipeline.video.containers import container_of
 from pipeline.video.decode import prefetch
-from pipeline.video.encode import VideoWriter, container_of
+from pipeline.video.encode import VideoWriter
 from pipeline.video.planes import PlaneReader, black, colours_of, even_size, planes_of
 
 AHEAD = 4  # frames that wait between decoding and drawing, and between drawing and encoding

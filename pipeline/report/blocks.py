@@ -14,7 +14,7 @@ from pipeline.measure.scale import row_seconds
 from pipeline.report.columns import CONTACTS, GROUPS, Column
 from pipeline.report.pack import packed, packed_ints, thinned
 from pipeline.store.checked import TableFile
-from pipeline.store.tables import person_of
+from pipeline.store.columns import person_of
 
 Put = Callable[[str], int]  # stores a block of the page and returns its number
 _BYTES_PER_VALUE = 1.7  # of a curve, packed and as text, measured on the demo clip and on vtest.avi

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.store.tables import unit_of
+from pipeline.store.columns import unit_of
 
 # Groups in the order in which they are offered: key → (what it says, tier). Where a report would grow too large, curves
 # of the last tier are thinned first.

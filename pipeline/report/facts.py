@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
-from pipeline.store.tables import person_name
 from pipeline.video.media import open_media
 
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")

@@ -16,10 +16,11 @@ from pipeline.report.columns import GROUPS, Column, by_group
 from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
 from pipeline.store.atomic import atomic
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import read_index
+from pipeline.store.people_csv import read_people_csv
 from pipeline.store.settings import stored_config, video_is_current
-from pipeline.store.tables import person_name, read_people_csv
 
 MAX_MB = 24.0
 _FACE = ("nose", "eye", "ear")

@@ -7,8 +7,9 @@ from typing import Any
 
 from pipeline.core.errors import PoselineError
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
-from pipeline.store.tables import person_name, text_of
+from pipeline.store.people_csv import text_of
 
 
 def read_run(path: str | Path) -> dict[str, Any]:

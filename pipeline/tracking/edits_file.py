@@ -20,7 +20,7 @@ from pipeline.store.atomic import write_text
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
 from pipeline.store.parts import check_parts
-from pipeline.store.tables import read_people_csv
+from pipeline.store.people_csv import read_people_csv
 from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, Moment, People, RefusedError, apply, check
 
 

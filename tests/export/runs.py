@@ -10,10 +10,12 @@ import numpy as np
 
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, Motion, VideoInfo
+from pipeline.measure.summary import person_summary
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
 from pipeline.store.manifest import video_facts
-from pipeline.store.tables import person_summary, write_people_csv, write_person
+from pipeline.store.people_csv import write_people_csv
+from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
 
 FPS = Fraction(30000, 1001)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline.export.run import export_run
-from pipeline.store import tables
+from pipeline.store import person_table
 from tests.export.runs import make_run, person, times
 
 T = times(60)
@@ -20,7 +20,7 @@ NAMES = {1: 'Ann "the 1st", O\'Hara', 2: "Zoë"}
 
 @pytest.mark.parametrize("row_group", [7, 4096])
 def test_every_row_and_all_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_group: int) -> None:
-    monkeypatch.setattr(tables, "ROW_GROUP", row_group)
+    monkeypatch.setattr(person_table, "ROW_GROUP", row_group)
     first = person(1, [*range(5, 20), *range(40, 60)], T, quantities=["left_knee_flexion_deg"])
     second = person(2, range(12, 30), T, quantities=["trunk_lean_deg"])
     folder = make_run(tmp_path, [first, second, replace(second, person_id=10, quantities={})], T, NAMES)

@@ -30,7 +30,7 @@ from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import NAME, locked
 from pipeline.store.parts import part_is_whole, read_part
-from pipeline.store.tables import cell, text_of
+from pipeline.store.people_csv import cell, text_of
 from pipeline.tracking.edits import parse
 from pipeline.tracking.edits_file import add, listing
 from pipeline.video.index import index_video

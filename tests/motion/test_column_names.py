@@ -9,15 +9,15 @@ from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26, SETS
 from pipeline.core.skeleton import Skeleton
 from pipeline.lift.joints import liftable
+from pipeline.lift.registry import build_lifter
 from pipeline.measure.gait import contacts
 from pipeline.measure.kinematics import kinematics
-from pipeline.models.registry import build_lifter
 from pipeline.render.look import STYLES
 from pipeline.render.plot import _joints_of
 from pipeline.render.scene import columns_of, limbs_in_space
 from pipeline.report.columns import by_group
 from pipeline.report.write import _bones
-from pipeline.store.tables import person_schema
+from pipeline.store.columns import person_schema
 from tests.motion.motions import exact
 
 PARTS_M = ("x_m", "y_m", "z_m", "std_m", "world_x_m", "world_y_m", "world_z_m")

@@ -13,7 +13,7 @@ from pipeline.core.config import Config
 from pipeline.core.types import Motion
 from pipeline.report.facts import read_csv
 from pipeline.store.folder import RunFolder
-from pipeline.store.tables import write_people_csv
+from pipeline.store.people_csv import write_people_csv
 from pipeline.video.encode import VideoWriter
 from tests.export.runs import make_run, person
 

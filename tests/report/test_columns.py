@@ -1,6 +1,6 @@
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17
 from pipeline.report.columns import by_group, describe
-from pipeline.store.tables import person_schema
+from pipeline.store.columns import person_schema
 from tests.report.runs import QUANTITIES
 
 NAMES = person_schema(

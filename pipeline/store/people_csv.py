@@ -1,0 +1,63 @@
+"""people.csv, and other small CSV tables: written so that a spreadsheet takes no name for a formula."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.errors import PoselineError
+from pipeline.store.atomic import atomic
+
+PEOPLE_COLUMNS = (
+    "person_id", "name", "first_time_s", "last_time_s", "duration_s", "frames_measured", "frames_interpolated",
+    "coverage", "gaps", "longest_gap_s", "mean_score", "suspicious", "warnings",
+)  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+
+
+def shown(value: Any) -> Any:
+    """A figure for a CSV file: seven digits, empty where it is not known."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.7g}") if np.isfinite(value) else ""
+
+
+def write_people_csv(path: Path, people: list[dict[str, Any]]) -> None:
+    """Write people.csv: `PEOPLE_COLUMNS`, figures, warnings; with nobody there it has its header only."""
+    columns = list(dict.fromkeys([*PEOPLE_COLUMNS, *(key for person in people for key in person)]))
+    columns = [c for c in columns if c != "warnings"] + ["warnings"]
+    write_rows(path, columns, people)
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a small CSV table; what a row lacks is empty."""
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, columns, restval="")
+        writer.writeheader()
+        writer.writerows({k: cell(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+
+
+def cell(text: str) -> str:
+    """A text as a CSV cell: one that would be a formula gets an apostrophe in front, as spreadsheets have it."""
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+
+
+def text_of(cell: str) -> str:
+    """The text that `cell` was made of."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def read_people_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of people.csv, names as the user gave them; PoselineError where it is missing or damaged."""
+    try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = [{**row, "name": text_of(row.get("name") or "")} for row in csv.DictReader(handle)]
+        for row in rows:
+            int(row["person_id"])
+        return rows
+    except (OSError, csv.Error, KeyError, ValueError, TypeError) as error:
+        raise PoselineError(f"{path}: missing or damaged; poseline track {path.parent} makes it again") from error
