@@ -9,7 +9,7 @@ import pytest
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.render.video import render
-from pipeline.video.encode import ENCODERS
+from pipeline.video.containers import ENCODERS
 from pipeline.video.index import index_video
 from tests.test_render import SIZE_PX, VARIABLE, drawn, motion, pictures, run_folder, source  # noqa: F401
 from tests.video.clips import Clip, number_of, write_clip
