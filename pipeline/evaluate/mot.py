@@ -17,8 +17,9 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.similarity import iou, oks
-from pipeline.evaluate.hota import THRESHOLD, Frame, score_similarities
+from pipeline.evaluate.hota import score_similarities
 from pipeline.evaluate.keypoints import Truth, load_json, oks_sigmas, read_truth
+from pipeline.evaluate.sequence import THRESHOLD, Frame
 
 MOT_COLUMNS = "frame, id, x, y, w, h, conf"
 _FRAME_KEYS = ("frame_id", "frame_index", "frame")  # what data sets call the place of an image in its video

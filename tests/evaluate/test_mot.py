@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17
 from pipeline.evaluate import hota, mot
+from pipeline.evaluate.sequence import Frame
 
 ERRORS = ("FP", "FN", "IDSW", "Frag")
 
 
-def sequence(truth: list[dict[int, str]], found: list[dict[int, str]], similarity: float = 1.0) -> list[hota.Frame]:
+def sequence(truth: list[dict[int, str]], found: list[dict[int, str]], similarity: float = 1.0) -> list[Frame]:
     """Frames from who (id) is where (a letter) in truth and prediction; the same place means ``similarity``."""
     frames = []
     for here, there in zip(truth, found, strict=True):
         same = np.array([a == b for a in here.values() for b in there.values()]).reshape(len(here), len(there))
-        frames.append(hota.Frame(np.array([*here]), np.array([*there]), similarity * same))
+        frames.append(Frame(np.array([*here]), np.array([*there]), similarity * same))
     return frames
 
 
@@ -55,7 +56,7 @@ def test_a_fragment():
     assert scores["AssA"] == pytest.approx(100 * (9 * 9 / 10 + 10) / 19)
 
 
-def test_a_gap_in_which_nobody_is_predicted_is_no_fragment():  # as in TrackEval, see `hota._clear`
+def test_a_gap_in_which_nobody_is_predicted_is_no_fragment():  # as in TrackEval, see `pipeline.evaluate.clear`
     scores = hota.score_similarities(sequence([{1: "a"}] * 10, [{7: "a"}] * 4 + [{}] + [{7: "a"}] * 5))
     assert [scores[name] for name in ERRORS] == [0, 1, 0, 0]
 
@@ -92,7 +93,7 @@ def test_loose_pairs_count_up_to_their_similarity():
 
 def test_a_pair_is_continued_although_another_is_closer():
     frames = [([1], [7], [[0.9]]), ([1], [7, 8], [[0.6, 0.9]])]
-    scores = hota.score_similarities([hota.Frame(*map(np.array, f)) for f in frames])
+    scores = hota.score_similarities([Frame(*map(np.array, f)) for f in frames])
     assert (scores["IDSW"], scores["FP"]) == (0, 1)
     assert scores["MOTP"] == pytest.approx(75)
 
@@ -125,10 +126,10 @@ def test_without_truth_or_prediction_the_scores_are_those_of_trackeval(truth, fo
 )
 def test_bad_frames_are_refused(frame, message):
     with pytest.raises(ValueError, match=message):
-        hota.score_similarities([hota.Frame(*map(np.array, frame))])
+        hota.score_similarities([Frame(*map(np.array, frame))])
 
 
-def random_frames(seed: int) -> list[hota.Frame]:
+def random_frames(seed: int) -> list[Frame]:
     """Up to 12 frames of some of five true and six predicted ids; pairs that belong together are alike."""
     rng = np.random.default_rng(seed)
     frames = []
@@ -136,7 +137,7 @@ def random_frames(seed: int) -> list[hota.Frame]:
         truth = rng.permutation(5)[: rng.integers(0, 6)]
         found = rng.permutation(6)[: rng.integers(0, 7)]
         similarity = rng.random((len(truth), len(found))) ** np.where(truth[:, None] == found[None], 0.3, 3)
-        frames.append(hota.Frame(truth, found, similarity))
+        frames.append(Frame(truth, found, similarity))
     return frames
 
 
@@ -164,7 +165,7 @@ def test_names_and_order_within_a_frame_do_not_matter(seed):
     renamed = []
     for truth, found, similarity in frames:
         rows, cols = rng.permutation(len(truth)), rng.permutation(len(found))
-        renamed.append(hota.Frame(names[truth][rows], numbers[found][cols], similarity[np.ix_(rows, cols)]))
+        renamed.append(Frame(names[truth][rows], numbers[found][cols], similarity[np.ix_(rows, cols)]))
     assert hota.score_similarities(renamed) == pytest.approx(hota.score_similarities(frames))
     backwards = hota.score_similarities(frames[::-1])  # only CLEAR knows before and after
     timeless = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "IDF1", "IDP", "IDR")
