@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.core.config import Config
 from pipeline.core.progress import Progress, Silent, timed
 from pipeline.core.types import VideoInfo
-from pipeline.models.registry import build_lifter, lifter_facts
+from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.observe.process import frame_range
 from pipeline.people import build_people
 from pipeline.store.folder import RunFolder, skeleton_of_run

@@ -14,8 +14,9 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress, Silent, timed
 from pipeline.engines.base import Job, Options
 from pipeline.engines.start import start_engine
+from pipeline.lift.registry import lifter_facts
 from pipeline.models.protocols import NetworkFacts
-from pipeline.models.registry import lifter_facts, run_facts
+from pipeline.models.registry import run_facts
 from pipeline.observe.process import frame_range, plan_chunks
 from pipeline.prepare import choose_folder, folder_name, prepare, remove_other_parts, start_over
 from pipeline.store.cloud import Store, is_remote

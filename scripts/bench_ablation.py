@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.core.config import TrackConfig, with_settings
+from pipeline.core.config import with_settings
+from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.evaluate.mot import read_mot, score_mot
 from pipeline.export.run import export_run

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.config import Config
+from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
-from pipeline.measure.ground_file import MetresConfig
 from pipeline.measure.measure import measure as quantities
 from pipeline.motion.person import build_motion
 

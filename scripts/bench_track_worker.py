@@ -42,7 +42,7 @@ def timed(frames: Frames, prepare: Callable[[dict], Any], update: Callable[[int,
 
 def poseline(frames: Frames, size: tuple[int, int]) -> Result:
     """Boxes and poses, default settings."""
-    from pipeline.core.config import TrackConfig
+    from pipeline.core.settings import TrackConfig
     from pipeline.core.skeleton import COCO17
     from pipeline.tracking.tracker import Tracker
 

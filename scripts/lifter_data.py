@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.evaluate.cameras import detector_noise, random_cameras
-from pipeline.evaluate.mocap import AT, FACE, NAMES, Mocap, heights, joints_of
+from pipeline.evaluate.mocap import heights, joints_of
+from pipeline.evaluate.mocap_types import AT, FACE, NAMES, Mocap
 from pipeline.lift.joints import FEET, JOINTS, POINTS, flipped
 from pipeline.lift.view import look_at, view
 

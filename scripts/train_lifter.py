@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import lifter_data
 from lifter_network import Lifter
 
-from pipeline.evaluate.mocap import TRUE, Mocap, load
+from pipeline.evaluate.mocap import load
+from pipeline.evaluate.mocap_types import TRUE, Mocap
 from pipeline.lift.joints import JOINTS
 
 HELD_OUT = ("02", "09", "13")  # subjects of the early stopping and of the errors reported

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.core.config import RenderConfig
+from pipeline.core.settings import RenderConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.observe.camera import STILL
 from pipeline.render.draw.angles import draw_angles

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.core.settings import Ground
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MEASURED, Motion
-from pipeline.measure.ground_file import Ground
 from pipeline.measure.heat import FILES, Heat
 from tests import synthetic
 

@@ -9,7 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.core.errors import PoselineError
-from pipeline.measure.ground_file import MetresConfig, parse_heights, parse_length, read_ground, zone_column
+from pipeline.core.settings import MetresConfig
+from pipeline.measure.ground_file import read_ground
+from pipeline.measure.scales import parse_heights, parse_length
+from pipeline.measure.zones import zone_column
 
 POINTS = """
 [[point]]

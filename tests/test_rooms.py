@@ -35,26 +35,9 @@ THIRD_PARTY = {  # where each may be imported
 }
 LINES, FUNCTION_LINES = 350, 60
 
-UPWARD: set[tuple[str, str]] = {
-    ("pipeline.core.config", "pipeline.measure.ground_file"),
-    ("pipeline.lift.lifter", "pipeline.measure.ground"),
-    ("pipeline.lift.lifter", "pipeline.measure.ground_file"),
-    ("pipeline.lift.placed", "pipeline.measure.ground_file"),
-    ("pipeline.lift.world", "pipeline.measure.ground_file"),
-    ("pipeline.models.registry", "pipeline.lift.joints"),
-    ("pipeline.models.registry", "pipeline.lift.lifter"),
-    ("pipeline.models.registry", "pipeline.lift.network"),
-    ("pipeline.models.registry", "pipeline.lift.protocol"),
-}
-CIRCLES: set[frozenset[str]] = {
-    frozenset({"pipeline.evaluate.mocap", "pipeline.evaluate.mocap_files"}),
-    frozenset({"pipeline.measure.ground", "pipeline.measure.ground_file"}),
-}
-STRINGS: set[tuple[str, str]] = {
-    ("pipeline.models.registry", "pipeline.lift.mmpose"),
-    ("pipeline.models.registry", "pipeline.models.onnx.family"),
-    ("pipeline.models.registry", "pipeline.models.openmm.family"),
-}
+UPWARD: set[tuple[str, str]] = set()
+CIRCLES: set[frozenset[str]] = set()
+STRINGS: set[tuple[str, str]] = set()
 STRANGERS: set[tuple[str, str]] = set()
 LONG_FILES: set[str] = set()
 LONG_FUNCTIONS: set[str] = set()

@@ -83,7 +83,8 @@ def with_metres(
     size_px: tuple[int, int] | None = None,
 ) -> Config:
     """The settings with the scales given on the command line."""
-    from pipeline.measure.ground_file import parse_heights, parse_length, read_ground
+    from pipeline.measure.ground_file import read_ground
+    from pipeline.measure.scales import parse_heights, parse_length
 
     given: dict[str, Any] = {}
     if height:

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.evaluate.cameras import detector_noise, random_cameras
-from pipeline.evaluate.mocap import TRUE, Mocap, heights, joints_of, load
+from pipeline.evaluate.mocap import heights, joints_of, load
+from pipeline.evaluate.mocap_types import TRUE, Mocap
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
 from pipeline.lift.lifter import Seen, finished, per_axis_std
 from pipeline.lift.network import HEIGHT_M, Network

@@ -7,42 +7,16 @@ frames, ``trial`` (``subject_trial``) and ``fps``; metres, y up.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.evaluate.mocap_files import from_folder
+from pipeline.evaluate.mocap_types import AT, FACE, NAMES, Mocap
 from pipeline.lift.joints import JOINTS
 
-NAMES = (
-    "pelvis", "left_hip", "left_knee", "left_ankle", "left_ball", "left_toe", "right_hip", "right_knee", "right_ankle",
-    "right_ball", "right_toe", "thorax", "neck", "head_base", "head_top", "left_shoulder", "left_elbow", "left_wrist",
-    "left_knuckles", "right_shoulder", "right_elbow", "right_wrist", "right_knuckles",
-)  # fmt: skip
-AT = {name: i for i, name in enumerate(NAMES)}
-# Joints that the lifter gives and motion capture has; the rest (face, heels) is made from them.
-TRUE = tuple(j for j in JOINTS if j in NAMES)
-# The face about the head joint, in metres to the left, up and forward, for a head of usual size.
-FACE = {
-    "nose": (0, -0.015, 0.11), "left_eye": (0.032, 0.02, 0.09), "right_eye": (-0.032, 0.02, 0.09),
-    "left_ear": (0.075, 0, 0), "right_ear": (-0.075, 0, 0),
-}  # fmt: skip
 _HEEL = (-0.14, -0.57)  # along the line from ankle to ball and square to it towards the knee, in lengths of that line
-
-
-class Mocap(NamedTuple):
-    """Trials one after another."""
-
-    points: np.ndarray  # (n, 23, 3) f32 m, y up, joints in the order of NAMES
-    start: np.ndarray  # (trials,) first frame of each
-    length: np.ndarray  # (trials,)
-    subject: np.ndarray  # (trials,) str
-    fps: float
-
-    def trial(self, i: int) -> np.ndarray:
-        """(length, 23, 3) of one trial."""
-        return self.points[self.start[i] : self.start[i] + self.length[i]]
 
 
 def load(path: str | Path) -> Mocap:
@@ -51,8 +25,6 @@ def load(path: str | Path) -> Mocap:
     PoselineError when it is none, or lacks joints.
     """
     if Path(path).is_dir():
-        from pipeline.evaluate.mocap_files import from_folder
-
         return from_folder(Path(path))
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.evaluate.mocap import AT, NAMES, Mocap
+from pipeline.evaluate.mocap_types import AT, NAMES, Mocap
 
 RATE_HZ, AMC_HZ, INCH_M = 60.0, 120.0, 0.0254
 # Names in the order of NAMES: of CMU's ASF, and of BVH files made from it and by many other programs.

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.config import Config
+from pipeline.core.lens import undistorted
+from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
 from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
@@ -18,8 +20,6 @@ from pipeline.lift.joints import JOINTS, POINTS, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.lift.protocol import InSpace
 from pipeline.lift.rays import on_rays
-from pipeline.measure.ground import undistorted
-from pipeline.measure.ground_file import MetresConfig
 from pipeline.models.runtime import Device
 from pipeline.motion.person import path_steps
 from pipeline.motion.swap import Unswapped

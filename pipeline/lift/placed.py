@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.settings import ASSUMED_HEIGHT_M, MetresConfig
 from pipeline.core.types import Motion
 from pipeline.lift.body import reprojection_px
 from pipeline.lift.feet import held
 from pipeline.lift.world import World, fitted, of_camera, on_floor, size_on_floor, stands
-from pipeline.measure.ground_file import ASSUMED_HEIGHT_M, MetresConfig
 
 
 class Video(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipeline.measure.ground_file import ASSUMED_HEIGHT_M, Camera
+from pipeline.core.settings import ASSUMED_HEIGHT_M, Calibration
 
 ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
 _WINDOW_S = 0.5  # in so much time some foot stands
@@ -46,7 +46,7 @@ class Stands(NamedTuple):
     up: np.ndarray  # (3,) sum of unit vectors along the trunk
 
 
-def of_camera(camera: Camera) -> World:
+def of_camera(camera: Calibration) -> World:
     """The world of a calibrated camera."""
     turn = cv2.Rodrigues(np.array(camera.rotation, np.float64))[0].T
     return World(turn, -turn @ np.array(camera.translation_m))

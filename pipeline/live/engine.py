@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.core.progress import Progress
+from pipeline.lift.registry import lifter_facts
 from pipeline.live.causal import online
 from pipeline.live.crowd import Crowd, Eyes, Result
 from pipeline.live.finish import SEGMENTS, Finishers, unfinished
@@ -21,7 +22,7 @@ from pipeline.live.receive import Received, Receiver
 from pipeline.live.segment import Segment, segment_name
 from pipeline.live.source import Source
 from pipeline.live.space import Space, build_space
-from pipeline.models.registry import build_models, lifter_facts, run_facts
+from pipeline.models.registry import build_models, run_facts
 from pipeline.video.sources import _ToRGB
 
 WAIT_S = 0.25  # for a group of frames to be whole

@@ -27,8 +27,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Lines, Progress, Silent
 from pipeline.core.types import VideoInfo
 from pipeline.finish import write_page
+from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.live.segment import ids_file, usual_rate
-from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.people import PeopleMade, build_people
 from pipeline.store.atomic import atomic, remove_leftovers
 from pipeline.store.folder import RunFolder, skeleton_of_run

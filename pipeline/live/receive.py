@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import av
 
-from pipeline.core.config import LiveConfig
 from pipeline.core.errors import PoselineError
+from pipeline.core.settings import LiveConfig
 from pipeline.live import ledger as books
 from pipeline.live.clock import Clock
 from pipeline.live.ledger import Ledger

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import av
 
-from pipeline.core.config import LiveConfig
 from pipeline.core.errors import PoselineError
+from pipeline.core.settings import LiveConfig
 from pipeline.video.media import ANY_METADATA
 
 NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")

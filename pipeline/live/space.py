@@ -13,8 +13,8 @@ from pipeline.lift.joints import POINTS, K
 from pipeline.lift.lifter import GUESSED, SHOULDERS, PoselineLifter, rays_of
 from pipeline.lift.network import HEIGHT_M
 from pipeline.lift.online import LiveLifter
+from pipeline.lift.registry import build_lifter
 from pipeline.live.crowd import Result
-from pipeline.models.registry import build_lifter
 
 
 class InSpace(NamedTuple):

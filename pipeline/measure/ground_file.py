@@ -1,4 +1,4 @@
-"""Where metres come from: people's heights, a known length, or a ground plane, from the command line and from TOML.
+"""The floor from a ground file, --ground.
 
 What is read becomes plain data of the settings, so that a run does not need the files again. Ground files are of two
 kinds: points of the picture with their places on the floor, and calibrations as Pose2Sim writes them.
@@ -7,118 +7,26 @@ kinds: points of the picture with their places on the floor, and calibrations as
 from __future__ import annotations
 
 import math
-import re
 import reprlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.lens import camera_height_m
+from pipeline.core.settings import Calibration, Ground, Vector2
 from pipeline.core.texts import parse_toml, read_text
+from pipeline.measure.floor import fit_error_px
+from pipeline.measure.zones import zone_column
 
-LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
-ASSUMED_HEIGHT_M = 1.70
-_LEAST_LENGTH_PX = 10.0  # of a known length; a click is good to about 2 px
 _PADDING_PX = 16  # codecs pad sizes, as 1080 to 1088
 _SAME_SHAPE = 0.01  # two pictures' ratios of width to height may differ by so much
 _TOLERANCE, _TOLERANCE_PX = 0.01, 3.0  # of point pairs, in extents of the points and in px
 _LENS_TERMS, _FISHEYE_TERMS = (0, 4, 5, 8, 12, 14), (0, 4)  # numbers of distortions that OpenCV knows
 _CAMERA_KEYS = {"name", "size", "matrix", "distortions", "rotation", "translation", "fisheye"}
-_HEIGHT_EXAMPLE = "give metres, such as --height 1.70 for everybody or --height 1=1.78 for person 1"
-_LENGTH_EXAMPLE = "write X1,Y1,X2,Y2=METRES, such as --length 100,900,700,900=2.5"
 _POINT_EXAMPLE = "write [[point]] px = [x, y]  m = [X, Y]"
-
-Vector2 = tuple[float, float]
-Vector3 = tuple[float, float, float]
-Height = Annotated[float, Field(ge=LEAST_HEIGHT_M, le=MOST_HEIGHT_M)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Camera(_Section):
-    """A calibrated camera, as OpenCV has it: x_camera = R x_world + t; world z is up and the floor is z = 0."""
-
-    name: str = ""
-    size_px: tuple[int, int]  # (w, h) of the pictures that matrix is for
-    matrix: tuple[Vector3, Vector3, Vector3]
-    distortions: tuple[float, ...] = ()  # k1, k2, p1, p2 [, k3 …]; of a fisheye k1, k2, k3, k4
-    rotation: Vector3  # Rodrigues vector, world to camera
-    translation_m: Vector3
-    fisheye: bool = Field(False, strict=True)
-
-
-class Ground(_Section):
-    """The floor: either point pairs ``image_px`` and ``plane_m``, at least four, or a camera; and zones on it."""
-
-    image_px: tuple[Vector2, ...] = ()
-    plane_m: tuple[Vector2, ...] = ()
-    camera: Camera | None = None
-    zones: dict[str, tuple[Vector2, ...]] = {}  # polygons in metres
-
-
-class MetresConfig(_Section):
-    """Where metres come from. Nothing given: heights of 1.70 m are assumed where a scale cannot be done without."""
-
-    height_m: Height | None = None  # everybody's
-    heights_m: dict[str, Height] = {}  # by person's id or name
-    length: tuple[float, float, float, float, float] | None = None  # x1, y1, x2, y2 in px, and metres
-    ground: Ground | None = None
-
-    def height_of(self, person_id: int, name: str = "") -> float | None:
-        """The height in m given for a person: by name, else by id, else everybody's; None when none was given."""
-        return self.heights_m.get(name) or self.heights_m.get(str(person_id)) or self.height_m
-
-
-def parse_heights(texts: list[str]) -> tuple[float | None, dict[str, float]]:
-    """``height_m`` and ``heights_m`` from the values of --height: "1.70", "1=1.78", "Ann=1.66"."""
-    everybody: float | None = None
-    people: dict[str, float] = {}
-    for text in texts:
-        who, equals, value = (part.strip() for part in text.rpartition("="))
-        height = _number(value, f"--height {text}", _HEIGHT_EXAMPLE)
-        if not LEAST_HEIGHT_M <= height <= MOST_HEIGHT_M:
-            raise PoselineError(
-                f"--height {text}: {value} m is no person's height ({LEAST_HEIGHT_M}–{MOST_HEIGHT_M} m); "
-                f"{_HEIGHT_EXAMPLE}"
-            )
-        if equals and not who:
-            raise PoselineError(f"--height {text}: names nobody before =; {_HEIGHT_EXAMPLE}")
-        if people.get(who, height) != height or (not equals and everybody not in (None, height)):
-            raise PoselineError(f"--height {text}: {who or 'everybody'} has another height already; give one of them")
-        if equals:
-            people[who] = height
-        else:
-            everybody = height
-    return everybody, people
-
-
-def parse_length(text: str) -> tuple[float, float, float, float, float]:
-    """``length`` from the value of --length, "X1,Y1,X2,Y2=METRES"."""
-    ends, _, metres = text.partition("=")
-    numbers = [_number(part, f"--length {text}", _LENGTH_EXAMPLE) for part in (*ends.split(","), metres)]
-    if len(numbers) != 5:
-        raise PoselineError(f"--length {text}: has {len(numbers) - 1} coordinates, not 4; {_LENGTH_EXAMPLE}")
-    x1, y1, x2, y2, length = numbers
-    if length <= 0:
-        raise PoselineError(f"--length {text}: {metres} m is no length; {_LENGTH_EXAMPLE}")
-    px = math.hypot(x2 - x1, y2 - y1)
-    if px < _LEAST_LENGTH_PX:
-        raise PoselineError(f"--length {text}: is only {px:.1f} px long; take a longer one in the picture")
-    return x1, y1, x2, y2, length
-
-
-def _number(text: str, what: str, remedy: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise PoselineError(f"{what}: {text.strip() or 'nothing'!r} is not a number; {remedy}")
-    return value
 
 
 def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Ground:
@@ -166,9 +74,6 @@ def _from_points(file: str, data: dict[str, Any], zones: dict, size_px: tuple[in
                 "give px of the upright picture"
             )
     ground = Ground(image_px=tuple(image), plane_m=tuple(plane), zones=zones)
-    # pipeline.motion imports pipeline.core.config, which imports this module.
-    from pipeline.measure.ground import fit_error_px
-
     try:
         error = fit_error_px(ground)
     except ValueError as reason:
@@ -182,12 +87,6 @@ def _from_points(file: str, data: dict[str, Any], zones: dict, size_px: tuple[in
             "calibration if the lens bends lines"
         )
     return ground
-
-
-def zone_column(name: str) -> str:
-    """The column of a zone's seconds: ``zone_NAME_s``, in small letters, anything but letters and digits as _."""
-    plain = re.sub(r"[\W_]+", "_", name.lower()).strip("_")
-    return f"zone_{plain}_s"
 
 
 def _zones(file: str, tables: Any) -> dict[str, tuple[Vector2, ...]]:
@@ -223,7 +122,7 @@ def _chosen(file: str, cameras: dict[str, Any], wanted: str, size_px: tuple[int,
     raise PoselineError(f"--ground {file}: has cameras {names}; name the video's, as in {file}#{next(iter(cameras))}")
 
 
-def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, int] | None) -> Camera:
+def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, int] | None) -> Calibration:
     _known(file, table, _CAMERA_KEYS, f"camera {section}")
     size = _vector(file, f"camera {section} size", table.get("size"), 2)
     rows = table["matrix"] if isinstance(table["matrix"], list) and len(table["matrix"]) == 3 else [None] * 3
@@ -248,7 +147,7 @@ def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, 
             "numbers (of a fisheye 4); write [0.0, 0.0, 0.0, 0.0] for none"
         )
     try:
-        camera = Camera(
+        camera = Calibration(
             name=str(table.get("name", section)),
             size_px=shown,
             matrix=matrix.tolist(),
@@ -263,8 +162,6 @@ def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, 
             f"{file}: camera {section} {first['loc'][0]} = {reprlib.repr(first['input'])}: {first['msg']}; "
             "calibrate it again"
         ) from error
-    from pipeline.measure.ground import camera_height_m
-
     height = camera_height_m(camera)
     if height <= 0:
         raise PoselineError(

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from pipeline.core.settings import Ground
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
-from pipeline.measure.ground import stand_px
-from pipeline.measure.ground_file import Ground
 from pipeline.measure.scale import row_seconds
+from pipeline.measure.stance import stand_px
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.settings import ASSUMED_HEIGHT_M, MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
-from pipeline.measure import gait, ground, scale
-from pipeline.measure.ground_file import ASSUMED_HEIGHT_M, MetresConfig
+from pipeline.measure import gait, ground, scale, zones
 from pipeline.measure.kinematics import facing, kinematics
 from pipeline.measure.quality import Quality, assess
 
@@ -46,7 +46,7 @@ def measure(
     columns |= way
     figures |= gait.summary(steps)
     if way:
-        figures |= scale.summary(way, motion.time_s) | ground.zone_times(way, motion.time_s, config.ground)
+        figures |= scale.summary(way, motion.time_s) | zones.zone_times(way, motion.time_s, config.ground)
     facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if math.isfinite(px_per_m) else {}
     motion = replace(motion, quantities=columns, facts=facts)
     quality = assess(motion, skeleton, height_px, change)

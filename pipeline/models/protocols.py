@@ -6,8 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from pipeline.core.config import Config
 from pipeline.core.skeleton import Skeleton
 from pipeline.models.base import People, Poses
+from pipeline.models.runtime import Device
 
 
 class Timed(Protocol):
@@ -48,3 +50,21 @@ class NetworkFacts(NamedTuple):
     skeleton: Skeleton
     one_stage: bool = False  # finds people and poses together
     warnings: tuple[str, ...] = ()
+
+
+class Family(Protocol):
+    """Networks in files, named PREFIX:REFERENCE. Facts raise PoselineError for a file that is missing or wrong."""
+
+    def pick(self, name: str, threads: int) -> Device:
+        """The device for ``runtime.device``."""
+        ...
+
+    def detector_facts(self, reference: str, config: Config) -> NetworkFacts: ...
+
+    def pose_facts(self, reference: str, config: Config) -> NetworkFacts: ...
+
+    def build_detector(self, reference: str, device: Device, config: Config) -> Detector: ...
+
+    def build_pose(self, reference: str, device: Device, config: Config) -> Any:
+        """A `PoseNetwork`; a `Detector` where the facts say one stage."""
+        ...

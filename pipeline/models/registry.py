@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from pipeline.core.config import Config
@@ -11,16 +10,12 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
-from pipeline.lift.joints import liftable
-from pipeline.lift.lifter import PoselineLifter
-from pipeline.lift.network import FILE as LIFTER_FILE
-from pipeline.lift.network import HEIGHT_M
-from pipeline.lift.protocol import Lifter
 from pipeline.models.embedded.networks import detector, pose
 from pipeline.models.embedded.wholebody import WholeBody
+from pipeline.models.onnx import family as onnx
 from pipeline.models.onnx import reid
 from pipeline.models.onnx.reid import ReId
-from pipeline.models.protocols import Detector, NetworkFacts, PoseNetwork
+from pipeline.models.protocols import Detector, Family, NetworkFacts, PoseNetwork
 from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
 
 
@@ -55,14 +50,18 @@ _GONE = {
     "--pose": dict.fromkeys(
         ("movenet-thunder", "movenet-lightning", "movenet-multipose", "blazepose-heavy"), "rtmpose-s"
     ),
-    "--lifter": {"blazepose": "poseline"},
 }
-# Networks in files, named PREFIX:REFERENCE. Each module has, imported when it is asked for,
-# detector_facts(reference, config), pose_facts(reference, config), build_detector(reference, device, config) and
-# build_pose(reference, device, config), which builds a detector where the facts say one stage; and, where its networks
-# do not run in ONNX Runtime, pick(name, threads), which gives their device.
-DETECTOR_FAMILIES = {"mmdet": "pipeline.models.openmm.family", "onnx": "pipeline.models.onnx.family"}
-POSE_FAMILIES = {"mmpose": "pipeline.models.openmm.family", "onnx": "pipeline.models.onnx.family"}
+
+
+def _openmm() -> Family:
+    from pipeline.models.openmm import family  # needs torch
+
+    return family
+
+
+# Networks in files, named PREFIX:REFERENCE.
+DETECTOR_FAMILIES: dict[str, Callable[[], Family]] = {"mmdet": _openmm, "onnx": lambda: onnx}
+POSE_FAMILIES: dict[str, Callable[[], Family]] = {"mmpose": _openmm, "onnx": lambda: onnx}
 FILES = (
     ("--detector", "mmdet:CONFIG@CHECKPOINT", "any detector of MMDetection (needs the OpenMMLab packages)"),
     ("--detector", "onnx:FILE", "RTMDet or YOLOX"),
@@ -88,23 +87,23 @@ class Models(NamedTuple):
         return list(self.detector.sessions) + posed + ([self.reid.session] if self.reid else [])
 
 
-def _split(name: str, families: dict[str, str]) -> tuple[Any, str]:
-    """(family's module, reference) of a name with a prefix; (None, name) of an embedded network."""
+def _split(name: str, families: dict[str, Callable[[], Family]]) -> tuple[Family | None, str]:
+    """(family, reference) of a name with a prefix; (None, name) of an embedded network."""
     prefix, colon, reference = name.partition(":")
-    return (import_module(families[prefix]), reference) if colon and prefix in families else (None, name)
+    return (families[prefix](), reference) if colon and prefix in families else (None, name)
 
 
-def _unknown(option: str, name: str, choices: tuple[str, ...]) -> PoselineError:
-    """What is said of a network that is not there."""
-    instead = _GONE[option].get(name)
+def unknown(option: str, name: str, choices: tuple[str, ...], gone: dict[str, str]) -> PoselineError:
+    """What is said of a network that is not there; ``gone`` has what replaces those of earlier versions."""
+    instead = gone.get(name)
     if instead:
         return PoselineError(f"{option} {name}: this network is gone; {instead} replaces it")
     return PoselineError(f"{option} {name}: no such network; choose one of {', '.join(choices)}")
 
 
-def _embedded(option: str, name: str, known: dict[str, Entry], families: dict[str, str]) -> Entry:
+def _embedded(option: str, name: str, known: dict[str, Entry], families: dict[str, Callable[[], Family]]) -> Entry:
     if name not in known:
-        raise _unknown(option, name, (*known, *(f"{p}:…" for p in families)))
+        raise unknown(option, name, (*known, *(f"{p}:…" for p in families)), _GONE[option])
     return known[name]
 
 
@@ -149,7 +148,7 @@ def build_models(config: Config) -> Models:
     facts = pose_facts(config)
     family, reference = _split(config.pose.name, POSE_FAMILIES)
     device = _device(family, config)
-    if facts.one_stage:
+    if facts.one_stage and family:
         return Models(family.build_pose(reference, device, config), None, facts.skeleton, _reid(config))
     posing = family.build_pose(reference, device, config) if family else POSES[reference].build(device, config)
     family, reference = _split(config.detect.name, DETECTOR_FAMILIES)
@@ -164,52 +163,10 @@ def _reid(config: Config) -> ReId | None:
     return reid.build(config.observe.reid, pick_device(config.runtime.device, config.runtime.threads))
 
 
-def _device(family: Any, config: Config) -> Device:
+def _device(family: Family | None, config: Config) -> Device:
     """Where a network runs: torch and ONNX Runtime need not have the same devices."""
-    pick = getattr(family, "pick", pick_device)
+    pick = family.pick if family else pick_device
     return pick(config.runtime.device, config.runtime.threads)
-
-
-LIFTERS = ("poseline", "none")  # else mmpose:…
-_LIFTER_FAMILY = "pipeline.lift.mmpose"
-
-
-def _lifter_reference(config: Config) -> str:
-    prefix, _, reference = config.lift.name.partition(":")
-    if prefix != "mmpose" or not reference:
-        raise _unknown("--lifter", config.lift.name, (*LIFTERS, "mmpose:CONFIG@CHECKPOINT"))
-    return reference
-
-
-def lifter_facts(config: Config) -> NetworkFacts:
-    """Digests and warnings of the config's lifter, which has no keypoint set of its own."""
-    if config.lift.name == LIFTERS[0]:
-        return NetworkFacts({"lifter": file_digest(LIFTER_FILE)}, COCO17, warnings=tuple(_assumed(config)))
-    if config.lift.name in LIFTERS:
-        return NetworkFacts({}, COCO17)
-    digests, warnings = import_module(_LIFTER_FAMILY).facts(_lifter_reference(config), config)
-    return NetworkFacts(digests, COCO17, warnings=tuple(warnings))
-
-
-def _assumed(config: Config) -> list[str]:
-    """What the 3D stands on that nobody has said."""
-    metres, lines = config.metres, []
-    if metres.height_m is None and not metres.heights_m:
-        lines.append(f"3D: people are taken to be {HEIGHT_M:.2f} m tall; give --height")
-    return lines
-
-
-def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
-    """Load the config's lifter; None where nothing is wanted, or bodies are not seen."""
-    if config.lift.name == LIFTERS[0]:
-        if not liftable(skeleton):
-            return None
-        device = pick_device(config.runtime.device, config.runtime.threads)
-        return PoselineLifter(device, skeleton, config)
-    if config.lift.name in LIFTERS:
-        return None
-    device = _device(import_module(POSE_FAMILIES["mmpose"]), config)
-    return import_module(_LIFTER_FAMILY).build(_lifter_reference(config), device, config)
 
 
 def run_facts(config: Config) -> NetworkFacts:

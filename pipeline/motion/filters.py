@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from scipy import signal
 
-from pipeline.core.config import SmoothConfig
+from pipeline.core.settings import SmoothConfig
 from pipeline.motion.repair import bridge
 from pipeline.motion.smooth import Smoothed
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.config import SmoothConfig
+from pipeline.core.settings import SmoothConfig
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
 from pipeline.motion import jerk
 from pipeline.motion.filters import SPEED_HZ, weight

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
 from pipeline.motion import boxes, repair

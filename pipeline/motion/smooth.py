@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.config import SmoothConfig
+from pipeline.core.settings import SmoothConfig
 from pipeline.motion import repair
 from pipeline.motion.lanes import Rows, Smoothing
 from pipeline.motion.together import Steps, for_one

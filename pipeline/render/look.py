@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pipeline.core.config import RenderConfig
+from pipeline.core.settings import RenderConfig
 
 Colouring = Literal["side", "person"]
 

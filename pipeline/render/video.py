@@ -10,7 +10,6 @@ from typing import Any
 
 import av
 import numpy as np
-
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import RenderConfig

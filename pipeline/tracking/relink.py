@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.config import TrackConfig
+from pipeline.core.settings import TrackConfig
 from pipeline.observe.appearance import distance2
 from pipeline.tracking.cuts import BODY_AREA, BORDER_LEN, changes, mean_look, meetings
 from pipeline.tracking.glimpses import SPAN_S, Glimpses

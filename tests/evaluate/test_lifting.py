@@ -6,7 +6,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
 from pipeline.core.errors import PoselineError
-from pipeline.evaluate import lifting, mocap
+from pipeline.evaluate import lifting, mocap, mocap_types
 from pipeline.evaluate.cameras import LOST_MORE, detector_noise, random_cameras
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
 from tests.lift import walkers
@@ -62,7 +62,7 @@ def test_a_perfect_lifter_has_no_error_and_a_still_one_the_size_of_a_person() ->
     still = lifting.evaluate_mocap(trials, lambda t, rays, score: nothing, seed=3)
     assert still["within_95_share"] < 0.2
     assert 300 < still["mpjpe_mm"] < 700
-    assert set(still["joints"]) == set(mocap.TRUE)
+    assert set(still["joints"]) == set(mocap_types.TRUE)
 
 
 def test_cameras_keep_the_person_in_front_and_upright() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import PoselineError
-from pipeline.evaluate import mocap
-from pipeline.evaluate.mocap import AT, load
+from pipeline.evaluate import mocap, mocap_types
+from pipeline.evaluate.mocap import load
 from pipeline.evaluate.mocap_files import ASF, BVH, from_folder, read_amc, read_bvh
+from pipeline.evaluate.mocap_types import AT
 
 N = 241
 # Of each joint what it hangs on, and its place in m against that in the pose of rest (y up, looking along z).
@@ -51,7 +52,7 @@ def truth(rate_hz: float) -> np.ndarray:
 def write_acclaim(folder: Path) -> Path:
     """02.asf and 02_01.amc, in units of the CMU database; the shank's axes are turned, as theirs are."""
     unit_m = 0.0254 / 0.45
-    names = dict(zip(mocap.NAMES, ASF, strict=True))
+    names = dict(zip(mocap_types.NAMES, ASF, strict=True))
     bones, tree = [], {}
     for i, (name, (parent, place)) in enumerate(BODY.items(), 1):
         length = np.linalg.norm(place)
@@ -78,7 +79,7 @@ def write_acclaim(folder: Path) -> Path:
 
 def write_bvh(folder: Path, unit_m: float = 0.01) -> Path:
     """07_03.bvh at 120 frames/s."""
-    names = dict(zip(mocap.NAMES, BVH, strict=True))
+    names = dict(zip(mocap_types.NAMES, BVH, strict=True))
     children: dict[str, list[str]] = {}
     for name, (parent, _) in BODY.items():
         children.setdefault(parent, []).append(name)

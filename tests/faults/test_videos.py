@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import PoselineError
-from pipeline.core.config import LiveConfig
+from pipeline.core.settings import LiveConfig
 from pipeline.live.source import open_source, parse_source
 from pipeline.video import decode, index
 from pipeline.video.decode import open_reader

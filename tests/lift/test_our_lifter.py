@@ -10,16 +10,17 @@ import pytest
 
 from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26, MPII16
+from pipeline.core.settings import Calibration, Ground, MetresConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.core.types import MEASURED, MISSING, Motion
 from pipeline.evaluate.lifting import aligned, distance
-from pipeline.evaluate.mocap import TRUE, joints_of
+from pipeline.evaluate.mocap import joints_of
+from pipeline.evaluate.mocap_types import TRUE
 from pipeline.lift import body
 from pipeline.lift.joints import FURTHER, HIPS, JOINTS, POINTS, name_in
 from pipeline.lift.lifter import PoselineLifter, rays_of
 from pipeline.lift.protocol import InSpace
-from pipeline.measure.ground_file import Camera, Ground, MetresConfig
-from pipeline.models.registry import build_lifter
+from pipeline.lift.registry import build_lifter
 from tests.lift.walkers import walker
 
 SIZE, FOV_DEG, FPS = (1280, 720), 60.0, 30.0
@@ -134,7 +135,7 @@ def test_rays_by_the_field_of_view_or_the_calibration() -> None:
     px = np.array([[0.0, 360.0], [640.0, 360.0]])
     edge = rays_of(px, SIZE, 90.0, MetresConfig())
     np.testing.assert_allclose(edge, [[-1, 0], [0, 0]], atol=1e-12)
-    camera = Camera(
+    camera = Calibration(
         size_px=SIZE,
         matrix=((800.0, 0.0, 639.5), (0.0, 800.0, 359.5), (0.0, 0.0, 1.0)),
         rotation=(np.pi / 2, 0.0, 0.0),

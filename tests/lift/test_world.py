@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.core.settings import Calibration, Ground, MetresConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.evaluate.mocap import joints_of
 from pipeline.lift.joints import JOINTS
 from pipeline.lift.placed import Video, in_world
 from pipeline.lift.world import Stands, World, fitted, of_camera, on_floor, size_on_floor, stands
-from pipeline.measure.ground_file import Camera, Ground, MetresConfig
 from tests.lift.test_our_lifter import motion_of
 from tests.lift.walkers import walker
 
@@ -63,7 +63,7 @@ def test_nobody_makes_no_floor() -> None:
 
 
 def test_the_calibration_is_the_world(tmp_path: Path) -> None:
-    camera = Camera(
+    camera = Calibration(
         size_px=(1280, 720),
         matrix=((800.0, 0.0, 640.0), (0.0, 800.0, 360.0), (0.0, 0.0, 1.0)),
         rotation=(np.pi / 2, 0.0, 0.0),

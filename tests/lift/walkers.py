@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.evaluate.mocap import AT, NAMES, Mocap
+from pipeline.evaluate.mocap_types import AT, NAMES, Mocap
 
 FPS = 60.0
 THIGH_M, SHANK_M, UPPER_ARM_M, FOREARM_M = 0.42, 0.42, 0.30, 0.26

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.core.config import LiveConfig
 from pipeline.core.errors import PoselineError
+from pipeline.core.settings import LiveConfig
 from pipeline.live.ledger import Delays, Ledger
 from pipeline.live.receive import Receiver, spread
 from pipeline.live.source import Source, parse_source

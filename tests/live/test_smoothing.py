@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.config import SmoothConfig
+from pipeline.core.settings import SmoothConfig
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
 from pipeline.motion.online import Smoother
 from pipeline.motion.person import smoothed_paths

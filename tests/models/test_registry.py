@@ -9,9 +9,10 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17
+from pipeline.lift.registry import lifter_facts
 from pipeline.models import registry
 from pipeline.models.protocols import NetworkFacts
-from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, lifter_facts, run_facts
+from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, run_facts
 from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
 from tests import treadmill
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from pipeline.core.config import SmoothConfig
+from pipeline.core.settings import SmoothConfig
 from pipeline.motion.filters import FILTERS, butterworth, filtered, stretches
 from pipeline.motion.smooth import Smoothed
 from tests import synthetic

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.config import SmoothConfig, TrackConfig
 from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.measure.gait import STEP_COLUMNS, contacts, summary
 from pipeline.motion.person import build_motion

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.config import SmoothConfig, TrackConfig
 from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.settings import Calibration, Ground, SmoothConfig, TrackConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.core.types import MEASURED, MISSING, Motion
-from pipeline.measure.ground import feet_px, fit_error_px, floor_of, ground_columns, inside, stand_px, zone_times
-from pipeline.measure.ground_file import Camera, Ground, read_ground
+from pipeline.measure.floor import fit_error_px, floor_of
+from pipeline.measure.ground import ground_columns
+from pipeline.measure.ground_file import read_ground
 from pipeline.measure.scale import summary
+from pipeline.measure.stance import feet_px, stand_px
+from pipeline.measure.zones import inside, zone_times
 from pipeline.motion.person import build_motion
 from tests import synthetic
 
@@ -31,12 +34,12 @@ def _camera(
     focal_px: float = 1200.0,
     distortions: tuple[float, ...] = (),
     fisheye: bool = False,
-) -> Camera:
+) -> Calibration:
     """A camera of 1920×1080 px, z up, that looks at a point."""
     z = np.subtract(look_at, place) / np.linalg.norm(np.subtract(look_at, place))
     x = np.cross(z, [0, 0, 1]) / np.linalg.norm(np.cross(z, [0, 0, 1]))
     turn = np.stack([x, np.cross(z, x), z])
-    return Camera(
+    return Calibration(
         size_px=(1920, 1080),
         matrix=((focal_px, 0, 960), (0, focal_px, 540), (0, 0, 1)),
         distortions=distortions,
@@ -46,7 +49,7 @@ def _camera(
     )
 
 
-def _seen(camera: Camera, points_m: np.ndarray) -> np.ndarray:
+def _seen(camera: Calibration, points_m: np.ndarray) -> np.ndarray:
     """(…, 2) px of points (…, 3), by OpenCV's own projection; its pixel centres are whole numbers."""
     project = cv2.fisheye.projectPoints if camera.fisheye else cv2.projectPoints
     pose = (np.array(camera.rotation), np.array(camera.translation_m))
@@ -59,7 +62,7 @@ def _flat(places_m: np.ndarray) -> np.ndarray:
     return np.concatenate([places_m, np.zeros_like(places_m[..., :1])], -1)
 
 
-def _points(camera: Camera) -> Ground:
+def _points(camera: Calibration) -> Ground:
     """The same floor as point pairs."""
     px = _seen(camera, _flat(CORNERS_M))
     return Ground(image_px=tuple(map(tuple, px.tolist())), plane_m=tuple(map(tuple, CORNERS_M.tolist())))

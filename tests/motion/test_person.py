@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, Motion, Observations
 from pipeline.motion.person import body_length, build_motion

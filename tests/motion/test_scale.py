@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.core.config import SmoothConfig, TrackConfig
 from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MISSING, Motion
 from pipeline.measure.scale import (

@@ -9,8 +9,8 @@ from filterpy.kalman import KalmanFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.config import SmoothConfig
 from pipeline.core.kalman import transition
+from pipeline.core.settings import SmoothConfig
 from pipeline.motion.jerk import jerk_density
 from pipeline.motion.smooth import smooth
 from tests import synthetic

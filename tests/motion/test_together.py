@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.core.config import SmoothConfig, TrackConfig
+from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Motion, Observations
 from pipeline.motion import together as side_by_side

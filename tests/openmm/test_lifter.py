@@ -12,8 +12,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.types import Motion
 from pipeline.lift import mmpose as lifter
+from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.models.openmm import compat
-from pipeline.models.registry import build_lifter, lifter_facts
 from pipeline.motion.person import build_motion
 from tests import synthetic
 from tests.openmm_settings import random_weights

@@ -17,9 +17,14 @@ from pipeline.models.onnx.rtmo import OnnxRTMO
 from pipeline.models.onnx.simcc import Crop, TopDownOnnx, heatmap, refined_simcc, simcc
 from pipeline.models.onnx.yolox import from_cells
 from pipeline.models.protocols import NetworkFacts
-from pipeline.models.runtime import Device, Session, file_digest
+from pipeline.models.runtime import Device, Session, file_digest, pick_device
 
 DETECTOR, POSE = "--detector", "--pose"
+
+
+def pick(name: str, threads: int) -> Device:
+    """The device for ONNX Runtime."""
+    return pick_device(name, threads)
 
 
 def detector_facts(reference: str, config: Config) -> NetworkFacts:

@@ -1,0 +1,59 @@
+"""Every lifter poseline can run: our own, and those of mmpose in files."""
+
+from __future__ import annotations
+
+from pipeline.core.config import Config
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.lift.joints import liftable
+from pipeline.lift.lifter import PoselineLifter
+from pipeline.lift.network import FILE, HEIGHT_M
+from pipeline.lift.protocol import Lifter
+from pipeline.models.protocols import NetworkFacts
+from pipeline.models.registry import unknown
+from pipeline.models.runtime import file_digest, pick_device
+
+LIFTERS = ("poseline", "none")  # else mmpose:…
+_GONE = {"blazepose": "poseline"}  # lifters that earlier versions had, and what replaces them
+
+
+def _lifter_reference(config: Config) -> str:
+    prefix, _, reference = config.lift.name.partition(":")
+    if prefix != "mmpose" or not reference:
+        raise unknown("--lifter", config.lift.name, (*LIFTERS, "mmpose:CONFIG@CHECKPOINT"), _GONE)
+    return reference
+
+
+def lifter_facts(config: Config) -> NetworkFacts:
+    """Digests and warnings of the config's lifter, which has no keypoint set of its own."""
+    if config.lift.name == LIFTERS[0]:
+        return NetworkFacts({"lifter": file_digest(FILE)}, COCO17, warnings=tuple(_assumed(config)))
+    if config.lift.name in LIFTERS:
+        return NetworkFacts({}, COCO17)
+    from pipeline.lift import mmpose
+
+    digests, warnings = mmpose.facts(_lifter_reference(config), config)
+    return NetworkFacts(digests, COCO17, warnings=tuple(warnings))
+
+
+def _assumed(config: Config) -> list[str]:
+    """What the 3D stands on that nobody has said."""
+    metres, lines = config.metres, []
+    if metres.height_m is None and not metres.heights_m:
+        lines.append(f"3D: people are taken to be {HEIGHT_M:.2f} m tall; give --height")
+    return lines
+
+
+def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
+    """Load the config's lifter; None where nothing is wanted, or bodies are not seen."""
+    if config.lift.name == LIFTERS[0]:
+        if not liftable(skeleton):
+            return None
+        device = pick_device(config.runtime.device, config.runtime.threads)
+        return PoselineLifter(device, skeleton, config)
+    if config.lift.name in LIFTERS:
+        return None
+    from pipeline.lift import mmpose
+    from pipeline.models.openmm import family
+
+    device = family.pick(config.runtime.device, config.runtime.threads)
+    return mmpose.build(_lifter_reference(config), device, config)
