@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.version import VERSION
+
 if TYPE_CHECKING:
     from pipeline.core.config import Config, load_config
     from pipeline.core.errors import PoselineError
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.workflow import run
 
 __all__ = ["Config", "PoselineError", "load_config", "read_run", "render_run", "run", "track"]
-__version__ = "0.1.0"
+__version__ = VERSION
 _PUBLIC = {  # name: where it is, imported when it is first asked for
     "Config": "pipeline.core.config",
     "PoselineError": "pipeline.core.errors",

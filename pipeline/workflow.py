@@ -46,8 +46,9 @@ def run(
     """Run the pipeline on videos, folders of videos or folders of images; returns one run folder per video.
 
     A run that was stopped goes on where it stopped. ``force`` starts over. ``start_s`` and ``end_s`` are seconds after
-    the first frame. ``recursive``: folders inside folders are searched, too. A video that fails does not stop the others;
-    all failures are raised together at the end as one PoselineError. ``engine`` says where the work is done: `pipeline.engines.start`.
+    the first frame. ``recursive``: folders inside folders are searched, too. A video that fails does not stop the
+    others; all failures are raised together at the end as one PoselineError. ``engine`` says where the work is done:
+    `pipeline.engines.start`.
     ``out`` may be an address such as s3://bucket/prefix; runs are then made in ``work`` (`pipeline.store.cloud`).
     """
     progress = progress or Silent()

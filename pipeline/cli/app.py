@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-import pipeline
 from pipeline.cli import evaluation, later, live, networks, output, report, run
 from pipeline.core.errors import PoselineError, one_line
+from pipeline.core.version import VERSION
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 STOPPED = "stopped; run the same command again to go on"
@@ -48,7 +48,7 @@ def _poseline(
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"poseline {pipeline.__version__}")
+        print(f"poseline {VERSION}")
         raise typer.Exit
 
 

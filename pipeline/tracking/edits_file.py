@@ -93,7 +93,7 @@ def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Moment], time
     ``moments`` are told of those who they belong to now.
     """
     edits = load(folder)
-    said = {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
+    said: dict[str, Any] = {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
     if not edits:
         return Identities(ids, moments, {}, said | {"largest_id": int(ids.max(initial=0))})
     frame, box = _observed(folder)
