@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from pipeline.core.settings import Ground, MetresConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.measure.gait import STEP_COLUMNS
@@ -15,9 +16,8 @@ from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.store.columns import unit_of
 from pipeline.store.person_table import write_person
-from tests.motion.motions import exact
-
 from tests import synthetic
+from tests.motion.motions import exact
 
 ROOT = Path(__file__).parents[1]
 GROUND = Ground(image_px=((0, 600), (1900, 600), (1900, 1000), (0, 1000)), plane_m=((0, 9), (9, 9), (9, 0), (0, 0)))

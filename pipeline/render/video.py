@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import RenderConfig

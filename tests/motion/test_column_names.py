@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26, SETS
 from pipeline.core.skeleton import Skeleton
