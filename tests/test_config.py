@@ -69,7 +69,7 @@ def one_line(error: pytest.ExceptionInfo) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[track]\nmax_gap = 2\n", r"unknown setting track\.max_gap; known are .*max_gap_s"),
+        ("[track]\nmax_gap = 2\n", r"unknown setting track\.max_gap; known are .*; did you mean max_gap_s\?"),
         ("[tracks]\nmax_gap_s = 2\n", r"unknown setting tracks; known are .*observe.*track"),
         ("[metres.ground]\nimage = 2\n", r"unknown setting metres\.ground\.image; known are .*image_px"),
         ("[detect]\nnanodet_score = 0.3\n", r"detect\.nanodet_score: this setting is gone; detect\.score replaces it$"),

@@ -6,6 +6,7 @@ decoder, batch sizes) and is part of none, so that runs on other machines contin
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import reprlib
@@ -128,8 +129,9 @@ def _with_setting(config: Config, setting: str) -> Config:
     here = data
     for name in sections:
         if not isinstance(here.get(name), dict):
+            known = list(Config.model_fields)
             raise PoselineError(
-                f"--set {setting}: there is no section {name}; sections are {', '.join(Config.model_fields)}"
+                f"--set {setting}: there is no section {name}; sections are {', '.join(known)}{_nearest(name, known)}"
             )
         here = here[name]
     here[last] = value
@@ -146,8 +148,15 @@ def _validated(data: dict[str, Any], source: str) -> Config:
             raise PoselineError(f"{source}: {key}: this setting is gone; {GONE[key]}") from error
         if first["type"] == "extra_forbidden":
             known = _known_keys(first["loc"][:-1])
-            raise PoselineError(f"{source}: unknown setting {key}; known are {', '.join(known)}") from error
+            nearest = _nearest(str(first["loc"][-1]), known)
+            raise PoselineError(f"{source}: unknown setting {key}; known are {', '.join(known)}{nearest}") from error
         raise PoselineError(f"{source}: {key} = {reprlib.repr(first['input'])}: {first['msg']}") from error
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The end of an error that names what was probably meant; empty where nothing is near."""
+    near = difflib.get_close_matches(name, known, 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
