@@ -451,7 +451,7 @@ def test_a_lifter_sees_each_person_whole(tmp_path, scene):
 def test_facts_of_the_run_are_in_every_table(tmp_path, scene):
     folder, info = run_folder(tmp_path, scene.observations, 100)
     built(folder, info)
-    facts = file_metadata(COCO17, video_facts(info), "abc")
+    facts = file_metadata(COCO17, video_facts(info), Config().digest())
     for file in (folder.tracks, *folder.people.glob("*.parquet")):
         metadata = {k.decode(): v.decode() for k, v in pq.read_schema(file).metadata.items()}
         assert facts.items() <= metadata.items()
