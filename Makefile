@@ -6,21 +6,23 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint openmm test-openmm newest clean
 
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location --root-user-action=ignore
+# Errors only. Bytecode is made when a module is first used: what is never used takes no room.
+PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check
 
 $(VENV)/.package: pyproject.toml
-	@echo "Installing poseline into $(VENV): about a minute, 0.9 GB"
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
-	touch $@
+	@echo "Installing poseline into $(VENV): about a minute"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -e .
+	@touch $@
 
 $(VENV)/.ready: $(VENV)/.package
 	@echo "Installing what the tests need: about a minute more"
-	$(PIP) -e '.[dev]'
-	touch $@
+	@$(PIP) -e '.[dev]'
+	@touch $@
 
 demo: $(VENV)/.package
-	$(BIN)/poseline run data/treadmill.mp4 --out outputs
+	@echo "Running the main job on data/treadmill.mp4"
+	@$(BIN)/poseline run data/treadmill.mp4 --out outputs
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest

@@ -10,6 +10,7 @@ if [ -x .venv/bin/python ] && [ "$newest" = "$(.venv/bin/python -c "$version")" 
   exit 0
 fi
 make newest
+.venv-newest/bin/python -P scripts/check_package.py
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 .venv-newest/bin/poseline run data/treadmill.mp4 --out "$out"
