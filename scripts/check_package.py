@@ -16,7 +16,7 @@ def main() -> None:
     import pipeline
 
     installed = Path(pipeline.__file__).resolve().parent
-    assert ROOT not in installed.parents, f"{installed} is the checkout and not an installed package"
+    assert installed != ROOT / "pipeline", f"{installed} is the checkout and not an installed package"
     files = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "pipeline").rglob("*.py"))
     names = [".".join(path.parts).removesuffix(".__init__") for path in files if path.name != "__main__"]
     for name in names:
