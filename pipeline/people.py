@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify
 
 LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
-_LONG_ROWS = 20_000  # two people of more would take much memory
+_LONG_ROWS = 20_000  # rows that wait to be written at most: more would take much memory
 GROUP_ROWS = 10_000  # of people whose motions are worked out side by side
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
@@ -152,31 +153,27 @@ def _tables(
 ) -> Iterator[Callable[[Motion], None]]:
     """A function that writes the next person's rows of tracks.parquet and tables, beside the work on the one after.
 
-    It raises what went wrong with the person before.
+    People of `_LONG_ROWS` rows together wait at most. It raises what went wrong with one before.
     """
     with (
         atomic(folder.tracks) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", **CHECKED_PAGES) as tracks,
-        ThreadPoolExecutor(1) as beside,
+        ThreadPoolExecutor(2) as beside,
     ):
-        waiting: list[Future[None]] = []
+        waiting: deque[tuple[int, Future[None]]] = deque()  # rows, and their writing
 
-        def write(motion: Motion) -> None:
-            tracks.write_table(track_rows(motion, schema))
-            write_person(folder.people, motion, skeleton, metadata)
-
-        def written() -> None:
-            if waiting:
-                waiting.pop().result()
+        def written(most_rows: int) -> None:
+            while waiting and sum(rows for rows, _ in waiting) > most_rows:
+                waiting.popleft()[1].result()
 
         def add(motion: Motion) -> None:
-            written()
-            waiting.append(beside.submit(write, motion))
-            if len(motion) > _LONG_ROWS:
-                written()
+            written(max(_LONG_ROWS - len(motion), 0))
+            waiting.append((len(motion), beside.submit(write_person, folder.people, motion, skeleton, metadata)))
+            tracks.write_table(track_rows(motion, schema))
+            written(_LONG_ROWS)
 
         yield add
-        written()
+        written(-1)
 
 
 class _Watched:

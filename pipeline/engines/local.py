@@ -10,7 +10,7 @@ from pipeline.core.progress import Progress
 from pipeline.engines.base import Ended, Job, Options
 from pipeline.engines.work import Clock, Networks, observe
 
-RELOAD_S = 30.0  # seconds of observing beside which loading the networks again is nothing
+RELOAD_S = 2.0  # seconds of observing beside which loading the networks again, .1 s, is little
 
 
 def start(options: Options, config: Config) -> LocalEngine:
@@ -33,7 +33,7 @@ class LocalEngine:
                 observe(job.folder, job.info, config, job.missing, self._networks, job.digest, progress, job.kept)
                 job.stages["observe"] = clock.seconds()
                 if job.stages["observe"] > RELOAD_S:
-                    self._networks.release()  # drawing a long video must not need more than observing it
+                    self._networks.release()  # what comes now needs memory of its own
                 finish(job.folder, config, job.info, render, job.stages, progress)
             except PoselineError as error:
                 yield Ended(job, error)

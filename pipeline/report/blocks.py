@@ -48,6 +48,7 @@ class Table:
         self._whole: pa.Table | None = None
         with self:
             self.names: list[str] = list(self._file.schema.names)
+            self._there = frozenset(self.names)
             self.rows: int = self._file.rows
             person_of(self._file)
 
@@ -73,11 +74,10 @@ class Table:
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         """(L, C) f32; NaN where a value, or the whole column, is missing."""
-        table = self._read([n for n in names if n in self.names])
+        there = [(i, name) for i, name in enumerate(names) if name in self._there]
         values = np.full((self.rows, len(names)), np.nan, np.float32)
-        for i, name in enumerate(names):
-            if name in table.column_names:
-                values[:, i] = table[name].to_numpy()
+        for (i, _), column in zip(there, self._read([name for _, name in there]).columns, strict=True):
+            values[:, i] = column.to_numpy()
         return values
 
 

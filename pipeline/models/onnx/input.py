@@ -48,6 +48,14 @@ class Planes:
         scales = np.array([pixels.mean, pixels.std], np.float32).T
         tables = [(values - mean) / std for mean, std in scales]  # in f32, as torch computes them
         self.channels = list(zip((0, 1, 2) if pixels.rgb else (2, 1, 0), tables, strict=True))
+        self._room = np.empty(0, np.float32)
+
+    def empty(self, count: int, size: tuple[int, int]) -> np.ndarray:
+        """Planes (count, 3, h, w) f32 to fill, in the memory of those before: new pages cost more than filling them."""
+        need = count * 3 * size[0] * size[1]
+        if len(self._room) < need:
+            self._room = np.empty(need, np.float32)
+        return self._room[:need].reshape(count, 3, size[1], size[0])
 
     def fill(self, image: np.ndarray, planes: np.ndarray) -> None:
         """Write an image (h, w, 3) u8 RGB into planes (3, h, w) f32."""

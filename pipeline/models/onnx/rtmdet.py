@@ -63,7 +63,7 @@ class OnnxDetector:
         """People, or whatever the classes are, in images (B, H, W, 3) u8 RGB."""
         size = self.size if isinstance(self.size, tuple) else self.size(images.shape[1], images.shape[2])
         pictures, scale = fitted(images, size)
-        planes = np.empty((len(images), 3, size[1], size[0]), np.float32)
+        planes = self.planes.empty(len(images), size)
         for picture, into in zip(pictures, planes, strict=True):
             self.planes.fill(picture, into)
         parts = []

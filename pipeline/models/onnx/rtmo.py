@@ -38,7 +38,7 @@ class OnnxRTMO:
         """People with poses in images (B, H, W, 3) u8 RGB."""
         centre, side = whole(images.shape[1:3], self.size)
         (matrix,) = matrices(centre, side, self.size, udp=False)
-        planes = np.empty((len(images), 3, self.size[1], self.size[0]), np.float32)
+        planes = self.planes.empty(len(images), self.size)
         for image, into in zip(images, planes, strict=True):
             grey = (PAD, PAD, PAD)
             fitted = cv2.warpAffine(image, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=grey)

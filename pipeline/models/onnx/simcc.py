@@ -59,7 +59,7 @@ class TopDownOnnx:
         matrix = matrices(centre, side, size, self.crop.udp)
         for start in range(0, n, self.batch):
             rows = np.arange(start, min(start + self.batch, n))
-            planes = np.empty((len(rows), 3, size[1], size[0]), np.float32)
+            planes = self.planes.empty(len(rows), size)
             for j, row in enumerate(rows):
                 crop = cv2.warpAffine(images[people.image[row]], matrix[row], size, flags=cv2.INTER_LINEAR)
                 self.planes.fill(crop, planes[j])
