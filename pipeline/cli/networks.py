@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import DebugOption, RandomOption, SetOption, TrustOption, config_of
+from pipeline.cli.options import Argument, Given, Option, takes
 
 
 def models_command(context: typer.Context) -> None:
@@ -24,25 +23,17 @@ def models_command(context: typer.Context) -> None:
         print(f"{option:11}{name:41}{about}")
 
 
-def models_export_command(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="mmpose:CONFIG@CHECKPOINT or mmdet:…")],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")],
-    half: Annotated[bool, typer.Option("--half", help="Weights in half precision, for CUDA.")] = False,
-    random_weights: RandomOption = None,
-    trust_checkpoint: TrustOption = False,
-    sets: SetOption = None,
-    debug: DebugOption = False,
-) -> None:
+@takes(
+    Argument("network", str, "mmpose:CONFIG@CHECKPOINT or mmdet:…", metavar="NETWORK"),
+    Option("out", Path, "File to write.", default=...),
+    Option("half", bool, "Weights in half precision, for CUDA.", default=False),
+    "random_weights trust_checkpoint set debug",
+)
+def models_export_command(given: Given) -> None:
     """Make an ONNX file of an OpenMMLab network, and verify that it answers as the network does."""
     from pipeline.models.openmm.export import export
 
-    settings = config_of(
-        "default",
-        sets,
-        random_weights=("runtime.random_weights", random_weights),
-        trust=("runtime.trust_checkpoint", trust_checkpoint or None),
-    )
-    for name, value in export(network, out, settings, half).items():
+    for name, value in export(given.network, given.out, given.settings("default"), given.half).items():
         print(f"{name:20} {value}")
 
 

@@ -1,130 +1,175 @@
-"""Options that several commands have, and what their texts mean."""
+"""Options as data: what each is called, holds, says and sets. From them come a command's signature and its settings."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
-import math
 import sys
-from fractions import Fraction
-from typing import Annotated, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import typer
 
+from pipeline.cli.texts import parse_names, parse_seconds
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Bar, Lines, Progress, Silent
 
-ConfigOption = Annotated[str, typer.Option("--config", help="default, fast, or a TOML file.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Change one setting, such as track.max_gap_s=2. Repeatable.")
-]
-DetectorOption = Annotated[str | None, typer.Option("--detector", help="Network that finds people.")]
-PoseOption = Annotated[str | None, typer.Option("--pose", help="Network that estimates poses.")]
-LifterOption = Annotated[
-    str | None,
-    typer.Option("--lifter", help="3D: poseline, mmpose:CONFIG@CHECKPOINT, none."),
-]
-FovOption = Annotated[
-    float | None, typer.Option("--fov", min=5, max=150, help="Field of view across the picture's width, degrees.")
-]
-ClassesOption = Annotated[str | None, typer.Option("--classes", help="What is looked for: person, or cat,dog …")]
-ReidOption = Annotated[
-    str | None, typer.Option("--reid", help="onnx:FILE, a network that tells people apart; else colours of clothes.")
-]
-HeightOption = Annotated[
-    list[str] | None, typer.Option("--height", help="1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable.")
-]
-LengthOption = Annotated[str | None, typer.Option("--length", help="X1,Y1,X2,Y2=2.5: a known length, px and metres.")]
-GroundOption = Annotated[
-    str | None, typer.Option("--ground", help="TOML of points on the ground, or FILE#CAMERA of a calibration.")
-]
-PeopleOption = Annotated[int | None, typer.Option("--people", help="How many people there are, if that is known.")]
-RandomOption = Annotated[
-    int | None, typer.Option("--random-weights", help="Seed: mmdet: and mmpose: networks know nothing, for tests.")
-]
-TrustOption = Annotated[
-    bool, typer.Option("--trust-checkpoint", help="Load checkpoints that may run any code they hold.")
-]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or openvino.")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks; 0: all cores.")]
-StyleOption = Annotated[
-    str | None,
-    typer.Option("--style", help="default, clean, analysis, surveillance, presentation; --set render.… changes it."),
-]
-BlurOption = Annotated[
-    str | None, typer.Option("--blur", help="faces or people: make everybody unrecognisable, whoever is drawn.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line. A ``default`` of ... is one that must be given; None and False are not given."""
+
+    name: str  # in Python; the flag is --name where ``flags`` has none
+    type: Any
+    help: str
+    sets: str = ""  # the setting that it sets, section.key; "": none, the command sees to it
+    default: Any = None
+    flags: tuple[str, ...] = ()
+    read: Callable[[str, str], Any] | None = None  # of (flag, text): the value that the text stands for
+    metavar: str | None = None
+    min: float | None = None
+    max: float | None = None
+
+    def parameter(self) -> inspect.Parameter:
+        """It as a parameter of a function that Typer reads."""
+        flags = self.flags or (self._flag,)
+        info = typer.Option(self.default, *flags, help=self.help, metavar=self.metavar, min=self.min, max=self.max)
+        kind = self.type | None if self.default is None else self.type
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind)
+
+    def value(self, given: Any) -> Any:
+        """What was given, read; PoselineError for a text that means nothing."""
+        return given if self.read is None or given is None else self.read(self._flag, given)
+
+    @property
+    def _flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
 
 
-def config_of(source: str, sets: list[str] | None, **named: tuple[str, Any]) -> Config:
-    """The config with the options given on the command line, each a (setting, value or None)."""
-    return load_config(source, [*settings_of(**named), *(sets or [])])
+class Argument(Option):
+    """A value without a flag, which must be given."""
+
+    def parameter(self) -> inspect.Parameter:
+        info = typer.Argument(..., metavar=self.metavar, help=self.help)
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=self.type)
 
 
-def settings_of(**named: tuple[str, Any]) -> list[str]:
-    """Options of the command line, each a (setting, value or None), as settings."""
-    return [f"{key}={json.dumps(value)}" for key, value in named.values() if value is not None]
+# Options that several commands have; those of one command stand at the command.
+SHARED = {
+    option.name: option
+    for option in (
+        Argument("run_folder", Path, "A run folder.", metavar="RUN"),
+        Option("config", str, "default, fast, or a TOML file.", default="default"),
+        Option("set", list[str], "Change one setting, such as track.max_gap_s=2. Repeatable."),
+        Option("detector", str, "Network that finds people.", "detect.name"),
+        Option("pose", str, "Network that estimates poses.", "pose.name"),
+        Option("lifter", str, "3D: poseline, mmpose:CONFIG@CHECKPOINT, none.", "lift.name"),
+        Option("classes", str, "What is looked for: person, or cat,dog …", "detect.classes", read=parse_names),
+        Option("reid", str, "onnx:FILE, a network that tells people apart; else colours of clothes.", "observe.reid"),
+        Option("people", int, "How many people there are, if that is known.", "track.people"),
+        Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
+        Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),
+        Option("ground", str, "TOML of points on the ground, or FILE#CAMERA of a calibration."),
+        Option("fov", float, "Field of view across the picture's width, degrees.", "lift.fov_deg", min=5, max=150),
+        Option(
+            "random_weights",
+            int,
+            "Seed: mmdet: and mmpose: networks know nothing, for tests.",
+            "runtime.random_weights",
+        ),
+        Option(
+            "trust_checkpoint",
+            bool,
+            "Load checkpoints that may run any code they hold.",
+            "runtime.trust_checkpoint",
+            False,
+        ),
+        Option("device", str, "auto, cpu, cuda or openvino.", "runtime.device"),
+        Option("threads", int, "CPU threads of the networks; 0: all cores.", "runtime.threads"),
+        Option("start", str, "Seconds, or m:s, after the first frame.", read=parse_seconds),
+        Option("end", str, "Seconds, or m:s, after the first frame.", read=parse_seconds),
+        Option(
+            "style",
+            str,
+            "default, clean, analysis, surveillance, presentation; --set render.… changes it.",
+            "render.style",
+        ),
+        Option("blur", str, "faces or people: make everybody unrecognisable, whoever is drawn.", "render.blur"),
+        Option("json", bool, "Print JSON.", default=False),
+        Option("quiet", bool, "Print nothing but errors.", default=False, flags=("--quiet", "-q")),
+        Option("debug", bool, "Show tracebacks.", default=False),
+    )
+}
+METRES = "height length ground"
 
 
-def progress_of(quiet: bool) -> Progress:
-    if quiet:
-        return Silent()
-    return Bar() if sys.stderr.isatty() else Lines()
+class Given:
+    """What the command line gave: ``given.start`` is what --start says, read."""
+
+    def __init__(self, options: list[Option], texts: dict[str, Any]):
+        self._options, self._texts = {option.name: option for option in options}, texts
+
+    def __getattr__(self, name: str) -> Any:
+        return self._options[name].value(self._texts[name])
+
+    def changes(self, *more: str) -> list[str]:
+        """Settings, section.key=value, that options set; then ``more``; then those of --set."""
+        named = [
+            f"{option.sets}={json.dumps(getattr(self, name))}"
+            for name, option in self._options.items()
+            if option.sets and self._texts[name] is not option.default
+        ]
+        return [*named, *more, *(self._texts.get("set") or [])]
+
+    def settings(self, source: str | None = None) -> Config:
+        """Those of --config, or of ``source``, with what the options change."""
+        settings = load_config(source or self.config, self.changes())
+        return self.with_metres(settings) if "height" in self._options else settings
+
+    def with_metres(self, settings: Config, size_px: tuple[int, int] | None = None) -> Config:
+        """The settings with the scales that --height, --length and --ground tell."""
+        from pipeline.measure.ground_file import read_ground
+        from pipeline.measure.scales import parse_heights, parse_length
+
+        told: dict[str, Any] = {}
+        if self.height:
+            told["height_m"], told["heights_m"] = parse_heights(self.height)
+        if self.length is not None:
+            told["length"] = parse_length(self.length)
+        if self.ground is not None:
+            told["ground"] = read_ground(self.ground, size_px)
+        return settings.model_copy(update={"metres": settings.metres.model_copy(update=told)}) if told else settings
+
+    def progress(self) -> Progress:
+        """Where to tell how far the work is."""
+        if self.quiet:
+            return Silent()
+        return Bar() if sys.stderr.isatty() else Lines()
 
 
-def with_metres(
-    settings: Config,
-    height: list[str] | None,
-    length: str | None,
-    ground: str | None,
-    size_px: tuple[int, int] | None = None,
-) -> Config:
-    """The settings with the scales given on the command line."""
-    from pipeline.measure.ground_file import read_ground
-    from pipeline.measure.scales import parse_heights, parse_length
+def takes(*options: str | Option) -> Callable[[Callable[[Given], None]], Callable[..., None]]:
+    """Make a command of a function of what was given. Options come in the order of its help; texts name shared ones."""
+    listed = [
+        option
+        for entry in options
+        for option in ([entry] if isinstance(entry, Option) else [SHARED[name] for name in entry.split()])
+    ]
 
-    given: dict[str, Any] = {}
-    if height:
-        given["height_m"], given["heights_m"] = parse_heights(height)
-    if length is not None:
-        given["length"] = parse_length(length)
-    if ground is not None:
-        given["ground"] = read_ground(ground, size_px)
-    return settings.model_copy(update={"metres": settings.metres.model_copy(update=given)}) if given else settings
+    def command_of(function: Callable[[Given], None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(**texts: Any) -> None:
+            function(Given(listed, texts))
 
+        parameters = [option.parameter() for option in listed]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
 
-def parse_classes(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def parse_rate(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate <= 0:
-        raise PoselineError(f"--fps {text}: write a frame rate above 0, such as 25 or 30000/1001")
-    return rate
-
-
-def parse_seconds(option: str, text: str | None) -> float | None:
-    """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``."""
-    if text is None:
-        return None
-    try:
-        seconds = 0.0
-        for part in text.split(":"):
-            seconds = 60 * seconds + float(part)
-    except ValueError:
-        seconds = math.nan
-    if not seconds >= 0:
-        raise PoselineError(f"{option} {text}: write seconds such as 12.5, or minutes and seconds such as 1:02.5")
-    return seconds
+    return command_of
 
 
 def later_settings(folder: Any, config: str | None, sets: list[str]) -> Config:

@@ -3,65 +3,40 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from pipeline.cli.options import (
-    BlurOption,
-    DebugOption,
-    QuietOption,
-    SetOption,
-    StyleOption,
-    later_settings,
-    parse_seconds,
-    progress_of,
-    settings_of,
-)
+from pipeline.cli.options import Given, Option, later_settings, takes
+from pipeline.cli.texts import parse_names
 from pipeline.core.errors import PoselineError
 
+SKELETON_ONLY = ("render.background=black", "render.skeleton=true", "render.boxes=false")
 
-def render_command(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    style: StyleOption = None,
-    people: Annotated[str | None, typer.Option("--people", help="Draw these only: 1,3 or names.")] = None,
-    start: Annotated[str | None, typer.Option("--start", help="Seconds, or m:s, after the first frame.")] = None,
-    end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
-    scale: Annotated[float | None, typer.Option("--scale", help="Size of the written picture, such as 0.5.")] = None,
-    codec: Annotated[str | None, typer.Option("--codec", help="h264, h265, vp9 or av1.")] = None,
-    blur: BlurOption = None,
-    skeleton_only: Annotated[bool, typer.Option("--skeleton-only", help="Skeletons on black.")] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="File: .mp4, .mov, .mkv or .webm; default annotated.mp4 of the run.")
-    ] = None,
-    sets: SetOption = None,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
+
+@takes(
+    "run_folder style",
+    Option("people", str, "Draw these only: 1,3 or names."),
+    "start end",
+    Option("scale", float, "Size of the written picture, such as 0.5.", "render.scale"),
+    Option("codec", str, "h264, h265, vp9 or av1.", "render.codec"),
+    "blur",
+    Option("skeleton_only", bool, "Skeletons on black.", default=False),
+    Option("out", Path, "File: .mp4, .mov, .mkv or .webm; default annotated.mp4 of the run."),
+    "set quiet debug",
+)
+def render_command(given: Given) -> None:
     """Draw the annotated video again from the tables."""
     from pipeline.finish import render_run
     from pipeline.store.folder import RunFolder
 
-    folder = RunFolder.existing(run_folder)
-    named = settings_of(
-        style=("render.style", style),
-        people=("render.people", None if people is None else parse_people(folder, people)),
-        scale=("render.scale", scale),
-        codec=("render.codec", codec),
-        blur=("render.blur", blur),
-    )
-    if skeleton_only:
-        named += ["render.background=black", "render.skeleton=true", "render.boxes=false"]
-    settings = later_settings(folder, None, [*named, *(sets or [])])
-    progress = progress_of(quiet)
-    try:
-        target = render_run(
-            folder, settings, progress, parse_seconds("--start", start), parse_seconds("--end", end), out
-        )
-    finally:
-        progress.close()
-    if not quiet:
+    folder = RunFolder.existing(given.run_folder)
+    people = [] if given.people is None else [f"render.people={parse_people(folder, given.people)}"]
+    skeletons = SKELETON_ONLY if given.skeleton_only else ()
+    settings = later_settings(folder, None, given.changes(*people, *skeletons))
+    with closing(given.progress()) as progress:
+        target = render_run(folder, settings, progress, given.start, given.end, given.out)
+    if not given.quiet:
         print(target)
 
 
@@ -77,45 +52,40 @@ def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
     return ids
 
 
-def plot_command(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    person: Annotated[
-        str | None, typer.Option("--person", help="Id or name; by default whoever was seen in most frames.")
-    ] = None,
-    what: Annotated[
-        str | None,
-        typer.Option("--what", help="Columns: left_knee_flexion_deg,left_hip_flexion_deg; knee_flexion: both."),
-    ] = None,
-    start: Annotated[str | None, typer.Option("--start", help="Seconds, or m:s, after the first frame.")] = None,
-    end: Annotated[str | None, typer.Option("--end", help="Seconds, or m:s, after the first frame.")] = None,
-    sheet: Annotated[bool, typer.Option("--contact-sheet", help="Everybody's best picture instead of curves.")] = False,
-    blur: BlurOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Picture: .png, .svg or .pdf; .png or .jpg of a sheet.")
-    ] = None,
-    debug: DebugOption = False,
-) -> None:
+@takes(
+    "run_folder",
+    Option("person", str, "Id or name; by default whoever was seen in most frames."),
+    Option(
+        "what",
+        str,
+        "Columns: left_knee_flexion_deg,left_hip_flexion_deg; knee_flexion: both.",
+        read=parse_names,
+    ),
+    "start end",
+    Option("contact_sheet", bool, "Everybody's best picture instead of curves.", default=False),
+    "blur",
+    Option("out", Path, "Picture: .png, .svg or .pdf; .png or .jpg of a sheet."),
+    "debug",
+)
+def plot_command(given: Given) -> None:
     """Draw a person's curves, or a sheet of all people."""
     from pipeline.render.plot import plot_person
     from pipeline.render.sheet import contact_sheet
     from pipeline.store.folder import RunFolder
     from pipeline.store.index import stored_video
 
-    folder = RunFolder.existing(run_folder)
-    if sheet:
-        if person is not None or what is not None:
+    folder = RunFolder.existing(given.run_folder)
+    if given.contact_sheet:
+        if given.person is not None or given.what is not None:
             raise PoselineError("--contact-sheet: shows everybody; leave out --person and --what")
-        named = settings_of(blur=("render.blur", blur))
-        print(contact_sheet(folder, out, later_settings(folder, None, named).render.blur))
+        print(contact_sheet(folder, given.out, later_settings(folder, None, given.changes()).render.blur))
         return
-    if blur is not None:
+    if given.blur is not None:
         raise PoselineError("--blur: curves have no faces; give it with --contact-sheet")
-    person_id = _longest(folder) if person is None else parse_people(folder, person, "--person")[0]
+    person_id = _longest(folder) if given.person is None else parse_people(folder, given.person, "--person")[0]
     first_s = float(stored_video(folder).time_s[0])
-    given = (parse_seconds("--start", start), parse_seconds("--end", end))
-    low, high = (None if s is None else s + first_s for s in given)
-    columns = [] if what is None else [name.strip() for name in what.split(",") if name.strip()]
-    print(plot_person(folder, person_id, columns, out, (low, high)))
+    low, high = (None if s is None else s + first_s for s in (given.start, given.end))
+    print(plot_person(folder, person_id, given.what or [], given.out, (low, high)))
 
 
 def _longest(folder: Any) -> int:
@@ -128,25 +98,20 @@ def _longest(folder: Any) -> int:
     return int(people["person_id"].to_numpy()[people["frames_measured"].to_numpy().argmax()])
 
 
-def export_command(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    form: Annotated[
+@takes(
+    "run_folder",
+    Option(
+        "format",
         str,
-        typer.Option(
-            "--format",
-            help="csv (one table of everybody), trc (OpenSim markers), sto (OpenSim angles), c3d, openpose (JSON), "
-            "movement (netCDF), mot (MOTChallenge) or coco (with track ids).",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="File to write, or folder of formats of many files; by default in the run folder."),
-    ] = None,
-    plane: Annotated[
-        bool, typer.Option("--plane", help="trc and c3d: the picture plane, even where there is 3D.")
-    ] = False,
-    debug: DebugOption = False,
-) -> None:
+        "csv (one table of everybody), trc (OpenSim markers), sto (OpenSim angles), c3d, openpose (JSON), "
+        "movement (netCDF), mot (MOTChallenge) or coco (with track ids).",
+        default=...,
+    ),
+    Option("out", Path, "File to write, or folder of formats of many files; by default in the run folder."),
+    Option("plane", bool, "trc and c3d: the picture plane, even where there is 3D.", default=False),
+    "debug",
+)
+def export_command(given: Given) -> None:
     """Write the people in the format of another tool."""
     from pipeline.export.run import export_run
     from pipeline.store.folder import RunFolder
@@ -154,4 +119,4 @@ def export_command(
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
-    print(export_run(RunFolder.existing(run_folder), form, out, plane, say))
+    print(export_run(RunFolder.existing(given.run_folder), given.format, given.out, given.plane, say))

@@ -1,0 +1,48 @@
+"""What texts of the command line mean; each reader takes the flag, for its errors, and the text."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+from pipeline.core.errors import PoselineError
+
+_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_names(flag: str, text: str) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_rate(flag: str, text: str) -> Fraction:
+    """Frames per second from ``25`` or ``30000/1001``."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise PoselineError(f"{flag} {text}: write a frame rate above 0, such as 25 or 30000/1001")
+    return rate
+
+
+def parse_seconds(flag: str, text: str) -> float:
+    """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``."""
+    try:
+        seconds = 0.0
+        for part in text.split(":"):
+            seconds = 60 * seconds + float(part)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise PoselineError(f"{flag} {text}: write seconds such as 12.5, or minutes and seconds such as 1:02.5")
+    return seconds
+
+
+def parse_duration(flag: str, text: str) -> float:
+    """Seconds from ``90``, ``90s``, ``10m`` or ``1.5h``."""
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smh]?)", text.strip().lower())
+    if not found or float(found[1]) <= 0:
+        raise PoselineError(f"{flag} {text}: write a length of time above 0, such as 90, 90s, 10m or 1.5h")
+    return float(found[1]) * _UNITS_S[found[2]]

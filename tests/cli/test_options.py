@@ -1,0 +1,100 @@
+"""Options are declared once: commands share them, and what they set is there to be set."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.options import SHARED, Given, Option, takes
+from pipeline.cli.texts import parse_rate
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+
+CLI = Path(inspect.getfile(takes)).parent
+
+
+def commands() -> dict[str, Any]:
+    """Every function that takes options, by name."""
+    found: dict[str, Any] = {}
+
+    def walk(typed: typer.Typer) -> None:
+        found.update((info.callback.__name__, info.callback) for info in typed.registered_commands if info.callback)
+        for group in typed.registered_groups:
+            walk(group.typer_instance)
+
+    walk(app)
+    return found
+
+
+def declared() -> list[Option]:
+    """All options: the shared ones, and those of one command, as its signature's source lists them."""
+    own = []
+    for command in commands().values():
+        closure = inspect.getclosurevars(command).nonlocals
+        own += closure.get("listed", [])
+    return own
+
+
+def test_what_an_option_sets_is_a_setting() -> None:
+    options = declared()
+    assert {option.name for option in options} >= set(SHARED)
+    for option in options:
+        if option.sets:
+            section, key = option.sets.split(".")
+            assert key in type(getattr(Config(), section)).model_fields, option.name
+
+
+def test_a_command_reads_the_options_that_it_lists_and_no_others() -> None:
+    known = commands()
+    seen = 0
+    for path in CLI.glob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.FunctionDef) or node.name not in known:
+                continue
+            asked = {
+                part.attr
+                for part in ast.walk(node)
+                if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "given"
+            }
+            assert asked - set(dir(Given)) <= set(inspect.signature(known[node.name]).parameters), node.name
+            assert set(inspect.signature(known[node.name]).parameters).isdisjoint(dir(Given)), node.name
+            seen += 1
+    assert seen == len(known)
+
+
+def test_no_option_is_declared_twice() -> None:
+    seen: dict[tuple[str, str], Option] = {}
+    for option in declared():
+        assert seen.setdefault((option.name, option.help), option) is option, option.name
+
+
+def test_what_was_given_becomes_settings_in_order() -> None:
+    asked: list[Given] = []
+    command = takes("set classes threads trust_checkpoint fov", Option("scale", float, "", "render.scale"))(
+        asked.append
+    )
+    command(set=["fov=1"], classes="cat, dog", threads=0, trust_checkpoint=False, fov=None, scale=0.5)
+    assert asked[0].changes("a.b=2") == [
+        'detect.classes=["cat", "dog"]',
+        "runtime.threads=0",
+        "render.scale=0.5",
+        "a.b=2",
+        "fov=1",
+    ]
+    command(set=None, classes=None, threads=None, trust_checkpoint=True, fov=None, scale=None)
+    assert asked[1].changes() == ["runtime.trust_checkpoint=true"]
+
+
+def test_a_reader_names_the_flag() -> None:
+    rate = Option("frame_rate", str, "", read=parse_rate)
+    assert rate.value("30000/1001") == Fraction(30000, 1001)
+    assert rate.value(None) is None
+    with pytest.raises(PoselineError, match="--frame-rate 0: "):
+        rate.value("0")
