@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.cli.options import Given, Option, takes
 from pipeline.core.errors import PoselineError
+from pipeline.core.progress import Lines
 
 
 @takes(
@@ -21,11 +22,15 @@ def eval_keypoints_command(given: Given) -> None:
     """Accuracy of poses in single pictures: OKS AP and AR as COCO computes them, PCK."""
     from pipeline.evaluate.images import evaluate_images
     from pipeline.evaluate.keypoints import score_keypoints
+    from pipeline.models.registry import run_facts
 
     if (given.images is None) == (given.pred is None):
         raise PoselineError("eval keypoints: give either --images DIR, to run the networks, or --pred RESULTS.json")
     if given.images is not None:
-        scores = evaluate_images(given.gt, given.images, given.settings(), given.gt_boxes)
+        settings = given.settings()
+        for line in run_facts(settings).warnings:
+            Lines().say(line)
+        scores = evaluate_images(given.gt, given.images, settings, given.gt_boxes)
     else:
         scores = score_keypoints(given.gt, given.pred)
     _print_scores(scores, given.json)

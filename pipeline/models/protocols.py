@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -50,6 +52,7 @@ class NetworkFacts(NamedTuple):
     skeleton: Skeleton
     one_stage: bool = False  # finds people and poses together
     warnings: tuple[str, ...] = ()
+    idle: Mapping[str, str] = MappingProxyType({})  # settings that it cannot follow, section.key: why
 
 
 class Family(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pipeline.core.config import Config
+from pipeline.core.config import NAMED, Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
@@ -62,6 +63,9 @@ def _openmm() -> Family:
 # Networks in files, named PREFIX:REFERENCE.
 DETECTOR_FAMILIES: dict[str, Callable[[], Family]] = {"mmdet": _openmm, "onnx": lambda: onnx}
 POSE_FAMILIES: dict[str, Callable[[], Family]] = {"mmpose": _openmm, "onnx": lambda: onnx}
+# Settings that networks cannot follow, and why.
+_ONE_STAGE_IDLE = dict.fromkeys(("detect.pixels", "detect.classes", "detect.layout"), "it finds people by itself")
+_OPENMM_ONLY = dict.fromkeys(("observe.half", "runtime.random_weights"), "it is for mmdet: and mmpose: networks alone")
 FILES = (
     ("--detector", "mmdet:CONFIG@CHECKPOINT", "any detector of MMDetection (needs the OpenMMLab packages)"),
     ("--detector", "onnx:FILE", "RTMDet or YOLOX"),
@@ -175,4 +179,27 @@ def run_facts(config: Config) -> NetworkFacts:
     posing = pose_facts(config)
     boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
     digests = dict(sorted({**boxes.digests, **posing.digests, **reid.digests(config.observe.reid)}.items()))
-    return posing._replace(digests=digests, warnings=boxes.warnings + posing.warnings)
+    idle = _idle(boxes, posing, config)
+    return posing._replace(digests=digests, warnings=boxes.warnings + posing.warnings + idle)
+
+
+def _idle(boxes: NetworkFacts, posing: NetworkFacts, config: Config) -> tuple[str, ...]:
+    """A warning for each setting that was given and that the networks cannot follow."""
+    names = [config.pose.name, config.lift.name] + ([] if posing.one_stage else [config.detect.name])
+    cannot = [(config.detect.name, boxes.idle), (config.pose.name, posing.idle)]
+    if posing.one_stage:
+        cannot.append((config.pose.name, _ONE_STAGE_IDLE))
+    if not any(name.startswith(("mmdet:", "mmpose:")) for name in names):
+        cannot.append((" and ".join(names), _OPENMM_ONLY))
+    usual = [load_config(name) for name in NAMED]  # the named configs' own values were not given
+    return tuple(
+        f"{key}={json.dumps(_setting(config, key))} has no effect on {name}: {why}; leave it out"
+        for name, idle in cannot
+        for key, why in idle.items()
+        if _setting(config, key) not in [_setting(given, key) for given in usual]
+    )
+
+
+def _setting(config: Config, key: str) -> Any:
+    section, name = key.split(".")
+    return getattr(getattr(config, section), name)

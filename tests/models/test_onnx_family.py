@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.core.config import Config
+from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.models.base import COCO_CLASSES, People
@@ -19,6 +19,7 @@ from pipeline.models.onnx import reid
 from pipeline.models.onnx.graph import detector_layout, graph_of, operators
 from pipeline.models.onnx.input import PIXELS, Planes, fitted
 from pipeline.models.onnx.simcc import heatmap, simcc
+from pipeline.models.registry import run_facts
 from pipeline.models.runtime import Device, pick_device
 from pipeline.observe.appearance import distance2
 
@@ -65,6 +66,11 @@ class Maker:
 
 def config(**sections) -> Config:
     return Config.model_validate(sections)
+
+
+def warned(**sections) -> tuple[str, ...]:
+    """What a run with these settings warns of."""
+    return run_facts(config(**sections)).warnings
 
 
 def brightest(path, size=(48, 64), batch: int | str = "batch", **notes) -> str:
@@ -343,6 +349,36 @@ def test_rtmo_finds_people_with_poses_in_the_middle_of_its_input(tmp_path):
     assert people.box_px[:2] == pytest.approx(np.array([(18, 0, 50, 64), (80, 8, 112, 64)]), abs=1e-3)
     assert people.keypoints_px[0, 0] == pytest.approx([24, 20], abs=1e-3)
     assert people.keypoint_score[0] == pytest.approx(0.7)
+
+
+def test_a_setting_that_a_network_cannot_follow_is_named(tmp_path):
+    fixed, free = (scored(tmp_path / f"{size[0]}.onnx", size=size) for size in ((64, 64), ("w", "h")))
+    pixels = {"pixels": 65536}
+    (line,) = warned(detect={"name": f"onnx:{fixed}", **pixels})
+    assert line == f"detect.pixels=65536 has no effect on onnx:{fixed}: its input has 64 × 64 px; leave it out"
+    assert warned(detect={"name": f"onnx:{fixed}"}) == ()
+    assert warned(detect={"name": f"onnx:{free}", **pixels}) == ()
+    assert warned(detect=pixels, pose={"flip_test": True}) == ()  # the embedded networks follow both
+    fast = load_config("fast")
+    found = fast.model_copy(update={"detect": fast.detect.model_copy(update={"name": f"onnx:{fixed}"})})
+    assert run_facts(found).warnings == ()  # nobody gave what a named config has
+    (line,) = warned(detect={"name": f"onnx:{suppressed(tmp_path / 'dets.onnx')}", "nms_iou": 0.3})
+    assert line.startswith("detect.nms_iou=0.3 has no effect on onnx:")
+    (line,) = warned(observe={"half": True})
+    assert line.startswith("observe.half=true has no effect on rtmpose-s and poseline and yolox-tiny: ")
+
+
+def test_rtmo_and_points_without_names_have_no_flip_test(tmp_path):
+    make = Maker()
+    make.output("dets", make.same(np.zeros((4, 5))), ["batch", "n", 5])
+    make.output("keypoints", make.same(np.zeros((4, 17, 3))), ["batch", "n", 17, 3])
+    assert list(onnx_family.pose_facts(make.save(tmp_path / "rtmo.onnx"), config()).idle) == ["pose.flip_test"]
+    unnamed, named = blank_simcc(tmp_path / "a.onnx", 5), blank_simcc(tmp_path / "b.onnx", 17)
+    flip = config(pose={"flip_test": True})
+    assert list(onnx_family.pose_facts(unnamed, flip).idle) == ["pose.flip_test"]
+    assert not onnx_family.build_pose(unnamed, CPU, flip).flip_test
+    assert not onnx_family.pose_facts(named, flip).idle
+    assert onnx_family.build_pose(named, CPU, flip).flip_test
 
 
 # --- what is no network ----------------------------------------------------------------------------------------------

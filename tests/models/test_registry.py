@@ -68,6 +68,16 @@ def test_a_one_stage_network_is_its_own_detector(monkeypatch):
         run_facts(config("x"))
 
 
+def test_one_stage_networks_follow_few_settings_of_the_detector(monkeypatch):
+    facts = NetworkFacts({}, COCO17, True, idle={"pose.flip_test": "one look"})
+    monkeypatch.setattr(registry, "pose_facts", lambda config: facts)
+    posed = {"name": "onnx:rtmo.onnx", "flip_test": True}
+    config = Config.model_validate({"pose": posed, "detect": {"classes": ["dog"], "pixels": 65536}})
+    found = run_facts(config).warnings
+    assert [line.partition("=")[0] for line in found] == ["pose.flip_test", "detect.pixels", "detect.classes"]
+    assert found[0] == "pose.flip_test=true has no effect on onnx:rtmo.onnx: one look; leave it out"
+
+
 def test_every_listed_network_is_embedded_and_has_a_skeleton():
     for entry in (*DETECTORS.values(), *POSES.values()):
         assert all((ASSETS / file).is_file() for file in entry.files)

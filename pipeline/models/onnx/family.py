@@ -32,7 +32,12 @@ def detector_facts(reference: str, config: Config) -> NetworkFacts:
     graph = graph_of(DETECTOR, reference)
     detector_layout(graph, config.detect.layout)
     class_rows(config.detect.classes, _classes(graph), f"onnx:{reference}")
-    return NetworkFacts(_digests(graph), COCO17, warnings=_warnings(graph))
+    idle = {}
+    if None not in graph.input[2:]:
+        idle["detect.pixels"] = "its input has {} × {} px".format(*input_size(graph))
+    if "dets" in graph.outputs and "boxes" not in graph.outputs:
+        idle["detect.nms_iou"] = "its file drops overlapping boxes itself"
+    return NetworkFacts(_digests(graph), COCO17, warnings=_warnings(graph), idle=idle)
 
 
 def pose_facts(reference: str, config: Config) -> NetworkFacts:
@@ -41,7 +46,14 @@ def pose_facts(reference: str, config: Config) -> NetworkFacts:
     layout = pose_layout(graph, config.pose.layout)
     skeleton, warning = _skeleton(graph, layout, config)
     unnamed = (f"{graph.file.name}: {warning}",) if warning else ()
-    return NetworkFacts(_digests(graph), skeleton, layout == "rtmo", warnings=_warnings(graph) + unnamed)
+    idle = {}
+    if layout == "rtmo":
+        idle["pose.flip_test"] = "it finds people and poses together, in one look"
+        if "image" in graph.outputs:
+            idle["detect.nms_iou"] = "its file drops overlapping boxes itself"
+    elif warning:
+        idle["pose.flip_test"] = "its keypoints have no names, so left and right are not known"
+    return NetworkFacts(_digests(graph), skeleton, layout == "rtmo", _warnings(graph) + unnamed, idle)
 
 
 def build_detector(reference: str, device: Device, config: Config) -> OnnxDetector:
@@ -71,16 +83,15 @@ def build_pose(reference: str, device: Device, config: Config) -> TopDownOnnx | 
     """Load a pose network's file."""
     graph = graph_of(POSE, reference)
     layout = pose_layout(graph, config.pose.layout)
-    skeleton, _ = _skeleton(graph, layout, config)
+    skeleton, unnamed = _skeleton(graph, layout, config)
     session, size, pixels = Session(graph.file, device), input_size(graph), _pixels(graph, layout)
     if layout == "rtmo":
         return OnnxRTMO(session, skeleton, size, pixels, graph.input[0], config.detect.score, config.detect.nms_iou)
     noted = graph.notes.get("input", {})
     crop = Crop(size, pixels, float(noted.get("padding", 1.25)), bool(noted.get("udp", False)))
     decode = heatmap if layout == "heatmap" else refined_simcc if graph.notes.get("refined") else simcc
-    return TopDownOnnx(
-        session, skeleton, crop, decode, config.runtime.batch_people, graph.input[0], config.pose.flip_test
-    )
+    flip_test = config.pose.flip_test and not unnamed
+    return TopDownOnnx(session, skeleton, crop, decode, config.runtime.batch_people, graph.input[0], flip_test)
 
 
 def _digests(graph: Graph) -> dict[str, str]:

@@ -14,6 +14,9 @@ from pipeline.models.protocols import NetworkFacts
 from pipeline.models.runtime import Device, pick_device
 
 TOP_DOWN, ONE_STAGE = "TopdownPoseEstimator", "BottomupPoseEstimator"
+_CONFIG, _POINTS = "its own config tells", "its checkpoint or config tells"
+DETECTOR_IDLE = dict.fromkeys(("detect.pixels", "detect.nms_iou", "detect.layout"), _CONFIG)
+POSE_IDLE = dict.fromkeys(("pose.layout", "pose.keypoints"), _POINTS)
 
 
 def pick(name: str, threads: int) -> Device:
@@ -32,14 +35,16 @@ def pick(name: str, threads: int) -> Device:
 def detector_facts(reference: str, config: Config) -> NetworkFacts:
     """What is known of an mmdet detector. PoselineError when it is not there, or is no detector."""
     found = load.find("mmdet", reference, config)
-    return NetworkFacts(found.digests, COCO17, warnings=found.warnings)
+    return NetworkFacts(found.digests, COCO17, warnings=found.warnings, idle=DETECTOR_IDLE)
 
 
 def pose_facts(reference: str, config: Config) -> NetworkFacts:
     """What is known of an mmpose network. PoselineError when it is not there, or estimates no poses in pictures."""
     found = load.find("mmpose", reference, config)
     points = skeleton(load.dataset_meta(found, config))
-    return NetworkFacts(found.digests, points, _kind(found) == ONE_STAGE, warnings=found.warnings)
+    one_stage = _kind(found) == ONE_STAGE
+    idle = {**POSE_IDLE, "detect.nms_iou": _CONFIG} if one_stage else POSE_IDLE
+    return NetworkFacts(found.digests, points, one_stage, found.warnings, idle)
 
 
 def build_detector(reference: str, device: Device, config: Config) -> MMDetector:
