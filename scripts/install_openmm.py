@@ -28,7 +28,7 @@ MMPRETRAIN = ("mmpretrain==1.2.0", ("einops", "modelindex"))
 
 CHECK = """
 import sys
-from pipeline.models.openmm.report import checks
+from pipeline.models.openmm.installed import checks
 found = list(checks())
 for good, what, detail in found:
     print(f"  {'' if good else 'WRONG: '}{what:20} {detail}")

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 from parity_networks import awake, bgr, boxes, scoped, their_model, their_people  # noqa: E402
 
 from pipeline.core.config import Config, with_settings  # noqa: E402
-from pipeline.models.base import People  # noqa: E402
+from pipeline.models.detections import Detections  # noqa: E402
 from pipeline.models.openmm import compat  # noqa: E402
 from pipeline.models.registry import build_models  # noqa: E402
 from pipeline.video.decode import open_reader  # noqa: E402
@@ -172,7 +172,7 @@ def _network(scope: str, reference: str, config: Config) -> Any:
     return models.detector if scope == "mmdet" or models.pose is None else models.pose
 
 
-def _differ(a: People, b: People) -> Row:
+def _differ(a: Detections, b: Detections) -> Row:
     """Differences of the same people, paired within each image by their values' largest difference."""
     if not len(a) or not len(b):
         raise SystemExit("parity: nobody is found, so nothing is compared")

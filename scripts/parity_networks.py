@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.config import Config
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.openmm import load
 from pipeline.models.openmm.onestage import around
 from pipeline.models.runtime import pick_device
@@ -67,7 +67,7 @@ def their_model(scope: str, reference: str, config: Config) -> Any:
     return model
 
 
-def their_people(scope: str, model: Any, images: np.ndarray, least: float) -> People:
+def their_people(scope: str, model: Any, images: np.ndarray, least: float) -> Detections:
     """What their calls find in images above a score, cut at the border as ours are, best first."""
     from mmdet.apis import inference_detector
     from mmpose.apis import inference_bottomup
@@ -78,27 +78,27 @@ def their_people(scope: str, model: Any, images: np.ndarray, least: float) -> Pe
         return [inference_bottomup(model, bgr(image))[0].pred_instances for image in images]
 
     parts = [_people_of(i, found, least) for i, found in enumerate(scoped(scope, ask))]
-    return People.concat(parts).clipped(*images.shape[1:3])
+    return Detections.concat(parts).clipped(*images.shape[1:3])
 
 
-def _people_of(i: int, found: Any, least: float) -> People:
+def _people_of(i: int, found: Any, least: float) -> Detections:
     if "labels" in found and "keypoints" not in found:
         found = found[(found.scores > least) & (found.labels == 0)]
-        return People.from_boxes(np.full(len(found), i), found.bboxes.numpy(), found.scores.numpy())
+        return Detections.from_boxes(np.full(len(found), i), found.bboxes.numpy(), found.scores.numpy())
     points, seen = np.asarray(found.keypoints, np.float32), np.asarray(found.keypoint_scores, np.float32)
     score = np.asarray(found.bbox_scores if "bbox_scores" in found else seen.mean(1), np.float32)
     box = np.asarray(found.bboxes, np.float32) if "bboxes" in found else around(points, seen.clip(0, 1))
     order = np.argsort(-score, kind="stable")
     order = order[score[order] >= least]
-    return People(np.full(len(order), i), box[order], score[order].clip(0, 1), points[order], seen[order])
+    return Detections(np.full(len(order), i), box[order], score[order].clip(0, 1), points[order], seen[order])
 
 
-def boxes(images: np.ndarray) -> People:
+def boxes(images: np.ndarray) -> Detections:
     """Four boxes in each picture: a person's, a wide one, one that leaves the picture, a small one."""
     height, width = images.shape[1:3]
     shares = np.array([(0.1, 0.2, 0.4, 0.9), (0.2, 0.5, 0.9, 0.7), (-0.1, 0.3, 0.3, 1.1), (0.6, 0.6, 0.65, 0.75)])
     px = (shares * [width, height, width, height]).astype(np.float32)
-    return People.from_boxes(
+    return Detections.from_boxes(
         np.repeat(np.arange(len(images)), 4), np.tile(px, (len(images), 1)), np.full(4 * len(images), 0.9)
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Frames, Observations
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models
 from tests import synthetic
 
@@ -56,14 +56,14 @@ class Detector:
         self.asked: list[int] = []
         self.calls = 0
 
-    def detect(self, images: np.ndarray) -> People:
+    def detect(self, images: np.ndarray) -> Detections:
         self.calls += 1
         parts = []
         for i, frame in enumerate(numbers(images)):
             self.asked.append(frame)
             box = synthetic.boxes(self.truth(frame)).reshape(-1, 4)
-            parts.append(People.from_boxes(np.full(len(box), i), box, np.full(len(box), self.score)))
-        return People.concat(parts).clipped(*images.shape[1:3])
+            parts.append(Detections.from_boxes(np.full(len(box), i), box, np.full(len(box), self.score)))
+        return Detections.concat(parts).clipped(*images.shape[1:3])
 
 
 class Pose:
@@ -75,7 +75,7 @@ class Pose:
     def __init__(self, truth: Truth = walkers, scores: Callable[[int, int], float] = lambda frame, who: 0.8):
         self.truth, self.scores = truth, scores
 
-    def estimate(self, images: np.ndarray, people: People) -> Poses:
+    def estimate(self, images: np.ndarray, people: Detections) -> Poses:
         points = np.zeros((len(people), 17, 2), np.float32)
         score = np.zeros((len(people), 17), np.float32)
         number = numbers(images)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pipeline.core.config import Config
 from pipeline.core.similarity import iou
 from pipeline.core.types import Frames, Observations
-from pipeline.models.base import Poses
-from pipeline.observe.cadence import LEAST_POINTS, SEEN, Search, moved
+from pipeline.models.detections import Poses
+from pipeline.observe.cadence import LEAST_POINTS, SEEN, PeopleSearch, moved
 from pipeline.observe.process import Chunk, plan_chunks, process_chunk
 from tests import stand_ins, synthetic, treadmill
 from tests.stand_ins import assert_same_bits, frames, walkers
@@ -23,7 +23,7 @@ def every(seconds: float, **pose: float) -> Config:
 
 def looked(models, config: Config, parts: list[Frames]) -> Observations:
     """What one search sees in batches."""
-    search = Search(models, config)
+    search = PeopleSearch(models, config)
     return Observations.concat([search.look(p.image, p.index, p.time_s) for p in parts])
 
 
@@ -86,7 +86,7 @@ def test_a_network_that_finds_people_and_poses_together_looks_at_every_frame():
 
 def test_after_a_cut_people_are_looked_for():
     models = stand_ins.models()
-    search = Search(models, every(0.3))
+    search = PeopleSearch(models, every(0.3))
     for part in frames(range(6), batch=2):
         search.look(part.image, part.index, part.time_s)
         if part.index[0] == 2:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.observe.camera import STILL, Camera, compose, joined, moved
+from pipeline.observe.camera import STILL, CameraMotion, compose, joined, moved
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from tests.treadmill import CLIP
@@ -36,7 +36,7 @@ def seen(picture: np.ndarray, motion: tuple[float, float, float, float]) -> np.n
 def test_pans_turns_and_zooms_are_found(picture, angle_deg, zoom, x, y):
     angle = np.deg2rad(angle_deg)
     motion = (zoom * np.cos(angle), zoom * np.sin(angle), x, y)
-    camera = Camera()
+    camera = CameraMotion()
     camera.show(seen(picture, (1, 0, 0, 0)), NOBODY)
     camera.show(seen(picture, motion), NOBODY)
     np.testing.assert_array_equal(camera.motions[0], STILL)
@@ -52,14 +52,14 @@ def test_a_still_camera_is_still_whatever_people_do(picture):
     b = a.copy()
     b[300:900, 100:500] = a[300:900, 130:530]  # somebody large moves
     noise = np.random.default_rng(0).integers(-3, 4, a.shape)
-    camera = Camera()
+    camera = CameraMotion()
     camera.show(a, np.array([[100, 300, 530, 900]], np.float32))
     camera.show((b + noise).clip(0, 255).astype(np.uint8), np.array([[100, 300, 530, 900]], np.float32))
     np.testing.assert_array_equal(camera.motions[1], STILL)
 
 
 def test_a_picture_without_anything_in_it_stands_still():
-    camera = Camera()
+    camera = CameraMotion()
     for level in (0, 90, 200):
         camera.show(np.full((120, 160, 3), level, np.uint8), NOBODY)
     np.testing.assert_array_equal(camera.motions, [STILL] * 3)
@@ -67,11 +67,11 @@ def test_a_picture_without_anything_in_it_stands_still():
 
 def test_chunks_are_joined_as_if_they_had_been_one(picture):
     frames = [seen(picture, (1, 0, 12.0 * i, 0)) for i in range(6)]
-    whole, parts = Camera(), []
+    whole, parts = CameraMotion(), []
     for frame in frames:
         whole.show(frame, NOBODY)
     for start, stop in ((0, 3), (3, 6)):
-        camera = Camera()
+        camera = CameraMotion()
         for frame in frames[start:stop]:
             camera.show(frame, NOBODY)
         parts.append((start, camera.stored()))

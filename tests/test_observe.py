@@ -14,7 +14,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.observe import appearance
-from pipeline.observe.camera import Camera
+from pipeline.observe.camera import CameraMotion
 from pipeline.observe.process import Chunk, frame_range, plan_chunks, process_chunk
 from tests import stand_ins
 from tests.stand_ins import frames
@@ -100,7 +100,7 @@ def test_an_empty_chunk_and_a_chunk_without_people(seconds):
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1])
 def test_the_camera_is_shown_every_frame_with_its_people(seconds):
-    class Noted(Camera):
+    class Noted(CameraMotion):
         def __init__(self):
             super().__init__()
             self.boxes: list[np.ndarray] = []

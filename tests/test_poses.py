@@ -11,7 +11,7 @@ from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.types import Observations
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models
 from pipeline.observe.appearance import SIZE
 from pipeline.observe.poses import distinct, pose_people
@@ -44,7 +44,7 @@ def models(pose: Answer | None, skeleton: Skeleton = COCO17) -> Models:
 def observed(keypoints, people_score, pose_score=0.8, **pose) -> Observations:
     """Observations of one picture where the pose network answers ``keypoints``."""
     keypoints = np.asarray(keypoints, np.float32)
-    people = People.from_boxes(np.zeros(len(keypoints)), synthetic.boxes(keypoints), np.asarray(people_score))
+    people = Detections.from_boxes(np.zeros(len(keypoints)), synthetic.boxes(keypoints), np.asarray(people_score))
     config = Config.model_validate({"pose": pose})
     return pose_people(PICTURE, np.array([42]), people, models(Answer(keypoints, pose_score)), config)
 
@@ -56,7 +56,7 @@ def observed(keypoints, people_score, pose_score=0.8, **pose) -> Observations:
 def test_zero_people_give_zero_observations(skeleton):
     k = len(skeleton)
     for pose in (Answer(np.zeros((0, k, 2)), 0.0, skeleton), None):
-        people = People.empty(k)
+        people = Detections.empty(k)
         out = pose_people(np.zeros((3, 8, 8, 3), np.uint8), np.arange(3), people, models(pose, skeleton), Config())
         assert len(out) == 0
         assert out.keypoints_px.shape == (0, k, 2)
@@ -66,7 +66,7 @@ def test_zero_people_give_zero_observations(skeleton):
 
 def test_rows_carry_their_frame_and_keep_its_order():
     points = WALKERS[[0, 2, 0]]
-    people = People.from_boxes(np.array([0, 0, 2]), synthetic.boxes(points), np.ones(3))
+    people = Detections.from_boxes(np.array([0, 0, 2]), synthetic.boxes(points), np.ones(3))
     images, frame = np.zeros((3, 8, 8, 3), np.uint8), np.array([7, 8, 11])
     out = pose_people(images, frame, people, models(Answer(points)), Config())
     assert out.frame.tolist() == [7, 7, 11]
@@ -88,7 +88,7 @@ def test_a_person_is_as_sure_as_the_body():
     """Not as feet and head that only larger keypoint sets have, which shoes and hair hide."""
     points = np.zeros((1, 26, 2)) + np.linspace(0, 99, 26)[:, None]
     score = np.where(np.arange(26) < 17, 0.8, 0.1)[None]
-    people = People.from_boxes(np.zeros(1), [[0, 0, 99, 99]], np.full(1, 0.9))
+    people = Detections.from_boxes(np.zeros(1), [[0, 0, 99, 99]], np.full(1, 0.9))
     out = pose_people(PICTURE, np.array([0]), people, models(Answer(points, score, HALPE26), HALPE26), Config())
     np.testing.assert_allclose(out.score, np.sqrt(0.8 * 0.9), rtol=1e-5)
     np.testing.assert_allclose(out.keypoint_score, score, rtol=1e-6)
@@ -106,7 +106,7 @@ def test_keypoint_scores_stay_between_0_and_1():
 
 
 def test_a_one_stage_network_gives_only_people_with_poses():
-    people = People.from_boxes(np.zeros(2), synthetic.boxes(WALKERS[[0, 2]]), np.full(2, 0.9))
+    people = Detections.from_boxes(np.zeros(2), synthetic.boxes(WALKERS[[0, 2]]), np.full(2, 0.9))
     points, known = people.keypoints_px.copy(), people.keypoint_score.copy()
     points[0], known[0] = ONE, 0.6
     people = replace(people, keypoints_px=points, keypoint_score=known)
@@ -126,7 +126,7 @@ def test_a_reid_network_describes_those_who_are_kept():
             asked.append((image.tolist(), box_px.tolist()))
             return np.ones((len(image), 5), np.float16)
 
-    people = People.from_boxes(np.array([0, 1]), synthetic.boxes(WALKERS[[0, 2]]), np.array([0.9, 0.001]))
+    people = Detections.from_boxes(np.array([0, 1]), synthetic.boxes(WALKERS[[0, 2]]), np.array([0.9, 0.001]))
     images = np.zeros((2, 8, 8, 3), np.uint8)
     with_reid = models(Answer(WALKERS[[0, 2]]))._replace(reid=Reid())
     out = pose_people(images, np.arange(2), people, with_reid, Config())
@@ -145,7 +145,7 @@ def test_the_same_person_seen_twice_is_stored_once():
 
 def test_people_close_together_and_in_other_frames_are_people_of_their_own():
     assert len(observed([ONE, NEAR, FAR], [0.9, 0.7, 0.5])) == 3
-    people = People.from_boxes(np.arange(2), synthetic.boxes(WALKERS[[0, 0]]), np.ones(2))
+    people = Detections.from_boxes(np.arange(2), synthetic.boxes(WALKERS[[0, 0]]), np.ones(2))
     images = np.zeros((2, 8, 8, 3), np.uint8)
     assert len(pose_people(images, np.array([0, 1]), people, models(Answer(WALKERS[[0, 0]])), Config())) == 2
 
@@ -158,7 +158,7 @@ def test_the_limit_of_likeness_is_a_setting():
 def test_hidden_hands_hide_nobody():
     """A network that sees no point of a person may still be sure of the person, whom the box then tells apart."""
     boxes = np.array([[0, 0, 100, 300], [4, 2, 103, 300], [150, 0, 250, 300]], np.float32)
-    people = People.from_boxes(np.zeros(3), boxes, np.array([0.9, 0.8, 0.7]))
+    people = Detections.from_boxes(np.zeros(3), boxes, np.array([0.9, 0.8, 0.7]))
     hidden = Answer(np.zeros((3, 4, 2)), 0.0, HANDS, np.full(3, 0.9, np.float32))
     out = pose_people(PICTURE, np.array([3]), people, models(hidden, HANDS), Config())
     np.testing.assert_array_equal(out.box_px, boxes[[0, 2]])  # the second is the first again

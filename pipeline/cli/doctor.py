@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distributions, version
 
-from pipeline.models.openmm.report import checks as openmm
+from pipeline.models.openmm.installed import checks as openmm
 
 PACKAGES = (
     "numpy", "pandas", "pyarrow", "scipy", "av", "decord2", "lap", "filterpy", "onnxruntime", "pydantic", "typer",

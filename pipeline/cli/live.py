@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from pipeline.cli.options import METRES, Argument, Given, Option, takes
-from pipeline.cli.texts import parse_duration
+from pipeline.cli.values import parse_duration
 
 
 @takes(

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from pipeline.cli.texts import parse_names, parse_seconds
+from pipeline.cli.values import parse_names, parse_seconds
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Bar, Lines, Progress, Silent

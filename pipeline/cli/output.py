@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.options import Given, Option, later_settings, takes
-from pipeline.cli.texts import parse_names
+from pipeline.cli.values import parse_names
 from pipeline.core.errors import PoselineError
 
 SKELETON_ONLY = ("render.background=black", "render.skeleton=true", "render.boxes=false")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.options import METRES, Argument, Given, Option, takes
-from pipeline.cli.texts import parse_rate
+from pipeline.cli.values import parse_rate
 
 
 @takes(

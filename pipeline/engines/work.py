@@ -18,7 +18,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models
-from pipeline.observe.camera import Camera
+from pipeline.observe.camera import CameraMotion
 from pipeline.observe.process import Chunk, process_chunk
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video
@@ -66,7 +66,7 @@ def observe(
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
             warnings: list[str] = []
-            camera = Camera()
+            camera = CameraMotion()
             obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera)
             write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings, camera.stored())
             kept(folder.part(chunk.number))

@@ -20,7 +20,7 @@ from pipeline.core.types import Motion
 from pipeline.lift.lifter import stretches
 from pipeline.lift.protocol import InSpace
 from pipeline.models.openmm import load
-from pipeline.models.openmm.runtime import Stopwatch, inference
+from pipeline.models.openmm.inference import Stopwatch, inference
 from pipeline.models.runtime import Device
 
 OPTION = "--lifter mmpose:"

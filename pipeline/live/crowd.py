@@ -13,8 +13,8 @@ from pipeline.models.registry import Models
 from pipeline.motion import boxes
 from pipeline.motion.online import Point, Smoother
 from pipeline.motion.repair import EPS_S
-from pipeline.observe.cadence import Search
-from pipeline.observe.camera import STILL, Camera
+from pipeline.observe.cadence import PeopleSearch
+from pipeline.observe.camera import STILL, CameraMotion
 from pipeline.tracking.tracker import Tracker
 
 SIZE_ROWS = 15  # sightings over which the median is a person's size, as in `pipeline.motion.person`
@@ -56,7 +56,7 @@ class Eyes:
     """Detection and pose of frames in order, and the camera's motion."""
 
     def __init__(self, models: Models, config: Config) -> None:
-        self._search, self.camera = Search(models, config), Camera()
+        self._search, self.camera = PeopleSearch(models, config), CameraMotion()
 
     def forget(self) -> None:
         """The next frame has another size."""

@@ -25,7 +25,7 @@ from pipeline.core.types import Observations, VideoInfo
 from pipeline.live.crowd import Seen
 from pipeline.live.ledger import iso
 from pipeline.models.protocols import NetworkFacts
-from pipeline.observe.camera import Camera
+from pipeline.observe.camera import CameraMotion
 from pipeline.render.draw.figure import Person
 from pipeline.render.draw.overlay import draw_people
 from pipeline.store.atomic import atomic
@@ -92,7 +92,7 @@ class Segment:
         if self._painter is not None and image is not None:
             self._painter.put(image, pts, people)
 
-    def flush(self, names: dict[int, int], camera: Camera) -> None:
+    def flush(self, names: dict[int, int], camera: CameraMotion) -> None:
         """Write what came since the last time: the table of frames, then who is who, then the observations."""
         if self._flushed == len(self._frames):
             return
@@ -107,7 +107,7 @@ class Segment:
         self._part, self._ids = [], []
         self._parts, self._flushed = self._parts + 1, len(self._frames)
 
-    def close(self, names: dict[int, int], camera: Camera, live: dict[str, Any]) -> None:
+    def close(self, names: dict[int, int], camera: CameraMotion, live: dict[str, Any]) -> None:
         """Nothing more comes; ``live`` is added to run.json."""
         self.flush(names, camera)
         if self._painter is not None:

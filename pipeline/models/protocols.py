@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.core.skeleton import Skeleton
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.runtime import Device
 
 
@@ -30,7 +30,7 @@ class Detector(Protocol):
     @property
     def skeleton(self) -> Skeleton: ...
 
-    def detect(self, images: np.ndarray) -> People: ...
+    def detect(self, images: np.ndarray) -> Detections: ...
 
 
 class PoseNetwork(Protocol):
@@ -42,7 +42,7 @@ class PoseNetwork(Protocol):
     @property
     def skeleton(self) -> Skeleton: ...
 
-    def estimate(self, images: np.ndarray, people: People) -> Poses: ...
+    def estimate(self, images: np.ndarray, people: Detections) -> Poses: ...
 
 
 class NetworkFacts(NamedTuple):

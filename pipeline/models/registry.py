@@ -11,7 +11,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
-from pipeline.models.embedded.networks import detector, pose
+from pipeline.models.embedded.body import detector, pose
 from pipeline.models.embedded.wholebody import WholeBody
 from pipeline.models.onnx import family as onnx
 from pipeline.models.onnx import reid

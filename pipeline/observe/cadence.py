@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.core.types import Observations
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models
 from pipeline.observe.poses import observations, posed
 
@@ -25,15 +25,16 @@ ROUNDING_S = 1e-6  # of times: what is as near to be early as to be late is earl
 class _Found(NamedTuple):
     """The people of the last detection, and their boxes in the frame before this one."""
 
-    people: People
+    people: Detections
     poses: Poses
     box_px: np.ndarray  # (N, 4) f32
 
 
-_NOBODY = _Found(People.empty(), Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32)), np.zeros((0, 4)))
+_NO_POSES = Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32))
+_NOBODY = _Found(Detections.empty(), _NO_POSES, np.zeros((0, 4)))
 
 
-class Search:
+class PeopleSearch:
     """The people of frames that come in order. Its state is what the last frames showed."""
 
     def __init__(self, models: Models, config: Config) -> None:
@@ -48,7 +49,7 @@ class Search:
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
         """Observations of images (B, H, W, 3) u8 RGB, which are the frames ``frame`` (B,) at ``time_s`` (B,)."""
         due = np.array([self._due(float(t)) for t in time_s], bool)
-        found = self._models.detector.detect(images[due]) if due.any() else People.empty()
+        found = self._models.detector.detect(images[due]) if due.any() else Detections.empty()
         if due.all():
             return self._observed(images, frame, found)
         parts, detected = [], np.cumsum(due) - 1
@@ -71,7 +72,7 @@ class Search:
             self._detected_s = time_s
         return due
 
-    def _observed(self, images: np.ndarray, frame: np.ndarray, people: People) -> Observations:
+    def _observed(self, images: np.ndarray, frame: np.ndarray, people: Detections) -> Observations:
         """Observations of people who were detected in these images; those of the last one are carried on."""
         rows, poses, certainty = posed(images, people, self._models, self._config)
         people = people.take(rows)
@@ -85,7 +86,7 @@ class Search:
         people, poses, certainty = self._carried(image)
         return observations(image, frame, people, poses, certainty, self._models, self._config)
 
-    def _carried(self, image: np.ndarray) -> tuple[People, Poses, np.ndarray]:
+    def _carried(self, image: np.ndarray) -> tuple[Detections, Poses, np.ndarray]:
         """People, poses and certainties in a frame without detection."""
         found = self._found
         rows, poses, certainty = posed(image, found.people.placed(found.box_px), self._models, self._config)

@@ -27,7 +27,7 @@ STILL_PX = 0.3  # small px: smaller motions of every corner of the picture are n
 MARGIN = 0.1  # of a person's box, left out around it
 
 
-class Camera:
+class CameraMotion:
     """Follows the camera through consecutive frames of one size; `motions` has a row for each frame it was shown."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from pipeline.core.config import Config
 from pipeline.core.similarity import box_area, common_points, iou, oks
 from pipeline.core.skeleton import COCO17, Skeleton, mapping
 from pipeline.core.types import Observations
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models
 from pipeline.observe import appearance
 
@@ -17,13 +17,17 @@ BODY_SHARE = 0.53
 LEAST_POINTS = 3  # that two people must both have, to be told apart by their poses rather than boxes
 
 
-def pose_people(images: np.ndarray, frame: np.ndarray, people: People, models: Models, config: Config) -> Observations:
+def pose_people(
+    images: np.ndarray, frame: np.ndarray, people: Detections, models: Models, config: Config
+) -> Observations:
     """Observations of the people of images (B, H, W, 3), which are the frames ``frame`` (B,)."""
     rows, poses, certainty = posed(images, people, models, config)
     return observations(images, frame, people.take(rows), poses, certainty, models, config)
 
 
-def posed(images: np.ndarray, people: People, models: Models, config: Config) -> tuple[np.ndarray, Poses, np.ndarray]:
+def posed(
+    images: np.ndarray, people: Detections, models: Models, config: Config
+) -> tuple[np.ndarray, Poses, np.ndarray]:
     """Which rows (N,) of ``people`` are people of their own, and their poses and certainties (N,)."""
     if models.pose is None:
         poses = Poses(people.keypoints_px, people.keypoint_score)
@@ -47,7 +51,7 @@ def posed(images: np.ndarray, people: People, models: Models, config: Config) ->
 def observations(
     images: np.ndarray,
     frame: np.ndarray,
-    people: People,
+    people: Detections,
     poses: Poses,
     certainty: np.ndarray,
     models: Models,
@@ -65,7 +69,7 @@ def observations(
     )
 
 
-def _described(images: np.ndarray, people: People, poses: Poses, models: Models, config: Config) -> np.ndarray:
+def _described(images: np.ndarray, people: Detections, poses: Poses, models: Models, config: Config) -> np.ndarray:
     """(N, D) f16 appearance of people, by the ReID network if there is one."""
     if models.reid is not None:
         return models.reid.describe(images, people.image, people.box_px, config.runtime.batch_people)

@@ -13,8 +13,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import Frames, Observations, VideoInfo
 from pipeline.models.registry import Models
 from pipeline.observe import appearance
-from pipeline.observe.cadence import Search
-from pipeline.observe.camera import Camera
+from pipeline.observe.cadence import PeopleSearch
+from pipeline.observe.camera import CameraMotion
 
 
 class Chunk(NamedTuple):
@@ -46,7 +46,7 @@ def plan_chunks(frames: tuple[int, int], chunk_frames: int) -> list[Chunk]:
 
 
 def process_chunk(
-    batches: Iterable[Frames], chunk: Chunk, models: Models, config: Config, camera: Camera | None = None
+    batches: Iterable[Frames], chunk: Chunk, models: Models, config: Config, camera: CameraMotion | None = None
 ) -> Observations:
     """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
 
@@ -54,7 +54,7 @@ def process_chunk(
     """
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
-    search = Search(models, config)
+    search = PeopleSearch(models, config)
     # Networks do not fill all cores all the time: the camera looks at a batch while they work on the next one.
     with ThreadPoolExecutor(1, "camera") as aside:
         shown: Future[None] | None = None
@@ -70,6 +70,6 @@ def process_chunk(
     return Observations.concat(parts)
 
 
-def _show(camera: Camera, batch: Frames, found: Observations) -> None:
+def _show(camera: CameraMotion, batch: Frames, found: Observations) -> None:
     for index, image in zip(batch.index, batch.image, strict=True):
         camera.show(image, found.box_px[found.frame == index])

@@ -32,7 +32,7 @@ def write_part(
 ) -> None:
     """One observation part: the people of frames [first, last), made under the settings that ``digest`` stands for.
 
-    ``camera`` is what `pipeline.observe.camera.Camera` stores of these frames.
+    ``camera`` is what `pipeline.observe.camera.CameraMotion` stores of these frames.
     """
     columns = {
         "frame": pa.array(obs.frame),
@@ -107,7 +107,7 @@ def part_frames(path: Path) -> tuple[int, int]:
 
 
 def part_camera(path: Path) -> tuple[int, str]:
-    """The first frame of a part, and what `pipeline.observe.camera.Camera` stored of its frames."""
+    """The first frame of a part, and what `pipeline.observe.camera.CameraMotion` stored of its frames."""
     meta = pq.read_schema(path).metadata or {}
     return int(json.loads(meta[b"frames"])[0]), meta.get(b"camera", b"").decode()
 

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.options import SHARED, Given, Option, takes
-from pipeline.cli.texts import parse_rate
+from pipeline.cli.values import parse_rate
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 

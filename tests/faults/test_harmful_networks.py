@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from pipeline import PoselineError
 from pipeline.core.config import Config
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.onnx import family as onnx_family
 from pipeline.models.onnx.simcc import refined_simcc
 from pipeline.models.runtime import Device
@@ -52,7 +52,7 @@ def run(path: Path) -> None:
     config = Config.model_validate({})
     onnx_family.pose_facts(str(path), config)
     image = np.zeros((1, 60, 80, 3), np.uint8)
-    people = People.from_boxes(np.zeros(1), np.array([[5, 5, 50, 50]], np.float32), np.ones(1, np.float32))
+    people = Detections.from_boxes(np.zeros(1), np.array([[5, 5, 50, 50]], np.float32), np.ones(1, np.float32))
     onnx_family.build_pose(str(path), CPU, config).estimate(image, people)
 
 

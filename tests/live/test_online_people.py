@@ -10,7 +10,7 @@ from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
 from pipeline.live.crowd import Crowd, Eyes
 from pipeline.live.run import causal
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models
 from tests.synthetic import STILL, boxes, walker
 
@@ -120,7 +120,7 @@ class Looked:
     def detect(self, images):
         self.detected += [image_x(image) for image in images]
         here = np.array([[x, 30, x + 20, 90] for x in map(image_x, images)], np.float32)
-        return People.from_boxes(np.arange(len(images)), here, np.full(len(images), 0.9))
+        return Detections.from_boxes(np.arange(len(images)), here, np.full(len(images), 0.9))
 
     def estimate(self, images, people):
         self.posed += people.box_px[:, 0].tolist()

@@ -26,7 +26,7 @@ from pipeline.export.run import export_run
 from pipeline.finish import track
 from pipeline.live import engine
 from pipeline.live.finish import finish_segment, unfinished
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.registry import Models
 from pipeline.store.folder import RunFolder
 from tests.live.station import Station, write_clip
@@ -43,7 +43,7 @@ class FigureDetector:
     def __init__(self, slow_s: float = 0.0) -> None:
         self.slow_s = slow_s
 
-    def detect(self, images: np.ndarray) -> People:
+    def detect(self, images: np.ndarray) -> Detections:
         time.sleep(self.slow_s)
         parts = []
         for i, image in enumerate(images):
@@ -54,8 +54,8 @@ class FigureDetector:
             n = len(box)
             sure = np.full(n, 0.9, np.float32)
             known = np.full(points.shape[:2], 0.8, np.float32)
-            parts.append(People(np.full(n, i), box, sure, points.astype(np.float32), known))
-        return People.concat(parts)
+            parts.append(Detections(np.full(n, i), box, sure, points.astype(np.float32), known))
+        return Detections.concat(parts)
 
 
 @pytest.fixture(scope="module")

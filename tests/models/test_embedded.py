@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.similarity import iou
-from pipeline.models.base import People, Poses
-from pipeline.models.embedded import networks as embedded
+from pipeline.models.detections import Detections, Poses
+from pipeline.models.embedded import body as embedded
 from pipeline.models.runtime import pick_device
 from pipeline.observe.poses import pose_people
 from tests import treadmill
@@ -42,17 +42,17 @@ JOINTS_PX = {
 
 
 @pytest.fixture(scope="module")
-def found() -> People:
+def found() -> Detections:
     return treadmill.models().detector.detect(treadmill.half_size())
 
 
-def true_people() -> People:
+def true_people() -> Detections:
     """The three people of each frame in the boxes drawn by eye."""
     boxes = np.concatenate([BOXES_PX[f] for f in FRAMES])
-    return People.from_boxes(np.repeat(np.arange(len(FRAMES)), 3), boxes, np.ones(len(boxes)))
+    return Detections.from_boxes(np.repeat(np.arange(len(FRAMES)), 3), boxes, np.ones(len(boxes)))
 
 
-def assert_same_bits(a: People | Poses, b: People | Poses) -> None:
+def assert_same_bits(a: Detections | Poses, b: Detections | Poses) -> None:
     one, other = (p._asdict() if isinstance(p, Poses) else vars(p) for p in (a, b))
     for name, value in one.items():
         assert (value is other[name] is None) or value.tobytes() == other[name].tobytes(), name
@@ -118,7 +118,7 @@ def test_pixels_are_a_setting():
 def test_detections_do_not_depend_on_batches_or_threads(found):
     images = treadmill.half_size()
     singles = [treadmill.models().detector.detect(images[i : i + 1]) for i in range(len(images))]
-    assert_same_bits(found, People.concat([replace(p, image=p.image + i) for i, p in enumerate(singles)]))
+    assert_same_bits(found, Detections.concat([replace(p, image=p.image + i) for i, p in enumerate(singles)]))
     for threads in (2, 3):
         assert_same_bits(found, treadmill.models(threads=threads).detector.detect(images))
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17, Skeleton
-from pipeline.models.base import COCO_CLASSES, People
+from pipeline.models.detections import COCO_CLASSES, Detections
 from pipeline.models.onnx import family as onnx_family
 from pipeline.models.onnx import reid
 from pipeline.models.onnx.graph import detector_layout, graph_of, operators
@@ -88,9 +88,9 @@ def dots(*places: tuple[float, float], size=(160, 120)) -> np.ndarray:
     return np.stack(planes, -1).round().astype(np.uint8)
 
 
-def one(images: np.ndarray, *boxes) -> People:
+def one(images: np.ndarray, *boxes) -> Detections:
     n = len(boxes)
-    return People.from_boxes(np.zeros(n), np.array(boxes, np.float32), np.ones(n))
+    return Detections.from_boxes(np.zeros(n), np.array(boxes, np.float32), np.ones(n))
 
 
 # --- poses -----------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_simcc_finds_points_of_each_channel(tmp_path):
 def test_people_of_several_pictures_in_batches_of_any_size(tmp_path):
     images = np.stack([dots((40 + 9 * i, 50), (70, 30), (90, 100)) for i in range(3)])
     box = np.array([(20, 10, 110, 115), (25, 15, 120, 118), (0, 0, 160, 120)], np.float32)
-    people = People.from_boxes(np.repeat(np.arange(3), 3), np.tile(box, (3, 1)), np.ones(9))
+    people = Detections.from_boxes(np.repeat(np.arange(3), 3), np.tile(box, (3, 1)), np.ones(9))
     made = []
     for batch in ("batch", 1, 4):
         for most in (1, 2, 16):
@@ -124,7 +124,7 @@ def test_people_of_several_pictures_in_batches_of_any_size(tmp_path):
 
 def test_nobody_has_no_pose(tmp_path):
     network = onnx_family.build_pose(brightest(tmp_path / "a.onnx"), CPU, config())
-    poses = network.estimate(np.zeros((1, 50, 60, 3), np.uint8), People.empty())
+    poses = network.estimate(np.zeros((1, 50, 60, 3), np.uint8), Detections.empty())
     assert poses.keypoints_px.shape == (0, 3, 2)
     assert network.sessions[0].calls == 0
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.keypoint_sets import HALPE26
-from pipeline.models.base import People
-from pipeline.models.embedded import networks as embedded
+from pipeline.models.detections import Detections
+from pipeline.models.embedded import body as embedded
 from pipeline.models.onnx.input import STEP, size_for
 from pipeline.models.onnx.simcc import both_ways, refined_simcc, simcc
 from pipeline.models.runtime import pick_device
@@ -142,9 +142,9 @@ def test_a_mirrored_picture_has_the_mirrored_pose_with_the_flip_test():
     apart = {}
     for flip_test in (False, True):
         network = flipping(flip_test)
-        a = network.estimate(images, People.from_boxes(np.zeros(3), box, np.ones(3)))
+        a = network.estimate(images, Detections.from_boxes(np.zeros(3), box, np.ones(3)))
         b = network.estimate(
-            np.ascontiguousarray(images[:, :, ::-1]), People.from_boxes(np.zeros(3), other, np.ones(3))
+            np.ascontiguousarray(images[:, :, ::-1]), Detections.from_boxes(np.zeros(3), other, np.ones(3))
         )
         back = b.keypoints_px[:, HALPE26.flip] * [-1, 1] + [width - 1, 0]
         apart[flip_test] = np.linalg.norm(back - a.keypoints_px, axis=2)
@@ -155,7 +155,7 @@ def test_a_mirrored_picture_has_the_mirrored_pose_with_the_flip_test():
 def test_the_flip_test_does_not_depend_on_batches_and_asks_twice():
     images = treadmill.half_size(0, 66)
     boxes = np.concatenate([treadmill.BOXES_PX[f] for f in (0, 66)])
-    people = People.from_boxes(np.repeat([0, 1], 3), boxes, np.ones(6))
+    people = Detections.from_boxes(np.repeat([0, 1], 3), boxes, np.ones(6))
     made = []
     for batch in (1, 4, 16):
         network = flipping(True, batch)

@@ -11,10 +11,10 @@ from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton, mapping
 from pipeline.core.wholebody_sets import BODY, FACE, FACE68, FEET, HANDS, HANDS42, WHOLEBODY133
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.embedded import hand as hand_module
+from pipeline.models.embedded.body import pose
 from pipeline.models.embedded.hand import Arms, Hands
-from pipeline.models.embedded.networks import pose
 from pipeline.models.embedded.wholebody import WholeBody, inside
 from pipeline.models.runtime import pick_device
 from pipeline.video.decode import open_reader
@@ -68,7 +68,7 @@ def whole() -> WholeBody:
 
 
 @pytest.fixture(scope="module")
-def scene() -> tuple[np.ndarray, People]:
+def scene() -> tuple[np.ndarray, Detections]:
     """Two frames of the demo clip, and boxes of the three people in each, known by eye."""
     pictures = []
     with open_reader(treadmill.clip()) as reader:
@@ -76,7 +76,7 @@ def scene() -> tuple[np.ndarray, People]:
             (batch,) = reader.read(i, i + 1, 1)
             pictures.append(batch.image[0].copy())
     boxes = 2 * np.array([treadmill.BOXES_PX[i] for i in FRAMES], float).reshape(-1, 4)
-    return np.stack(pictures), People.from_boxes(np.repeat([0, 1], 3), boxes, np.ones(6))
+    return np.stack(pictures), Detections.from_boxes(np.repeat([0, 1], 3), boxes, np.ones(6))
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,6 @@ def test_of_a_hand_at_the_border_only_what_is_inside_is_told(whole, scene, monke
 
 
 def test_nobody_gives_nothing(whole, scene):
-    poses = whole.estimate(scene[0], People.empty())
+    poses = whole.estimate(scene[0], Detections.empty())
     assert poses.keypoints_px.shape == (0, 133, 2)
     assert poses.score.shape == (0, 133)

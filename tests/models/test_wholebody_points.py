@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.keypoint_sets import HALPE26
-from pipeline.models.base import Poses
+from pipeline.models.detections import Poses
 from pipeline.models.embedded.face import Faces
 from pipeline.models.embedded.hand import Arms, Hands
 from pipeline.models.embedded.wholebody import (

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pipeline.core.errors import PoselineError
-from pipeline.models.base import suppress
-from pipeline.models.openmm import compat, report
+from pipeline.models.detections import suppress
+from pipeline.models.openmm import compat, installed
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_suppression_may_count_pixels_inclusively():
 
 
 def test_doctor_names_versions_and_stand_ins():
-    lines = {what: (good, detail) for good, what, detail in report.checks()}
+    lines = {what: (good, detail) for good, what, detail in installed.checks()}
     assert all(good for good, _ in lines.values())
     assert lines["mmpose"][1].startswith("mmpose 1.")
     assert lines["xtcocotools"][1] == compat.ensure()["xtcocotools"]
@@ -156,19 +156,19 @@ def test_doctor_names_versions_and_stand_ins():
 
 def test_doctor_has_one_line_where_nothing_is_installed(monkeypatch):
     monkeypatch.setattr(compat, "missing", lambda: ["mmdet", "mmpose"])
-    assert list(report.checks()) == [
+    assert list(installed.checks()) == [
         (True, "openmm", "not installed; mmdet: and mmpose: networks need it: make openmm")
     ]
 
 
 def test_doctor_says_what_does_not_work(monkeypatch):
     monkeypatch.setattr(compat, "missing", lambda: ["mmcv"])
-    monkeypatch.setattr(report, "_version", lambda name: "" if name.startswith("mmcv") else "1.0")
+    monkeypatch.setattr(installed, "_version", lambda name: "" if name.startswith("mmcv") else "1.0")
 
     def fails() -> dict[str, str]:
         raise PoselineError("the OpenMMLab packages do not import")
 
     monkeypatch.setattr(compat, "ensure", fails)
-    bad = {what: detail for good, what, detail in report.checks() if not good}
+    bad = {what: detail for good, what, detail in installed.checks() if not good}
     assert set(bad) == {"mmcv", "openmm"}
     assert "make openmm" in bad["mmcv"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import PoselineError
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.openmm import compat, family, load
 from tests.openmm.waking import awake, between, bgr, keep_above
 from tests.openmm_settings import RTMDET, random_weights
@@ -45,7 +45,7 @@ def test_raising_the_threshold_leaves_the_stronger_boxes_as_they_are(name, class
     for i, (result, known) in enumerate(zip(theirs, kept, strict=True)):
         sure = known & (result.scores.numpy() > threshold)
         box, score = result.bboxes.numpy()[sure], result.scores.numpy()[sure]
-        people = People.from_boxes(np.zeros(len(box)), box, score).clipped(*images.shape[1:3])
+        people = Detections.from_boxes(np.zeros(len(box)), box, score).clipped(*images.shape[1:3])
         for mine in (together.of(i), network.detect(images[i : i + 1])):  # in a batch, and alone
             assert len(mine) == len(people)
             np.testing.assert_allclose(mine.box_px, people.box_px, atol=1e-3)

@@ -11,7 +11,7 @@ import torch
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import MEASURED
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.openmm import compat
 from pipeline.models.registry import build_models, run_facts
 from pipeline.observe.poses import pose_people
@@ -48,7 +48,7 @@ def test_any_keypoint_set_goes_the_whole_way(name, images, tmp_path):
     assert {first, last} <= set(facts.skeleton.names)
     assert Skeleton.from_spec(facts.skeleton.spec()).pairs == facts.skeleton.pairs
     models = build_models(config)
-    people = People.from_boxes(np.zeros(2), BOXES[:2], np.full(2, 0.9))
+    people = Detections.from_boxes(np.zeros(2), BOXES[:2], np.full(2, 0.9))
     out = pose_people(images[:1], np.array([7]), people, models, config)
     theirs = inference_topdown(models.pose.loaded.model, bgr(images[0]), BOXES[:2])
     points = np.concatenate([r.pred_instances.keypoints for r in theirs])
@@ -70,13 +70,13 @@ def test_a_pipeline_of_other_steps_goes_through_mmpose(images, tmp_path):
     config.dump(str(tmp_path / "other.py"))
     network = build_models(random_weights(f"pose.name=mmpose:{tmp_path}/other.py")).pose
     assert network.crop is None
-    poses = network.estimate(images, People.from_boxes([0], BOXES[:1], [0.9]))
+    poses = network.estimate(images, Detections.from_boxes([0], BOXES[:1], [0.9]))
     theirs = inference_topdown(network.loaded.model, bgr(images[0]), BOXES[:1])
     np.testing.assert_allclose(poses.keypoints_px[0], theirs[0].pred_instances.keypoints[0], atol=1e-3)
 
 
 def test_the_flip_test_is_a_setting(images):
-    people = People.from_boxes([0], BOXES[:1], [0.9])
+    people = Detections.from_boxes([0], BOXES[:1], [0.9])
     poses = {}
     for flip in ("false", "true"):
         network = build_models(random_weights(f"pose.name=mmpose:{RTMPOSE}", f"pose.flip_test={flip}")).pose
@@ -122,5 +122,5 @@ def test_a_network_in_the_wrong_place_is_one_line():
 
 def test_people_without_boxes_are_nobody(images):
     network = build_models(random_weights(f"pose.name=mmpose:{RTMPOSE}")).pose
-    poses = network.estimate(images, replace(People.empty()))
+    poses = network.estimate(images, replace(Detections.empty()))
     assert poses.keypoints_px.shape == (0, 17, 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.openmm import compat, family, load
 from pipeline.models.openmm.onestage import MARGIN, around
 from tests.openmm.waking import awake, between, bgr, keep_above
@@ -62,7 +62,7 @@ def test_people_boxes_and_scores_are_those_of_mmpose(name, squares, device):
         seen = np.asarray(wanted.keypoint_scores, np.float32)[sure].clip(0, 1)
         box = np.asarray(wanted.bboxes, np.float32)[sure] if "bboxes" in wanted else around(points, seen)
         order = np.argsort(-score, kind="stable")
-        people = People(np.full(len(order), i), box[order], score[order], points[order], seen[order])
+        people = Detections(np.full(len(order), i), box[order], score[order], points[order], seen[order])
         people = people.clipped(*squares.shape[1:3])
         mine = found.of(i)
         assert len(mine) == len(people)

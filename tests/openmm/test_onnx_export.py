@@ -9,7 +9,7 @@ import torch
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
-from pipeline.models.base import COCO_CLASSES, People
+from pipeline.models.detections import COCO_CLASSES, Detections
 from pipeline.models.onnx import family as onnx_family
 from pipeline.models.onnx.graph import graph_of
 from pipeline.models.openmm import export as exporting
@@ -43,7 +43,7 @@ def pose_file(tmp_path_factory):
 def test_a_pose_network_poses_as_torch_does(pose_file):
     images = pictures(2)
     boxes = np.array([(20, 30, 120, 220), (100, 10, 310, 200), (-10, -10, 60, 60)], np.float32)
-    people = People.from_boxes(np.repeat([0, 1], 3), np.tile(boxes, (2, 1)), np.ones(6))
+    people = Detections.from_boxes(np.repeat([0, 1], 3), np.tile(boxes, (2, 1)), np.ones(6))
     torch_poses = family.build_pose(POSE, CPU, config()).estimate(images, people)
     poses = onnx_family.build_pose(str(pose_file), CPU, config()).estimate(images, people)
     assert np.ptp(poses.keypoints_px) > 50

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 from pipeline.models.openmm import compat, family, load
 from tests.openmm.waking import awake, bgr
 from tests.openmm_settings import RTMPOSE, random_weights
@@ -27,10 +27,10 @@ NETWORKS = (  # of one decoder each, and whether with the flip test
 BOXES = np.array([[14, 158, 108, 367], [-20, 5, 290, 470], [188.4, 120, 200, 400.5]], np.float32)
 
 
-def crowd(images: np.ndarray) -> People:
+def crowd(images: np.ndarray) -> Detections:
     """The same boxes in every picture."""
     n = len(images)
-    return People.from_boxes(np.repeat(np.arange(n), len(BOXES)), np.tile(BOXES, (n, 1)), np.ones(n * len(BOXES)))
+    return Detections.from_boxes(np.repeat(np.arange(n), len(BOXES)), np.tile(BOXES, (n, 1)), np.ones(n * len(BOXES)))
 
 
 @pytest.mark.parametrize(("name", "flip"), NETWORKS)
@@ -74,13 +74,13 @@ def test_a_person_is_followed_where_the_picture_moves(images, device):
     network = family.build_pose(RTMPOSE, device, random_weights())
     box = np.array([[60, 100, 180, 340]], np.float32)
     moved = cv2.warpAffine(images[0], np.float32([[1, 0, 24], [0, 1, 32]]), images.shape[2:0:-1])
-    here = network.estimate(images[:1], People.from_boxes([0], box, [1]))
-    there = network.estimate(moved[None], People.from_boxes([0], box + np.float32([24, 32, 24, 32]), [1]))
+    here = network.estimate(images[:1], Detections.from_boxes([0], box, [1]))
+    there = network.estimate(moved[None], Detections.from_boxes([0], box + np.float32([24, 32, 24, 32]), [1]))
     np.testing.assert_allclose(there.keypoints_px, here.keypoints_px + np.float32([24, 32]), atol=1e-2)
 
 
 def test_nobody_has_no_pose(images, device):
     network = family.build_pose("rtmpose-m_8xb256-210e_hand5-256x256", device, random_weights())
-    poses = network.estimate(images, People.empty())
+    poses = network.estimate(images, Detections.empty())
     assert poses.keypoints_px.shape == (0, 21, 2)
     assert network.sessions[0].calls == 0

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import BODY, FACE, FACE68, FEET, FOOT_NAMES, HANDS, HANDS42, WHOLEBODY133
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.embedded.face import MARGIN, FaceNetwork, Faces, Heads, views_of_heads
 from pipeline.models.embedded.hand import VIEW_M, Arms, HandNetwork, Hands
 from pipeline.models.protocols import PoseNetwork
@@ -65,7 +65,7 @@ class WholeBody:
         networks = (self.body, self.hand, self.face)
         self.sessions = [session for network in networks if network for session in network.sessions]
 
-    def estimate(self, images: np.ndarray, people: People) -> Poses:
+    def estimate(self, images: np.ndarray, people: Detections) -> Poses:
         """Keypoints (N, K, 2) f32 px and scores (N, K) f32 of people in images (B, H, W, 3) u8 RGB.
 
         The certainty (N,) is the body's mean score: a person is there, though hands and face may be hidden.

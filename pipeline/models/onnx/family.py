@@ -9,7 +9,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import by_count, by_name
 from pipeline.core.skeleton import COCO17, Skeleton
-from pipeline.models.base import COCO_CLASSES, class_rows
+from pipeline.models.detections import COCO_CLASSES, class_rows
 from pipeline.models.onnx.graph import Graph, detector_layout, graph_of, input_size, pose_layout
 from pipeline.models.onnx.input import PIXELS, Pixels, size_for
 from pipeline.models.onnx.rtmdet import Decoder, OnnxDetector, from_dets, from_scores

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17
-from pipeline.models.base import People, suppress
+from pipeline.models.detections import Detections, suppress
 from pipeline.models.onnx.input import Pixels, Planes, batches, fitted
 from pipeline.models.runtime import Session
 
@@ -59,7 +59,7 @@ class OnnxDetector:
         self.sessions, self.size, self.planes, self.fixed = [session], size, Planes(pixels), fixed
         self.decode, self.wanted, self.threshold, self.nms_iou = decode, wanted, threshold, nms_iou
 
-    def detect(self, images: np.ndarray) -> People:
+    def detect(self, images: np.ndarray) -> Detections:
         """People, or whatever the classes are, in images (B, H, W, 3) u8 RGB."""
         size = self.size if isinstance(self.size, tuple) else self.size(images.shape[1], images.shape[2])
         pictures, scale = fitted(images, size)
@@ -74,8 +74,8 @@ class OnnxDetector:
                     found = suppressed(found, self.nms_iou)
                 found = found.best(MOST_PEOPLE)
                 box = found.box / np.tile(scale, 2)
-                parts.append(People.from_boxes(np.full(len(box), row), box, found.score))
-        return People.concat(parts).clipped(*images.shape[1:3])
+                parts.append(Detections.from_boxes(np.full(len(box), row), box, found.score))
+        return Detections.concat(parts).clipped(*images.shape[1:3])
 
     def _candidates(self, out: dict[str, np.ndarray], image: int, size: tuple[int, int]) -> Candidates:
         try:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from pipeline.core.skeleton import Skeleton
-from pipeline.models.base import People, suppress
+from pipeline.models.detections import Detections, suppress
 from pipeline.models.onnx.input import PAD, Pixels, Planes, batches, matrices, to_image
 from pipeline.models.onnx.rtmdet import CPU_BATCH
 from pipeline.models.runtime import Session
@@ -34,7 +34,7 @@ class OnnxRTMO:
         self.sessions, self.skeleton, self.size, self.fixed = [session], skeleton, size, fixed
         self.planes, self.threshold, self.nms_iou = Planes(pixels), threshold, nms_iou
 
-    def detect(self, images: np.ndarray) -> People:
+    def detect(self, images: np.ndarray) -> Detections:
         """People with poses in images (B, H, W, 3) u8 RGB."""
         centre, side = whole(images.shape[1:3], self.size)
         (matrix,) = matrices(centre, side, self.size, udp=False)
@@ -43,7 +43,7 @@ class OnnxRTMO:
             grey = (PAD, PAD, PAD)
             fitted = cv2.warpAffine(image, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=grey)
             self.planes.fill(fitted, into)
-        parts = [People.empty(len(self.skeleton))]
+        parts = [Detections.empty(len(self.skeleton))]
         for pictures, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
             for i, picture in enumerate(pictures):
                 dets, points = outputs(out, i)
@@ -51,8 +51,8 @@ class OnnxRTMO:
                 box = to_image(dets[rows, :4].reshape(-1, 2, 2), centre, side, self.size).reshape(-1, 4)
                 place = to_image(points[rows, :, :2], centre, side, self.size)
                 sure = np.nan_to_num(points[rows, :, 2]).clip(0, 1)
-                parts.append(People(np.full(len(rows), picture), box, dets[rows, 4].clip(0, 1), place, sure))
-        return People.concat(parts).clipped(*images.shape[1:3])
+                parts.append(Detections(np.full(len(rows), picture), box, dets[rows, 4].clip(0, 1), place, sure))
+        return Detections.concat(parts).clipped(*images.shape[1:3])
 
 
 def whole(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from pipeline.core.skeleton import Skeleton
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
 from pipeline.models.onnx.input import Pixels, Planes, batches, matrices, to_image, views
 from pipeline.models.runtime import Session
 
@@ -51,7 +51,7 @@ class TopDownOnnx:
         self.decode, self.batch, self.fixed, self.flip_test = decode, batch, fixed, flip_test
         self.planes = Planes(crop.pixels)
 
-    def estimate(self, images: np.ndarray, people: People) -> Poses:
+    def estimate(self, images: np.ndarray, people: Detections) -> Poses:
         """Keypoints (N, K, 2) px and scores (N, K) f32 of people in images (B, H, W, 3) u8 RGB."""
         n, k, size = len(people), len(self.skeleton), self.crop.size
         points, score = np.zeros((n, k, 2), np.float32), np.zeros((n, k), np.float32)

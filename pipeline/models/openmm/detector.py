@@ -8,9 +8,9 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17
-from pipeline.models.base import People, class_rows
+from pipeline.models.detections import Detections, class_rows
+from pipeline.models.openmm.inference import Stopwatch, bgr, inference, pipeline_of
 from pipeline.models.openmm.load import Loaded
-from pipeline.models.openmm.runtime import Stopwatch, bgr, inference, pipeline_of
 
 
 class MMDetector:
@@ -25,7 +25,7 @@ class MMDetector:
         _raise_threshold(loaded.model, score)
         _, self.prepare = pipeline_of(loaded, "mmdet")
 
-    def detect(self, images: np.ndarray) -> People:
+    def detect(self, images: np.ndarray) -> Detections:
         """People, or whatever the classes are, in images (B, H, W, 3) u8 RGB."""
         from mmengine.dataset import pseudo_collate
 
@@ -38,8 +38,8 @@ class MMDetector:
             score = found.scores.float().cpu().numpy()
             keep = np.isin(found.labels.cpu().numpy(), self.labels) & (score > self.score)
             box = found.bboxes.float().cpu().numpy()[keep]
-            parts.append(People.from_boxes(np.full(len(box), i), box, score[keep]))
-        return People.concat(parts).clipped(*images.shape[1:3])
+            parts.append(Detections.from_boxes(np.full(len(box), i), box, score[keep]))
+        return Detections.concat(parts).clipped(*images.shape[1:3])
 
 
 def _classes(loaded: Loaded, wanted: tuple[str, ...]) -> tuple[str, ...]:

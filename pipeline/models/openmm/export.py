@@ -158,7 +158,7 @@ def _module(model: Any, layout: str, size: tuple[int, ...], dtype: Any) -> Any:
     w, h = size
     if layout in ("simcc", "heatmap"):
         return graphs.Points(model, layout, dtype).eval()
-    return (graphs.People if layout == "rtmo" else graphs.Boxes)(model, (w, h), dtype).eval()
+    return (graphs.PosedPeople if layout == "rtmo" else graphs.Boxes)(model, (w, h), dtype).eval()
 
 
 # --- writing and verifying -------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.base import suppress
+from pipeline.models.detections import suppress
 
 
 class Boxes(nn.Module):
@@ -66,7 +66,7 @@ class Points(nn.Module):
         return tuple(o.float() for o in (out if isinstance(out, tuple | list) else (out,)))[: len(self.names)]
 
 
-class People(nn.Module):
+class PosedPeople(nn.Module):
     """RTMO: dets (1, M, 5) and keypoints (1, M, K, 3) in network px of the M people of all B images; image (M,)."""
 
     names = ("dets", "keypoints", "image")

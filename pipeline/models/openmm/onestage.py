@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
+from pipeline.models.openmm.inference import Stopwatch, bgr, inference, pipeline_of
 from pipeline.models.openmm.load import Loaded
 from pipeline.models.openmm.meta import skeleton
-from pipeline.models.openmm.runtime import Stopwatch, bgr, inference, pipeline_of
 
 BATCHED = ("RTMOHead", "YOLOXPoseHead")  # heads that take several pictures at once
 MIRRORED = ("AssociativeEmbeddingHead",)  # heads of mmpose 1.3 that fail without the flip test
@@ -31,7 +31,7 @@ class OneStage:
         _, self.prepare = pipeline_of(loaded, "mmpose")
         self.batched = head in BATCHED
 
-    def detect(self, images: np.ndarray) -> People:
+    def detect(self, images: np.ndarray) -> Detections:
         """People with poses in images (B, H, W, 3) u8 RGB."""
         from mmengine.dataset import pseudo_collate
 
@@ -43,10 +43,10 @@ class OneStage:
             with inference(self.loaded, "mmpose", self.sessions[0]):
                 results = self.loaded.model.test_step(batch)
             parts += [self._people(i, result.pred_instances) for i, result in enumerate(results, start)]
-        found = People.concat(parts) if parts else People.empty(len(self.skeleton))
+        found = Detections.concat(parts) if parts else Detections.empty(len(self.skeleton))
         return found.clipped(*images.shape[1:3])
 
-    def _people(self, image: int, found: Any) -> People:
+    def _people(self, image: int, found: Any) -> Detections:
         """The people of one picture, best first."""
         k = len(self.skeleton)
         keypoints = _array(found.keypoints)[..., :2].reshape(-1, k, 2)
@@ -56,7 +56,7 @@ class OneStage:
         order = np.argsort(-score, kind="stable")
         order = order[(score[order] >= self.score) & np.isfinite(keypoints[order]).all((1, 2))]
         score = score[order].clip(0, 1).astype(np.float32)
-        return People(np.full(len(order), image), box[order], score, keypoints[order], seen[order])
+        return Detections(np.full(len(order), image), box[order], score, keypoints[order], seen[order])
 
 
 def around(keypoints: np.ndarray, score: np.ndarray) -> np.ndarray:

@@ -7,10 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.models.base import People, Poses
+from pipeline.models.detections import Detections, Poses
+from pipeline.models.openmm.inference import Stopwatch, bgr, inference, pipeline_of
 from pipeline.models.openmm.load import Loaded
 from pipeline.models.openmm.meta import skeleton
-from pipeline.models.openmm.runtime import Stopwatch, bgr, inference, pipeline_of
 
 _PLAIN = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 
@@ -30,7 +30,7 @@ class TopDown:
         kinds = [str(step["type"]).rsplit(".")[-1] for step in steps]
         self.crop = _Crop(loaded, steps) if kinds == _PLAIN and _plain(loaded.model.data_preprocessor) else None
 
-    def estimate(self, images: np.ndarray, people: People) -> Poses:
+    def estimate(self, images: np.ndarray, people: Detections) -> Poses:
         """Keypoints (N, K, 2) px and scores (N, K) of people in images (B, H, W, 3) u8 RGB."""
         k = len(self.skeleton)
         keypoints, score = np.zeros((len(people), k, 2), np.float32), np.zeros((len(people), k), np.float32)
@@ -43,7 +43,7 @@ class TopDown:
                 score[n] = found.keypoint_scores[0]
         return Poses(keypoints, np.nan_to_num(score).clip(0, 1))
 
-    def _run(self, images: np.ndarray, people: People) -> list[Any]:
+    def _run(self, images: np.ndarray, people: Detections) -> list[Any]:
         """mmpose's results for a batch of people."""
         if self.crop is not None:
             inputs, samples = self.crop.batch(images, people)
@@ -74,7 +74,7 @@ class _Crop:
         self.preprocessor, self.device = loaded.model.data_preprocessor, loaded.device
         self.meta = {"input_size": self.size, "flip_indices": loaded.meta.get("flip_indices")}
 
-    def batch(self, images: np.ndarray, people: People) -> tuple[Any, list[Any]]:
+    def batch(self, images: np.ndarray, people: Detections) -> tuple[Any, list[Any]]:
         """The network's input (N, 3, h, w) and mmpose's data samples."""
         import torch
         from mmpose.structures.bbox import bbox_xyxy2cs, get_udp_warp_matrix, get_warp_matrix

@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.models.base import People, Poses, suppress
+from pipeline.models.detections import Detections, Poses, suppress
 
 
-def people_of(*boxes: tuple[float, float, float, float], image: int = 0) -> People:
+def people_of(*boxes: tuple[float, float, float, float], image: int = 0) -> Detections:
     n = len(boxes)
-    return People.from_boxes(np.full(n, image), np.array(boxes, np.float32).reshape(n, 4), np.full(n, 0.8))
+    return Detections.from_boxes(np.full(n, image), np.array(boxes, np.float32).reshape(n, 4), np.full(n, 0.8))
 
 
 def test_clipped_boxes_stay_in_the_picture_and_empty_ones_go():
@@ -21,12 +21,12 @@ def test_clipped_boxes_stay_in_the_picture_and_empty_ones_go():
 
 
 def test_people_are_sorted_by_image_and_found_by_it():
-    joined = People.concat(
+    joined = Detections.concat(
         [people_of((0, 0, 2, 2), image=1), people_of((0, 0, 3, 3)), people_of((0, 0, 4, 4), image=1)]
     )
     assert joined.image.tolist() == [0, 1, 1]
     assert joined.of(1).box_px[:, 2].tolist() == [2, 4]
-    assert len(joined.of(2)) == len(People.empty()) == len(People.concat([])) == 0
+    assert len(joined.of(2)) == len(Detections.empty()) == len(Detections.concat([])) == 0
 
 
 def test_rows_of_poses_and_people_elsewhere():

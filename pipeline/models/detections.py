@@ -24,7 +24,7 @@ COCO_CLASSES = tuple(_COCO_CLASSES.split(", "))
 
 
 @dataclass(frozen=True)
-class People:
+class Detections:
     """N people in a batch of images, sorted by image. Poses are of the detector's keypoint set; a score of 0 means that
     no pose is known."""
 
@@ -38,7 +38,7 @@ class People:
         return len(self.image)
 
     @classmethod
-    def from_boxes(cls, image: np.ndarray, box_px: np.ndarray, score: np.ndarray, k: int = 17) -> People:
+    def from_boxes(cls, image: np.ndarray, box_px: np.ndarray, score: np.ndarray, k: int = 17) -> Detections:
         """People of whom only boxes are known, with room for K keypoints."""
         n = len(image)
         return cls(
@@ -50,43 +50,43 @@ class People:
         )
 
     @classmethod
-    def empty(cls, k: int = 17) -> People:
+    def empty(cls, k: int = 17) -> Detections:
         """Nobody."""
         return cls.from_boxes(np.zeros(0), np.zeros((0, 4)), np.zeros(0), k)
 
     @classmethod
-    def concat(cls, parts: list[People]) -> People:
+    def concat(cls, parts: list[Detections]) -> Detections:
         """All parts after one another, then sorted by image (stable)."""
         if not parts:
             return cls.empty()
         joined = cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
         return joined.take(np.argsort(joined.image, kind="stable"))
 
-    def take(self, rows: np.ndarray) -> People:
+    def take(self, rows: np.ndarray) -> Detections:
         """The given rows (mask or indices)."""
-        return People(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return Detections(*(getattr(self, f.name)[rows] for f in fields(self)))
 
-    def placed(self, box_px: np.ndarray) -> People:
+    def placed(self, box_px: np.ndarray) -> Detections:
         """The same people at other boxes (N, 4)."""
-        return People(self.image, box_px.astype(np.float32), self.score, self.keypoints_px, self.keypoint_score)
+        return Detections(self.image, box_px.astype(np.float32), self.score, self.keypoints_px, self.keypoint_score)
 
-    def in_image(self, image: int) -> People:
+    def in_image(self, image: int) -> Detections:
         """The same people as those of one image of a batch."""
         rows = np.full(len(self), image, np.int64)
-        return People(rows, self.box_px, self.score, self.keypoints_px, self.keypoint_score)
+        return Detections(rows, self.box_px, self.score, self.keypoints_px, self.keypoint_score)
 
-    def of(self, image: int) -> People:
+    def of(self, image: int) -> Detections:
         """The people of one image."""
         low, high = np.searchsorted(self.image, [image, image + 1])
         return self.take(np.arange(low, high))
 
-    def clipped(self, height: int, width: int) -> People:
+    def clipped(self, height: int, width: int) -> Detections:
         """Boxes cut at the picture's border; people without any area left are dropped."""
         box = self.box_px.copy()
         box[:, 0::2] = box[:, 0::2].clip(0, width)
         box[:, 1::2] = box[:, 1::2].clip(0, height)
         keep = (box[:, 2] - box[:, 0] > 1) & (box[:, 3] - box[:, 1] > 1)
-        return People(self.image, box, self.score, self.keypoints_px, self.keypoint_score).take(keep)
+        return Detections(self.image, box, self.score, self.keypoints_px, self.keypoint_score).take(keep)
 
 
 class Poses(NamedTuple):
