@@ -32,6 +32,7 @@ def eval_keypoints_command(given: Given) -> None:
             Lines().say(line)
         scores = evaluate_images(given.gt, given.images, settings, given.gt_boxes)
     else:
+        given.refuse("gt_boxes config set detector pose", "no networks run where --pred has results")
         scores = score_keypoints(given.gt, given.pred)
     _print_scores(scores, given.json)
 
@@ -82,6 +83,7 @@ def eval_lift_command(given: Given) -> None:
     if given.mocap is not None:
         scores = evaluate_embedded(given.mocap, given.seed, given.noise, given.live)
     else:
+        given.refuse("seed noise live", "it is for --mocap; the run of --pred is scored as it is")
         scores = score_run(given.pred, given.gt)
     _print_scores(scores, given.json)
 

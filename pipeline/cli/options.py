@@ -36,17 +36,17 @@ class Option:
 
     def parameter(self) -> inspect.Parameter:
         """It as a parameter of a function that Typer reads."""
-        flags = self.flags or (self._flag,)
+        flags = self.flags or (self.flag,)
         info = typer.Option(self.default, *flags, help=self.help, metavar=self.metavar, min=self.min, max=self.max)
         kind = self.type | None if self.default is None else self.type
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind)
 
     def value(self, given: Any) -> Any:
         """What was given, read; PoselineError for a text that means nothing."""
-        return given if self.read is None or given is None else self.read(self._flag, given)
+        return given if self.read is None or given is None else self.read(self.flag, given)
 
     @property
-    def _flag(self) -> str:
+    def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
 
@@ -124,6 +124,13 @@ class Given:
             if option.sets and self._texts[name] is not option.default
         ]
         return [*named, *more, *(self._texts.get("set") or [])]
+
+    def refuse(self, names: str, why: str) -> None:
+        """Raise PoselineError where one of these options was given, which would have no effect."""
+        for name in names.split():
+            option = self._options[name]
+            if self._texts[name] not in (None, [], option.default):
+                raise PoselineError(f"{option.flag}: {why}; leave it out")
 
     def settings(self, source: str | None = None) -> Config:
         """Those of --config, or of ``source``, with what the options change."""

@@ -76,8 +76,7 @@ def plot_command(given: Given) -> None:
 
     folder = RunFolder.existing(given.run_folder)
     if given.contact_sheet:
-        if given.person is not None or given.what is not None:
-            raise PoselineError("--contact-sheet: shows everybody; leave out --person and --what")
+        given.refuse("person what start end", "--contact-sheet shows everybody's best picture")
         print(contact_sheet(folder, given.out, later_settings(folder, None, given.changes()).render.blur))
         return
     if given.blur is not None:

@@ -33,8 +33,11 @@ from pipeline.cli.values import parse_rate
 def run_command(given: Given) -> None:
     """Find people in videos, track them, write one table per person and an annotated video."""
     from pipeline.engines.base import Options
+    from pipeline.store.cloud import is_remote
     from pipeline.workflow import run
 
+    if not is_remote(given.out):
+        given.refuse("work", f"runs are made in --out {given.out}, which is on this machine")
     settings = given.settings()
     with closing(given.progress()) as progress:
         folders = run(

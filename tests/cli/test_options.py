@@ -18,6 +18,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 
 CLI = Path(inspect.getfile(takes)).parent
+RUN = Path("run")
 
 
 def commands() -> dict[str, Any]:
@@ -98,3 +99,24 @@ def test_a_reader_names_the_flag() -> None:
     assert rate.value(None) is None
     with pytest.raises(PoselineError, match="--frame-rate 0: "):
         rate.value("0")
+
+
+@pytest.mark.parametrize(
+    ("command", "texts", "flag"),
+    [
+        ("run_command", {"inputs": ["x"], "out": "here", "work": Path("there")}, "--work"),
+        ("plot_command", {"run_folder": RUN, "contact_sheet": True, "end": "1"}, "--end"),
+        ("plot_command", {"run_folder": RUN, "contact_sheet": True, "what": "speed"}, "--what"),
+        ("eval_keypoints_command", {"gt": RUN, "pred": RUN, "detector": "yolox-tiny"}, "--detector"),
+        ("eval_keypoints_command", {"gt": RUN, "pred": RUN, "gt_boxes": True}, "--gt-boxes"),
+        ("eval_lift_command", {"gt": RUN, "pred": RUN, "seed": 3}, "--seed"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    monkeypatch: pytest.MonkeyPatch, command: str, texts: dict[str, Any], flag: str
+) -> None:
+    monkeypatch.setattr("pipeline.store.folder.RunFolder.existing", lambda path: path)
+    called = commands()[command]
+    defaults = {option.name: option.default for option in inspect.getclosurevars(called).nonlocals["listed"]}
+    with pytest.raises(PoselineError, match=f"^{flag}: .*; leave it out$"):
+        called(**{**defaults, **texts})
