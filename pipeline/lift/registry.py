@@ -27,12 +27,21 @@ def lifter_facts(config: Config) -> NetworkFacts:
     """Digests and warnings of the config's lifter, which has no keypoint set of its own."""
     if config.lift.name == LIFTERS[0]:
         return NetworkFacts({"lifter": file_digest(FILE)}, COCO17, warnings=tuple(_assumed(config)))
+    idle = _idle(config)
     if config.lift.name in LIFTERS:
-        return NetworkFacts({}, COCO17)
+        return NetworkFacts({}, COCO17, warnings=idle)
     from pipeline.lift import mmpose
 
     digests, warnings = mmpose.facts(_lifter_reference(config), config)
-    return NetworkFacts(digests, COCO17, warnings=tuple(warnings))
+    return NetworkFacts(digests, COCO17, warnings=(*warnings, *idle))
+
+
+def _idle(config: Config) -> tuple[str, ...]:
+    """What was set that only our own lifter follows."""
+    if config.lift.fov_deg is None:
+        return ()
+    name, fov = config.lift.name, config.lift.fov_deg
+    return (f"lift.fov_deg={fov:g} has no effect on the lifter {name}: {LIFTERS[0]} alone follows it; leave it out",)
 
 
 def _assumed(config: Config) -> list[str]:

@@ -54,6 +54,14 @@ def test_lifters_that_cannot_be_used_are_named(name, message):
         lifter_facts(config)
 
 
+def test_only_our_lifter_follows_the_field_of_view():
+    def warned(name: str, fov_deg: float | None) -> bool:
+        config = Config.model_validate({"lift": {"name": name, "fov_deg": fov_deg}})
+        return any(line.startswith("lift.fov_deg=60 has no effect") for line in lifter_facts(config).warnings)
+
+    assert [warned("none", 60), warned("none", None), warned("poseline", 60)] == [True, False, False]
+
+
 def test_a_one_stage_network_is_its_own_detector(monkeypatch):
     monkeypatch.setattr(registry, "pose_facts", lambda config: NetworkFacts({"rtmo.onnx": "12ab"}, COCO17, True))
 
