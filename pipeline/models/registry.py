@@ -111,8 +111,10 @@ def _embedded(option: str, name: str, known: dict[str, Entry], families: dict[st
     return known[name]
 
 
-def _embedded_facts(entry: Entry) -> NetworkFacts:
-    return NetworkFacts({file: file_digest(ASSETS / file) for file in entry.files}, entry.skeleton)
+def _embedded_facts(entry: Entry, files_only: tuple[str, ...]) -> NetworkFacts:
+    """``files_only`` are the settings that say what the networks in users' files are."""
+    digests = {file: file_digest(ASSETS / file) for file in entry.files}
+    return NetworkFacts(digests, entry.skeleton, idle=dict.fromkeys(files_only, "it is for onnx: networks alone"))
 
 
 def detector_facts(config: Config) -> NetworkFacts:
@@ -121,7 +123,7 @@ def detector_facts(config: Config) -> NetworkFacts:
     family, reference = _split(name, DETECTOR_FAMILIES)
     if family:
         return family.detector_facts(reference, config)
-    facts = _embedded_facts(_embedded("--detector", name, DETECTORS, DETECTOR_FAMILIES))
+    facts = _embedded_facts(_embedded("--detector", name, DETECTORS, DETECTOR_FAMILIES), ("detect.layout",))
     if config.detect.classes != ("person",):
         wanted = ",".join(config.detect.classes)
         raise PoselineError(f"--classes {wanted}: {name} knows persons only; give another --detector")
@@ -133,7 +135,8 @@ def pose_facts(config: Config) -> NetworkFacts:
     family, reference = _split(config.pose.name, POSE_FAMILIES)
     if family:
         return family.pose_facts(reference, config)
-    return _embedded_facts(_embedded("--pose", config.pose.name, POSES, POSE_FAMILIES))
+    entry = _embedded("--pose", config.pose.name, POSES, POSE_FAMILIES)
+    return _embedded_facts(entry, ("pose.layout", "pose.keypoints"))
 
 
 def check_names(config: Config) -> None:

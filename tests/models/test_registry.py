@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnxruntime
 import pytest
 
@@ -52,6 +53,22 @@ def test_lifters_that_cannot_be_used_are_named(name, message):
     config = Config.model_validate({"lift": {"name": name}})
     with pytest.raises(PoselineError, match=message):
         lifter_facts(config)
+
+
+def test_settings_of_files_have_no_effect_on_embedded_networks():
+    told = {"detect": {"layout": "rtmdet"}, "pose": {"layout": "heatmap", "keypoints": "coco17"}}
+    config, usual = Config.model_validate(told), Config()
+    lines = run_facts(config).warnings
+    assert [line.partition(" has no effect on ")[0] for line in lines] == [
+        'detect.layout="rtmdet"',
+        'pose.layout="heatmap"',
+        'pose.keypoints="coco17"',
+    ]
+    images = treadmill.half_size(0)
+    here, there = (build_models(c).detector.detect(images) for c in (config, usual))
+    assert np.array_equal(here.box_px, there.box_px)
+    assert run_facts(config).skeleton is HALPE26
+    assert len(build_models(config).pose.skeleton) == 26
 
 
 def test_only_our_lifter_follows_the_field_of_view():

@@ -11,11 +11,18 @@ from pipeline.models.runtime import ASSETS, Device
 
 def detector(device: Device, config: Config) -> OnnxDetector:
     """YOLOX-tiny, trained on people in photographs and in art, for pictures of any shape."""
-    return build_detector(str(ASSETS / "yolox-tiny.onnx"), device, config)
+    return build_detector(str(ASSETS / "yolox-tiny.onnx"), device, _as_they_are(config))
 
 
 def pose(device: Device, config: Config) -> TopDownOnnx:
     """RTMPose-s: the 26 points of Halpe."""
-    network = build_pose(str(ASSETS / "rtmpose-s.onnx"), device, config)
+    network = build_pose(str(ASSETS / "rtmpose-s.onnx"), device, _as_they_are(config))
     assert isinstance(network, TopDownOnnx)
     return network
+
+
+def _as_they_are(config: Config) -> Config:
+    """The config without what it tells of users' files."""
+    detect = config.detect.model_copy(update={"layout": "auto"})
+    pose = config.pose.model_copy(update={"layout": "auto", "keypoints": "auto"})
+    return config.model_copy(update={"detect": detect, "pose": pose})
