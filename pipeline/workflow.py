@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress, Silent, timed
+from pipeline.core.types import VideoInfo
 from pipeline.engines.base import Job, Options
 from pipeline.engines.start import start_engine
 from pipeline.lift.registry import lifter_facts
@@ -158,12 +159,11 @@ def _job(video: Path, asked: _Asked, progress: Progress) -> Job:
         with locked(out / folder_name(video), progress.say) if is_pipe(video) else nullcontext():
             info = index_video(spool(video, out / folder_name(video)), asked.fps)
         frames = frame_range(info, *asked.span_s)
-        folder = choose_folder(out, video, info, progress, store.fetch_manifest if store else None)
-    for line in info.warnings:
-        progress.say(line)
-    info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
-    with ExitStack() as held:
-        held.enter_context(locked(folder.path, progress.say))
+        folder, mine = _held_folder(video, info, asked, progress)
+    with mine as held:
+        for line in info.warnings:
+            progress.say(line)
+        info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
         if store:
             store.fetch(folder, parts=not asked.force, video=asked.render)
         if asked.force and folder.path.exists():
@@ -178,3 +178,17 @@ def _job(video: Path, asked: _Asked, progress: Progress) -> Job:
             job.kept = lambda path: store.keep(path, progress.say)
         job.held = held.pop_all()
     return job
+
+
+def _held_folder(video: Path, info: VideoInfo, asked: _Asked, progress: Progress) -> tuple[RunFolder, ExitStack]:
+    """The video's run folder, and what gives it back when it is closed.
+
+    It is chosen again once it is held: a run of another video of this name may have come and gone in between.
+    """
+    fetch = asked.store.fetch_manifest if asked.store else None
+    while True:
+        folder = choose_folder(asked.out, video, info, progress, fetch)
+        with ExitStack() as held:
+            held.enter_context(locked(folder.path, progress.say))
+            if choose_folder(asked.out, video, info, Silent(), fetch).path == folder.path:
+                return folder, held.pop_all()

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.core.errors import PoselineError
+
+_count = itertools.count()  # threads of one process must not write to one temporary file
+# .NAME.PROCESS-NUMBER.tmp; runs of the first version had no number. Some libraries write to their own suffix only.
+_LEFTOVER = re.compile(r"\..+\.(\d+)(?:-\d+)?\.(?:tmp|partial)(?:\.\w+)?", re.DOTALL)
+
+
+def temporary_name(path: Path, kind: str = "tmp") -> Path:
+    """A name beside ``path`` that nobody else uses: not another process, and not another thread of this one.
+
+    ``kind`` is tmp, or partial for what is written over a long time. `remove_leftovers` knows these names.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_count)}.{kind}")
 
 
 @contextlib.contextmanager
@@ -18,7 +32,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
     OSErrors become a PoselineError that names the file and the remedy.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -39,9 +53,9 @@ def remove_leftovers(folder: Path, alone: bool = False) -> None:
     Where nobody else can be at work in the folder (``alone``) that is all of them: a number may be another process's by
     now. Else those of processes that are alive stay.
     """
-    for path in [*folder.rglob(".*.tmp"), *folder.rglob(".*.partial")]:
-        owner = path.name.split(".")[-2]
-        if owner.isdigit() and not path.name.startswith(".live.") and (alone or not _alive(int(owner))):
+    for path in folder.rglob(".*"):
+        left = _LEFTOVER.fullmatch(path.name)
+        if left and not path.name.startswith(".live.") and (alone or not _alive(int(left[1]))):
             path.unlink(missing_ok=True)
     for path in folder.glob(".motions-*") if alone else ():
         shutil.rmtree(path, ignore_errors=True)

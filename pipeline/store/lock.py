@@ -2,6 +2,7 @@
 
 The lock is the kernel's (flock) on ``.lock`` in the folder. The file may stay behind when a process is killed; the lock
 does not, so it is never in the way. Where a file system has no such locks the work goes on without, which is said.
+Threads of one process are kept apart as processes are, with or without the kernel's locks.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import errno
 import os
 import platform
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,19 +25,40 @@ except ImportError:  # Windows
 
 NAME = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-_held: set[Path] = set()  # by this process, which may take a lock again inside
+_Owner = tuple[int, int]  # process (a fork copies what its parent held) and thread
+_held: dict[Path, _Owner] = {}  # by this process; a thread may take its own lock again inside
+_guard = threading.Lock()  # over _held
 
 
 @contextlib.contextmanager
 def locked(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
     """Hold the run folder, which is made where it is missing; what killed processes left in it is removed.
 
-    ``say`` is told where there are no locks. PoselineError where another process holds it, or it may not be written to.
+    The thread that holds it may take it again inside. ``say`` is told where there are no locks.
+    PoselineError where another thread or process holds it, or it may not be written to.
     """
-    real = folder.resolve()
-    if real in _held:
+    real, me = folder.resolve(), (os.getpid(), threading.get_ident())
+    with _guard:
+        owner = _held.get(real)
+        free = owner is None or owner[0] != me[0]
+        if free:
+            _held[real] = me
+    if owner == me:
         yield
         return
+    if not free:
+        raise _busy(folder, "another thread of this process")
+    try:
+        with _kernel_lock(folder, say):
+            yield
+    finally:
+        with _guard:
+            _held.pop(real, None)
+
+
+@contextlib.contextmanager
+def _kernel_lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the folder against other processes; leftovers are removed once it is held."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = _take(folder)
@@ -43,16 +66,21 @@ def locked(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iter
         raise write_error(folder / NAME, error) from error
     if handle is None:
         say(f"{folder}: this file system has no locks; let one poseline at a time work in this folder")
-    _held.add(real)
     try:
         remove_leftovers(folder, alone=handle is not None)
         yield
     finally:
-        _held.discard(real)
         if handle is not None:
             with contextlib.suppress(OSError):  # the folder may be gone, or read-only by now
                 (folder / NAME).unlink()
             os.close(handle)
+
+
+def _busy(folder: Path, who: str) -> PoselineError:
+    return PoselineError(
+        f"{folder}: another poseline{f' ({who})' if who else ''} is at work in this run folder;"
+        " wait for it, or choose another --out"
+    )
 
 
 def _take(folder: Path) -> int | None:
@@ -70,10 +98,7 @@ def _take(folder: Path) -> int | None:
                 return None
             if not isinstance(error, BlockingIOError):
                 raise
-            who = f" ({owner})" if owner else ""
-            raise PoselineError(
-                f"{folder}: another poseline{who} is at work in this run folder; wait for it, or choose another --out"
-            ) from error
+            raise _busy(folder, owner) from error
         if _is_the_file(handle, folder / NAME):  # not one that its last owner has just deleted
             break
         os.close(handle)

@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.store.atomic import temporary_name
 from pipeline.video.audio import AudioCopy
 from pipeline.video.containers import ENCODERS, MAX_TIMESCALE, container_of, encoder_options
 from pipeline.video.planes import BT601, BT709, HD_PX, Colours, even_size, of_rgb
@@ -53,7 +54,7 @@ class VideoWriter:
         self.path = Path(path)
         self._container, self._codec = container_of(self.path, codec), codec
         self._colours = colours or (BT709 if size_px[1] >= HD_PX else BT601)
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        self._partial = temporary_name(self.path, "partial")
         self._size_px = size_px
         self._tick = self._tick_of(time_base)
         self._scale = time_base / self._tick

@@ -194,8 +194,9 @@ def test_errors_of_the_disk_are_one_line(tmp_path, monkeypatch):
 
 
 def test_a_device_without_room_gives_the_error_of_a_full_disk(tmp_path, monkeypatch):
-    link = tmp_path / f".out.mp4.{os.getpid()}.partial"
+    link = tmp_path / ".out.mp4.1-0.partial"
     link.symlink_to("/dev/full")
+    monkeypatch.setattr("pipeline.video.encode.temporary_name", lambda path, kind: link)
     noise = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
     writer = VideoWriter(tmp_path / "out.mp4", (160, 96), MS, Fraction(30))
     writer.write(noise, 0)
