@@ -202,3 +202,29 @@ def test_where_files_grow_in_place_they_are_renamed(tmp_path: Path, done: RunFol
     folder = quick(f"file://{tmp_path}/there", tmp_path / "work")
     assert isinstance(folder, UploadedRun)
     assert local_names(RunFolder(tmp_path / "there" / "treadmill")) == local_names(done)
+
+
+def test_addresses_have_work_folders_of_their_own(memory: Any, tmp_path: Path) -> None:
+    urls = ["memory://b/p", "memory://b_p", "memory://b/_p", "memory://b:p", "memory://" + "x" * 300]
+    folders = {Store(url, tmp_path).work for url in urls}
+    assert len(folders) == len(urls)
+    assert all(folder.parent == tmp_path and len(folder.name.encode()) < 200 for folder in folders)
+    assert Store("memory://b/p", tmp_path).work == Store("memory://b/p/", tmp_path).work  # goes on where it stopped
+
+
+def test_what_a_user_put_into_the_runs_prefix_stays_there(memory: Any, tmp_path: Path) -> None:
+    at = "/place/runs/treadmill"
+    mine = {"people_consent/form.pdf", "observations_by_hand/a.parquet", "people/notes.txt", "observations/why.md"}
+    old = {"people/person_0099.csv", "observations/part-00099.parquet", "observations-01234567/part-00000.parquet"}
+    for name in mine | old:
+        memory.pipe_file(f"{at}/{name}", b"x")
+    store = Store(MEMORY, tmp_path)
+    folder = RunFolder(store.work / "treadmill")
+    store.fetch(folder, parts=True, video=False)
+    assert local_names(folder) == {name for name in old if name.startswith("observations")}
+    for name in old:
+        (folder.path / name).unlink(missing_ok=True)
+    folder.path.mkdir(exist_ok=True)
+    folder.write_manifest({})
+    store.upload(folder)
+    assert names(memory, at) == mine | {"run.json"}

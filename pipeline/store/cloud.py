@@ -5,6 +5,7 @@ What is in the storage already, of a run that stopped here or elsewhere, is fetc
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from pipeline.store.folder import RunFolder
 WORK = Path("outputs/.work")
 # Where an object appears when all of it is there; elsewhere files are uploaded under another name and renamed.
 AT_ONCE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
-OURS = ("observations", "people")  # folders in which nothing is that a run does not make
+# What a run makes and may take away again; a user's own files may lie beside it. An address's part of a run folder.
+OBSERVED = re.compile(r"observations(?:-[0-9a-f]{8})?/(?:part-\d{5,}|index)\.parquet")
+TABLED = re.compile(r"people/person_\d{4,}\.(?:parquet|csv)")
 CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"})
 
 
@@ -49,7 +52,7 @@ class Store:
         self.url = url.rstrip("/")
         self._fs, root = _file_system(self.url)
         self._root = root.rstrip("/")
-        self.work = Path(work or WORK) / re.sub(r"[^\w.-]+", "_", self.url)
+        self.work = Path(work or WORK) / _work_name(self.url)
         self._sent: dict[Path, tuple[int, int]] = {}
         probe = f"{self._root}/.poseline"
         names = self._fs.protocol
@@ -74,7 +77,7 @@ class Store:
                 name
                 for name in names
                 if name == "edits.toml"
-                or (parts and name.startswith("observations"))
+                or (parts and OBSERVED.fullmatch(name))
                 or (video and name == folder.video.name)
             ],
         )
@@ -104,7 +107,7 @@ class Store:
         here = {str(p.relative_to(folder.path)) for p in files}
         for path in self._try(self._fs.find, at):
             name = str(path)[len(at) :].lstrip("/")
-            if name.startswith(OURS) and "/" in name and name not in here:
+            if (OBSERVED.fullmatch(name) or TABLED.fullmatch(name)) and name not in here:
                 self._try(self._fs.rm_file, path)
 
     def _place(self, path: Path) -> str:
@@ -143,6 +146,12 @@ class Store:
             raise
         except Exception as error:
             raise _told(self.url, error, self.work) from error
+
+
+def _work_name(url: str) -> str:
+    """One plain name of an address; no two addresses share it, as s3://b/p and s3://b_p would without the digest."""
+    plain = re.sub(r"[^\w.-]+", "_", url)[:100]
+    return f"{plain}-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
 
 
 def _file_system(url: str) -> tuple[Any, str]:
