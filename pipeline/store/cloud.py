@@ -76,9 +76,7 @@ class Store:
             [
                 name
                 for name in names
-                if name == "edits.toml"
-                or (parts and OBSERVED.fullmatch(name))
-                or (video and name == folder.video.name)
+                if name == "edits.toml" or (parts and OBSERVED.fullmatch(name)) or (video and name == folder.video.name)
             ],
         )
 
