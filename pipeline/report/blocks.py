@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from pipeline.measure.scale import row_seconds
 from pipeline.report.columns import CONTACTS, GROUPS, Column
-from pipeline.report.pack import packed, packed_ints, thinned
+from pipeline.report.pack import Block, packed, packed_ints, thinned
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_of
 
-Put = Callable[[str], int]  # stores a block of the page and returns its number
+Put = Callable[[str, Block], str]  # stores a block of the page under a name and returns what the facts call it
 _BYTES_PER_VALUE = 1.7  # of a curve, packed and as text, measured on the demo clip and on vtest.avi
 _BYTES_PER_JOINT = 4.5  # of a joint's place in one frame
 _PATH_POINTS = 60_000  # of all people's ways together, each at most _PATH_MOST
@@ -112,8 +112,8 @@ def person_blocks(
 ) -> dict[str, Any]:
     """Store a person's curves and body in the page; where they are, and the spans of presence."""
     frame = table.frame()
-    rows = {1: [put(packed_ints(frame)), len(frame)]}
-    curves: dict[str, list[int]] = {}
+    rows = {1: put("frames", packed_ints(frame))}
+    curves: dict[str, dict[str, Any]] = {}
     contacts = [name for name in CONTACTS if name in table.names]
     listed = {key: (GROUPS[key][1], columns) for key, columns in groups.items()}
     if contacts:
@@ -126,8 +126,9 @@ def person_blocks(
         if every > 2:
             at, values = thinned(frame, values, every)
         if every not in rows:
-            rows[every] = [put(packed_ints(at)), len(at)]
-        curves[key] = [put(packed(values, [c.unit for c in columns])), *rows[every], max(every, 1)]
+            rows[every] = put(f"frames_{every}", packed_ints(at))
+        block = put(f"curves.{key}", packed(values, [c.unit for c in columns]))
+        curves[key] = {"values": block, "frames": rows[every], "every": max(every, 1)}
     return {
         "spans": spans(frame, np.isfinite(table.numbers(["score"])[:, 0])),
         "curves": curves,
@@ -137,7 +138,7 @@ def person_blocks(
 
 def _space(
     table: Table, frame: np.ndarray, joints: Sequence[str], world: bool, every: int, put: Put
-) -> list[int] | None:
+) -> dict[str, Any] | None:
     """The joints in space of every so many frames, x right, y away, z up."""
     names = [f"{j}_{'world_' if world else ''}{axis}_m" for j in joints for axis in "xyz"]
     if not joints or not set(names) & set(table.names):
@@ -148,8 +149,8 @@ def _space(
         return None
     if not world:  # the camera's axes: x right, y down, z away
         places = np.stack([places[..., 0], places[..., 2], -places[..., 1]], -1)
-    text = packed(places.reshape(len(keep), -1), [_SPACE_UNIT] * len(names))
-    return [put(text), put(packed_ints(frame[keep])), len(keep), every]
+    block = packed(places.reshape(len(keep), -1), [_SPACE_UNIT] * len(names))
+    return {"values": put("space", block), "frames": put("space.frames", packed_ints(frame[keep])), "every": every}
 
 
 class Seconds:

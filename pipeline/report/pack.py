@@ -1,13 +1,14 @@
 """Arrays as text that a page unpacks: quantised, differences along time, bytes in planes, deflate, base64.
 
 Curves of moving people change little from frame to frame, so that high bytes are nearly all zero and low ones small.
-The other half of this file is ``page/data.js``.
+The other half of this file is ``page/decode.js``.
 """
 
 from __future__ import annotations
 
 import base64
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,15 +19,38 @@ _FINEST = {
 }  # fmt: skip
 
 
-def packed_ints(values: np.ndarray) -> str:
-    """Integers (N,), each within 2³¹ of the one before, as text."""
-    steps: np.ndarray = np.diff(np.asarray(values, np.int64), prepend=0)
-    zigzag = ((steps << 1) ^ (steps >> 63)).astype("<u4")
-    return _text(zigzag.view(np.uint8).reshape(-1, 4).T.tobytes())
+_MOST = 1 << 52  # of a step between integers: the page counts in doubles
 
 
-def packed(values: np.ndarray, units: list[str]) -> str:
-    """Columns (L, C) of numbers with these units as text; NaN is kept, the rest is exact to half a step.
+class Block(NamedTuple):
+    """Numbers as text, and what a reader must know to take them out again."""
+
+    kind: str  # ints, columns or bytes, as `page/decode.js` has them
+    rows: int
+    columns: int
+    text: str  # base64 of deflated bytes
+
+
+def packed_bytes(data: bytes) -> Block:
+    """Bytes as they are."""
+    return Block("bytes", len(data), 1, _text(data))
+
+
+def packed_ints(values: np.ndarray) -> Block:
+    """Integers (N,). ValueError where one, or its step from the one before, is 2⁵² or more: too much for a double."""
+    values = np.asarray(values, np.int64)
+    steps: np.ndarray = np.diff(values, prepend=np.int64(0))
+    extremes = [int(end) for part in (values, steps) if len(part) for end in (part.min(), part.max())]
+    if any(abs(end) >= _MOST for end in extremes):
+        raise ValueError(f"integers must be within 2^52 of zero and of the one before, got {extremes[:2]}")
+    zigzag = ((steps << 1) ^ (steps >> 63)).astype("<u8")
+    width = max(-(-int(zigzag.max(initial=0)).bit_length() // 8), 1)
+    planes = zigzag.view(np.uint8).reshape(-1, 8)[:, :width].T
+    return Block("ints", len(values), 1, _text(planes.tobytes()))
+
+
+def packed(values: np.ndarray, units: list[str]) -> Block:
+    """Columns (L, C) of numbers with these units; NaN is kept, the rest is exact to half a step.
 
     Laid out: lowest value and step of each column (f32), low bytes, high bytes by columns, and a bit for each value
     that says whether it is known.
@@ -43,7 +67,8 @@ def packed(values: np.ndarray, units: list[str]) -> str:
     steps = np.diff(levels, axis=1, prepend=np.uint16(0)).astype(np.int16)
     zigzag = ((steps << 1) ^ (steps >> 15)).view(np.uint16)
     planes = [(zigzag & 255).astype(np.uint8), (zigzag >> 8).astype(np.uint8), np.packbits(known.ravel())]
-    return _text(low.tobytes() + step.tobytes() + b"".join(p.tobytes() for p in planes))
+    text = _text(low.tobytes() + step.tobytes() + b"".join(p.tobytes() for p in planes))
+    return Block("columns", values.shape[1], values.shape[0], text)
 
 
 def _held(levels: np.ndarray, known: np.ndarray) -> np.ndarray:

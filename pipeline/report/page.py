@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import importlib.util
 import json
-import zlib
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.core.errors import PoselineError
+from pipeline.report.pack import Block, packed_bytes
 
 # In the order in which they stand in the page; one scope holds them all.
 SCRIPTS = (
-    "data.js", "dom.js", "clock.js", "player.js", "timeline.js", "picker.js", "curves.js", "space.js", "map.js",
-    "details.js", "main.js",
+    "decode.js", "data.js", "dom.js", "clock.js", "player.js", "timeline.js", "picker.js", "curves.js", "space.js",
+    "map.js", "details.js", "main.js",
 )  # fmt: skip
 
 
@@ -25,22 +25,32 @@ class Page:
     """Writes the page from top to bottom: `put` blocks of data, then `finish` with the facts."""
 
     def __init__(self, sink: TextIO, title: str):
-        self._sink, self._blocks = sink, 0
-        text = _part("page.html").replace("{{title}}", html.escape(title)).replace("{{style}}", _part("page.css"))
-        head, self._tail = text.split("{{data}}")
-        sink.write(head)
+        self._sink, self._names = sink, set[str]()
+        head, self._tail = _part("page.html").split("{{data}}")
+        sink.write(_filled(head, {"title": html.escape(title), "style": _part("page.css")}))
 
-    def put(self, text: str) -> int:
-        """Add a block of base64; its number."""
-        self._sink.write(f'<script type="text/plain" id="b{self._blocks}">{text}</script>\n')
-        self._blocks += 1
-        return self._blocks - 1
+    def put(self, name: str, block: Block) -> str:
+        """Add a block of numbers under a name, by which the facts refer to it; returns the name.
+
+        ValueError where there is one of this name already.
+        """
+        if name in self._names:
+            raise ValueError(f"{name}: the page has a block of this name already")
+        self._names.add(name)
+        told = f'id="block-{name}" data-kind="{block.kind}" data-rows="{block.rows}" data-columns="{block.columns}"'
+        self._sink.write(f'<script type="text/plain" {told}>{block.text}</script>\n')
+        return name
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Add the facts and the script."""
         self._sink.write(f'<script type="application/json" id="facts">{script_json(facts)}</script>\n')
         script = "\n".join(_part(name) for name in SCRIPTS)
-        self._sink.write(self._tail.replace("{{script}}", f'"use strict";\n{{\n{script}\n}}'))
+        self._sink.write(_filled(self._tail, {"script": f'"use strict";\n{{\n{script}\n}}'}))
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    """The template with each ``{{name}}`` replaced once; what stands in a value is no template."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: values[name[1]], template)
 
 
 def script_json(value: Any) -> str:
@@ -52,14 +62,14 @@ def script_json(value: Any) -> str:
 
 
 @cache
-def charting_library() -> str:
-    """plotly.js as the plotly package brings it, deflated, base64; importing plotly itself would only cost time."""
+def charting_library() -> Block:
+    """plotly.js as the plotly package brings it; importing plotly itself would only cost time."""
     spec = importlib.util.find_spec("plotly")
     folders = list(spec.submodule_search_locations or []) if spec else []
     path = Path(folders[0]) / "package_data" / "plotly.min.js" if folders else None
     if path is None or not path.is_file():
         raise PoselineError("plotly: its package is missing or has no plotly.min.js; pip install plotly")
-    return base64.b64encode(zlib.compress(path.read_bytes(), 6)).decode("ascii")
+    return packed_bytes(path.read_bytes())
 
 
 def _part(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.render.draw.colours import person_colour
 from pipeline.report import facts as say
-from pipeline.report.blocks import Seconds, Table, path_of, person_blocks, plan, shortened
+from pipeline.report.blocks import Put, Seconds, Table, path_of, person_blocks, plan, shortened
 from pipeline.report.columns import GROUPS, Column, by_group
 from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
@@ -64,7 +64,7 @@ def _facts(
     groups = by_group(name for table in tables for name in table.names)
     joints, world = _joints(tables)
     library = charting_library()
-    thinning = plan(tables, groups, len(joints), max_mb * 1e6 - len(library))
+    thinning = plan(tables, groups, len(joints), max_mb * 1e6 - len(library.text))
     people, paths, heat = [], [], {"m": Seconds(0.1), "px": Seconds(4.0)}
     feet = [n for n in skeleton_of_run(folder).names if n.endswith("_ankle")]
     for row, table in zip(rows, tables, strict=True):
@@ -73,14 +73,14 @@ def _facts(
             for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
                 heat[unit].add(place, time_s[table.frame()])
             paths.append(shortened(table, path, len(rows)))
-            blocks = person_blocks(table, groups, joints, world, thinning, page.put)
+            blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, int(row["person_id"])))
         people.append(_person(folder, row) | blocks)
     zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
     return {
         "video": say.video_facts(folder, manifest, time_s),
         "stale": _stale(manifest, folder),
         "frames": [*manifest["frames_observed"], len(time_s)],
-        "times": [page.put(packed_ints(np.round((time_s - time_s[0]) * 1e6))), len(time_s)],
+        "times": page.put("times", packed_ints(np.round((time_s - time_s[0]) * 1e6))),
         "groups": [_group(key, columns) for key, columns in groups.items()],
         "thinning": thinning.tiers | {"space": thinning.space},
         "people": people,
@@ -94,8 +94,13 @@ def _facts(
         "warnings": say.run_warnings(manifest),
         "made": {key: manifest.get(key) for key in ("config", "networks", "lifter", "versions", "stages_s", "edits")},
         "files": say.files_of(folder),
-        "plotly": page.put(library),
+        "plotly": page.put("plotly", library),
     }
+
+
+def _of_person(page: Page, person_id: int) -> Put:
+    """Stores a block of one person."""
+    return lambda name, block: page.put(f"{person_name(person_id)}.{name}", block)
 
 
 def _group(key: str, columns: list[Column]) -> dict[str, Any]:
@@ -148,8 +153,8 @@ def _paths(paths: list[tuple[np.ndarray, np.ndarray]], page: Page) -> dict[str, 
         return None
     frames, places = np.concatenate([p[0] for p in paths]), np.concatenate([p[1] for p in paths])
     return {
-        "frames": page.put(packed_ints(frames)),
-        "places": page.put(packed(places, ["m", "m", "px", "px"])),
+        "frames": page.put("paths.frames", packed_ints(frames)),
+        "places": page.put("paths.places", packed(places, ["m", "m", "px", "px"])),
         "lengths": [len(p[0]) for p in paths],
     }
 

@@ -10,6 +10,7 @@ from pipeline.finish import track
 from pipeline.report import facts as say
 from pipeline.report.blocks import Seconds, Table, plan, spans
 from pipeline.report.columns import by_group
+from pipeline.report.pack import packed_bytes
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
 from pipeline.workflow import run
@@ -123,12 +124,12 @@ def test_what_matters_least_is_thinned_first(folder: RunFolder) -> None:
 
 def test_a_page_that_would_be_too_large_is_thinned_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = report_run(tmp_path / "run", video=False)
-    monkeypatch.setattr(pipeline.report.write, "charting_library", lambda: "")
+    monkeypatch.setattr(pipeline.report.write, "charting_library", lambda: packed_bytes(b""))
     full = write_report(bare).stat().st_size
     facts = facts_of(write_report(bare, max_mb=0.01))
     assert bare.report.stat().st_size < full
     assert facts["thinning"]["3"] > 2
-    assert facts["people"][0]["curves"]["raw"][3] == facts["thinning"]["3"]
+    assert facts["people"][0]["curves"]["raw"]["every"] == facts["thinning"]["3"]
 
 
 def test_spans_tell_measured_from_bridged() -> None:

@@ -50,7 +50,7 @@ function choose(id, only = false) {
 }
 
 async function startClock() {
-  times = (await ints(...facts.times)).map((us) => us / 1e6 + facts.video.start_s);
+  times = (await block(facts.times)).map((us) => us / 1e6 + facts.video.start_s);
   Object.assign(view, { from: firstTime(), to: lastTime() > firstTime() ? lastTime() : firstTime() + 1 });
   const long = [...people.values()].sort((a, b) => (b.figures.frames_measured || 0) - (a.figures.frames_measured || 0));
   const first = [...people.values()].sort((a, b) => a.spans[0] - b.spans[0])[0];

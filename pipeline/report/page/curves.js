@@ -17,10 +17,8 @@ const isDark = () => getComputedStyle(document.documentElement).colorScheme === 
 async function curveOf(person, quantity) {
   const stored = person.curves[quantity.group.key];
   if (!stored) return null;
-  const [block, rows, n, every] = stored;
-  const [frame, column] = await Promise.all([ints(rows, n), columns(block, n, quantity.group.columns.length)]);
-  const value = column(quantity.index);
-  return { person, quantity, unit: quantity.unit, frame, value, every };
+  const [frame, column] = await Promise.all([block(stored.frames), block(stored.values)]);
+  return { person, quantity, unit: quantity.unit, frame, value: column(quantity.index), every: stored.every };
 }
 
 // Least and greatest value of every pixel's rows, in the order in which the curve passes them; null between stretches.
@@ -57,7 +55,7 @@ async function contactTraces(shown) {
   for (const [row, person] of shown.entries()) {
     const stored = person.curves.contacts;
     if (!stored) continue;
-    const [block, rows, n, every] = stored, frame = await ints(rows, n), column = await columns(block, n, 2);
+    const frame = await block(stored.frames), column = await block(stored.values), every = stored.every;
     for (const side of [0, 1]) {
       const value = column(side).map((v) => (v >= 0.5 ? row * 2 + side : NaN));
       if (value.every(Number.isNaN)) continue;
@@ -120,7 +118,7 @@ async function drawCurves() {
 }
 
 // plotly.js is large: unpacked beside the first work, and run once the rest of the page stands.
-const unpackedLibrary = () => once("library", () => inflate(facts.plotly));
+const unpackedLibrary = () => block(facts.plotly);
 const library = () => once("plotly", async () => {
   const script = el("script");
   script.textContent = new TextDecoder().decode(await unpackedLibrary());

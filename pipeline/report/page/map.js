@@ -4,8 +4,7 @@ const map = { mode: "m", at: null, paths: [] };
 
 async function unpackPaths() {
   if (!facts.paths) return [];
-  const total = facts.paths.lengths.reduce((a, b) => a + b, 0);
-  const [frames, column] = await Promise.all([ints(facts.paths.frames, total), columns(facts.paths.places, total, 4)]);
+  const [frames, column] = await Promise.all([block(facts.paths.frames), block(facts.paths.places)]);
   let at = 0;
   return facts.paths.lengths.map((n, i) => {
     const cut = (array) => array.subarray(at, at + n);

@@ -7,12 +7,12 @@ let home = { ...eye };
 function bodyOf(person) {
   if (!person.space) return null;
   if (person.body) return person.body;
-  const [block, rows, n, every] = person.space, count = 3 * facts.joints.length;
+  const stored = person.space, count = 3 * facts.joints.length;
   once("s" + person.id, async () => {
-    const [frame, column] = await Promise.all([ints(rows, n), columns(block, n, count)]);
+    const [frame, column] = await Promise.all([block(stored.frames), block(stored.values)]);
     const places = Array.from({ length: count }, (_, c) => column(c));
     const beside = facts.world ? [0, 0, 0] : asideFor(person, places);
-    person.body = { frame, places, every, beside };
+    person.body = { frame, places, every: stored.every, beside };
     redrawSpace();
   }).catch(report);
   return null;
@@ -200,5 +200,5 @@ function startSpace(paths) {
   for (const event of ["frame", "people", "theme", "size"]) on(event, redrawSpace);
   turn(0, 0);
   const needed = facts.people.filter((p) => p.space && presence(p, now.frame));
-  return Promise.all(needed.map((p) => { bodyOf(p); return blocks.get("s" + p.id); })).then(() => { frameHeights(needed); drawSpace(); });
+  return Promise.all(needed.map((p) => { bodyOf(p); return made.get("s" + p.id); })).then(() => { frameHeights(needed); drawSpace(); });
 }
