@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.core.clock import clock
 from pipeline.core.errors import one_line
 
 
@@ -76,7 +77,7 @@ class Lines(Progress):
         rate = (self._done - self._first) / max(time.monotonic() - self._began, 1e-6)
         people = f", {self._people:.1f} people a frame" if self._people == self._people else ""
         left = (self._total - self._done) / rate if rate > 0 else 0
-        return f"{rate:.1f} frames/s{people}, {int(left // 60)}:{int(left % 60):02d} left"
+        return f"{rate:.1f} frames/s{people}, {clock(left, hours=False)} left"
 
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more, which is no reason to stop

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from pipeline.core.clock import clock
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import MEASURED, VideoInfo
 from pipeline.render.draw.canvas import Canvas
@@ -194,15 +195,9 @@ def _cell(picture: np.ndarray, person_id: int, name: str, span: tuple[float, flo
     canvas.put(label, 0, height + 4)
     if name:
         canvas.put(word(name, 22, _INK, _PAPER), label.size[0] + 2, height + 4)
-    first, last = (_clock(t - start_s) for t in span)
+    first, last = (clock(t - start_s, 1 if t - start_s < 3600 else 0) for t in span)
     canvas.put(word(f"{first} – {last}", 20, _GREY, _PAPER), -3, height + TEXT_PX + 2)
     return cell
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(max(seconds, 0.0), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:02.0f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def _sheet(cells: list[np.ndarray]) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
+from pipeline.core.clock import clock
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import RenderConfig
@@ -262,8 +263,8 @@ class Painter:
 
     def _draw_clock(self, canvas: Canvas, index: int, now: float) -> None:
         height = max(round(0.034 * min(self._size_px)), 14)
-        minutes, seconds = divmod(max(now - float(self._info.time_s[0]), 0.0), 60)
-        patch = plate(f"{minutes:.0f}:{seconds:05.2f}   {index}", height, PANEL, PALE, 0.75)
+        shown = clock(now - float(self._info.time_s[0]), 2, hours=False)
+        patch = plate(f"{shown}   {index}", height, PANEL, PALE, 0.75)
         right, upper = self._clock_corner in (0, 1), self._clock_corner in (1, 2)
         x = canvas.width - patch.size[0] - height // 2 if right else height // 2
         canvas.put(patch, x, height // 2 if upper else canvas.height - height - height // 2)
