@@ -19,6 +19,8 @@ from pipeline.video.audio import AudioCopy
 from pipeline.video.containers import ENCODERS, MAX_TIMESCALE, container_of, encoder_options
 from pipeline.video.planes import BT601, BT709, HD_PX, Colours, even_size, of_rgb
 
+MOST_LATE = 10  # ticks
+
 
 class VideoWriter:
     """Writes pictures at given pts, and the source's audio, to a video file; a context manager.
@@ -26,6 +28,7 @@ class VideoWriter:
     The time ``start_s`` of the source becomes 0 in the output; without it, the time of the first picture written does.
     Pictures keep their distances exactly: the output's ticks are those of ``time_base`` or an integer fraction of them
     (a time base finer than MP4 can hold, 1 / 2^31 s, is rounded to microseconds; Matroska and WebM have milliseconds).
+    A picture whose tick is taken gets the next one, and is late by `MOST_LATE` ticks at most.
     Audio between ``start_s`` and ``stop_s`` (None: to its end) is moved by the same amount, copied where the file may
     hold its codec, else made AAC, in WebM Opus.
 
@@ -62,6 +65,7 @@ class VideoWriter:
         self._audio: AudioCopy | None = None
         self._origin: int | None = None  # ticks of the source's clock that are 0 in the output
         self._last: int | None = None
+        self._last_pts: int | None = None
         self._out: av.container.OutputContainer | None = None  # None when closed
         try:
             self._partial.open("wb").close()  # FFmpeg opens it with the first packet only, when much work may be done
@@ -100,7 +104,7 @@ class VideoWriter:
         """Add one picture, (h, w, 3) u8 RGB of ``size_px``, shown at ``pts`` in ``time_base`` units.
 
         Raises ValueError for a picture of another shape or a pts that does not ascend, PoselineError when the file
-        cannot be written.
+        cannot be written, or cannot hold pictures so close to one another.
         """
         width, height = self._size_px
         if image.shape != (height, width, 3) or image.dtype != np.uint8:
@@ -114,12 +118,10 @@ class VideoWriter:
         size = even_size(self._size_px)
         if (frame.width, frame.height) != size or frame.format.name != "yuv420p":
             raise ValueError(f"frame must be {size} yuv420p, got {(frame.width, frame.height)} {frame.format.name}")
-        ticks = round(pts * self._scale)
+        ticks = self._next_ticks(pts)
         if self._origin is None:
             self._origin = ticks if self._start_s is None else round(Fraction(self._start_s) / self._tick)
-        if self._last is not None and ticks <= self._last:
-            raise ValueError(f"pts must ascend, got {pts} at or before the one written last")
-        self._last = ticks
+        self._last, self._last_pts = ticks, pts
         frame.pts, frame.time_base = ticks - self._origin, self._tick
         assert self._out is not None  # not closed
         try:
@@ -128,6 +130,20 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             self._discard()
             raise self._error(error) from error
+
+    def _next_ticks(self, pts: int) -> int:
+        """The file's tick for a picture: the nearest, or the one after the last where that is taken already."""
+        exact = round(pts * self._scale)
+        if self._last is None or self._last_pts is None:
+            return exact
+        if pts <= self._last_pts:
+            raise ValueError(f"pts must ascend, got {pts} at or before the one written last")
+        if (ticks := max(exact, self._last + 1)) - exact > MOST_LATE:
+            raise PoselineError(
+                f"{self.path}: its pictures are closer than {float(self._tick):g} s, which {self.path.suffix} cannot"
+                " hold; end its name in .mp4"
+            )
+        return ticks
 
     def close(self) -> None:
         """Finish the file and give it its name. Raises PoselineError when that fails or nothing was written."""

@@ -216,3 +216,30 @@ def test_mistakes_of_the_caller_are_named(tmp_path):
     with pytest.raises(PoselineError, match="no picture to write"):
         writer.close()
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm"])
+def test_frames_closer_than_a_files_ticks_keep_their_order(tmp_path, name):
+    times_us = [0, 400, 33_000, 33_300, 33_900, 66_000, 67_500, 68_500]
+    codec = "vp9" if name.endswith("webm") else "h264"
+    with VideoWriter(tmp_path / name, (160, 96), Fraction(1, 1_000_000), Fraction(30), codec=codec) as writer:
+        for i, time_us in enumerate(times_us):
+            writer.write(picture(i), time_us)
+    shown_ms = 1000 * index_video(tmp_path / name).time_s
+    assert len(shown_ms) == len(times_us)
+    assert (np.diff(shown_ms) > 0.5).all()
+    assert np.abs(shown_ms - np.array(times_us) / 1000).max() < 2
+
+
+def quarter_milliseconds(path):
+    with VideoWriter(path, (160, 96), Fraction(1, 4000), Fraction(4000)) as writer:
+        for i in range(30):
+            writer.write(picture(i), i)
+
+
+def test_more_frames_than_milliseconds_are_one_line_and_mp4_holds_them(tmp_path):
+    quarter_milliseconds(tmp_path / "a.mp4")
+    assert len(index_video(tmp_path / "a.mp4")) == 30
+    with pytest.raises(PoselineError, match=r"a\.mkv: its pictures are closer than 0\.001 s.* end its name in \.mp4"):
+        quarter_milliseconds(tmp_path / "a.mkv")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
