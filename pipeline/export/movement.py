@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.names import shown_name
 from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody, optional
 from pipeline.store.atomic import atomic
@@ -63,7 +64,7 @@ def _attributes(folder: RunFolder) -> dict[str, Any]:
         "fps_exact": video["fps"],
         "time_unit": "seconds",
         "source_software": "poseline",
-        "source_file": Path(video["path"]).name,
+        "source_file": shown_name(video["path"]),
         "ds_type": "poses",
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import written
 from pipeline.live.finish import SEGMENTS
 from pipeline.live.ledger import GAPS_KEPT, KILLED, Ledger, iso
 from pipeline.store.atomic import write_text
@@ -74,7 +75,7 @@ class LiveFolder:
 
     def event(self, what: str, facts: dict[str, Any]) -> None:
         """Add a line to events.jsonl."""
-        line = json.dumps({"at": iso(time.time()), "what": what, **facts}, ensure_ascii=False)
+        line = written(json.dumps({"at": iso(time.time()), "what": what, **facts}, ensure_ascii=False))
         with self._lock, open(self.path / "events.jsonl", "a", encoding="utf-8") as out:
             out.write(line + "\n")
 

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import written
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import STATE_NAMES
 from pipeline.live.crowd import Seen
@@ -53,7 +54,7 @@ class JsonLines:
         if self._out is None:
             return
         try:
-            self._out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._out.write(written(json.dumps(line, ensure_ascii=False, separators=(",", ":"))) + "\n")
             self._out.flush()
         except (OSError, ValueError) as error:
             self._out = None

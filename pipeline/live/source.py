@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import shown_address
 from pipeline.core.settings import LiveConfig
 from pipeline.video.media import ANY_METADATA
 
@@ -34,12 +34,8 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The address without user name, password and query."""
-        if self.kind != "network":
-            return self.given
-        parts = urlsplit(self.given)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, parts.path, "", ""))
+        """The address without user name, password and query, wherever in it they stand."""
+        return shown_address(self.given) if self.kind == "network" else self.given
 
     @property
     def name(self) -> str:

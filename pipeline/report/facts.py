@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import quoted_path
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
@@ -71,7 +72,7 @@ def url(path: Path, start: Path) -> str:
         relative = os.path.relpath(path.resolve(), start.resolve())
     except ValueError:  # another drive
         return path.resolve().as_uri()
-    return quote(Path(relative).as_posix())
+    return quoted_path(relative)
 
 
 def video_facts(folder: RunFolder, manifest: dict[str, Any], time_s: np.ndarray) -> dict[str, Any]:

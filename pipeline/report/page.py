@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import written
 from pipeline.report.pack import Block, packed_bytes
 
 # In the order in which they stand in the page; one scope holds them all.
@@ -55,7 +56,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 def script_json(value: Any) -> str:
     """JSON that may stand in a script element: nothing in it can end the element or open a comment."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = written(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text

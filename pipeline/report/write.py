@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import shown_name
 from pipeline.render.draw.colours import person_colour
 from pipeline.report import facts as say
 from pipeline.report.blocks import Put, Seconds, Table, path_of, person_blocks, plan, shortened
@@ -46,7 +47,7 @@ def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
         temporary = stack.enter_context(atomic(target))
         sink = stack.enter_context(open(temporary, "w", encoding="utf-8", newline="\n"))
         tables = [Table(folder.people / f"{person_name(int(row['person_id']))}.parquet") for row in rows]
-        page = Page(sink, f"{Path(manifest['video']['path']).name} · poseline")
+        page = Page(sink, f"{shown_name(manifest['video']['path'])} · poseline")
         page.finish(_facts(folder, manifest, time_s, rows, tables, page, max_mb))
     return target
 

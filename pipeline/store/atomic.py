@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import written
 
 _count = itertools.count()  # threads of one process must not write to one temporary file
 # .NAME.PROCESS-NUMBER.tmp; runs of the first version had no number. Some libraries write to their own suffix only.
@@ -88,4 +89,4 @@ def write_text(path: Path, text: str) -> None:
     Bytes of file names that are no UTF-8 become ``\\udcXX``, which JSON reads back as they were.
     """
     with atomic(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.write_bytes(written(text).encode())

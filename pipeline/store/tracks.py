@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core.names import written
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import MEASURED, STATE_NAMES, Motion
 from pipeline.store.manifest import FORMAT_VERSION
@@ -44,7 +45,7 @@ def file_metadata(skeleton: Skeleton, facts: dict[str, Any], digest: str) -> dic
         "poseline": FORMAT_VERSION,
         "skeleton": skeleton.name,
         "keypoints": ",".join(skeleton.names),
-        "video": Path(facts["path"]).name.encode("utf-8", "backslashreplace").decode(),
+        "video": written(Path(facts["path"]).name),
         "video_digest": facts["digest"],
         "width_px": str(facts["width_px"]),
         "height_px": str(facts["height_px"]),

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.names import shown_address
 from pipeline.video.media import BLOCK_BYTES
 
 VIDEO_SUFFIXES = frozenset(
@@ -68,11 +69,12 @@ def _of_address(name: str) -> str | None:
     scheme, there, _ = name.partition("://")
     if not there or not scheme.isalnum():
         return None
+    shown = shown_address(name)
     if scheme in ("http", "https"):
-        return f"{name}: is an address; download the file first, or follow a stream with poseline live {name}"
+        return f"{shown}: is an address; download the file first, or follow a stream with poseline live {shown}"
     if scheme in ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "rtp", "tcp"):
-        return f"{name}: is a stream; follow it with poseline live {name}"
-    return f"{name}: is an address; download the file first"
+        return f"{shown}: is a stream; follow it with poseline live {shown}"
+    return f"{shown}: is an address; download the file first"
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from pipeline.core.settings import LiveConfig
 from pipeline.live.ledger import Delays, Ledger
 from pipeline.live.receive import Receiver, spread
 from pipeline.live.source import Source, parse_source
+from pipeline.video.inputs import find_inputs
 from tests.live import station
 from tests.live.station import Station, write_clip
 
@@ -169,6 +170,32 @@ def test_addresses_are_shown_and_named_without_secrets():
     assert source.shown == "rtsp://192.0.2.7:554/cam/1"
     assert source.name == "192.0.2.7_554_cam_1"
     assert source.url.startswith("rtsp://ann:pass@")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "name"),
+    [
+        (
+            "rtsp://ip/user=ann&password=pass&channel=1&stream=0.sdp",
+            "rtsp://ip/channel=1&stream=0",
+            "ip_channel_1_stream_0",
+        ),
+        (
+            "rtsp://ip/user=ann_password=pass_channel=2_stream=0.sdp",
+            "rtsp://ip/channel=2&stream=0",
+            "ip_channel_2_stream_0",
+        ),
+        ("rtsp://ip/live/user%3Dann%26pwd%3Dpass/1", "rtsp://ip/live//1", "ip_live_1"),
+        ("rtsp://ip/a;token=pass", "rtsp://ip/", "ip"),
+        ("rtsp://[ann:pass/x", "rtsp://…", "live"),
+    ],
+)
+def test_secrets_in_the_path_of_an_address_are_neither_shown_nor_stored(address, shown, name):
+    source = parse_source(address)
+    assert (source.shown, source.name, source.url) == (shown, name, address)
+    with pytest.raises(PoselineError, match="is a stream; follow it with poseline live") as caught:
+        find_inputs([address])
+    assert "pass" not in str(caught.value)
 
 
 def test_a_source_that_comes_later_is_waited_for(clip, tmp_path):
