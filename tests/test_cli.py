@@ -13,6 +13,10 @@ import av
 import numpy as np
 import pytest
 
+from pipeline.cli.output import parse_people
+from pipeline.core.errors import PoselineError
+from pipeline.store.folder import RunFolder
+
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "data" / "treadmill.mp4"
 QUICK = ["--end", "0.1", "--no-render"]
@@ -158,3 +162,13 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     result = poseline("run", tmp_path / "missing.mp4", "--debug")
     assert "Traceback" in result.stderr
     assert result.returncode == 1
+
+
+def test_a_number_is_an_id_and_a_name_that_several_have_is_none(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_manifest({"names": {"1": "Anna", "4": "Anna", "7": "3", "2": "Ben"}})
+    assert parse_people(folder, "3, 7,Ben") == [3, 7, 2]
+    with pytest.raises(PoselineError, match="--people 3,Anna: persons 1 and 4 are called 'Anna'; write the id"):
+        parse_people(folder, "3,Anna")
+    with pytest.raises(PoselineError, match="'Carl' is no person; write ids such as 1,3; names are Anna, 3, Ben"):
+        parse_people(folder, "Carl", "--person")

@@ -41,14 +41,23 @@ def render_command(given: Given) -> None:
 
 
 def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
-    """Ids from ``1,3`` or from names that the user gave."""
-    names = {name: int(i) for i, name in (folder.manifest().get("names") or {}).items()}
+    """Ids from ``1,3`` or from names that the user gave; a number is an id, whoever may be called so.
+
+    PoselineError for what is neither, and for a name that several people have.
+    """
+    names: dict[str, list[int]] = {}
+    for person_id, name in (folder.manifest().get("names") or {}).items():
+        names.setdefault(name, []).append(int(person_id))
     ids = []
     for part in (part.strip() for part in text.split(",")):
-        if part not in names and not part.isdecimal():
+        called = [int(part)] if part.isdecimal() else names.get(part, [])
+        if not called:
             known = f"; names are {', '.join(names)}" if names else ""
             raise PoselineError(f"{option} {text}: {part!r} is no person; write ids such as 1,3{known}")
-        ids.append(names[part] if part in names else int(part))
+        if len(called) > 1:
+            several = " and ".join(map(str, sorted(called)))
+            raise PoselineError(f"{option} {text}: persons {several} are called {part!r}; write the id")
+        ids += called
     return ids
 
 
