@@ -31,7 +31,7 @@ def export_c3d(person: Person, path: Path, options: Options) -> None:
     place = np.concatenate([block for _, block in there.grid()])
     first, stop = person.frames
     time_s = person.time_s[first:stop]
-    if uneven(time_s, person.fps):
+    if resampled := uneven(time_s, person.fps):
         options.say(f"{path}: frames are unevenly spaced; resampled to {float(person.fps):.6g} per second")
         place = at_rate(time_s, place, person.fps)
     if len(place) > MOST:
@@ -39,11 +39,20 @@ def export_c3d(person: Person, path: Path, options: Options) -> None:
     for part, low in enumerate(range(0, len(place), MOST), 1):
         file = path if part == 1 else path.with_name(f"{path.stem}_part{part}.c3d")
         content = _content(ezc3d, person, there, place[low : low + MOST], first + low)
-        content.add_parameter("POSELINE", "FIRST_TIME_S", [float(time_s[0]) + low / float(person.fps)])
+        first_time_s = float(time_s[0]) + low / float(person.fps) if resampled else float(time_s[low])
+        in_video = first + int(np.searchsorted(time_s, first_time_s + 1e-9, "right")) - 1
+        content.add_parameter("POSELINE", "FIRST_TIME_S", [first_time_s])
+        content.add_parameter("POSELINE", "FIRST_FRAME", [float(in_video + 1)], "of the video, from 1")
         _write(content, file)
-    while (file := path.with_name(f"{path.stem}_part{part + 1}.c3d")).exists():  # of an earlier, longer export
-        file.unlink()
-        part += 1
+    _remove_parts(path, part)
+
+
+def _remove_parts(path: Path, last: int) -> None:
+    """Delete the parts behind the ``last`` one, of an earlier, longer export; a killed one may have left gaps."""
+    for file in path.parent.iterdir():
+        head, _, number = file.stem.rpartition("_part")
+        if head == path.stem and file.suffix == ".c3d" and number.isdecimal() and int(number) > last:
+            file.unlink()
 
 
 def _content(ezc3d: Any, person: Person, there: Markers, place: np.ndarray, first: int) -> Any:
@@ -62,7 +71,6 @@ def _content(ezc3d: Any, person: Person, there: Markers, place: np.ndarray, firs
     content["data"]["points"] = points  # of NaN ezc3d makes residuals of -1
     for name, value in (("USED", [1]), ("NAMES", [person.label]), ("USES_PREFIXES", [0])):
         content.add_parameter("SUBJECTS", name, value)
-    content.add_parameter("POSELINE", "FIRST_FRAME", [float(first + 1)], "of the video, from 1")
     return content
 
 

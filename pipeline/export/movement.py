@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_name
 from pipeline.export.options import Options
 from pipeline.export.person import Person, everybody, optional
@@ -17,6 +20,7 @@ from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import read_index
 
 DIMENSIONS = ("time", "space", "keypoints", "individuals")
+STEM = re.compile(r"person_\d+")  # of people's files; somebody called so would be taken for another one
 CHUNK = 1024  # frames stored together; what was never written takes no space
 
 
@@ -27,11 +31,14 @@ def export_movement(folder: RunFolder, path: Path, options: Options) -> None:
     (`movement.validators.datasets.ValidPosesInputs`); ``time`` holds the container's times.
 
     Raises:
-        PoselineError: h5netcdf or h5py is not installed.
+        PoselineError: h5netcdf or h5py is not installed, or nobody is in the run: netCDF takes a dimension of length 0
+            for an unlimited one.
     """
     h5py, h5netcdf = optional("h5py", "movement"), optional("h5netcdf", "movement")
     _, time_s, _ = read_index(folder)
     names, people = skeleton_of_run(folder).names, everybody(folder)
+    if not people:
+        raise PoselineError(f"{folder.path}: nobody is in this run, which netCDF cannot hold; --format csv or coco can")
     low, high = folder.manifest()["frames_observed"]
     with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
         file.dimensions = dict(zip(DIMENSIONS, (high - low, 2, len(names), len(people)), strict=True))
@@ -40,8 +47,7 @@ def export_movement(folder: RunFolder, path: Path, options: Options) -> None:
         labels = (("space", ("x", "y")), ("keypoints", names), ("individuals", individuals(people)))
         for name, values in labels:
             variable = file.create_variable(name, (name,), h5py.string_dtype())
-            if values:
-                variable[:] = np.array(values, object)
+            variable[:] = np.array(values, object)
         position = _variable(file, "position", DIMENSIONS)
         confidence = _variable(file, "confidence", ("time", "keypoints", "individuals"))
         for i, person in enumerate(people):
@@ -49,11 +55,11 @@ def export_movement(folder: RunFolder, path: Path, options: Options) -> None:
 
 
 def individuals(people: list[Person]) -> list[str]:
-    """The people's names, or the stems of their files where a name is missing or not the only one."""
-    labels = [person.label for person in people]
+    """The people's names; the stems of their files where a name is missing, looks like one, or is not the only one."""
+    labels = Counter(person.label for person in people)
     return [
-        label if labels.count(label) == 1 else person_name(person.person_id)
-        for label, person in zip(labels, people, strict=True)
+        person_name(person.person_id) if labels[person.label] > 1 or STEM.fullmatch(person.label) else person.label
+        for person in people
     ]
 
 

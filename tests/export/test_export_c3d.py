@@ -13,6 +13,7 @@ import pytest
 from pipeline import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.export import c3d as module
 from pipeline.export.clock import at_rate, uneven
 from pipeline.export.markers import LABELS
 from pipeline.export.run import export_run
@@ -133,3 +134,29 @@ def test_without_ezc3d_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(PoselineError, match=r"--format c3d: needs the package ezc3d; .*'poseline\[export\]'"):
         export_run(folder, "c3d")
     assert list((tmp_path / "c3d").iterdir()) == []
+
+
+def test_parts_of_a_resampled_person_name_the_frame_of_the_video(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "MOST", 50)
+    time_s = 3 + np.cumsum(np.tile([0.02, 0.05, 0.5], 20))  # 5 frames a second, not 30
+    there = person(1, range(10, 60), time_s, metres=True)
+    path = export_run(make_run(tmp_path, [there], time_s), "c3d")
+    parts = sorted(path.iterdir(), key=lambda file: (len(file.name), file.name))
+    assert len(parts) > 2
+    for n, part in enumerate(parts):
+        reader, *_ = read(part)
+        first_s = reader.get("POSELINE:FIRST_TIME_S").float_value
+        frame = int(reader.get("POSELINE:FIRST_FRAME").float_value) - 1
+        assert first_s == pytest.approx(time_s[10] + n * 50 / float(FPS))
+        assert time_s[frame] <= first_s + 1e-4
+        assert frame == 59 or first_s < time_s[frame + 1]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, [person(1, range(9), T, metres=True)], T)
+    path = export_run(folder, "c3d")
+    stay = ["person_0001.c3d", "person_0001_part3.txt", "person_0001_partial.c3d"]
+    for name in [*stay[1:], "person_0001_part3.c3d", ".person_0001.c3d.1.tmp.c3d", ".person_0001.c3d.1-2.tmp"]:
+        (path / name).touch()  # part 2 is gone, as where it was killed between two deletions
+    export_run(folder, "c3d")
+    assert sorted(file.name for file in path.iterdir()) == sorted(stay)

@@ -66,6 +66,21 @@ def test_people_of_the_same_name_keep_apart(tmp_path: Path) -> None:
     assert individuals == ["person_0001", "Ben", "person_0003"]
 
 
+def test_a_name_like_a_files_is_not_taken_for_that_files_person(tmp_path: Path) -> None:
+    people = [person(i, range(20), T) for i in (1, 2, 3, 4)]
+    path = export_run(make_run(tmp_path, people, T, {1: "person_0002", 2: "Ann", 3: "Ann", 4: "person_9"}), "movement")
+    individuals = xarray.load_dataset(path, engine="netcdf4").individuals.values.tolist()
+    assert individuals == ["person_0001", "person_0002", "person_0003", "person_0004"]
+
+
+def test_no_dimension_is_unlimited(tmp_path: Path) -> None:
+    path = export_run(make_run(tmp_path, [FIRST], T), "movement")
+    assert not xarray.load_dataset(path, engine="netcdf4").encoding["unlimited_dims"]
+    with pytest.raises(PoselineError, match="nobody is in this run, which netCDF cannot hold; --format csv or coco"):
+        export_run(make_run(tmp_path / "empty", [], T), "movement")
+    assert not (tmp_path / "empty" / "movement.nc").exists()
+
+
 @pytest.mark.parametrize("package", ["h5py", "h5netcdf"])
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     folder = make_run(tmp_path, [FIRST], T)

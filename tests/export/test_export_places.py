@@ -7,10 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import xarray
 
 from pipeline import PoselineError
 from pipeline.cli import app as cli
@@ -85,7 +83,7 @@ def test_one_place_for_everybody(two: RunFolder, nobody: RunFolder, tmp_path: Pa
     assert not any(name.endswith(".tmp") for name in names)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"movement"}))  # which refuses
 def test_nobody_leaves_what_any_reader_takes(nobody: RunFolder, form: str) -> None:
     path = export_run(nobody, form)
     if form in PER_PERSON:
@@ -98,10 +96,6 @@ def test_nobody_leaves_what_any_reader_takes(nobody: RunFolder, form: str) -> No
     elif form == "openpose":
         contents = [json.loads(p.read_text()) for p in path.iterdir()]
         assert contents == [{"version": 1.3, "people": []}] * 30
-    elif form == "movement":
-        data = xarray.load_dataset(path, engine="netcdf4")
-        assert dict(data.sizes) == {"time": 30, "space": 2, "keypoints": 17, "individuals": 0}
-        np.testing.assert_array_equal(data.time, T)
     elif form == "coco":
         content = json.loads(path.read_text())
         assert (len(content["images"]), content["annotations"]) == (30, [])
