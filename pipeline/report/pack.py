@@ -36,6 +36,11 @@ def packed_bytes(data: bytes) -> Block:
     return Block("bytes", len(data), 1, _text(data))
 
 
+def deflated_bytes(stream: bytes) -> Block:
+    """The bytes of a zlib stream."""
+    return Block("bytes", len(zlib.decompress(stream)), 1, base64.b64encode(stream).decode())
+
+
 def packed_ints(values: np.ndarray) -> Block:
     """Integers (N,). ValueError where one, or its step from the one before, is 2⁵² or more: too much for a double."""
     values = np.asarray(values, np.int64)

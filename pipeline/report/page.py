@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import json
 import re
-from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.core.errors import PoselineError
 from pipeline.core.names import written
-from pipeline.report.pack import Block, packed_bytes
+from pipeline.report.pack import Block, deflated_bytes
 
 # In the order in which they stand in the page; one scope holds them all.
 SCRIPTS = (
@@ -62,15 +58,9 @@ def script_json(value: Any) -> str:
     return text
 
 
-@cache
 def charting_library() -> Block:
-    """plotly.js as the plotly package brings it; importing plotly itself would only cost time."""
-    spec = importlib.util.find_spec("plotly")
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    path = Path(folders[0]) / "package_data" / "plotly.min.js" if folders else None
-    if path is None or not path.is_file():
-        raise PoselineError("plotly: its package is missing or has no plotly.min.js; pip install plotly")
-    return packed_bytes(path.read_bytes())
+    """plotly.js, as `scripts/import_plotly.py` packed it."""
+    return deflated_bytes(files("pipeline.report").joinpath("page", "plotly.min.js.z").read_bytes())
 
 
 def _part(name: str) -> str:
