@@ -36,7 +36,8 @@ from pipeline.store.checked import CHECKED_PAGES
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.parts import read_part
-from pipeline.store.people_csv import shown, write_people_csv, write_rows
+from pipeline.store.people_csv import shown, write_rows
+from pipeline.store.people_table import write_people
 from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
 from pipeline.tracking.edits_file import Identities, apply_stored
@@ -74,7 +75,7 @@ def build_people(
     lifter: Lifter | None = None,
     known: np.ndarray | None = None,
 ) -> PeopleMade:
-    """Write tracks.parquet, people/ and people.csv from the stored observations.
+    """Write tracks.parquet, people/, people.parquet and people.csv from the stored observations.
 
     ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``known`` (N,) i32
     says who each observation is, −1 for nobody, if that is known.
@@ -139,7 +140,7 @@ def _write_people(
             steps += _step_rows(person_id, measured.steps)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             say("people", person_id)
-    write_people_csv(folder.people_csv, summaries)
+    write_people(folder, summaries)
     write_rows(folder.path / "gait.csv", ("person_id", *STEP_COLUMNS), steps)
     write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
     heat.write(folder.path)

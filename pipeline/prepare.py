@@ -61,7 +61,8 @@ def start_over(folder: RunFolder) -> None:
     for path in (folder.observations, folder.people):
         if path.is_dir():  # a part that cannot be deleted is an error: it would be taken for new
             shutil.rmtree(path)
-    for path in (folder.manifest_file, folder.tracks, folder.people_csv, folder.video, folder.report):
+    made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.report)
+    for path in made:
         path.unlink(missing_ok=True)
 
 

@@ -28,9 +28,9 @@ def main(run: Path, video: Path) -> None:
     facts = json.loads((run / "run.json").read_text())
     assert facts["finished"], "run.json does not call the run finished"
     assert facts["video"]["frames"] == frames, f"run.json has {facts['video']['frames']} frames, the video {frames}"
-    people, tracks = pd.read_csv(run / "people.csv"), pd.read_parquet(run / "tracks.parquet")
-    assert len(people) > 0, "nobody is in people.csv"
-    assert set(people.person_id) == set(tracks.person_id), "people.csv and tracks.parquet differ in their people"
+    people, tracks = pd.read_parquet(run / "people.parquet"), pd.read_parquet(run / "tracks.parquet")
+    assert len(people) > 0, "nobody is in people.parquet"
+    assert set(people.person_id) == set(tracks.person_id), "people.parquet and tracks.parquet differ in their people"
     for person in people.person_id:
         table = pd.read_parquet(run / "people" / f"person_{person:04d}.parquet")
         text = pd.read_csv(run / "people" / f"person_{person:04d}.csv")

@@ -18,7 +18,7 @@ TARGETS: dict[str, tuple[tuple[str, ...], ...]] = {
     "run.json": (("track",), ("render",), ("people",), ("export", "--format", "csv"), ()),
     "tracks.parquet": (("export", "--format", "mot"), ("export", "--format", "coco"), ("people", "--name", "1=A"), ()),
     "people/person_*.parquet": (("render",), ("export", "--format", "csv"), ("export", "--format", "trc"), ()),
-    "people.csv": (("people",), ("export", "--format", "csv"), ()),
+    "people.parquet": (("people",), ("export", "--format", "csv"), ()),
     "edits.toml": (("track",), ("people",), ("people", "--undo"), ()),
 }
 

@@ -98,12 +98,12 @@ def plot_command(given: Given) -> None:
 
 def _longest(folder: Any) -> int:
     """Whoever was measured in most frames."""
-    import pandas as pd
+    from pipeline.store.people_table import people_rows
 
-    people = pd.read_csv(folder.people_csv)
-    if people.empty:
+    people = people_rows(folder)
+    if not people:
         raise PoselineError(f"{folder.path}: nobody was found, so there is nothing to plot")
-    return int(people["person_id"].to_numpy()[people["frames_measured"].to_numpy().argmax()])
+    return max(people, key=lambda person: person["frames_measured"] or 0)["person_id"]
 
 
 @takes(

@@ -16,7 +16,7 @@ from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_name, person_of
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
-from pipeline.store.people_csv import read_people_csv
+from pipeline.store.people_table import people_names
 
 BLOCK = 4096  # rows of a block, so that ten hours take the memory of a minute
 
@@ -80,7 +80,8 @@ class Person:
 def everybody(folder: RunFolder) -> list[Person]:
     """The people of a run in order of their ids."""
     _, time_s, _ = read_index(folder)
-    names = _names(folder)
+    there = folder.people_parquet.is_file() or folder.people_csv.is_file()
+    names = people_names(folder) if there else {}
     people = []
     for file in folder.people.glob("person_*.parquet"):
         with TableFile(file) as table:
@@ -88,12 +89,6 @@ def everybody(folder: RunFolder) -> list[Person]:
         facts = {k.decode(): v.decode() for k, v in schema.metadata.items() if not k.startswith(b"ARROW:")}
         people.append(Person(person_id, names.get(person_id, ""), file, facts, tuple(schema.names), time_s))
     return sorted(people, key=lambda person: person.person_id)
-
-
-def _names(folder: RunFolder) -> dict[int, str]:
-    if not folder.people_csv.is_file():
-        return {}
-    return {int(row["person_id"]): row["name"] for row in read_people_csv(folder.people_csv)}
 
 
 def decimal(rate: Fraction) -> str:

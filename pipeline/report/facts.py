@@ -23,6 +23,7 @@ from pipeline.video.media import open_media
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")
 _TABLES = {
     "people.csv": "one row per person",
+    "people.parquet": "the same with its types",
     "quality.csv": "one row per person and joint",
     "gait.csv": "one row per foot contact",
     "heatmap.csv": "seconds in each cell",
@@ -49,7 +50,12 @@ def figure(text: str) -> float | str | None:
         value = float(text)
     except ValueError:
         return text or None
-    return (int(value) if value.is_integer() and abs(value) < 1e15 else value) if np.isfinite(value) else None
+    return plain(value) if np.isfinite(value) else None
+
+
+def plain(value: float | str) -> float | str:
+    """A figure as the page shows it: whole numbers without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
 
 
 def moments(text: str) -> list[list[Any]]:

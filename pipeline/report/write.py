@@ -20,7 +20,7 @@ from pipeline.store.atomic import atomic
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import read_index
-from pipeline.store.people_csv import read_people_csv
+from pipeline.store.people_table import people_rows
 from pipeline.store.settings import stored_config, video_is_current
 
 MAX_MB = 24.0
@@ -41,7 +41,7 @@ def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
     if not manifest.get("finished"):
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
     _, time_s, _ = read_index(folder)
-    rows = read_people_csv(folder.people_csv)
+    rows = people_rows(folder)
     target = folder.report
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(atomic(target))
@@ -56,7 +56,7 @@ def _facts(
     folder: RunFolder,
     manifest: dict[str, Any],
     time_s: np.ndarray,
-    rows: list[dict[str, str]],
+    rows: list[dict[str, Any]],
     tables: list[Table],
     page: Page,
     max_mb: float,
@@ -74,7 +74,7 @@ def _facts(
             for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
                 heat[unit].add(place, time_s[table.frame()])
             paths.append(shortened(table, path, len(rows)))
-            blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, int(row["person_id"])))
+            blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, row["person_id"]))
         people.append(_person(folder, row) | blocks)
     zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
     return {
@@ -109,16 +109,16 @@ def _group(key: str, columns: list[Column]) -> dict[str, Any]:
     return {"key": key, "label": label, "tier": tier, "columns": [[c.name, c.label, c.unit, c.side] for c in columns]}
 
 
-def _person(folder: RunFolder, row: dict[str, str]) -> dict[str, Any]:
-    person_id = int(row["person_id"])
+def _person(folder: RunFolder, row: dict[str, Any]) -> dict[str, Any]:
+    person_id = row["person_id"]
     long = {"person_id", "name", "suspicious", "warnings"}
     return {
         "id": person_id,
-        "name": row.get("name", ""),
+        "name": row["name"],
         "colour": "#{:02x}{:02x}{:02x}".format(*person_colour(person_id)),
-        "suspicious": say.moments(row.get("suspicious", "")),
-        "warnings": [w for w in row.get("warnings", "").split("; ") if w],
-        "figures": {k: v for k, v in ((k, say.figure(t)) for k, t in row.items() if k not in long) if v is not None},
+        "suspicious": say.moments(row["suspicious"]),
+        "warnings": [w for w in row["warnings"].split("; ") if w],
+        "figures": {k: say.plain(v) for k, v in row.items() if k not in long and v not in (None, "")},
         "files": say.person_files(folder, person_id),
     }
 

@@ -22,6 +22,7 @@ class RunFolder:
         self.tracks = self.path / "tracks.parquet"
         self.people = self.path / "people"
         self.people_csv = self.path / "people.csv"
+        self.people_parquet = self.path / "people.parquet"
         self.video = self.path / "annotated.mp4"
         self.report = self.path / "report.html"
 

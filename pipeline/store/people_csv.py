@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.errors import PoselineError
 from pipeline.store.atomic import atomic
 
 PEOPLE_COLUMNS = (
@@ -28,9 +27,13 @@ def shown(value: Any) -> Any:
 
 def write_people_csv(path: Path, people: list[dict[str, Any]]) -> None:
     """Write people.csv: `PEOPLE_COLUMNS`, figures, warnings; with nobody there it has its header only."""
-    columns = list(dict.fromkeys([*PEOPLE_COLUMNS, *(key for person in people for key in person)]))
-    columns = [c for c in columns if c != "warnings"] + ["warnings"]
-    write_rows(path, columns, people)
+    write_rows(path, people_columns(people), people)
+
+
+def people_columns(people: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns of these rows in their order: `PEOPLE_COLUMNS`, figures, warnings."""
+    columns = dict.fromkeys([*PEOPLE_COLUMNS, *(key for person in people for key in person)])
+    return [c for c in columns if c != "warnings"] + ["warnings"]
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -49,15 +52,3 @@ def cell(text: str) -> str:
 def text_of(cell: str) -> str:
     """The text that `cell` was made of."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
-
-
-def read_people_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of people.csv, names as the user gave them; PoselineError where it is missing or damaged."""
-    try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            rows = [{**row, "name": text_of(row.get("name") or "")} for row in csv.DictReader(handle)]
-        for row in rows:
-            int(row["person_id"])
-        return rows
-    except (OSError, csv.Error, KeyError, ValueError, TypeError) as error:
-        raise PoselineError(f"{path}: missing or damaged; poseline track {path.parent} makes it again") from error

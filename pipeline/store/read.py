@@ -9,28 +9,25 @@ from pipeline.core.errors import PoselineError
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
-from pipeline.store.people_csv import text_of
+from pipeline.store.people_table import people_table
 
 
 def read_run(path: str | Path) -> dict[str, Any]:
-    """A finished run: ``manifest`` (dict), ``tracks`` and ``people`` (pandas), ``motion`` {person id: pandas table}."""
-    import pandas as pd
+    """A finished run: ``manifest`` (dict), ``tracks`` and ``people`` (pandas), ``motion`` {person id: pandas table}.
 
+    In ``people`` names and warnings are texts, counts integers and all else doubles, NaN where not known.
+    PoselineError where the run is not finished, or one of its tables is missing or damaged.
+    """
     folder = RunFolder.existing(path)
     manifest = folder.manifest()
     if not manifest.get("finished"):
         raise PoselineError(f"{path}: the run is not finished; run poseline run on the video again to go on")
-    try:
-        people = pd.read_csv(folder.people_csv, keep_default_na=False)  # no warning is an empty text
-        people["name"] = people["name"].astype(str).map(text_of)
-        ids = people["person_id"].astype(int)
-    except (OSError, KeyError, ValueError) as error:
-        raise PoselineError(f"{folder.people_csv}: missing or damaged; poseline track {path} makes it again") from error
+    people = people_table(folder)
     return {
         "manifest": manifest,
         "tracks": _table(folder.tracks),
-        "people": people,
-        "motion": {int(i): _table(folder.people / f"{person_name(int(i))}.parquet") for i in ids},
+        "people": people.to_pandas(),
+        "motion": {i: _table(folder.people / f"{person_name(i)}.parquet") for i in people["person_id"].to_pylist()},
     }
 
 

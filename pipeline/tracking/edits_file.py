@@ -20,7 +20,7 @@ from pipeline.store.atomic import write_text
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
 from pipeline.store.parts import check_parts
-from pipeline.store.people_csv import read_people_csv
+from pipeline.store.people_table import people_rows
 from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, Moment, People, RefusedError, apply, check
 
 
@@ -142,12 +142,11 @@ def undo(folder: RunFolder) -> Edit:
 def listing(folder: RunFolder) -> list[str]:
     """Lines of a table of the people, then the edits in force and which of them were skipped."""
     lines = [f"{'id':>5}{'first_s':>12}{'last_s':>12}{'duration_s':>12}{'frames':>9}  name"]
-    try:
-        for p in read_people_csv(folder.people_csv):
-            times = "".join(f"{float(p[k]):12.3f}" for k in ("first_time_s", "last_time_s", "duration_s"))
-            lines.append(f"{p['person_id']:>5}{times}{p['frames_measured']:>9}  {p['name']}".rstrip())
-    except (KeyError, ValueError, TypeError) as error:
-        raise PoselineError(f"{folder.people_csv}: damaged; poseline track {folder.path} makes it again") from error
+    for p in people_rows(folder):
+        seconds = (p[key] for key in ("first_time_s", "last_time_s", "duration_s"))
+        times = "".join(" " * 12 if s is None else f"{s:12.3f}" for s in seconds)
+        frames = "" if p["frames_measured"] is None else p["frames_measured"]
+        lines.append(f"{p['person_id']:>5}{times}{frames:>9}  {p['name']}".rstrip())
     edits = load(folder)
     lines += [f"edit {number}: {edit}" for number, edit in enumerate(edits, 1)]
     return lines + folder.manifest().get("edits_skipped", [])
