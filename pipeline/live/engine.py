@@ -28,6 +28,7 @@ from pipeline.video.sources import _ToRGB
 WAIT_S = 0.25  # for a group of frames to be whole
 SILENT_S = 0.5  # without frames, after which those that wait for later ones are told
 TELL_S = 10.0  # between lines of progress
+AHEAD = 100  # numbers of people that run.json keeps for this run alone, so that a kill gives none of them to others
 
 
 class _Tag(NamedTuple):
@@ -66,6 +67,7 @@ class Engine:
         self._rgb: tuple[tuple[int, int], _ToRGB] | None = None
         self._segment_counts: dict[str, Any] = {}
         self._flushed = self._told = self._seen = time.monotonic()
+        self._kept_below = 0  # numbers of people below it are this run's, as run.json says
         self._before = (0, 0, 0)  # received, processed, dropped at the last line
 
     def _lines(self, target: str) -> JsonLines:
@@ -135,6 +137,7 @@ class Engine:
             self.frames += 1
             self.ledger.process(1)
         self._seen = time.monotonic()
+        self._keep_numbers(self.crowd.next_person)
         self._tell(self.crowd.tell())
 
     def _make_room(self, size_px: tuple[int, int], first: Received) -> np.ndarray | None:
@@ -239,12 +242,20 @@ class Engine:
             f" {lost} dropped, {books['dropped']} of {books['received']} so far"
         )
 
+    def _keep_numbers(self, next_person: int) -> None:
+        """Before numbers below ``next_person`` are told or stored, run.json says that they are taken."""
+        if next_person > self._kept_below:
+            self._write_manifest()
+
     def _write_manifest(self) -> None:
-        crowd = self.crowd
+        """Write run.json. While the run goes on its ``next_person`` is ahead of those given out; at the end it is exact."""
+        crowd, going_on = self.crowd, self.session["end"] == "running"
+        self._kept_below = crowd.next_person if crowd is not None else self.folder.next_person
+        self._kept_below += AHEAD if going_on and crowd is not None else 0
         facts = {
             "source": self.source.shown,
             "wall_start": iso(self.receiver.wall_start) if self.receiver.wall_start else None,
-            "next_person": crowd.next_person if crowd is not None else self.folder.next_person,
+            "next_person": self._kept_below,
             "clock_jumps": self.receiver.clock.jumps,
         }
         self.folder.write(self.ledger, self.session, facts, self.config)
