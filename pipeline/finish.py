@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from pipeline.observe.process import frame_range
 from pipeline.people import build_people
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
-from pipeline.store.lock import locked
+from pipeline.store.lock import locked, locked_for
 from pipeline.store.parts import check_parts, part_warnings, sightings
 from pipeline.store.settings import later_config, render_digest, stored_config, video_is_current
 
@@ -115,7 +114,7 @@ def render_run(
     """
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
     config, progress = config or stored_config(folder), progress or Silent()
-    with locked(folder.path, progress.say) if out is None else nullcontext():  # elsewhere it needs no rights in the run
+    with locked_for(folder.path, out, progress.say):
         return _render(folder, config, progress, (start_s, end_s), out)
 
 

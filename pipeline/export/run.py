@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from pipeline.export.trc import export_trc
 from pipeline.store.atomic import write_error
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
-from pipeline.store.lock import locked
+from pipeline.store.lock import locked_for
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def export_run(
     if not folder.manifest().get("finished") or not folder.tracks.is_file():
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
     options = Options(plane, _once(say)) if say else Options(plane)
-    with locked(folder.path) if out is None else nullcontext():  # elsewhere it needs no rights to write in the run
+    with locked_for(folder.path, out):
         if isinstance(form, Each):
             return _each(folder, form, out, options)
         path = out or folder.path / form.default

@@ -248,7 +248,7 @@ class Engine:
             self._write_manifest()
 
     def _write_manifest(self) -> None:
-        """Write run.json. While the run goes on its ``next_person`` is ahead of those given out; at the end it is exact."""
+        """Write run.json. Its ``next_person`` is ahead of those given out while the run goes on, then exact."""
         crowd, going_on = self.crowd, self.session["end"] == "running"
         self._kept_below = crowd.next_person if crowd is not None else self.folder.next_person
         self._kept_below += AHEAD if going_on and crowd is not None else 0

@@ -56,6 +56,14 @@ def locked(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iter
             _held.pop(real, None)
 
 
+def locked_for(
+    folder: Path, out: Path | None, say: Callable[[str], None] = lambda line: None
+) -> contextlib.AbstractContextManager[None]:
+    """Hold the run folder where ``out`` (None: its place in there) lies in it; elsewhere no right to write is needed."""
+    inside = out is None or folder.resolve() in out.resolve().parents
+    return locked(folder, say) if inside else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def _kernel_lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the folder against other processes; leftovers are removed once it is held."""

@@ -12,7 +12,7 @@ import pytest
 from pipeline import PoselineError, load_config, run
 from pipeline.store.atomic import atomic, remove_leftovers, temporary_name, write_text
 from pipeline.store.folder import RunFolder
-from pipeline.store.lock import NAME, locked
+from pipeline.store.lock import NAME, locked, locked_for
 from pipeline.store.manifest import video_facts
 from pipeline.video.index import index_video
 
@@ -49,6 +49,16 @@ def test_a_run_folder_is_held_against_other_threads(tmp_path: Path, monkeypatch,
         assert in_another_thread(lambda: take(tmp_path / "other")) is None
     assert in_another_thread(lambda: take(tmp_path)) is None
     assert (tmp_path / NAME).exists() is not kernel
+
+
+def test_a_file_that_is_put_into_a_run_folder_needs_the_folder(tmp_path: Path) -> None:
+    run_folder, said = tmp_path / "run", list[str]()
+    with locked(run_folder):
+        for out in (None, run_folder / "x.csv", run_folder / "sub" / ".." / "deep" / "x.csv"):
+            held = locked_for(run_folder, out, said.append)
+            assert isinstance(in_another_thread(held.__enter__), PoselineError)
+        for out in (tmp_path / "x.csv", tmp_path / "run2" / "x.csv"):
+            assert in_another_thread(locked_for(run_folder, out).__enter__) is None
 
 
 def test_a_lock_that_cannot_be_taken_is_not_held(tmp_path: Path) -> None:
