@@ -59,7 +59,7 @@ def locked(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iter
 def locked_for(
     folder: Path, out: Path | None, say: Callable[[str], None] = lambda line: None
 ) -> contextlib.AbstractContextManager[None]:
-    """Hold the run folder where ``out`` (None: its place in there) lies in it; elsewhere no right to write is needed."""
+    """Hold the run folder where ``out`` (None: its place there) lies in it; elsewhere it needs no right to write."""
     inside = out is None or folder.resolve() in out.resolve().parents
     return locked(folder, say) if inside else contextlib.nullcontext()
 
