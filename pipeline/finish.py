@@ -126,6 +126,7 @@ def _render(
     out: Path | None = None,
 ) -> Path:
     """The same by one who holds the run folder."""
+    from pipeline.render.privacy import Privacy
     from pipeline.render.video import render
 
     low, high = folder.facts()["frames_observed"]
@@ -134,6 +135,9 @@ def _render(
         low, high = max(low, asked[0]), min(high, asked[1])
     progress.start("render", max(high - low, 1), 0)
     stages: dict[str, float] = {}
+    privacy, before = Privacy.of(config.render).facts(), folder.facts().get("rendered_privacy")
+    if out is None and before not in (None, privacy):  # a kill may leave the new video beside what is said of the old
+        folder.write_manifest({k: v for k, v in folder.facts().items() if k != "rendered_privacy"})
     with timed(stages, "render"):
         drawn = render(folder, config, progress.advance, low, high, out)
     for line in drawn["notes"]:
@@ -143,6 +147,7 @@ def _render(
     manifest = folder.facts()
     manifest["rendered"] = render_digest(manifest, config) + (f" {low} {high}" if part else "")
     manifest["rendered_frames"] = [low, high]
+    manifest["rendered_privacy"] = privacy
     manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
     # Frames that do not decode were said when they were observed.
     manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
@@ -155,12 +160,13 @@ def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
     """Write report.html, if it is wanted; whatever goes wrong there is said, and the run is as good as before."""
     if not config.report.enabled:
         return
+    from pipeline.render.privacy import Privacy
     from pipeline.report.write import write_report
 
     stages: dict[str, float] = {}
     try:
         with timed(stages, "report"):
-            write_report(folder, config.report.max_mb)
+            write_report(folder, Privacy.of_run(config.render, folder.facts()), config.report.max_mb)
     except Exception as error:
         progress.say(f"{folder.report}: not written ({error}); poseline report {folder.path} writes it")
         return

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.core.types import INTERPOLATED, MEASURED, Motion, VideoInfo
+from pipeline.video.decode import open_reader
+from pipeline.video.index import index_video
 from tests import synthetic
 
 HEAD = 0.075  # radius with hair and chin, as a share of the height
@@ -110,3 +113,16 @@ def draw_heads(image: np.ndarray, walkers: list[Walker], frame: int) -> None:
         if walker.there[frame]:
             inside = disc((w, h), walker.centre_px[frame], walker.radius_px)
             image[inside] = pattern[inside, None]
+
+
+def luma_of(path: Path) -> np.ndarray:
+    """(T, h, w) luma of a video."""
+    info = index_video(path)
+    with open_reader(info) as reader:
+        return np.concatenate([part.image.mean(3) for part in reader.read(0, len(info), 64)])
+
+
+def fine(luma: np.ndarray, inside: np.ndarray) -> float:
+    """Standard deviation of neighbours' differences within a mask, where heads of `draw_heads` have theirs."""
+    both = inside[:, 1:] & inside[:, :-1]
+    return float(np.diff(luma, axis=1)[both].std()) if both.any() else 0.0

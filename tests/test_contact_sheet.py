@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import MEASURED
+from pipeline.render.privacy import Privacy
 from pipeline.render.sheet import CELL_PX, GAP_PX, contact_sheet
 from pipeline.store.parts import fixed
 from pipeline.video.encode import VideoWriter
@@ -62,7 +63,7 @@ def folder(tmp_path):
 
 
 def test_everybody_is_shown_where_nobody_is_before_them(folder):
-    sheet = cv2.imread(str(contact_sheet(folder)))[..., ::-1]
+    sheet = cv2.imread(str(contact_sheet(folder, Privacy())))[..., ::-1]
     assert sheet.shape[1] > 2 * CELL_PX[0]
     for n, person in enumerate((1, 2)):
         x = GAP_PX + n * (CELL_PX[0] + GAP_PX) + CELL_PX[0] // 2
@@ -73,18 +74,18 @@ def test_everybody_is_shown_where_nobody_is_before_them(folder):
 
 
 def test_blurred_people_and_other_formats(folder, tmp_path):
-    plain = cv2.imread(str(contact_sheet(folder, tmp_path / "a.jpg")))
-    hidden = cv2.imread(str(contact_sheet(folder, tmp_path / "b.jpg", "people")))
+    plain = cv2.imread(str(contact_sheet(folder, Privacy(), tmp_path / "a.jpg")))
+    hidden = cv2.imread(str(contact_sheet(folder, Privacy("people"), tmp_path / "b.jpg")))
     assert plain.shape == hidden.shape
     assert np.abs(plain.astype(int) - hidden).max() > 60
     with pytest.raises(PoselineError, match="unknown kind of picture"):
-        contact_sheet(folder, tmp_path / "a.pdf")
+        contact_sheet(folder, Privacy(), tmp_path / "a.pdf")
 
 
 def test_nobody_and_a_lost_video_are_one_line(folder, tmp_path):
     pq.write_table(pq.read_table(folder.tracks).slice(0, 0), folder.tracks)
     with pytest.raises(PoselineError, match="nobody was found"):
-        contact_sheet(folder)
+        contact_sheet(folder, Privacy())
     (tmp_path / "two.mp4").unlink()
     with pytest.raises(PoselineError, match=r"two\.mp4: the source video is gone"):
-        contact_sheet(folder)
+        contact_sheet(folder, Privacy())

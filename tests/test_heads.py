@@ -1,5 +1,4 @@
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,18 +6,19 @@ import pytest
 from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17
-from pipeline.core.types import VideoInfo
+from pipeline.core.types import Observations, VideoInfo
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.obscure import obscure_heads, obscure_people
 from pipeline.render.heads import head_capsules
-from pipeline.render.regions import LEAD_S, Regions, regions_by_frame
+from pipeline.render.regions import Regions, regions_by_frame
+from pipeline.render.strays import LEAD_S
 from pipeline.render.video import render
 from pipeline.store.folder import RunFolder
-from pipeline.video.decode import open_reader
+from pipeline.store.parts import write_part
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
 from tests import synthetic
-from tests.heads import HEAD, Walker, disc, draw_heads, walker
+from tests.heads import HEAD, Walker, disc, draw_heads, fine, luma_of, walker
 from tests.test_render import run_folder
 
 SIZE_PX, FPS, FRAMES = (640, 480), 25, 150
@@ -54,19 +54,6 @@ def video(tmp_path_factory) -> tuple[VideoInfo, list[Walker]]:
     return index_video(path), walkers
 
 
-def frames(path: Path) -> np.ndarray:
-    """(T, h, w) luma."""
-    info = index_video(path)
-    with open_reader(info) as reader:
-        return np.concatenate([part.image.mean(3) for part in reader.read(0, len(info), 64)])
-
-
-def fine(luma: np.ndarray, inside: np.ndarray) -> float:
-    """Standard deviation of neighbours' differences within a mask, where heads of the video have theirs."""
-    both = inside[:, 1:] & inside[:, :-1]
-    return float(np.diff(luma, axis=1)[both].std()) if both.any() else 0.0
-
-
 # --- no head is left -------------------------------------------------------------------------------------------------
 
 
@@ -76,7 +63,7 @@ def test_no_head_is_left_unblurred(video, tmp_path):
     folder = run_folder(tmp_path, info, [w.motion for w in walkers])
     settings = {"blur": "faces", "crf": 2, "preset": "ultrafast", "skeleton": False, "boxes": False, "labels": False}
     render(folder, Config.model_validate({"render": settings}))
-    before, after = frames(info.path), frames(folder.video)
+    before, after = luma_of(info.path), luma_of(folder.video)
     shown = plain = 0
     for i in range(FRAMES):
         for w in walkers:
@@ -119,8 +106,6 @@ def test_the_blur_is_not_everywhere(video, tmp_path):
 
 
 def test_people_that_the_tracker_dropped_are_blurred_too(video, tmp_path):
-    from pipeline.core.types import Observations
-    from pipeline.store.parts import write_part
 
     info, walkers = video
     folder = run_folder(tmp_path, info, [])
@@ -146,7 +131,7 @@ def test_heads_stay_blurred_when_others_are_drawn_only(video, tmp_path):
     info, walkers = video
     folder = run_folder(tmp_path, info, [w.motion for w in walkers])
     render(folder, Config.model_validate({"render": {"blur": "faces", "people": [2], "crf": 2}}))
-    after = frames(folder.video)[10]
+    after = luma_of(folder.video)[10]
     inside = disc(SIZE_PX, walkers[0].centre_px[10], walkers[0].radius_px)
     assert fine(after, inside) < 6
 
@@ -297,3 +282,50 @@ def test_a_run_without_people_has_nothing_to_blur(video, tmp_path):
     assert list(regions_by_frame(folder, COCO17, info.time_s, range(3), whole=False)) == [[], [], []]
     assert isinstance(folder, RunFolder)
     assert synthetic.SIZE_PX
+
+
+# --- few frames a second, and those whom nobody follows --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step_s", [0.6, 1.0, 60.0])
+def test_however_few_frames_there_are_one_before_and_one_after_is_blurred(step_s):
+    time_s = np.arange(12) * step_s
+    rows = np.arange(4, 8)
+    shape = np.tile([50.0, 50, 50, 50, 10], (len(rows), 1))
+    regions = Regions(rows, time_s[rows], shape, np.ones(len(rows), bool), time_s)
+    assert [len(regions.at(i)) for i in range(2, 10)] == [0, 1, 1, 1, 1, 1, 1, 0]
+    assert 10 < regions.at(3)[0][4] <= 25
+
+
+def observed(info: VideoInfo, folder: RunFolder, some: Walker, frame: np.ndarray, score: float) -> None:
+    """Sightings of a walker in these frames, the only ones."""
+    m = some.motion
+    rows = np.isin(m.frame, frame)
+    sure = np.full(rows.sum(), score, np.float32)
+    obs = Observations(m.frame[rows], m.box_px[rows], sure, m.keypoints_px[rows], m.keypoint_score[rows])
+    write_part(folder.part(0), obs, (0, len(info)), "", [])
+
+
+def test_whoever_was_seen_at_any_score_is_blurred_and_a_while_before_and_after(video, tmp_path):
+    """A passer-by of a score that no tracker takes, and whom the detector loses in every third frame."""
+    info, walkers = video
+    folder = run_folder(tmp_path, info, [])
+    frame = np.array([i for i in range(40, 100) if i % 3])
+    observed(info, folder, walkers[0], frame, 0.11)
+    here = dict(enumerate(regions_by_frame(folder, COCO17, info.time_s, range(FRAMES), whole=False)))
+    centre, radius = walkers[0].centre_px, walkers[0].radius_px
+    for i in range(39, 102):
+        assert any(covers(shape, centre[i], 0.9 * radius) for shape in here[i]), i
+    assert here[40 - round(LEAD_S * FPS) + 1]
+    assert here[98 + round(LEAD_S * FPS) - 1]
+    assert not here[0]
+    assert not here[FRAMES - 1]
+
+
+def test_a_part_of_a_video_hides_whom_the_frames_around_it_show(video, tmp_path):
+    info, walkers = video
+    folder = run_folder(tmp_path, info, [])
+    observed(info, folder, walkers[0], np.arange(60, 80), 0.2)
+    (before,) = regions_by_frame(folder, COCO17, info.time_s, range(58, 59), whole=False)
+    (after,) = regions_by_frame(folder, COCO17, info.time_s, range(81, 82), whole=False)
+    assert len(before) == len(after) == 1

@@ -79,6 +79,7 @@ def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
 def plot_command(given: Given) -> None:
     """Draw a person's curves, or a sheet of all people."""
     from pipeline.render.plot import plot_person
+    from pipeline.render.privacy import Privacy
     from pipeline.render.sheet import contact_sheet
     from pipeline.store.folder import RunFolder
     from pipeline.store.index import stored_video
@@ -86,7 +87,9 @@ def plot_command(given: Given) -> None:
     folder = RunFolder.existing(given.run_folder)
     if given.contact_sheet:
         given.refuse("person what start end", "--contact-sheet shows everybody's best picture")
-        print(contact_sheet(folder, given.out, later_settings(folder, None, given.changes()).render.blur))
+        settings = later_settings(folder, None, given.changes()).render
+        privacy = Privacy(Privacy.of_run(settings, folder.manifest()).blur)  # asked for: on black there were none
+        print(contact_sheet(folder, privacy, given.out))
         return
     if given.blur is not None:
         raise PoselineError("--blur: curves have no faces; give it with --contact-sheet")

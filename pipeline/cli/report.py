@@ -12,6 +12,7 @@ from pipeline.cli.options import Given, Option, takes
 )
 def report_command(given: Given) -> None:
     """Write report.html, one page that shows the whole run beside its video; it needs no network."""
+    from pipeline.render.privacy import Privacy
     from pipeline.report.write import write_report
     from pipeline.store.folder import RunFolder
     from pipeline.store.lock import locked
@@ -19,6 +20,8 @@ def report_command(given: Given) -> None:
 
     folder = RunFolder.existing(given.run_folder)
     with locked(folder.path):
-        path = write_report(folder, given.max_mb or stored_config(folder).report.max_mb)
+        config = stored_config(folder)
+        privacy = Privacy.of_run(config.render, folder.manifest())
+        path = write_report(folder, privacy, given.max_mb or config.report.max_mb)
     if not given.quiet:
         print(path)

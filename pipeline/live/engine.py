@@ -57,6 +57,7 @@ class Engine:
         self.eyes = Eyes(self.models, config)
         self.crowd: Crowd | None = None
         self.segment: Segment | None = None
+        self._closed: Segment | None = None  # the one before it, until it is open
         self.frames = 0
         self.number = self.folder.next_segment
         self.finishers = Finishers(self.say)
@@ -161,9 +162,9 @@ class Engine:
     def _open(self, size_px: tuple[int, int], first: Received) -> None:
         name = segment_name(self.number, first.wall_s)
         live = {"segment": self.number, "from_s": round(first.time_s, 6), "from": iso(first.wall_s)}
-        self.segment = Segment(
-            self.folder.path / SEGMENTS / name, size_px, self.source.shown, self.config, self.facts, live, self.render
-        )
+        path, before = self.folder.path / SEGMENTS / name, self._closed
+        self.segment = Segment(path, size_px, self.source.shown, self.config, self.facts, live, self.render, before)
+        self._closed = None
         self.number += 1
         self._segment_counts = self.ledger.counts()
         self._flushed = time.monotonic()
@@ -204,6 +205,7 @@ class Engine:
         self._tell(self.crowd.tell(all_=True))
         segment, self.segment = self.segment, None
         segment.close(self.crowd.names(), self.eyes.camera, self._counts_of_segment())
+        self._closed = segment
         self.finishers.add(segment.folder.path)
 
     def _counts_of_segment(self) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import queue
-import threading
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -19,30 +17,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
-from pipeline.core.errors import PoselineError
-from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations, VideoInfo
 from pipeline.live.crowd import Seen
+from pipeline.live.hidden import Hidden
 from pipeline.live.ledger import iso
+from pipeline.live.painter import TICKS, USUAL_RATE, Painter
 from pipeline.models.protocols import NetworkFacts
 from pipeline.observe.camera import CameraMotion
-from pipeline.render.draw.figure import Person
-from pipeline.render.draw.overlay import draw_people
+from pipeline.render.privacy import Privacy
 from pipeline.store.atomic import atomic
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
 from pipeline.store.manifest import FORMAT_VERSION, video_facts
 from pipeline.store.parts import write_part
-from pipeline.video.encode import VideoWriter
-
-TICKS = 90_000  # per second, of the tables of frames and the videos
-FRAGMENT_S = 1.0  # of video that a kill may lose, besides what the encoder holds
-USUAL_RATE = Fraction(25)  # for the video's header, until the true one is known
-PICTURES = 4  # that wait to be drawn
 
 
 class Segment:
-    """A segment's folder while frames come in. ``live`` is what run.json says of it beyond what it says of a run."""
+    """A segment's folder while frames come in. ``live`` is what run.json says of it beyond what it says of a run.
+
+    ``before`` is the segment that was closed when this one began.
+    """
 
     def __init__(
         self,
@@ -53,6 +47,7 @@ class Segment:
         facts: NetworkFacts,
         live: dict[str, Any],
         render: bool,
+        before: Segment | None = None,
     ) -> None:
         self.folder = RunFolder(path)
         self.size_px, self.live = size_px, live
@@ -65,11 +60,20 @@ class Segment:
         self._held = ExitStack()
         self._held.enter_context(locked(path))
         self.folder.observations.mkdir(parents=True, exist_ok=True)
-        self._painter = _Painter(path / "live.mp4", size_px, facts.skeleton, config) if render else None
+        privacy = Privacy.of(config.render)
+        self._painter = None
+        if render:
+            hidden = before.hidden if before is not None and before.size_px == size_px else None
+            self._painter = Painter(path / "live.mp4", size_px, facts.skeleton, config, privacy, hidden)
         self.folder.write_manifest(self._manifest())
 
     def __len__(self) -> int:
         return len(self._frames)
+
+    @property
+    def hidden(self) -> Hidden | None:
+        """What is to be hidden of those seen last, for the next segment; known when this one is closed."""
+        return self._painter.hidden if self._painter is not None else None
 
     @property
     def unflushed(self) -> int:
@@ -84,13 +88,15 @@ class Segment:
         self._frames.append((pts, not self._frames, wall_s, np.nan))
         self._part.append(obs)
         self._ids.append(ids)
+        if self._painter is not None:
+            self._painter.saw(pts / TICKS, obs, ids)
 
     def told(self, frame: int, image: np.ndarray | None, people: list[Seen], delay_s: float) -> None:
         """The people of a frame are known, ``delay_s`` after it came; ``image`` is drawn upon."""
         pts, key, wall_s, _ = self._frames[frame]
         self._frames[frame] = (pts, key, wall_s, delay_s)
         if self._painter is not None and image is not None:
-            self._painter.put(image, pts, people)
+            self._painter.put(pts / TICKS, image, pts, people)
 
     def flush(self, names: dict[int, int], camera: CameraMotion) -> None:
         """Write what came since the last time: the table of frames, then who is who, then the observations."""
@@ -149,7 +155,7 @@ class Segment:
             "network_warnings": list(self._facts.warnings),
             "versions": versions(config),
             "live": self.live,
-        }
+        } | ({"rendered_privacy": Privacy.of(config.render).facts()} if self._painter is not None else {})
 
     def _info(self) -> VideoInfo:
         pts = np.array([row[0] for row in self._frames] or [round(self.live["from_s"] * TICKS)], np.int64)
@@ -182,52 +188,3 @@ def usual_rate(time_s: np.ndarray) -> Fraction:
 def segment_name(number: int, wall_s: float) -> str:
     """``00012_20260131T181500Z``: in order, and with the time at which it starts."""
     return f"{number:05d}_" + iso(wall_s)[:19].replace("-", "").replace(":", "") + "Z"
-
-
-class _Painter:
-    """Draws and encodes in a thread of its own, in fragments that can be played after a kill."""
-
-    def __init__(self, path: Path, size_px: tuple[int, int], skeleton: Skeleton, config: Config) -> None:
-        self._skeleton = skeleton
-        self._writer = VideoWriter(
-            path,
-            size_px,
-            Fraction(1, TICKS),
-            USUAL_RATE,
-            crf=config.render.crf,
-            preset=config.render.preset,
-            threads=config.runtime.threads,
-            fragment_s=FRAGMENT_S,
-        )
-        self._items: queue.Queue[tuple[np.ndarray, int, list[Seen]] | None] = queue.Queue(PICTURES)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="paint", daemon=True)
-        self._thread.start()
-
-    def put(self, image: np.ndarray, pts: int, people: list[Seen]) -> None:
-        """A picture to draw upon and to write; raises what went wrong with an earlier one."""
-        if self._error is not None:
-            raise self._error
-        self._items.put((image, pts, people))
-
-    def close(self) -> None:
-        self._items.put(None)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def _work(self) -> None:
-        try:
-            while (item := self._items.get()) is not None:
-                image, pts, people = item
-                drawn = [
-                    Person(p.person_id, p.box_px, p.point.keypoints_px, p.point.state, bool(np.isfinite(p.score)))
-                    for p in people
-                ]
-                draw_people(image, drawn, self._skeleton)
-                self._writer.write(image, pts)
-            self._writer.close()
-        except BaseException as error:  # raised by the next `put`, in the thread that owns the run
-            self._error = error if isinstance(error, PoselineError) else PoselineError(f"live.mp4: {error}")
-            while self._items.get() is not None:
-                pass

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.core.settings import RenderConfig
+from pipeline.render.privacy import Privacy
 
 Colouring = Literal["side", "person"]
 
@@ -43,5 +44,4 @@ SETTINGS = ("colour", "skeleton", "boxes", "labels", "speed", "trail_s", "angles
 def look_of(settings: RenderConfig) -> Look:
     """The style with the settings that differ from it."""
     given = {name: getattr(settings, name) for name in SETTINGS if getattr(settings, name) is not None}
-    heads = settings.blur == "none" or settings.background == "black"  # on black there is nothing to hide
-    return replace(STYLES[settings.style], heads=heads, **given)
+    return replace(STYLES[settings.style], heads=Privacy.of(settings).draws_heads, **given)

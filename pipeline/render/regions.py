@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,20 +11,20 @@ import pyarrow as pa
 from scipy.ndimage import percentile_filter
 
 from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Observations
 from pipeline.render.heads import RADIUS, head_capsules
+from pipeline.render.strays import GROWTH_BEYOND, LEAD_S, MOST_UNSEEN_S, Strays, inside
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import BOX, person_span
 from pipeline.store.folder import RunFolder
 from pipeline.store.parts import part_frames, read_part
 
-LEAD_S = 0.6  # blurred so long before a person is first seen, and after
 BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
 STEADY_S = 0.5  # a head is as large as it mostly is within so long to either side, or as in this row
 _GROWTH = 0.6  # of the radius, in a second without sight
-_GROWTH_BEYOND = 1.5  # the same before the first and after the last sight, where nothing holds the other end
 _SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
 _MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
-_OBSERVED = 0.3  # score from which on an observation, and of it a keypoint, counts
+_OBSERVED = 0.3  # score from which on a keypoint of an observation counts; observations count at any score
 _MARGIN = 0.08  # of a person's box that is blurred beyond it: hair, hands
 
 
@@ -35,15 +36,22 @@ class Regions:
         shape: (L, 5) capsules as `head_capsules` has them, or (L, 4) boxes; NaN = not known.
         measured: (L,) bool.
         all_time_s: (T,) times of the video's frames.
+        hold_s: how long the last region is held.
     """
 
     def __init__(
-        self, frame: np.ndarray, time_s: np.ndarray, shape: np.ndarray, measured: np.ndarray, all_time_s: np.ndarray
+        self,
+        frame: np.ndarray,
+        time_s: np.ndarray,
+        shape: np.ndarray,
+        measured: np.ndarray,
+        all_time_s: np.ndarray,
+        hold_s: float = LEAD_S,
     ) -> None:
         rows = np.isfinite(shape).all(1)
         self._frame, self._time = frame[rows], time_s[rows].astype(np.float64)
         self._shape, seen = shape[rows].astype(np.float64), measured[rows]
-        self._all = all_time_s
+        self._all, self._hold_s = all_time_s, hold_s
         if not len(self._frame):
             self.first, self.last = 0, -1
             return
@@ -54,8 +62,7 @@ class Regions:
                 percentile_filter(self._shape[:, 4], 85, size=window, mode="nearest"), self._shape[:, 4]
             )
             self._shape[:, 4] *= 1 + _GROWTH * np.minimum(self._unseen(seen), 1.0)
-        self.first = int(np.searchsorted(all_time_s, self._time[0] - LEAD_S))
-        self.last = int(np.searchsorted(all_time_s, self._time[-1] + LEAD_S, "right")) - 1
+        self.first, self.last = reach(all_time_s, int(self._frame[0]), int(self._frame[-1]), hold_s)
 
     def _unseen(self, seen: np.ndarray) -> np.ndarray:
         """(L,) s to the nearest row in which the person was seen."""
@@ -76,9 +83,9 @@ class Regions:
         if last >= 0 and after < count and self._time[after] - self._time[last] <= BRIDGE_S:
             return [self._between(last, after, now)]
         out = []
-        if last >= 0 and now - self._time[last] <= LEAD_S:
+        if last >= 0 and (now - self._time[last] <= self._hold_s or frame - self._frame[last] == 1):
             out.append(self._beyond(last, now, -1))
-        if after < count and self._time[after] - now <= LEAD_S:
+        if after < count and (self._time[after] - now <= LEAD_S or self._frame[after] - frame == 1):
             out.append(self._beyond(after, now, 1))
         return out
 
@@ -94,7 +101,7 @@ class Regions:
 
     def _beyond(self, row: int, now: float, inward: int) -> np.ndarray:
         """Before the first or after the last sight: from where it was to where its speed would have brought it."""
-        shape, unseen = self._shape[row], abs(now - self._time[row])
+        shape, unseen = self._shape[row], min(abs(now - self._time[row]), MOST_UNSEEN_S)
         low, high = self._time[row] - _SPEED_S, self._time[row] + _SPEED_S
         near = np.flatnonzero((self._time >= low) & (self._time <= high))
         near = near[near >= row] if inward > 0 else near[near <= row]
@@ -106,10 +113,19 @@ class Regions:
             moved *= min(1.0, _MOST_PACE * size / max(float(np.hypot(*moved)), 1e-9)) * (now - self._time[row])
         if len(shape) == 5:
             middle = (shape[:2] + shape[2:4]) / 2
-            return np.array([*middle, *(middle + moved), shape[4] * (1 + _GROWTH_BEYOND * unseen)])
-        return _grown(
-            np.concatenate([np.minimum(shape[:2], shape[:2] + moved), np.maximum(shape[2:], shape[2:] + moved)]), 0.1
-        )
+            return np.array([*middle, *(middle + moved), shape[4] * (1 + GROWTH_BEYOND * unseen)])
+        way = np.concatenate([np.minimum(shape[:2], shape[:2] + moved), np.maximum(shape[2:], shape[2:] + moved)])
+        return _grown(way, 0.1 + 0.2 * unseen)
+
+
+def reach(time_s: np.ndarray, first: int, last: int, hold_s: float = LEAD_S) -> tuple[int, int]:
+    """The frames of (T,) times from the first to the last in which somebody seen in [first, last] is hidden.
+
+    However far apart frames are, it is one more to either side.
+    """
+    begin = min(int(np.searchsorted(time_s, time_s[first] - LEAD_S)), first - 1)
+    end = max(int(np.searchsorted(time_s, time_s[last] + hold_s, "right")) - 1, last + 1)
+    return max(begin, 0), min(end, len(time_s) - 1)
 
 
 def _grown(box: np.ndarray, share: float) -> np.ndarray:
@@ -160,42 +176,63 @@ def regions_by_frame(
 ) -> Iterator[list[np.ndarray]]:
     """For each frame of the rising range what is to be blurred, of everybody in it; only those near it are held.
 
-    Beside the people in the tables these are all whom the networks saw, also where the tracker made nobody of them.
+    Beside the people in the tables these are all whom the networks saw at any score, also where the tracker made nobody
+    of them.
     """
+    if not len(frames):
+        return
+    wide = range(reach(time_s, frames[0], frames[-1])[0], reach(time_s, frames[0], frames[-1])[1] + 1)
+    strays, waiting = Strays(), deque[tuple[int, list[np.ndarray]]]()
+    observed = _observed(folder, skeleton, wide, whole)
+    for frame, known, seen in zip(wide, _known(folder, skeleton, time_s, wide, whole), observed, strict=True):
+        places = np.array(known).reshape(-1, seen.shape[1])
+        strays.add(float(time_s[frame]), seen[~inside(seen, places)], places)
+        waiting.append((frame, [*known, *seen]))
+        while waiting and (frame == wide[-1] or reach(time_s, waiting[0][0], waiting[0][0])[1] <= frame):
+            ready, regions = waiting.popleft()
+            if ready in frames:
+                strays.forget(float(time_s[ready]))
+                yield [*regions, *strays.held(float(time_s[ready]))]
+
+
+def _known(
+    folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
+) -> Iterator[list[np.ndarray]]:
+    """The regions of the people in the tables in each frame of the rising range."""
     waiting = []
     for path in folder.people.glob("person_*.parquet"):
         first, last = (int(np.clip(f, 0, len(time_s) - 1)) for f in person_span(path))
-        begin = int(np.searchsorted(time_s, time_s[first] - LEAD_S))
-        end = int(np.searchsorted(time_s, time_s[last] + LEAD_S, "right")) - 1
-        waiting.append((begin, end, path))
+        waiting.append((*reach(time_s, first, last), path))
     waiting.sort(reverse=True)
     here: list[Regions] = []
-    for frame, observed in zip(frames, _observed(folder, skeleton, frames, whole), strict=True):
+    for frame in frames:
         while waiting and waiting[-1][0] <= frame:
             _, end, path = waiting.pop()
             if end >= frame:
                 here.append(person_regions(path, skeleton, time_s, whole))
         here = [regions for regions in here if regions.last >= frame]
-        yield [*(region for regions in here for region in regions.at(frame)), *observed]
+        yield [region for regions in here for region in regions.at(frame)]
 
 
-def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[list[np.ndarray]]:
-    """Of each frame of the rising range the regions of all observations that may well be people, one part in memory."""
+def shapes_of(obs: Observations, skeleton: Skeleton, whole: bool) -> np.ndarray:
+    """What is to be blurred of each observation: (N, 5) capsules of heads, with ``whole`` (N, 4) boxes; NaN unknown."""
+    points = np.where((obs.keypoint_score >= _OBSERVED)[..., None], obs.keypoints_px, np.nan)
+    if whole:
+        return _whole(points, obs.box_px)
+    return head_capsules(points, obs.keypoint_score, obs.box_px, np.ones(len(obs), bool), skeleton)
+
+
+def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[np.ndarray]:
+    """Of each frame of the rising range the regions (n, 5 or 4) of all observations, one part in memory."""
     parts = iter(folder.parts())
-    frame_of, shape, last = np.zeros(0, np.int64), np.zeros((0, 4)), -1
+    frame_of, shape, last = np.zeros(0, np.int64), np.zeros((0, 4 if whole else 5)), -1
     for frame in frames:
         while last < frame and (path := next(parts, None)) is not None:
             last = part_frames(path)[1] - 1
             if last < frame:
                 continue
             obs = read_part(path)
-            obs = obs.take(obs.score >= _OBSERVED)
-            points = np.where((obs.keypoint_score >= _OBSERVED)[..., None], obs.keypoints_px, np.nan)
-            seen = np.ones(len(obs), bool)
-            if whole:
-                shape = _whole(points, obs.box_px)
-            else:
-                shape = head_capsules(points, obs.keypoint_score, obs.box_px, seen, skeleton)
-            frame_of = obs.frame
+            shape, frame_of = shapes_of(obs, skeleton, whole), obs.frame
         low, high = np.searchsorted(frame_of, [frame, frame + 1])
-        yield [row for row in shape[low:high] if np.isfinite(row).all()]
+        rows = shape[low:high]
+        yield rows[np.isfinite(rows).all(1)]

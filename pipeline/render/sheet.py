@@ -14,9 +14,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import MEASURED, VideoInfo
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.colours import OUTLINE, person_colour
-from pipeline.render.draw.obscure import obscure_heads, obscure_people
 from pipeline.render.draw.text import plate, word
-from pipeline.render.regions import regions_by_frame
+from pipeline.render.privacy import Privacy
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
 from pipeline.store.folder import RunFolder, skeleton_of_run
@@ -39,13 +38,11 @@ class Candidate(NamedTuple):
     box_px: np.ndarray  # (4,)
 
 
-def contact_sheet(folder: RunFolder, out: Path | None = None, blur: str = "none") -> Path:
+def contact_sheet(folder: RunFolder, privacy: Privacy, out: Path | None = None) -> Path:
     """Draw the sheet into ``out``, by default people.png of the run; returns its path.
 
-    The best picture of a person is large, certain, sharp, whole in the picture and has nobody before it.
-
-    Args:
-        blur: none, faces or people, as in the annotated video.
+    The best picture of a person is large, certain, sharp, whole in the picture and has nobody before it. What
+    ``privacy`` hides in the annotated video is hidden here.
     """
     out = out or folder.path / "people.png"
     if out.suffix.lower() not in FORMATS:
@@ -57,7 +54,7 @@ def contact_sheet(folder: RunFolder, out: Path | None = None, blur: str = "none"
     if not candidates:
         raise PoselineError(f"{folder.path}: nobody was found, so there is no sheet of people")
     names = {int(i): str(name) for i, name in (folder.manifest().get("names") or {}).items()}
-    best = _best(folder, info, candidates, blur)
+    best = _best(folder, info, candidates, privacy)
     cells = [_cell(best[i], i, names.get(i, ""), spans[i], float(info.time_s[0])) for i in sorted(best)]
     with atomic(out) as temporary:
         kind = ".jpg" if out.suffix.lower() == ".jpeg" else out.suffix.lower()
@@ -125,7 +122,7 @@ def _free(box: np.ndarray, person: int, others: list[tuple[int, np.ndarray]]) ->
 
 
 def _best(
-    folder: RunFolder, info: VideoInfo, candidates: dict[int, list[Candidate]], blur: str
+    folder: RunFolder, info: VideoInfo, candidates: dict[int, list[Candidate]], privacy: Privacy
 ) -> dict[int, np.ndarray]:
     """The best picture (h, w, 3) u8 RGB of each person; frames are decoded in order."""
     by_frame: dict[int, list[tuple[int, Candidate]]] = {}
@@ -138,13 +135,9 @@ def _best(
         for frame in sorted(by_frame):
             for batch in reader.read(frame, frame + 1, 1):
                 image = batch.image[0]
-                if blur != "none":
-                    spots = range(frame, frame + 1)
-                    regions = next(regions_by_frame(folder, skeleton, info.time_s, spots, blur == "people"))
-                    sharp = image.copy()
-                    (obscure_people if blur == "people" else obscure_heads)(Canvas.of(image), regions)
-                else:
-                    sharp = image
+                sharp = image.copy() if privacy.hides else image
+                regions = next(privacy.regions(folder, skeleton, info.time_s, range(frame, frame + 1)))
+                privacy.hide(Canvas.of(image), regions)
                 for i, candidate in by_frame[frame]:
                     worth = candidate.worth * _sharpness(_cut(sharp, candidate.box_px, 0.0)[0])
                     if i not in best or worth > best[i][0]:

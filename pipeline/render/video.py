@@ -22,12 +22,11 @@ from pipeline.render.draw.colours import PALE, PANEL, side_colours
 from pipeline.render.draw.figure import Person
 from pipeline.render.draw.insets import FloorInset, SpaceInset, corners, emptiest
 from pipeline.render.draw.labels import Placer
-from pipeline.render.draw.obscure import obscure_heads, obscure_people
 from pipeline.render.draw.overlay import draw_people
 from pipeline.render.draw.text import plate
 from pipeline.render.draw.trails import Trails
 from pipeline.render.look import look_of
-from pipeline.render.regions import regions_by_frame
+from pipeline.render.privacy import Privacy
 from pipeline.render.scene import Words, boxes_of, columns_of, floor_of, limbs_in_space, table_columns
 from pipeline.store.columns import person_name
 from pipeline.store.cursor import people_by_frame
@@ -78,7 +77,7 @@ def render(
         frames = stack.enter_context(_frames(info, settings, size_px, start, stop, warnings))
         writer = stack.enter_context(_writer(target, config, info, size_px, start, stop))
         decoded = stack.enter_context(contextlib.closing(prefetch(frames, AHEAD)))
-        painter = Painter(folder, info, settings, size_px, range(start, stop))
+        painter = Painter(folder, info, settings, Privacy.of(settings), size_px, range(start, stop))
         pictures = painter.paint(decoded)
         for index, frame, n_people in stack.enter_context(contextlib.closing(prefetch(pictures, AHEAD))):
             if shown == (pts := int(info.pts[index])):
@@ -170,10 +169,17 @@ class Painter:
     """
 
     def __init__(
-        self, folder: RunFolder, info: VideoInfo, settings: RenderConfig, size_px: tuple[int, int], frames: range
+        self,
+        folder: RunFolder,
+        info: VideoInfo,
+        settings: RenderConfig,
+        privacy: Privacy,
+        size_px: tuple[int, int],
+        frames: range,
     ) -> None:
         self.notes: list[str] = []
         self._info, self._settings, self._size_px, self._frames = info, settings, size_px, frames
+        self._privacy = privacy
         self._folder, self._skeleton, self._look = folder, skeleton_of_run(folder), look_of(settings)
         source = even_size(info.size_px) if settings.scale == 1 else info.size_px
         self._scale = np.array(size_px) / np.array(source)
@@ -215,24 +221,17 @@ class Painter:
         rows = zip(
             frames,
             people_by_frame(self._folder.people, self._skeleton, frames, self._columns.names),
-            self._blurred(),
+            self._privacy.regions(self._folder, self._skeleton, self._info.time_s, frames),
             strict=True,
         )
         chosen = set(settings.people)
         for index, frame in decoded:
             people, regions = next((people, regions) for at, people, regions in rows if at == index)
             canvas = Canvas(planes_of(frame), self._weights)
-            scaled = [region * np.resize(self._scale, len(region)) for region in regions]
-            (obscure_people if settings.blur == "people" else obscure_heads)(canvas, scaled)
+            self._privacy.hide(canvas, regions, self._scale)
             here = [self._scaled(Person(*row)) for row in people if not chosen or row[0] in chosen]
             self._draw(canvas, index, here)
             yield index, frame, len(here)
-
-    def _blurred(self) -> Iterator[list[np.ndarray]]:
-        if self._settings.blur == "none" or self._settings.background == "black":
-            return iter([[]] * len(self._frames))
-        whole = self._settings.blur == "people"
-        return regions_by_frame(self._folder, self._skeleton, self._info.time_s, self._frames, whole)
 
     def _scaled(self, person: Person) -> Person:
         if (self._scale == 1).all():

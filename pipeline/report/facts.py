@@ -15,9 +15,11 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import quoted_path
+from pipeline.render.privacy import Privacy
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
+from pipeline.store.settings import stored_config, video_is_current
 from pipeline.video.media import open_media
 
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")
@@ -81,8 +83,8 @@ def url(path: Path, start: Path) -> str:
     return quoted_path(relative)
 
 
-def video_facts(folder: RunFolder, manifest: dict[str, Any], time_s: np.ndarray) -> dict[str, Any]:
-    """Which video the page plays, and the table's time at its time 0.
+def video_facts(folder: RunFolder, manifest: dict[str, Any], privacy: Privacy, time_s: np.ndarray) -> dict[str, Any]:
+    """Which video the page plays, and the table's time at its time 0; none where ``privacy`` lets none be shown.
 
     ``annotated.mp4`` starts at the first frame drawn. Of the source, players take the container's first time as 0.
     """
@@ -90,15 +92,23 @@ def video_facts(folder: RunFolder, manifest: dict[str, Any], time_s: np.ndarray)
     source = Path(facts["path"])
     low = int((manifest.get("rendered_frames") or manifest["frames_observed"])[0])
     shown: dict[str, Any] = {"name": source.name, "src": None, "kind": "none", "at_zero_s": float(time_s[low])}
-    if folder.video.is_file():
+    if folder.video.is_file() and privacy.shows_video(manifest, _drawn_so(folder, manifest)):
         shown |= {"src": quote(folder.video.name), "kind": "annotated"}
         shown["at_zero_s"] += _container_start_s(folder.video) or 0.0
-    elif source.is_file() and facts["kind"] == "file":
+    elif source.is_file() and facts["kind"] == "file" and privacy.shows_source:
         shown |= {"src": url(source, folder.path), "kind": "source"}
         start_s = _container_start_s(source)
         shown["at_zero_s"] = float(time_s[0]) if start_s is None else start_s
     keys = ("width_px", "height_px", "fps", "codec", "frames", "has_audio", "start_s", "end_s")
     return shown | {key: facts[key] for key in keys}
+
+
+def _drawn_so(folder: RunFolder, manifest: dict[str, Any]) -> Privacy | None:
+    """What the run's settings hide, where annotated.mp4 was drawn with them; else None."""
+    if "config" not in manifest:
+        return None
+    config = stored_config(folder)
+    return Privacy.of(config.render) if video_is_current(folder, manifest, config) else None
 
 
 def _container_start_s(path: Path) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_name
 from pipeline.render.draw.colours import person_colour
+from pipeline.render.privacy import Privacy
 from pipeline.report import facts as say
 from pipeline.report.blocks import Put, Seconds, Table, path_of, person_blocks, plan, shortened
 from pipeline.report.columns import GROUPS, Column, by_group
@@ -27,10 +28,11 @@ MAX_MB = 24.0
 _FACE = ("nose", "eye", "ear")
 
 
-def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
+def write_report(folder: RunFolder, privacy: Privacy, max_mb: float = MAX_MB) -> Path:
     """Write ``report.html`` of a finished run from its tables and return its path.
 
     Args:
+        privacy: says which video the page may play. Where annotated.mp4 was drawn more strictly, that counts.
         max_mb: about how large the page may become. Curves of long runs then show the least and the greatest value of
             every few frames; the tables are not touched.
 
@@ -48,13 +50,14 @@ def write_report(folder: RunFolder, max_mb: float = MAX_MB) -> Path:
         sink = stack.enter_context(open(temporary, "w", encoding="utf-8", newline="\n"))
         tables = [Table(folder.people / f"{person_name(int(row['person_id']))}.parquet") for row in rows]
         page = Page(sink, f"{shown_name(manifest['video']['path'])} · poseline")
-        page.finish(_facts(folder, manifest, time_s, rows, tables, page, max_mb))
+        page.finish(_facts(folder, manifest, privacy, time_s, rows, tables, page, max_mb))
     return target
 
 
 def _facts(
     folder: RunFolder,
     manifest: dict[str, Any],
+    privacy: Privacy,
     time_s: np.ndarray,
     rows: list[dict[str, Any]],
     tables: list[Table],
@@ -78,7 +81,7 @@ def _facts(
         people.append(_person(folder, row) | blocks)
     zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
     return {
-        "video": say.video_facts(folder, manifest, time_s),
+        "video": say.video_facts(folder, manifest, privacy, time_s),
         "stale": _stale(manifest, folder),
         "frames": [*manifest["frames_observed"], len(time_s)],
         "times": page.put("times", packed_ints(np.round((time_s - time_s[0]) * 1e6))),

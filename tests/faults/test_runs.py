@@ -26,6 +26,7 @@ from pipeline.export.run import export_run
 from pipeline.finish import render_run
 from pipeline.prepare import folder_name
 from pipeline.render.plot import plot_person
+from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import NAME, locked
@@ -182,10 +183,10 @@ def test_the_videos_path_in_the_manifest_may_be_put_right(copy: RunFolder) -> No
 def test_a_damaged_table_is_named_and_made_again(copy: RunFolder) -> None:
     person = sorted(copy.people.glob("*.parquet"))[0]
     readers = {
-        person: (lambda: render_run(copy), lambda: plot_person(copy, 1), lambda: write_report(copy)),
+        person: (lambda: render_run(copy), lambda: plot_person(copy, 1), lambda: write_report(copy, Privacy())),
         copy.tracks: (lambda: export_run(copy, "mot"), lambda: export_run(copy, "coco"), lambda: read_run(copy.path)),
         copy.observations / "index.parquet": (lambda: track(copy), lambda: export_run(copy, "coco")),
-        copy.people_parquet: (lambda: listing(copy), lambda: read_run(copy.path), lambda: write_report(copy)),
+        copy.people_parquet: (lambda: listing(copy), lambda: read_run(copy.path), lambda: write_report(copy, Privacy())),
     }
     for path, reads in readers.items():
         good = path.read_bytes()

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.core.errors import PoselineError
 from pipeline.live.finish import remux
-from pipeline.live.segment import FRAGMENT_S, TICKS
+from pipeline.live.painter import FRAGMENT_S, TICKS
 from pipeline.video.encode import VideoWriter
 from tests.live.station import SIZE, figure
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from tests.report.browser import chromium, chromium_path, open_report
 from tests.report.runs import BAD_NAME, SHOWN, grey_of, pts, report_run
@@ -24,7 +25,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(report_run(tmp_path_factory.mktemp("report") / "a run #1 %20"))
+    return write_report(report_run(tmp_path_factory.mktemp("report") / "a run #1 %20"), Privacy())
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_a_phones_width_needs_no_sideways_scroll_and_touch_works(browser: Any, p
 
 
 def test_without_a_video_it_says_so_and_the_clock_runs_alone(browser: Any, tmp_path: Path) -> None:
-    page, said = open_report(browser, write_report(report_run(tmp_path / "run", video=False)))
+    page, said = open_report(browser, write_report(report_run(tmp_path / "run", video=False), Privacy()), Privacy())
     assert "poseline render" in page.locator("#screen").inner_text()
     page.keyboard.press(" ")
     wait_frame(page, f"f > {SHOWN[0] + 4}")
@@ -330,7 +331,7 @@ def test_without_a_video_it_says_so_and_the_clock_runs_alone(browser: Any, tmp_p
 
 def test_a_video_that_went_away_or_does_not_play_is_told(browser: Any, tmp_path: Path) -> None:
     folder = report_run(tmp_path / "run")
-    path = write_report(folder)
+    path = write_report(folder, Privacy())
     folder.video.write_bytes(b"no video at all")
     page, _ = open_report(browser, path)
     page.wait_for_selector("#screen .none")
@@ -348,7 +349,7 @@ def test_the_source_is_played_where_nothing_was_drawn(browser: Any, path: Path, 
     manifest = folder.manifest()
     manifest["video"]["path"] = str(source)
     folder.write_manifest(manifest)
-    page, said = open_report(browser, write_report(folder))
+    page, said = open_report(browser, write_report(folder, Privacy()))
     settled(page)
     assert "source" in page.locator("#video-note").inner_text()
     assert page.evaluate("document.querySelector('video').error") is None
@@ -359,7 +360,7 @@ def test_the_source_is_played_where_nothing_was_drawn(browser: Any, path: Path, 
 def test_nobody_found_is_a_page_too(browser: Any, tmp_path: Path) -> None:
     folder = report_run(tmp_path / "run", video=False)
     folder.people_csv.write_text(folder.people_csv.read_text().splitlines()[0] + "\n")
-    page, said = open_report(browser, write_report(folder))
+    page, said = open_report(browser, write_report(folder, Privacy()))
     assert "Nobody was found" in page.locator("#people").inner_text()
     assert said.lines == []
     page.context.close()

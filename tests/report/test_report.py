@@ -7,6 +7,7 @@ import pytest
 import pipeline.report.write
 from pipeline.core.errors import PoselineError
 from pipeline.finish import track
+from pipeline.render.privacy import Privacy
 from pipeline.report import facts as say
 from pipeline.report.blocks import Seconds, Table, plan, spans
 from pipeline.report.columns import by_group
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def page(folder: RunFolder) -> Path:
-    return write_report(folder)
+    return write_report(folder, Privacy())
 
 
 def test_the_page_holds_who_was_there_when(page: Path) -> None:
@@ -65,20 +66,20 @@ def test_annotated_mp4_starts_at_the_first_frame_observed(page: Path) -> None:
 def test_a_video_of_a_part_starts_at_its_own_first_frame(tmp_path: Path, folder: RunFolder) -> None:
     part = report_run(tmp_path / "run")
     part.write_manifest(part.manifest() | {"rendered_frames": [SHOWN[0] + 3, SHOWN[1]]})
-    video = facts_of(write_report(part))["video"]
+    video = facts_of(write_report(part, Privacy()))["video"]
     assert video["at_zero_s"] == pytest.approx(pts()[SHOWN[0] + 3] / 1000, abs=1e-6)
 
 
 def test_without_a_video_the_source_is_shown_and_without_that_nothing(tmp_path: Path, folder: RunFolder) -> None:
     bare = report_run(tmp_path / "run", video=False)
-    assert facts_of(write_report(bare))["video"]["kind"] == "none"
+    assert facts_of(write_report(bare, Privacy()))["video"]["kind"] == "none"
     source = tmp_path / "a b#c" / "wälk%20?.mp4"
     source.parent.mkdir()
     shutil.copy(folder.video, source)
     manifest = bare.manifest()
     manifest["video"]["path"] = str(source)
     bare.write_manifest(manifest)
-    video = facts_of(write_report(bare))["video"]
+    video = facts_of(write_report(bare, Privacy()))["video"]
     assert video["kind"] == "source"
     assert video["src"] == "../a%20b%23c/w%C3%A4lk%2520%3F.mp4"
 
@@ -87,16 +88,16 @@ def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
     bare = report_run(tmp_path / "run", video=False)
     bare.write_manifest(bare.manifest() | {"finished": False})
     with pytest.raises(PoselineError, match="not finished"):
-        write_report(bare)
+        write_report(bare, Privacy())
     assert not bare.report.exists()
 
 
 def test_a_damaged_table_is_named_and_an_old_report_stays(tmp_path: Path) -> None:
     bare = report_run(tmp_path / "run", video=False)
-    before = write_report(bare).read_bytes()
+    before = write_report(bare, Privacy()).read_bytes()
     (bare.people / "person_0002.parquet").write_bytes(b"no table")
     with pytest.raises(PoselineError, match=r"person_0002\.parquet.*poseline track"):
-        write_report(bare)
+        write_report(bare, Privacy())
     assert bare.report.read_bytes() == before
 
 
@@ -104,12 +105,12 @@ def test_nobody_there_is_a_page_too(tmp_path: Path) -> None:
     bare = report_run(tmp_path / "run", video=False)
     header = bare.people_csv.read_text().splitlines()[0]
     bare.people_csv.write_text(header + "\n")
-    assert facts_of(write_report(bare))["people"] == []
+    assert facts_of(write_report(bare, Privacy()))["people"] == []
 
 
 def test_the_same_run_gives_the_same_bytes(page: Path, folder: RunFolder) -> None:
     before = page.read_bytes()
-    assert write_report(folder).read_bytes() == before
+    assert write_report(folder, Privacy()).read_bytes() == before
 
 
 def test_what_matters_least_is_thinned_first(folder: RunFolder) -> None:
@@ -125,8 +126,8 @@ def test_what_matters_least_is_thinned_first(folder: RunFolder) -> None:
 def test_a_page_that_would_be_too_large_is_thinned_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = report_run(tmp_path / "run", video=False)
     monkeypatch.setattr(pipeline.report.write, "charting_library", lambda: packed_bytes(b""))
-    full = write_report(bare).stat().st_size
-    facts = facts_of(write_report(bare, max_mb=0.01))
+    full = write_report(bare, Privacy()).stat().st_size
+    facts = facts_of(write_report(bare, Privacy(), max_mb=0.01))
     assert bare.report.stat().st_size < full
     assert facts["thinning"]["3"] > 2
     assert facts["people"][0]["curves"]["raw"]["every"] == facts["thinning"]["3"]

@@ -1,0 +1,142 @@
+"""The video of a segment: people hidden as ``Privacy`` says, then drawn, then encoded, in a thread of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.config import Config
+from pipeline.core.errors import PoselineError
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Observations
+from pipeline.live.crowd import Seen
+from pipeline.live.hidden import Hidden
+from pipeline.render.draw.canvas import Canvas
+from pipeline.render.draw.figure import Person
+from pipeline.render.draw.overlay import draw_people
+from pipeline.render.look import Look
+from pipeline.render.privacy import Privacy
+from pipeline.render.strays import LEAD_S
+from pipeline.video.encode import VideoWriter
+
+TICKS = 90_000  # per second, of the tables of frames and the videos
+FRAGMENT_S = 1.0  # of video that a kill may lose, besides what the encoder holds
+USUAL_RATE = Fraction(25)  # for the video's header, until the true one is known
+PICTURES = 4  # that wait to be drawn
+
+
+class _Sighting(NamedTuple):
+    """Who was seen in a frame, and their tracklets (n,)."""
+
+    time_s: float
+    obs: Observations
+    ids: np.ndarray
+
+
+class _Picture(NamedTuple):
+    """A frame to be drawn, when its people are told."""
+
+    time_s: float
+    image: np.ndarray  # (H, W, 3) u8 RGB, drawn upon
+    pts: int
+    people: list[Seen]
+
+
+class Painter:
+    """Draws and encodes in fragments that can be played after a kill.
+
+    Where people are hidden, pictures wait until it is known who is seen in the `LEAD_S` after them; only what is
+    hidden already reaches the file.
+
+    Args:
+        hidden: what is known of the frames before, where the pictures have the same size.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size_px: tuple[int, int],
+        skeleton: Skeleton,
+        config: Config,
+        privacy: Privacy,
+        hidden: Hidden | None = None,
+    ) -> None:
+        self._skeleton, self._privacy = skeleton, privacy
+        self._look = replace(Look(), heads=privacy.draws_heads)
+        self.hidden = hidden or Hidden(privacy, skeleton)
+        self._held: deque[_Picture] = deque()
+        self._writer = VideoWriter(
+            path,
+            size_px,
+            Fraction(1, TICKS),
+            USUAL_RATE,
+            crf=config.render.crf,
+            preset=config.render.preset,
+            threads=config.runtime.threads,
+            fragment_s=FRAGMENT_S,
+        )
+        self._items: queue.Queue[_Sighting | _Picture | None] = queue.Queue(2 * PICTURES)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="paint", daemon=True)
+        self._thread.start()
+
+    def saw(self, time_s: float, obs: Observations, ids: np.ndarray) -> None:
+        """The observations (n, …) of the next frame, and their tracklets (n,), −1 for none."""
+        if self._privacy.hides:
+            self._put(_Sighting(time_s, obs, ids))
+
+    def put(self, time_s: float, image: np.ndarray, pts: int, people: list[Seen]) -> None:
+        """A picture to draw upon and to write; raises what went wrong with an earlier one."""
+        self._put(_Picture(time_s, image, pts, people))
+
+    def close(self) -> None:
+        """Draw what waits, and end the file."""
+        self._items.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _put(self, item: _Sighting | _Picture) -> None:
+        if self._error is not None:
+            raise self._error
+        self._items.put(item)
+
+    def _work(self) -> None:
+        try:
+            while (item := self._items.get()) is not None:
+                if isinstance(item, _Sighting):
+                    self.hidden.add(item.time_s, item.obs, item.ids)
+                else:
+                    self._held.append(item)
+                while self._held and self._is_ready(self._held[0]):
+                    self._draw(self._held.popleft())
+            while self._held:
+                self._draw(self._held.popleft())
+            self._writer.close()
+        except BaseException as error:  # raised by the next `put`, in the thread that owns the run
+            self._error = error if isinstance(error, PoselineError) else PoselineError(f"live.mp4: {error}")
+            while self._items.get() is not None:
+                pass
+
+    def _is_ready(self, picture: _Picture) -> bool:
+        """Whether nothing that comes later can hide more of it."""
+        return not self._privacy.hides or self.hidden.last_s > picture.time_s + LEAD_S
+
+    def _draw(self, picture: _Picture) -> None:
+        if self._privacy.black:
+            picture.image[:] = 0
+        elif self._privacy.hides:
+            self._privacy.hide(Canvas.of(picture.image), self.hidden.at(picture.time_s))
+        drawn = [
+            Person(p.person_id, p.box_px, p.point.keypoints_px, p.point.state, bool(np.isfinite(p.score)))
+            for p in picture.people
+        ]
+        draw_people(picture.image, drawn, self._skeleton, self._look)
+        self._writer.write(picture.image, picture.pts)

@@ -1,0 +1,102 @@
+"""What of people a picture may show. Whatever makes pictures of a run is given a `Privacy`, which decides alone:
+which regions of a frame are hidden, how, and whether the source may be shown as it is.
+
+`tests/test_privacy.py` walks over everything that makes pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.core.settings import RenderConfig
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Observations
+from pipeline.render.draw.canvas import Canvas
+from pipeline.render.draw.obscure import obscure_heads, obscure_people
+from pipeline.render.regions import regions_by_frame, shapes_of
+from pipeline.store.folder import RunFolder
+
+_STRICTER = ("none", "faces", "people")
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """``blur`` hides nobody, heads or whole people; ``black`` shows nothing of the video at all."""
+
+    blur: Literal["none", "faces", "people"] = "none"
+    black: bool = False
+
+    @classmethod
+    def of(cls, settings: RenderConfig) -> Privacy:
+        """What the settings ask for."""
+        return cls(settings.blur, settings.background == "black")
+
+    @classmethod
+    def of_run(cls, settings: RenderConfig, manifest: dict[str, Any]) -> Privacy:
+        """What the settings ask for, or annotated.mp4 was drawn with: the stricter of the two."""
+        asked, drawn = cls.of(settings), cls._drawn(manifest)
+        if drawn is None:
+            return asked
+        return cls(max(asked.blur, drawn.blur, key=_STRICTER.index), asked.black or drawn.black)
+
+    @classmethod
+    def _drawn(cls, manifest: dict[str, Any]) -> Privacy | None:
+        said = manifest.get("rendered_privacy") or {}
+        return cls(said["blur"], said["black"]) if said.get("blur") in _STRICTER else None
+
+    @property
+    def hides(self) -> bool:
+        """Whether there is anything to hide on a picture of the video."""
+        return self.blur != "none" and not self.black
+
+    @property
+    def whole(self) -> bool:
+        """Whether people are hidden from head to foot, not their heads alone."""
+        return self.blur == "people"
+
+    @property
+    def shows_source(self) -> bool:
+        """Whether the source may be shown as it is."""
+        return self.blur == "none" and not self.black
+
+    @property
+    def draws_heads(self) -> bool:
+        """Whether skeletons have their heads' points, which over a blur would say what it hides."""
+        return not self.hides
+
+    def shows_video(self, manifest: dict[str, Any], otherwise: Privacy | None = None) -> bool:
+        """Whether annotated.mp4 may be shown; ``otherwise``: how it was drawn, where run.json does not say so itself.
+
+        A video of which neither is known is shown only where nothing is hidden.
+        """
+        drawn = self._drawn(manifest) or otherwise
+        if drawn is None:
+            return self.shows_source
+        return drawn.black or (not self.black and _STRICTER.index(drawn.blur) >= _STRICTER.index(self.blur))
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of a video that was drawn so: its ``rendered_privacy``."""
+        return {"blur": self.blur, "black": self.black}
+
+    def shapes(self, obs: Observations, skeleton: Skeleton) -> np.ndarray:
+        """What is hidden of each observation: (N, 5) capsules of heads, or (N, 4) boxes of people; NaN unknown."""
+        return shapes_of(obs, skeleton, self.whole)
+
+    def regions(
+        self, folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range
+    ) -> Iterator[list[np.ndarray]]:
+        """What is to be hidden in each frame of a rising range of a run's (T,) frames."""
+        if not self.hides:
+            return iter([[]] * len(frames))
+        return regions_by_frame(folder, skeleton, time_s, frames, self.whole)
+
+    def hide(self, canvas: Canvas, regions: Iterable[np.ndarray], scale: np.ndarray | None = None) -> None:
+        """Make the regions unrecognisable, in place; ``scale`` (2,) is that of the canvas to the source."""
+        if not self.hides:
+            return
+        scaled = (region if scale is None else region * np.resize(scale, len(region)) for region in regions)
+        (obscure_people if self.whole else obscure_heads)(canvas, scaled)

@@ -1,0 +1,104 @@
+"""Sightings of whom no track follows: hidden where they were seen, and a while before the first and after the last.
+
+They have no identity. A sighting goes on in the next frame where somebody is seen near it; where nobody is, it begins
+or ends there, and its region is held over time, larger the further away.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+
+LEAD_S = 0.6  # hidden so long before a person is first seen, and after; at least one frame
+GROWTH_BEYOND = 1.5  # of the radius, in a second before the first and after the last sight, where the other end is open
+MOST_UNSEEN_S = 1.0  # it grows no longer than this
+_NEAR = 2.5  # radii of a head, or half sides of a box, from one frame to the next
+
+
+class _Frame(NamedTuple):
+    """Sightings of one frame. ``ends`` is filled when the next frame is known, True before."""
+
+    time_s: float
+    shape: np.ndarray  # (n, 5) capsules or (n, 4) boxes
+    everybody: np.ndarray  # (m, 5 or 4) of the same frame, the strays among them
+    begins: np.ndarray  # (n,) bool
+    ends: np.ndarray  # (n,) bool
+
+
+class Strays:
+    """The strays of the last and the next frames of a video or stream, added frame after frame.
+
+    Args:
+        hold_s: how long a region is held after the last sight.
+    """
+
+    def __init__(self, hold_s: float = LEAD_S) -> None:
+        self._hold_s = hold_s
+        self._frames: deque[_Frame] = deque()
+
+    def add(self, time_s: float, strays: np.ndarray, known: np.ndarray) -> None:
+        """The next frame: its strays (n, S), and the regions (m, S) of people who are known; NaN rows do not count."""
+        strays, known = (rows[np.isfinite(rows).all(1)] for rows in (strays, known))
+        everybody = np.concatenate([strays, known.reshape(-1, strays.shape[1])])
+        begins = np.ones(len(strays), bool)
+        if self._frames:
+            before = self._frames[-1]
+            begins = ~near(strays, before.everybody)
+            self._frames[-1] = before._replace(ends=~near(before.shape, everybody))
+        self._frames.append(_Frame(time_s, strays, everybody, begins, np.ones(len(strays), bool)))
+
+    def held(self, time_s: float) -> list[np.ndarray]:
+        """What other frames hold in the frame at a time that was added; its own sightings are not among it."""
+        times = [frame.time_s for frame in self._frames]
+        here, out = times.index(time_s), []
+        for i, frame in enumerate(self._frames):
+            unseen = abs(frame.time_s - time_s)
+            if i > here and (unseen <= LEAD_S or i == here + 1):
+                out += [grown(row, unseen) for row in frame.shape[frame.begins]]
+            elif i < here and (unseen <= self._hold_s or i == here - 1):
+                out += [grown(row, unseen) for row in frame.shape[frame.ends]]
+        return out
+
+    def forget(self, time_s: float) -> None:
+        """Frames before this time are not asked for any more."""
+        while len(self._frames) > 1 and self._frames[1].time_s < time_s - self._hold_s:
+            self._frames.popleft()
+
+
+def grown(shape: np.ndarray, unseen_s: float) -> np.ndarray:
+    """A region (S,) as it is held ``unseen_s`` away from its sight."""
+    share = GROWTH_BEYOND * min(unseen_s, MOST_UNSEEN_S)
+    if len(shape) == 5:
+        return np.concatenate([shape[:4], [shape[4] * (1 + share)]])
+    margin = 0.2 * share * (shape[2:] - shape[:2])
+    return np.concatenate([shape[:2] - margin, shape[2:] + margin])
+
+
+def near(shapes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(n,) whether one of ``others`` (m, S) lies so near each of ``shapes`` (n, S) that it may be the same person."""
+    if not len(shapes) or not len(others):
+        return np.zeros(len(shapes), bool)
+    reach = shapes[:, 4] if shapes.shape[1] == 5 else (shapes[:, 2:] - shapes[:, :2]).max(1) / 2
+    apart = np.linalg.norm(_middle(shapes)[:, None] - _middle(others)[None], axis=2)
+    return np.asarray(apart.min(1) <= _NEAR * reach)
+
+
+def inside(shapes: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """(n,) whether the middle of each of ``shapes`` (n, S) lies in one of ``regions`` (m, S)."""
+    if not len(shapes) or not len(regions):
+        return np.zeros(len(shapes), bool)
+    middle = _middle(shapes)[:, None]
+    a, b = regions[None, :, :2], regions[None, :, 2:4]
+    if shapes.shape[1] == 4:
+        within = np.all((middle >= a) & (middle <= b), axis=2)
+        return np.asarray(np.any(within, axis=1))
+    along = b - a
+    share = ((middle - a) * along).sum(2) / np.maximum((along**2).sum(2), 1e-9)
+    apart = np.linalg.norm(middle - a - share.clip(0, 1)[..., None] * along, axis=2)
+    return np.asarray((apart - regions[:, 4]).min(1) <= 0)
+
+
+def _middle(shapes: np.ndarray) -> np.ndarray:
+    return (shapes[:, :2] + shapes[:, 2:4]) / 2

@@ -1,0 +1,134 @@
+"""What live hides: heads of known place, in the pictures as they are written."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core.config import Config
+from pipeline.core.skeleton import COCO17
+from pipeline.core.types import MEASURED, Observations, VideoInfo
+from pipeline.live.hidden import HOLD_S, Hidden
+from pipeline.live.painter import TICKS, Painter
+from pipeline.render.privacy import Privacy
+from pipeline.render.strays import LEAD_S
+from tests.heads import Walker, disc, draw_heads, fine, luma_of, walker
+
+SIZE_PX, FPS, FRAMES = (320, 240), 25, 110
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[np.ndarray, list[Walker]]:
+    """Times, and people who are found late, lost early, bridged, absent, turned away, and of whom nothing is known."""
+    times = np.arange(FRAMES) / FPS
+    stub = VideoInfo(Path("x"), SIZE_PX, 0, Fraction(1, FPS), Fraction(FPS), np.arange(FRAMES), times,
+                     np.ones(FRAMES, bool), False, "", "h264", "yuv420p", "file")  # fmt: skip
+    return times, [
+        walker(stub, 1, (40.0, 235.0), (35.0, 0.0), 170.0),
+        walker(stub, 2, (280.0, 150.0), (-30.0, 2.0), 90.0, bridged=(slice(30, 52),), seed=2),
+        walker(stub, 3, (20.0, 110.0), (25.0, 3.0), 70.0, absent=(slice(40, 75),), seed=3),
+        walker(stub, 4, (310.0, 230.0), (-30.0, 0.0), 130.0, turned=(slice(20, 60),), seed=4),
+        walker(stub, 5, (310.0, 120.0), (-35.0, 0.0), 75.0, there=slice(20, 75), known=slice(33, 62), seed=6),
+    ]
+
+
+def sightings(walkers: list[Walker], frame: int, strays: bool) -> tuple[Observations, np.ndarray]:
+    """Whom the networks saw in a frame, and their tracklets: none of them with ``strays``."""
+    rows = [(w.motion, int(np.searchsorted(w.motion.frame, frame))) for w in walkers]
+    seen = [(m, r) for m, r in rows if r < len(m.frame) and m.frame[r] == frame and m.state[r] == MEASURED]
+    n = len(seen)
+
+    def of(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        return np.array([getattr(m, name)[r] for m, r in seen], np.float32).reshape(n, *shape)
+
+    obs = Observations(
+        np.full(n, frame), of("box_px", (4,)), of("score", ()), of("keypoints_px", (17, 2)), of("keypoint_score", (17,))
+    )
+    return obs, np.array([-1 if strays else m.person_id for m, _ in seen], np.int32)
+
+
+def paint(path: Path, scene: tuple[np.ndarray, list[Walker]], settings: dict, strays: bool = False) -> np.ndarray:
+    """(T, h, w) luma of the video that the painter makes; pictures come three frames after their sightings."""
+    times, walkers = scene
+    config = Config.model_validate({"render": {"crf": 4, "preset": "ultrafast", **settings}})
+    painter = Painter(path, SIZE_PX, COCO17, config, Privacy.of(config.render))
+    for i in range(FRAMES + 3):
+        if i < FRAMES:
+            painter.saw(times[i], *sightings(walkers, i, strays))
+        if i >= 3:
+            image = np.full((SIZE_PX[1], SIZE_PX[0], 3), 120, np.uint8)
+            draw_heads(image, walkers, i - 3)
+            painter.put(times[i - 3], image, round(times[i - 3] * TICKS), [])
+    painter.close()
+    return luma_of(path)
+
+
+def sharp_heads(luma: np.ndarray, walkers: list[Walker], least: float) -> list[tuple[int, int]]:
+    """(frame, person) of the heads whose pattern is left."""
+    return [
+        (i, w.motion.person_id)
+        for i in range(FRAMES)
+        for w in walkers
+        if w.there[i] and fine(luma[i], disc(SIZE_PX, w.centre_px[i], w.radius_px)) > least
+    ]
+
+
+@pytest.mark.parametrize("blur", ["faces", "people"])
+def test_live_hides_every_head(scene, tmp_path, blur):
+    plain = sharp_heads(paint(tmp_path / "a.mp4", scene, {}), scene[1], 20)
+    assert len(plain) > 400
+    assert not sharp_heads(paint(tmp_path / "b.mp4", scene, {"blur": blur}), scene[1], 12)
+
+
+def test_live_hides_whom_the_tracker_does_not_follow(scene, tmp_path):
+    """All but those who vanish for longer than a region without a direction can be held."""
+    times, walkers = scene
+    some = (times, [w for w in walkers if w.motion.person_id in (1, 4)])
+    assert not sharp_heads(paint(tmp_path / "b.mp4", some, {"blur": "faces"}, strays=True), some[1], 12)
+
+
+def test_live_on_black_shows_nothing_of_the_video(scene, tmp_path):
+    assert paint(tmp_path / "b.mp4", scene, {"background": "black"}).max() < 24
+
+
+def test_a_region_is_held_larger_and_larger_until_nobody_can_come_back(scene):
+    _, walkers = scene
+    hidden = Hidden(Privacy("faces"), COCO17)
+    times = np.arange(160) / FPS
+    for i, now in enumerate(times):
+        hidden.add(float(now), *sightings(walkers[:1], i if i < 40 else 10_000, False))
+    regions = [hidden.at(float(now)) for now in times]
+    assert all(len(r) == 1 for r in regions[: 40 + round(HOLD_S * FPS) - 1])
+    assert regions[60][0][4] > 1.5 * regions[30][0][4]
+    assert not regions[40 + round(HOLD_S * FPS) + 1]
+    assert len(hidden._frames) < (HOLD_S + LEAD_S) * FPS + 3  # and no more is kept
+
+
+def test_settings_of_blur_are_in_the_segments_video(scene, tmp_path):
+    """The painter of a segment is given what the settings say."""
+    from pipeline.live.segment import Segment
+    from pipeline.models.protocols import NetworkFacts
+
+    times, walkers = scene
+    config = Config.model_validate({"render": {"blur": "faces", "crf": 4, "preset": "ultrafast"}})
+    live = {"segment": 0, "from_s": 0.0}
+    segment = Segment(tmp_path / "s", SIZE_PX, "x", config, NetworkFacts({}, COCO17), live, True)
+    for i in range(20):
+        segment.add(times[i], times[i], *sightings(walkers, i, False))
+    for i in range(20):
+        image = np.full((SIZE_PX[1], SIZE_PX[0], 3), 120, np.uint8)
+        draw_heads(image, walkers, i)
+        segment.told(i, image, [], 0.0)
+    segment.close({}, _Camera(), {})
+    assert segment.folder.manifest()["rendered_privacy"] == {"blur": "faces", "black": False}
+    luma = luma_of(tmp_path / "s" / "live.mp4")
+    assert len(luma) == 20
+    for i in range(20):
+        for w in walkers[:4]:
+            assert fine(luma[i], disc(SIZE_PX, w.centre_px[i], w.radius_px)) < 12
+
+
+class _Camera:
+    def cut(self) -> str:
+        return ""
