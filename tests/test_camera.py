@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 
-from pipeline.observe.camera import STILL, CameraMotion, compose, joined, moved
+from pipeline.observe.camera import STILL, CameraMotion, _unpacked, compose, joined, moved
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from tests.treadmill import CLIP
@@ -56,6 +58,25 @@ def test_a_still_camera_is_still_whatever_people_do(picture):
     camera.show(a, np.array([[100, 300, 530, 900]], np.float32))
     camera.show((b + noise).clip(0, 255).astype(np.uint8), np.array([[100, 300, 530, 900]], np.float32))
     np.testing.assert_array_equal(camera.motions[1], STILL)
+
+
+def test_nobody_can_be_recognised_in_what_is_stored(picture):
+    """Of boxes, those of faint people too, hardly any detail is left, in both of the pictures; elsewhere all of it."""
+    frame = seen(picture, (1, 0, 0, 0))
+    boxes, faint = np.array([[100, 200, 260, 700]], np.float32), np.array([[500, 300, 620, 700]], np.float32)
+    camera, plain = CameraMotion(), CameraMotion()
+    for _ in range(2):
+        camera.show(frame, boxes, faint)
+        plain.show(frame, NOBODY)
+    scale = camera._scale
+    for hidden, whole in zip(*(json.loads(c.stored())["edges"] for c in (camera, plain)), strict=True):
+        (now, free), (before, _) = _unpacked(hidden), _unpacked(whole)
+        for x1, y1, x2, y2 in (np.concatenate([boxes, faint]) * scale).round().astype(int):
+            part = np.s_[y1:y2, x1:x2]
+            assert np.diff(now[part].astype(float)).std() < 0.35 * np.diff(before[part].astype(float)).std()
+            assert not free[part].any()
+        far = np.s_[:, round(700 * scale) :]
+        assert np.abs(now[far].astype(int) - before[far]).mean() < 3
 
 
 def test_a_picture_without_anything_in_it_stands_still():

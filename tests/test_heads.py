@@ -7,6 +7,7 @@ from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations, VideoInfo
+from pipeline.observe.faint import Faint
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.obscure import obscure_heads, obscure_people
 from pipeline.render.heads import head_capsules
@@ -320,6 +321,21 @@ def test_whoever_was_seen_at_any_score_is_blurred_and_a_while_before_and_after(v
     assert here[98 + round(LEAD_S * FPS) - 1]
     assert not here[0]
     assert not here[FRAMES - 1]
+
+
+def test_where_somebody_may_be_is_blurred(video, tmp_path):
+    """Boxes that were not sure enough for a pose, in every eighth frame, as often as people are looked for."""
+    info, walkers = video
+    folder, m = run_folder(tmp_path, info, []), walkers[0].motion
+    faint = Faint()
+    for i in range(0, FRAMES, 8):
+        faint.add(i, m.box_px[m.frame == i])
+    write_part(folder.part(0), Observations.empty(17, "coco17"), (0, FRAMES), "", [], "", faint.cut())
+    here = list(regions_by_frame(folder, COCO17, info.time_s, range(FRAMES), whole=False))
+    for i in range(FRAMES):
+        assert any(covers(shape, walkers[0].centre_px[i], 0.9 * walkers[0].radius_px) for shape in here[i]), i
+    whole = list(regions_by_frame(folder, COCO17, info.time_s, range(8, 9), whole=True))
+    assert (whole[0][0][2:] > m.box_px[m.frame == 8][0, 2:]).all()
 
 
 def test_a_part_of_a_video_hides_whom_the_frames_around_it_show(video, tmp_path):

@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.config import Config
+from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import Frames, VideoInfo
+from pipeline.models.detections import Detections
+from pipeline.models.graded import Graded
+from pipeline.models.registry import DETECTORS, build_models
+from pipeline.models.runtime import Device
 from pipeline.observe import appearance
 from pipeline.observe.camera import CameraMotion
+from pipeline.observe.faint import Faint, read_faint
 from pipeline.observe.process import Chunk, frame_range, plan_chunks, process_chunk
-from tests import stand_ins
+from pipeline.store.parts import write_part
+from tests import stand_ins, treadmill
 from tests.stand_ins import frames
 
 # --- the chunk plan --------------------------------------------------------------------------------------------------
@@ -105,9 +111,9 @@ def test_the_camera_is_shown_every_frame_with_its_people(seconds):
             super().__init__()
             self.boxes: list[np.ndarray] = []
 
-        def show(self, image, box_px):
+        def show(self, image, box_px, faint_px=None):
             self.boxes.append(box_px)
-            super().show(image, box_px)
+            super().show(image, box_px, faint_px)
 
     camera = Noted()
     out = process_chunk(frames(range(8), batch=3), Chunk(0, 0, 8), stand_ins.models(), every(seconds), camera)
@@ -120,3 +126,43 @@ def test_whoever_the_pose_network_is_not_sure_of_is_not_stored():
     out = process_chunk(frames(range(5)), Chunk(0, 0, 5), models, Config())
     assert out.frame.tolist() == list(range(5))
     assert (out.box_px[:, 0] < 200).all()
+
+
+def test_where_somebody_may_be_is_kept_beside_the_observations(tmp_path):
+    """Whom the detector is not sure enough of, and whom the pose network makes nothing of, in every frame."""
+    models = stand_ins.models(scores=lambda frame, who: 0.001 if who else 0.8)
+    both = Graded(TwoGrades(), 0.3)
+    config, faint, chunk = every(0.1), Faint(), Chunk(0, 0, 9)
+    out = process_chunk(frames(range(9), batch=4), chunk, models._replace(detector=both), config, None, faint)
+    plain = process_chunk(frames(range(9), batch=4), chunk, models, config)
+    stand_ins.assert_same_bits(out, plain)
+    write_part(tmp_path / "part.parquet", out, (0, 9), "", [], "", faint.cut())
+    frame, box = read_faint(tmp_path / "part.parquet")
+    asked = both._network.asked
+    assert frame.tolist() == sorted([*asked, *asked])  # those between carry nobody whom no pose was found of
+    assert (box[:, 0] < 50).sum() == len(asked)
+    assert not len(faint.of(8))
+    write_part(tmp_path / "part.parquet", out, (0, 9), "", [])
+    assert not len(read_faint(tmp_path / "part.parquet")[0])
+
+
+class TwoGrades(stand_ins.Detector):
+    """Finds one more, at the left border, with a score of .1."""
+
+    def detect(self, images):
+        n = len(images)
+        box = np.tile(np.array([[10.4, 20, 40, 90.2]], np.float32), (n, 1))
+        return Detections.concat([super().detect(images), Detections.from_boxes(np.arange(n), box, np.full(n, 0.1))])
+
+
+def test_weaker_boxes_never_change_the_better_ones():
+    """What `Graded` rests on: of the clip's frames, the people of a threshold are the same with a lower one."""
+    images = treadmill.half_size()
+    for score in (0.3, 0.6):
+        config = load_config("default", [f"detect.score={score}"])
+        sure, faint = build_models(config).detector.graded(images)
+        alone = DETECTORS["yolox-tiny"].build(Device(("CPUExecutionProvider",), 1), config).detect(images)
+        for name in ("image", "box_px", "score"):
+            np.testing.assert_array_equal(getattr(sure, name), getattr(alone, name))
+        assert (faint.score <= score).all()
+        assert len(faint)

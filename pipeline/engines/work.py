@@ -19,6 +19,7 @@ from pipeline.core.progress import Progress
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models
 from pipeline.observe.camera import CameraMotion
+from pipeline.observe.faint import Faint
 from pipeline.observe.process import Chunk, process_chunk
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video
@@ -66,9 +67,10 @@ def observe(
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
             warnings: list[str] = []
-            camera = CameraMotion()
-            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera)
-            write_part(folder.part(chunk.number), obs, (chunk.start, chunk.stop), digest, warnings, camera.stored())
+            camera, faint = CameraMotion(), Faint()
+            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera, faint)
+            span, path = (chunk.start, chunk.stop), folder.part(chunk.number)
+            write_part(path, obs, span, digest, warnings, camera.stored(), faint.cut())
             kept(folder.part(chunk.number))
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
             for line in warnings:

@@ -15,6 +15,7 @@ from pipeline.motion.online import Point, Smoother
 from pipeline.motion.repair import EPS_S
 from pipeline.observe.cadence import PeopleSearch
 from pipeline.observe.camera import STILL, CameraMotion
+from pipeline.observe.faint import Faint
 from pipeline.tracking.tracker import Tracker
 
 SIZE_ROWS = 15  # sightings over which the median is a person's size, as in `pipeline.motion.person`
@@ -56,7 +57,8 @@ class Eyes:
     """Detection and pose of frames in order, and the camera's motion."""
 
     def __init__(self, models: Models, config: Config) -> None:
-        self._search, self.camera = PeopleSearch(models, config), CameraMotion()
+        self.faint, self.camera = Faint(), CameraMotion()
+        self._search = PeopleSearch(models, config, self.faint)
 
     def forget(self) -> None:
         """The next frame has another size."""
@@ -67,7 +69,7 @@ class Eyes:
         found = self._search.look(images, frame, time_s)
         motions = []
         for number, image in zip(frame, images, strict=True):
-            self.camera.show(image, found.box_px[found.frame == number])
+            self.camera.show(image, found.box_px[found.frame == number], self.faint.of(int(number)))
             motions.append(self.camera.motions[-1])
         return found, motions
 

@@ -134,7 +134,7 @@ class Engine:
             here = obs.take(obs.frame == numbers[i])
             tag = _Tag(self.segment, int(numbers[i]), images[i] if self.render else None, frame)
             ids = self.crowd.add(self.frames, frame.time_s, tag, here, motions[i])
-            self.segment.add(frame.time_s, frame.wall_s, here, ids)
+            self.segment.add(frame.time_s, frame.wall_s, here, ids, self.eyes.faint.of(int(numbers[i])))
             self.frames += 1
             self.ledger.process(1)
         self._seen = time.monotonic()
@@ -204,7 +204,7 @@ class Engine:
             return
         self._tell(self.crowd.tell(all_=True))
         segment, self.segment = self.segment, None
-        segment.close(self.crowd.names(), self.eyes.camera, self._counts_of_segment())
+        segment.close(self.crowd.names(), self.eyes, self._counts_of_segment())
         self._closed = segment
         self.finishers.add(segment.folder.path)
 
@@ -223,7 +223,7 @@ class Engine:
             due = now - self._flushed >= live.part_s or segment.unflushed >= self.config.observe.chunk_frames
             if due:
                 self._flushed = now
-                segment.flush(self.crowd.names(), self.eyes.camera)
+                segment.flush(self.crowd.names(), self.eyes)
                 self._write_manifest()
         self.finishers.poll()
         if now - self._told >= TELL_S:

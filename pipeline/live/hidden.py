@@ -37,9 +37,10 @@ class Hidden:
         self._strays = Strays(HOLD_S)
         self.last_s = -np.inf
 
-    def add(self, time_s: float, obs: Observations, ids: np.ndarray) -> None:
-        """The observations (n, …) of the next frame, and their tracklets (n,), −1 for none."""
-        shape = self._privacy.shapes(obs, self._skeleton)
+    def add(self, time_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
+        """The observations (n, …) of the next frame, and their tracklets (n,), −1 for none; faint boxes (m, 4)."""
+        shape = np.concatenate([self._privacy.shapes(obs, self._skeleton), self._privacy.faint_shapes(faint_px)])
+        ids = np.concatenate([ids, np.full(len(faint_px), -1, ids.dtype)])
         known = np.isfinite(shape).all(1)
         shape, ids = shape[known], ids[known]
         self._frames.append(_Frame(time_s, shape, ids))

@@ -38,6 +38,7 @@ class _Sighting(NamedTuple):
     time_s: float
     obs: Observations
     ids: np.ndarray
+    faint_px: np.ndarray  # (m, 4)
 
 
 class _Picture(NamedTuple):
@@ -87,10 +88,10 @@ class Painter:
         self._thread = threading.Thread(target=self._work, name="paint", daemon=True)
         self._thread.start()
 
-    def saw(self, time_s: float, obs: Observations, ids: np.ndarray) -> None:
-        """The observations (n, …) of the next frame, and their tracklets (n,), −1 for none."""
+    def saw(self, time_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
+        """The observations (n, …) of the next frame, and their tracklets (n,), −1 for none; faint boxes (m, 4)."""
         if self._privacy.hides:
-            self._put(_Sighting(time_s, obs, ids))
+            self._put(_Sighting(time_s, obs, ids, faint_px))
 
     def put(self, time_s: float, image: np.ndarray, pts: int, people: list[Seen]) -> None:
         """A picture to draw upon and to write; raises what went wrong with an earlier one."""
@@ -112,7 +113,7 @@ class Painter:
         try:
             while (item := self._items.get()) is not None:
                 if isinstance(item, _Sighting):
-                    self.hidden.add(item.time_s, item.obs, item.ids)
+                    self.hidden.add(*item)
                 else:
                     self._held.append(item)
                 while self._held and self._is_ready(self._held[0]):

@@ -18,12 +18,11 @@ import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
 from pipeline.core.types import Observations, VideoInfo
-from pipeline.live.crowd import Seen
+from pipeline.live.crowd import Eyes, Seen
 from pipeline.live.hidden import Hidden
 from pipeline.live.ledger import iso
 from pipeline.live.painter import TICKS, USUAL_RATE, Painter
 from pipeline.models.protocols import NetworkFacts
-from pipeline.observe.camera import CameraMotion
 from pipeline.render.privacy import Privacy
 from pipeline.store.atomic import atomic
 from pipeline.store.folder import RunFolder
@@ -80,8 +79,11 @@ class Segment:
         """Frames that a kill would lose."""
         return len(self._frames) - self._flushed
 
-    def add(self, time_s: float, wall_s: float, obs: Observations, ids: np.ndarray) -> None:
-        """The next frame, shown at ``time_s`` of the run, with its observations (n, …) and their tracklets (n,)."""
+    def add(self, time_s: float, wall_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
+        """The next frame, shown at ``time_s`` of the run, with its observations (n, …) and their tracklets (n,).
+
+        ``faint_px`` (m, 4) are boxes in which people may be, too.
+        """
         pts = round(time_s * TICKS)
         if self._frames:
             pts = max(pts, self._frames[-1][0] + 1)
@@ -89,7 +91,7 @@ class Segment:
         self._part.append(obs)
         self._ids.append(ids)
         if self._painter is not None:
-            self._painter.saw(pts / TICKS, obs, ids)
+            self._painter.saw(pts / TICKS, obs, ids, faint_px)
 
     def told(self, frame: int, image: np.ndarray | None, people: list[Seen], delay_s: float) -> None:
         """The people of a frame are known, ``delay_s`` after it came; ``image`` is drawn upon."""
@@ -98,7 +100,7 @@ class Segment:
         if self._painter is not None and image is not None:
             self._painter.put(pts / TICKS, image, pts, people)
 
-    def flush(self, names: dict[int, int], camera: CameraMotion) -> None:
+    def flush(self, names: dict[int, int], eyes: Eyes) -> None:
         """Write what came since the last time: the table of frames, then who is who, then the observations."""
         if self._flushed == len(self._frames):
             return
@@ -109,13 +111,14 @@ class Segment:
             pq.write_table(pa.table({"tracklet": ids}).replace_schema_metadata(metadata), temporary)
         frames = (self._flushed, len(self._frames))
         obs = Observations.concat(self._part)
-        write_part(self.folder.part(self._parts), obs, frames, self._digest[:16], [], camera.cut())
+        path, digest = self.folder.part(self._parts), self._digest[:16]
+        write_part(path, obs, frames, digest, [], eyes.camera.cut(), eyes.faint.cut())
         self._part, self._ids = [], []
         self._parts, self._flushed = self._parts + 1, len(self._frames)
 
-    def close(self, names: dict[int, int], camera: CameraMotion, live: dict[str, Any]) -> None:
+    def close(self, names: dict[int, int], eyes: Eyes, live: dict[str, Any]) -> None:
         """Nothing more comes; ``live`` is added to run.json."""
-        self.flush(names, camera)
+        self.flush(names, eyes)
         if self._painter is not None:
             self._painter.close()
         self.live |= live

@@ -13,6 +13,7 @@ from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
 from pipeline.models.embedded.body import detector, pose
 from pipeline.models.embedded.wholebody import WholeBody
+from pipeline.models.graded import FAINT, Graded
 from pipeline.models.onnx import family as onnx
 from pipeline.models.onnx import reid
 from pipeline.models.onnx.reid import ReId
@@ -152,16 +153,19 @@ def check_names(config: Config) -> None:
 def build_models(config: Config) -> Models:
     """Load the networks that the config names. Raises PoselineError for unknown names, missing files, missing CUDA."""
     check_names(config)
-    facts = pose_facts(config)
+    least, facts = config.detect.score, pose_facts(config)
+    low = config.detect.model_copy(update={"score": min(least, FAINT)})
+    config = config.model_copy(update={"detect": low})
     family, reference = _split(config.pose.name, POSE_FAMILIES)
     device = _device(family, config)
     if facts.one_stage and family:
-        return Models(family.build_pose(reference, device, config), None, facts.skeleton, _reid(config))
+        finding = family.build_pose(reference, device, config)
+        return Models(Graded(finding, least), None, facts.skeleton, _reid(config))
     posing = family.build_pose(reference, device, config) if family else POSES[reference].build(device, config)
     family, reference = _split(config.detect.name, DETECTOR_FAMILIES)
     device = _device(family, config)
     finding = family.build_detector(reference, device, config) if family else DETECTORS[reference].build(device, config)
-    return Models(finding, posing, facts.skeleton, _reid(config))
+    return Models(Graded(finding, least), posing, facts.skeleton, _reid(config))
 
 
 def _reid(config: Config) -> ReId | None:

@@ -14,7 +14,9 @@ import numpy as np
 from pipeline.core.config import Config
 from pipeline.core.types import Observations
 from pipeline.models.detections import Detections, Poses
+from pipeline.models.graded import Graded
 from pipeline.models.registry import Models
+from pipeline.observe.faint import Faint
 from pipeline.observe.poses import observations, posed
 
 SEEN = 0.3  # keypoint score from which a point moves the box
@@ -37,8 +39,8 @@ _NOBODY = _Found(Detections.empty(), _NO_POSES, np.zeros((0, 4)))
 class PeopleSearch:
     """The people of frames that come in order. Its state is what the last frames showed."""
 
-    def __init__(self, models: Models, config: Config) -> None:
-        self._models, self._config = models, config
+    def __init__(self, models: Models, config: Config, faint: Faint | None = None) -> None:
+        self._models, self._config, self.faint = models, config, faint or Faint()
         self._found = _NOBODY
         self._detected_s = self._before_s = -np.inf
 
@@ -49,7 +51,7 @@ class PeopleSearch:
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
         """Observations of images (B, H, W, 3) u8 RGB, which are the frames ``frame`` (B,) at ``time_s`` (B,)."""
         due = np.array([self._due(float(t)) for t in time_s], bool)
-        found = self._models.detector.detect(images[due]) if due.any() else Detections.empty()
+        found = self._detected(images[due], frame[due]) if due.any() else Detections.empty()
         if due.all():
             return self._observed(images, frame, found)
         parts, detected = [], np.cumsum(due) - 1
@@ -60,6 +62,22 @@ class PeopleSearch:
             else:
                 parts.append(self._between(images[one], frame[one]))
         return Observations.concat(parts)
+
+    def _detected(self, images: np.ndarray, frame: np.ndarray) -> Detections:
+        """The people of these images, which are the frames ``frame`` (B,)."""
+        detector = self._models.detector
+        if not isinstance(detector, Graded):
+            return detector.detect(images)
+        found, faint = detector.graded(images)
+        for i, number in enumerate(frame):
+            self.faint.add(int(number), faint.of(i).box_px)
+        return found
+
+    def _left_out(self, frame: np.ndarray, people: Detections, rows: np.ndarray) -> None:
+        """Those who are not among ``rows``, because of their poses, may be people nevertheless."""
+        left = people.take(np.delete(np.arange(len(people)), rows))
+        for i, box in zip(left.image, left.box_px, strict=True):
+            self.faint.add(int(frame[i]), box[None])
 
     def _due(self, time_s: float) -> bool:
         """Whether to detect, which is then done. Half a frame early is in time: steps of a clock are not even."""
@@ -75,6 +93,7 @@ class PeopleSearch:
     def _observed(self, images: np.ndarray, frame: np.ndarray, people: Detections) -> Observations:
         """Observations of people who were detected in these images; those of the last one are carried on."""
         rows, poses, certainty = posed(images, people, self._models, self._config)
+        self._left_out(frame, people, rows)
         people = people.take(rows)
         last = np.flatnonzero(people.image == len(images) - 1)
         there = people.take(last).in_image(0)
@@ -83,13 +102,15 @@ class PeopleSearch:
 
     def _between(self, image: np.ndarray, frame: np.ndarray) -> Observations:
         """Observations of one image without detection."""
-        people, poses, certainty = self._carried(image)
+        people, poses, certainty = self._carried(image, frame)
         return observations(image, frame, people, poses, certainty, self._models, self._config)
 
-    def _carried(self, image: np.ndarray) -> tuple[Detections, Poses, np.ndarray]:
-        """People, poses and certainties in a frame without detection."""
+    def _carried(self, image: np.ndarray, frame: np.ndarray) -> tuple[Detections, Poses, np.ndarray]:
+        """Detections, poses and certainties in a frame without detection."""
         found = self._found
-        rows, poses, certainty = posed(image, found.people.placed(found.box_px), self._models, self._config)
+        carried = found.people.placed(found.box_px)
+        rows, poses, certainty = posed(image, carried, self._models, self._config)
+        self._left_out(frame, carried, rows)
         then = _Found(found.people.take(rows), found.poses.take(rows), found.box_px[rows])
         height, width = image.shape[1:3]
         box = moved(then.people.box_px, then.poses, poses, then.box_px).clip(0, [width, height, width, height])

@@ -25,6 +25,8 @@ AGREE = 0.4  # share of the corners that must agree
 AGREE_PX = 1.0  # small px, how exactly
 STILL_PX = 0.3  # small px: smaller motions of every corner of the picture are none
 MARGIN = 0.1  # of a person's box, left out around it
+CELLS = 6  # along a person's box, of what is stored: a head is smaller than one
+EDGE = 3  # small px around them in which corners are not those of things
 
 
 class CameraMotion:
@@ -36,12 +38,19 @@ class CameraMotion:
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._scale = 1.0
         self._size = (0, 0)
+        self._boxes = np.zeros((0, 4))  # small px, of the last frame
 
-    def show(self, image: np.ndarray, box_px: np.ndarray) -> None:
-        """The next frame (H, W, 3) u8 RGB and the boxes (n, 4) of its people, which may move as they like."""
+    def show(self, image: np.ndarray, box_px: np.ndarray, faint_px: np.ndarray | None = None) -> None:
+        """The next frame (H, W, 3) u8 RGB and the boxes (n, 4) of its people, which may move as they like.
+
+        ``faint_px`` (m, 4) are boxes in which people may be, too: nobody can be recognised in what is stored.
+        """
         small, free, self._scale = _small(image, box_px)
         self._size = (image.shape[1], image.shape[0])
-        self._first = self._first or (small, free)
+        people = np.concatenate([box_px, box_px[:0] if faint_px is None else faint_px])
+        pad = MARGIN * np.maximum(people[:, 2:] - people[:, :2], 0)
+        self._boxes = np.concatenate([people[:, :2] - pad, people[:, 2:] + pad], 1) * self._scale
+        self._first = self._first or _hidden(small, free, self._boxes)
         if self._last is None:
             self.motions.append(STILL)
         else:
@@ -53,7 +62,7 @@ class CameraMotion:
         if self._first is None or self._last is None:
             return ""
         rows = [[round(float(v), 6) for v in m] for m in self.motions]
-        edges = [_packed(*self._first), _packed(*self._last)]
+        edges = [_packed(*self._first), _packed(*_hidden(*self._last, self._boxes))]
         return json.dumps({"motions": rows, "scale": self._scale, "edges": edges})
 
     def cut(self) -> str:
@@ -143,6 +152,20 @@ def _motion(before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.nda
         return STILL
     motion[2:] /= scale
     return motion
+
+
+def _hidden(grey: np.ndarray, free: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A small picture for the disk: of the boxes (n, 4) means of a few cells are left, and no corner is looked for."""
+    grey, free = grey.copy(), free.copy()
+    low, high = np.floor(boxes[:, :2]).clip(0).astype(int), np.ceil(boxes[:, 2:]).clip(0).astype(int)
+    for (x1, y1), (x2, y2) in zip(low, high, strict=True):
+        part = grey[y1:y2, x1:x2]
+        if part.size:
+            height, width = part.shape
+            cells = max(round(width / max(part.shape) * CELLS), 1), max(round(height / max(part.shape) * CELLS), 1)
+            part[:] = cv2.resize(cv2.resize(part, cells, interpolation=cv2.INTER_AREA), (width, height))
+            free[max(y1 - EDGE, 0) : y2 + EDGE, max(x1 - EDGE, 0) : x2 + EDGE] = 0
+    return grey, free
 
 
 def _packed(grey: np.ndarray, free: np.ndarray) -> list[str]:

@@ -15,6 +15,7 @@ from pipeline.models.registry import Models
 from pipeline.observe import appearance
 from pipeline.observe.cadence import PeopleSearch
 from pipeline.observe.camera import CameraMotion
+from pipeline.observe.faint import Faint
 
 
 class Chunk(NamedTuple):
@@ -46,15 +47,21 @@ def plan_chunks(frames: tuple[int, int], chunk_frames: int) -> list[Chunk]:
 
 
 def process_chunk(
-    batches: Iterable[Frames], chunk: Chunk, models: Models, config: Config, camera: CameraMotion | None = None
+    batches: Iterable[Frames],
+    chunk: Chunk,
+    models: Models,
+    config: Config,
+    camera: CameraMotion | None = None,
+    faint: Faint | None = None,
 ) -> Observations:
     """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
 
-    ``camera``, a new one, is shown all frames.
+    ``camera``, a new one, is shown all frames; ``faint``, a new one, is told who may be there, too.
     """
+    faint = faint or Faint()
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
-    search = PeopleSearch(models, config)
+    search = PeopleSearch(models, config, faint)
     # Networks do not fill all cores all the time: the camera looks at a batch while they work on the next one.
     with ThreadPoolExecutor(1, "camera") as aside:
         shown: Future[None] | None = None
@@ -64,12 +71,12 @@ def process_chunk(
             if shown is not None:
                 shown.result()
             if camera is not None:
-                shown = aside.submit(_show, camera, batch, found)
+                shown = aside.submit(_show, camera, batch, found, [faint.of(int(i)) for i in batch.index])
         if shown is not None:
             shown.result()
     return Observations.concat(parts)
 
 
-def _show(camera: CameraMotion, batch: Frames, found: Observations) -> None:
-    for index, image in zip(batch.index, batch.image, strict=True):
-        camera.show(image, found.box_px[found.frame == index])
+def _show(camera: CameraMotion, batch: Frames, found: Observations, faint: list[np.ndarray]) -> None:
+    for index, image, boxes in zip(batch.index, batch.image, faint, strict=True):
+        camera.show(image, found.box_px[found.frame == index], boxes)

@@ -17,7 +17,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.obscure import obscure_heads, obscure_people
-from pipeline.render.regions import regions_by_frame, shapes_of
+from pipeline.render.regions import faint_shapes, regions_by_frame, shapes_of
 from pipeline.store.folder import RunFolder
 
 _STRICTER = ("none", "faces", "people")
@@ -85,6 +85,10 @@ class Privacy:
     def shapes(self, obs: Observations, skeleton: Skeleton) -> np.ndarray:
         """What is hidden of each observation: (N, 5) capsules of heads, or (N, 4) boxes of people; NaN unknown."""
         return shapes_of(obs, skeleton, self.whole)
+
+    def faint_shapes(self, box_px: np.ndarray) -> np.ndarray:
+        """The same (M, 5 or 4) of boxes (M, 4) in which somebody may be."""
+        return faint_shapes(box_px, self.whole)
 
     def regions(
         self, folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range

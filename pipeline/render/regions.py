@@ -12,6 +12,7 @@ from scipy.ndimage import percentile_filter
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
+from pipeline.observe.faint import read_faint
 from pipeline.render.heads import RADIUS, head_capsules
 from pipeline.render.strays import GROWTH_BEYOND, LEAD_S, MOST_UNSEEN_S, Strays, inside
 from pipeline.store.checked import TableFile
@@ -222,6 +223,19 @@ def shapes_of(obs: Observations, skeleton: Skeleton, whole: bool) -> np.ndarray:
     return head_capsules(points, obs.keypoint_score, obs.box_px, np.ones(len(obs), bool), skeleton)
 
 
+def faint_shapes(box_px: np.ndarray, whole: bool) -> np.ndarray:
+    """What is to be blurred of boxes (M, 4) in which somebody may be: capsules (M, 5) of their upper halves, in which
+    a head may be anywhere; with ``whole`` boxes (M, 4)."""
+    if whole:
+        return _whole(np.full((len(box_px), 1, 2), np.nan), box_px)
+    low, high = box_px[:, :2].astype(np.float64), box_px[:, 2:].astype(np.float64)
+    high = np.stack([high[:, 0], (low[:, 1] + high[:, 1]) / 2], 1)
+    half = (high - low) / 2
+    radius = (1 + 2 * _MARGIN) * half.min(1, keepdims=True)
+    reach, middle = (half - half.min(1, keepdims=True)), (low + high) / 2
+    return np.concatenate([middle - reach, middle + reach, radius], 1)
+
+
 def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[np.ndarray]:
     """Of each frame of the rising range the regions (n, 5 or 4) of all observations, one part in memory."""
     parts = iter(folder.parts())
@@ -231,8 +245,11 @@ def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool)
             last = part_frames(path)[1] - 1
             if last < frame:
                 continue
-            obs = read_part(path)
-            shape, frame_of = shapes_of(obs, skeleton, whole), obs.frame
+            obs, (faint, boxes) = read_part(path), read_faint(path)
+            shape = np.concatenate([shapes_of(obs, skeleton, whole), faint_shapes(boxes, whole)])
+            frame_of = np.concatenate([obs.frame, faint])
+            order = np.argsort(frame_of, kind="stable")
+            shape, frame_of = shape[order], frame_of[order]
         low, high = np.searchsorted(frame_of, [frame, frame + 1])
         rows = shape[low:high]
         yield rows[np.isfinite(rows).all(1)]

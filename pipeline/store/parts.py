@@ -28,11 +28,17 @@ def _unfixed(column: pa.ChunkedArray, shape: tuple[int, ...], kind: type = np.fl
 
 
 def write_part(
-    path: Path, obs: Observations, frames: tuple[int, int], digest: str, warnings: list[str], camera: str = ""
+    path: Path,
+    obs: Observations,
+    frames: tuple[int, int],
+    digest: str,
+    warnings: list[str],
+    camera: str = "",
+    faint: str = "",
 ) -> None:
     """One observation part: the people of frames [first, last), made under the settings that ``digest`` stands for.
 
-    ``camera`` is what `pipeline.observe.camera.CameraMotion` stores of these frames.
+    ``camera`` and ``faint`` are what `pipeline.observe.camera.CameraMotion` and `pipeline.observe.faint.Faint` store.
     """
     columns = {
         "frame": pa.array(obs.frame),
@@ -50,6 +56,7 @@ def write_part(
         "digest": digest,
         "warnings": json.dumps(warnings),
         "camera": camera,
+        "faint": faint,
     }
     write_table(path, pa.table(columns), metadata)
 
@@ -110,6 +117,11 @@ def part_camera(path: Path) -> tuple[int, str]:
     """The first frame of a part, and what `pipeline.observe.camera.CameraMotion` stored of its frames."""
     meta = pq.read_schema(path).metadata or {}
     return int(json.loads(meta[b"frames"])[0]), meta.get(b"camera", b"").decode()
+
+
+def part_faint(path: Path) -> str:
+    """What `pipeline.observe.faint.Faint` stored of the frames of a part; empty in parts of earlier versions."""
+    return (pq.read_schema(path).metadata or {}).get(b"faint", b"").decode()
 
 
 def sightings(path: Path) -> int:

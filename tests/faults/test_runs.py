@@ -186,7 +186,11 @@ def test_a_damaged_table_is_named_and_made_again(copy: RunFolder) -> None:
         person: (lambda: render_run(copy), lambda: plot_person(copy, 1), lambda: write_report(copy, Privacy())),
         copy.tracks: (lambda: export_run(copy, "mot"), lambda: export_run(copy, "coco"), lambda: read_run(copy.path)),
         copy.observations / "index.parquet": (lambda: track(copy), lambda: export_run(copy, "coco")),
-        copy.people_parquet: (lambda: listing(copy), lambda: read_run(copy.path), lambda: write_report(copy, Privacy())),
+        copy.people_parquet: (
+            lambda: listing(copy),
+            lambda: read_run(copy.path),
+            lambda: write_report(copy, Privacy()),
+        ),
     }
     for path, reads in readers.items():
         good = path.read_bytes()

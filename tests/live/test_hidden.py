@@ -9,13 +9,16 @@ import pytest
 from pipeline.core.config import Config
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MEASURED, Observations, VideoInfo
+from pipeline.live.crowd import Eyes
 from pipeline.live.hidden import HOLD_S, Hidden
 from pipeline.live.painter import TICKS, Painter
 from pipeline.render.privacy import Privacy
 from pipeline.render.strays import LEAD_S
+from tests import stand_ins
 from tests.heads import Walker, disc, draw_heads, fine, luma_of, walker
 
 SIZE_PX, FPS, FRAMES = (320, 240), 25, 110
+NOBODY = np.zeros((0, 4), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def paint(path: Path, scene: tuple[np.ndarray, list[Walker]], settings: dict, st
     painter = Painter(path, SIZE_PX, COCO17, config, Privacy.of(config.render))
     for i in range(FRAMES + 3):
         if i < FRAMES:
-            painter.saw(times[i], *sightings(walkers, i, strays))
+            painter.saw(times[i], *sightings(walkers, i, strays), NOBODY)
         if i >= 3:
             image = np.full((SIZE_PX[1], SIZE_PX[0], 3), 120, np.uint8)
             draw_heads(image, walkers, i - 3)
@@ -97,7 +100,7 @@ def test_a_region_is_held_larger_and_larger_until_nobody_can_come_back(scene):
     hidden = Hidden(Privacy("faces"), COCO17)
     times = np.arange(160) / FPS
     for i, now in enumerate(times):
-        hidden.add(float(now), *sightings(walkers[:1], i if i < 40 else 10_000, False))
+        hidden.add(float(now), *sightings(walkers[:1], i if i < 40 else 10_000, False), NOBODY)
     regions = [hidden.at(float(now)) for now in times]
     assert all(len(r) == 1 for r in regions[: 40 + round(HOLD_S * FPS) - 1])
     assert regions[60][0][4] > 1.5 * regions[30][0][4]
@@ -115,20 +118,15 @@ def test_settings_of_blur_are_in_the_segments_video(scene, tmp_path):
     live = {"segment": 0, "from_s": 0.0}
     segment = Segment(tmp_path / "s", SIZE_PX, "x", config, NetworkFacts({}, COCO17), live, True)
     for i in range(20):
-        segment.add(times[i], times[i], *sightings(walkers, i, False))
+        segment.add(times[i], times[i], *sightings(walkers, i, False), NOBODY)
     for i in range(20):
         image = np.full((SIZE_PX[1], SIZE_PX[0], 3), 120, np.uint8)
         draw_heads(image, walkers, i)
         segment.told(i, image, [], 0.0)
-    segment.close({}, _Camera(), {})
+    segment.close({}, Eyes(stand_ins.models(), config), {})
     assert segment.folder.manifest()["rendered_privacy"] == {"blur": "faces", "black": False}
     luma = luma_of(tmp_path / "s" / "live.mp4")
     assert len(luma) == 20
     for i in range(20):
         for w in walkers[:4]:
             assert fine(luma[i], disc(SIZE_PX, w.centre_px[i], w.radius_px)) < 12
-
-
-class _Camera:
-    def cut(self) -> str:
-        return ""
