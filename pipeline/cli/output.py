@@ -87,8 +87,7 @@ def plot_command(given: Given) -> None:
     folder = RunFolder.existing(given.run_folder)
     if given.contact_sheet:
         given.refuse("person what start end", "--contact-sheet shows everybody's best picture")
-        settings = later_settings(folder, None, given.changes()).render
-        privacy = Privacy(Privacy.of_run(settings, folder.manifest()).blur)  # asked for: on black there were none
+        privacy = Privacy.of_run(later_settings(folder, None, given.changes()).render, folder.manifest())
         print(contact_sheet(folder, privacy, given.out))
         return
     if given.blur is not None:

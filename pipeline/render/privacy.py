@@ -19,6 +19,7 @@ from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.obscure import obscure_heads, obscure_people
 from pipeline.render.regions import faint_shapes, regions_by_frame, shapes_of
 from pipeline.store.folder import RunFolder
+from pipeline.store.parts import keeps_faint
 
 _STRICTER = ("none", "faces", "people")
 
@@ -89,6 +90,15 @@ class Privacy:
     def faint_shapes(self, box_px: np.ndarray) -> np.ndarray:
         """The same (M, 5 or 4) of boxes (M, 4) in which somebody may be."""
         return faint_shapes(box_px, self.whole)
+
+    def notes(self, folder: RunFolder) -> list[str]:
+        """What cannot be hidden in a run that an earlier version observed."""
+        if not self.hides or all(keeps_faint(path) for path in folder.parts()):
+            return []
+        return [
+            f"{folder.observations}: made by an earlier version, which did not keep where it was unsure of people; only"
+            " those it was sure of are hidden. poseline run --force on the video observes it again"
+        ]
 
     def regions(
         self, folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,8 +43,10 @@ def contact_sheet(folder: RunFolder, privacy: Privacy, out: Path | None = None) 
     """Draw the sheet into ``out``, by default people.png of the run; returns its path.
 
     The best picture of a person is large, certain, sharp, whole in the picture and has nobody before it. What
-    ``privacy`` hides in the annotated video is hidden here.
+    ``privacy`` hides in the annotated video is hidden here; that it may be on black does not count, since a sheet is of
+    pictures.
     """
+    privacy = replace(privacy, black=False)
     out = out or folder.path / "people.png"
     if out.suffix.lower() not in FORMATS:
         raise PoselineError(f"--out {out}: unknown kind of picture; end its name in {', '.join(FORMATS)}")

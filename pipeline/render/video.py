@@ -177,7 +177,7 @@ class Painter:
         size_px: tuple[int, int],
         frames: range,
     ) -> None:
-        self.notes: list[str] = []
+        self.notes = privacy.notes(folder)
         self._info, self._settings, self._size_px, self._frames = info, settings, size_px, frames
         self._privacy = privacy
         self._folder, self._skeleton, self._look = folder, skeleton_of_run(folder), look_of(settings)

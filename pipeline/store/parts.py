@@ -15,6 +15,8 @@ from pipeline.store.checked import read_table, write_table
 from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import FORMAT_VERSION
 
+KEEPS_FAINT = "faint"  # the key of what `pipeline.observe.faint.Faint` stores
+
 
 def fixed(values: np.ndarray, kind: type = np.float32) -> pa.Array:
     """(N, …) as a fixed-size list column of ``kind``."""
@@ -56,7 +58,7 @@ def write_part(
         "digest": digest,
         "warnings": json.dumps(warnings),
         "camera": camera,
-        "faint": faint,
+        KEEPS_FAINT: faint,
     }
     write_table(path, pa.table(columns), metadata)
 
@@ -121,7 +123,12 @@ def part_camera(path: Path) -> tuple[int, str]:
 
 def part_faint(path: Path) -> str:
     """What `pipeline.observe.faint.Faint` stored of the frames of a part; empty in parts of earlier versions."""
-    return (pq.read_schema(path).metadata or {}).get(b"faint", b"").decode()
+    return (pq.read_schema(path).metadata or {}).get(KEEPS_FAINT.encode(), b"").decode()
+
+
+def keeps_faint(path: Path) -> bool:
+    """Whether the part says where somebody may be; those of earlier versions do not."""
+    return KEEPS_FAINT.encode() in (pq.read_schema(path).metadata or {})
 
 
 def sightings(path: Path) -> int:

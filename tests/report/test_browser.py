@@ -318,7 +318,7 @@ def test_a_phones_width_needs_no_sideways_scroll_and_touch_works(browser: Any, p
 
 
 def test_without_a_video_it_says_so_and_the_clock_runs_alone(browser: Any, tmp_path: Path) -> None:
-    page, said = open_report(browser, write_report(report_run(tmp_path / "run", video=False), Privacy()), Privacy())
+    page, said = open_report(browser, write_report(report_run(tmp_path / "run", video=False), Privacy()))
     assert "poseline render" in page.locator("#screen").inner_text()
     page.keyboard.press(" ")
     wait_frame(page, f"f > {SHOWN[0] + 4}")
