@@ -39,8 +39,8 @@ def test_pans_turns_and_zooms_are_found(picture, angle_deg, zoom, x, y):
     angle = np.deg2rad(angle_deg)
     motion = (zoom * np.cos(angle), zoom * np.sin(angle), x, y)
     camera = CameraMotion()
-    camera.show(seen(picture, (1, 0, 0, 0)), NOBODY)
-    camera.show(seen(picture, motion), NOBODY)
+    camera.show(0, seen(picture, (1, 0, 0, 0)), NOBODY)
+    camera.show(1, seen(picture, motion), NOBODY)
     np.testing.assert_array_equal(camera.motions[0], STILL)
     height, width = picture.shape[:2]
     corners = np.array([[0, 0], [width - 300, 0], [0, height - 400], [width - 300, height - 400]], float)
@@ -55,8 +55,8 @@ def test_a_still_camera_is_still_whatever_people_do(picture):
     b[300:900, 100:500] = a[300:900, 130:530]  # somebody large moves
     noise = np.random.default_rng(0).integers(-3, 4, a.shape)
     camera = CameraMotion()
-    camera.show(a, np.array([[100, 300, 530, 900]], np.float32))
-    camera.show((b + noise).clip(0, 255).astype(np.uint8), np.array([[100, 300, 530, 900]], np.float32))
+    camera.show(0, a, np.array([[100, 300, 530, 900]], np.float32))
+    camera.show(1, (b + noise).clip(0, 255).astype(np.uint8), np.array([[100, 300, 530, 900]], np.float32))
     np.testing.assert_array_equal(camera.motions[1], STILL)
 
 
@@ -65,9 +65,9 @@ def test_nobody_can_be_recognised_in_what_is_stored(picture):
     frame = seen(picture, (1, 0, 0, 0))
     boxes, faint = np.array([[100, 200, 260, 700]], np.float32), np.array([[500, 300, 620, 700]], np.float32)
     camera, plain = CameraMotion(), CameraMotion()
-    for _ in range(2):
-        camera.show(frame, boxes, faint)
-        plain.show(frame, NOBODY)
+    for number in range(2):
+        camera.show(number, frame, boxes, faint)
+        plain.show(number, frame, NOBODY)
     scale = camera._scale
     for hidden, whole in zip(*(json.loads(c.stored())["edges"] for c in (camera, plain)), strict=True):
         (now, free), (before, _) = _unpacked(hidden), _unpacked(whole)
@@ -81,25 +81,47 @@ def test_nobody_can_be_recognised_in_what_is_stored(picture):
 
 def test_a_picture_without_anything_in_it_stands_still():
     camera = CameraMotion()
-    for level in (0, 90, 200):
-        camera.show(np.full((120, 160, 3), level, np.uint8), NOBODY)
+    for i, level in enumerate((0, 90, 200)):
+        camera.show(i, np.full((120, 160, 3), level, np.uint8), NOBODY)
     np.testing.assert_array_equal(camera.motions, [STILL] * 3)
+
+
+def stored(frames: list[np.ndarray], numbers: range | list[int]) -> str:
+    """What a chunk stores of the frames that decode."""
+    camera = CameraMotion()
+    for number in numbers:
+        camera.show(number, frames[number], NOBODY)
+    return camera.stored()
 
 
 def test_chunks_are_joined_as_if_they_had_been_one(picture):
     frames = [seen(picture, (1, 0, 12.0 * i, 0)) for i in range(6)]
-    whole, parts = CameraMotion(), []
-    for frame in frames:
-        whole.show(frame, NOBODY)
-    for start, stop in ((0, 3), (3, 6)):
-        camera = CameraMotion()
-        for frame in frames[start:stop]:
-            camera.show(frame, NOBODY)
-        parts.append((start, camera.stored()))
+    whole = CameraMotion()
+    for i, frame in enumerate(frames):
+        whole.show(i, frame, NOBODY)
+    parts = [(start, stored(frames, range(start, start + 3))) for start in (0, 3)]
     motions = joined(parts, 6)
     np.testing.assert_allclose(motions[:, 2], [0, 12, 12, 12, 12, 12], atol=0.5)
     np.testing.assert_allclose(motions, whole.motions, atol=0.1)
     np.testing.assert_array_equal(joined([(0, ""), (3, parts[1][1])], 6)[:4], [STILL] * 4)
+
+
+def test_frames_that_do_not_decode_leave_the_motion_where_it_was(picture):
+    frames = [seen(picture, (1, 0, 8.0 * max(i - 4, 0), 0)) for i in range(12)]  # a pan into the frames from 5 on
+    parts = [(0, stored(frames, [3, 4, 5, 8])), (9, ""), (10, stored(frames, [11]))]
+    truth = np.zeros(12)
+    truth[[5, 8, 11]] = 8, 24, 24
+    np.testing.assert_allclose(joined(parts, 12)[:, 2], truth, atol=0.5)
+
+
+def test_parts_without_frame_numbers_are_read(picture):
+    frames = [seen(picture, (1, 0, 12.0 * i, 0)) for i in range(4)]
+    parts = []
+    for start in (0, 2):
+        part = json.loads(stored(frames, range(start, start + 2)))
+        del part["frames"]
+        parts.append((start, json.dumps(part)))
+    np.testing.assert_allclose(joined(parts, 4)[:, 2], [0, 12, 12, 12], atol=0.5)
 
 
 def test_motions_compose_as_their_matrices_do():

@@ -111,12 +111,13 @@ def test_the_camera_is_shown_every_frame_with_its_people(seconds):
             super().__init__()
             self.boxes: list[np.ndarray] = []
 
-        def show(self, image, box_px, faint_px=None):
+        def show(self, frame, image, box_px, faint_px=None):
             self.boxes.append(box_px)
-            super().show(image, box_px, faint_px)
+            super().show(frame, image, box_px, faint_px)
 
     camera = Noted()
     out = process_chunk(frames(range(8), batch=3), Chunk(0, 0, 8), stand_ins.models(), every(seconds), camera)
+    assert camera.frames == list(range(8))
     assert [len(b) for b in camera.boxes] == [2] * 8
     np.testing.assert_array_equal(np.concatenate(camera.boxes), out.box_px)
 

@@ -69,7 +69,7 @@ class Eyes:
         found = self._search.look(images, frame, time_s)
         motions = []
         for number, image in zip(frame, images, strict=True):
-            self.camera.show(image, found.box_px[found.frame == number], self.faint.of(int(number)))
+            self.camera.show(int(number), image, found.box_px[found.frame == number], self.faint.of(int(number)))
             motions.append(self.camera.motions[-1])
         return found, motions
 

@@ -2,7 +2,9 @@
 
 Corners outside the boxes of people are followed from one frame to the next in a small grey picture (Shi and Tomasi
 1994; Lucas and Kanade in pyramids, Bouguet 2000), and a similarity is fitted that most of them agree with (RANSAC).
-A motion is (a, b, x, y): a pixel (u, v) of the previous frame is at (a u − b v + x, b u + a v + y) in this one.
+A motion is (a, b, x, y): a pixel (u, v) of the previous frame is at (a u − b v + x, b u + a v + y) in this one. Each
+motion belongs to the number of its frame. Where frames before it did not decode, it is the motion since the last one
+that did, and theirs are still.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -30,9 +31,10 @@ EDGE = 3  # small px around them in which corners are not those of things
 
 
 class CameraMotion:
-    """Follows the camera through consecutive frames of one size; `motions` has a row for each frame it was shown."""
+    """Follows the camera through frames of one size, in order; `motions` has a row for each of `frames`, those shown."""
 
     def __init__(self) -> None:
+        self.frames: list[int] = []
         self.motions: list[np.ndarray] = []
         self._first: tuple[np.ndarray, np.ndarray] | None = None
         self._last: tuple[np.ndarray, np.ndarray] | None = None
@@ -40,8 +42,8 @@ class CameraMotion:
         self._size = (0, 0)
         self._boxes = np.zeros((0, 4))  # small px, of the last frame
 
-    def show(self, image: np.ndarray, box_px: np.ndarray, faint_px: np.ndarray | None = None) -> None:
-        """The next frame (H, W, 3) u8 RGB and the boxes (n, 4) of its people, which may move as they like.
+    def show(self, frame: int, image: np.ndarray, box_px: np.ndarray, faint_px: np.ndarray | None = None) -> None:
+        """The next frame's number, its image (H, W, 3) u8 RGB and the boxes (n, 4) of people, who may move.
 
         ``faint_px`` (m, 4) are boxes in which people may be, too: nobody can be recognised in what is stored.
         """
@@ -51,6 +53,7 @@ class CameraMotion:
         pad = MARGIN * np.maximum(people[:, 2:] - people[:, :2], 0)
         self._boxes = np.concatenate([people[:, :2] - pad, people[:, 2:] + pad], 1) * self._scale
         self._first = self._first or _hidden(small, free, self._boxes)
+        self.frames.append(int(frame))
         if self._last is None:
             self.motions.append(STILL)
         else:
@@ -63,32 +66,33 @@ class CameraMotion:
             return ""
         rows = [[round(float(v), 6) for v in m] for m in self.motions]
         edges = [_packed(*self._first), _packed(*_hidden(*self._last, self._boxes))]
-        return json.dumps({"motions": rows, "scale": self._scale, "edges": edges})
+        return json.dumps({"frames": self.frames, "motions": rows, "scale": self._scale, "edges": edges})
 
     def cut(self) -> str:
         """What is stored so far, which is then forgotten; the next frame is still compared with the last one."""
         text = self.stored()
-        self._first, self.motions = None, []
+        self._first, self.frames, self.motions = None, [], []
         return text
 
 
 def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:
-    """(T, 4) motion of each frame of a video, from what its chunks stored, each with its first frame.
+    """(T, 4) motion of each frame of a video, from what its chunks stored in order, each with its first frame.
 
-    Frames of which nothing is known are taken to stand still.
+    Frames of which nothing is known are taken to stand still. Parts of earlier versions have no frame numbers: their
+    motions are of one frame after another from the chunk's first one on.
     """
     out = np.tile(STILL, (frames, 1))
-    before: tuple[int, dict[str, Any]] | None = None
+    before: list[str] | None = None  # the last picture so far
     for start, text in stored:
-        if not text:
-            before = None
+        if not text:  # no frame of the chunk decoded
             continue
         part = json.loads(text)
         rows = np.array(part["motions"], np.float64)
-        out[start : start + len(rows)] = rows
-        if before is not None and before[0] == start:
-            out[start] = _motion(_unpacked(before[1]["edges"][1]), _unpacked(part["edges"][0]), part["scale"])
-        before = start + len(rows), part
+        numbers = np.array(part.get("frames", np.arange(start, start + len(rows))), np.int64)
+        out[numbers] = rows
+        if before is not None:
+            out[numbers[0]] = _motion(_unpacked(before), _unpacked(part["edges"][0]), part["scale"])
+        before = part["edges"][1]
     return out
 
 

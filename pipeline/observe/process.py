@@ -79,4 +79,4 @@ def process_chunk(
 
 def _show(camera: CameraMotion, batch: Frames, found: Observations, faint: list[np.ndarray]) -> None:
     for index, image, boxes in zip(batch.index, batch.image, faint, strict=True):
-        camera.show(image, found.box_px[found.frame == index], boxes)
+        camera.show(index, image, found.box_px[found.frame == index], boxes)
