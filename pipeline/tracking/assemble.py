@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.core.settings import TrackConfig
 from pipeline.tracking.glimpses import Glimpses
-from pipeline.tracking.relink import Moment, Pieces, cut, link
+from pipeline.tracking.pieces import Pieces, cut
+from pipeline.tracking.relink import Moment, link
 
 # Evidence against a link that is put up with, step by step, as long as there are more people than there may be.
 LIMITS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
@@ -43,10 +44,7 @@ def people_of(
     order = order[good[order]]
     table[order] = np.arange(1, len(order) + 1)
     person = table[number] if len(number) else np.zeros(0, np.int32)
-    own = {}
-    for i, t in enumerate(pieces.tracklet):
-        own[int(t), float(pieces.first_s[i])] = int(person[i])
-    told = [(m.time_s, own[m.tracklet, m.time_s], m.what) for m in moments if own[m.tracklet, m.time_s] > 0]
+    told = [(m.time_s, int(person[m.piece]), m.what) for m in moments if person[m.piece] > 0]
     return Identities(_looked_up(pieces, person, tracklet, frame), sorted(told))
 
 

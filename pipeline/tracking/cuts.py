@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from pipeline.observe.appearance import distance2
@@ -13,18 +11,23 @@ BODY_AREA = 0.4  # area of a standing person's box in squared body lengths, as i
 BORDER_LEN = 0.3  # body lengths that are away from the picture's border
 _SIDE = 6  # glimpses on either side of a cut that are compared
 _CUT = 0.6  # distance of clothes before and after from which a tracklet is cut
+_BLOCK_VALUES = 1_000_000  # of appearances that are compared at once
 _MET_LEN = 0.5  # body lengths between two people who may be taken for one another
 
 
 def changes(g: Glimpses) -> np.ndarray:
     """(G,) bool: glimpses from which on a tracklet wears other clothes."""
     out = np.zeros(len(g), bool)
+    if not len(g):
+        return out
     edges = np.append(np.flatnonzero(np.diff(g.tracklet, prepend=-1)), len(g))
-    for start, stop in pairwise(edges.tolist()):
-        here = start
-        while there := _change(g, here, stop):
-            out[list(there)] = True
-            here = there[1]
+    start, stop = (np.repeat(edge, np.diff(edges)) for edge in (edges[:-1], edges[1:]))
+    rows = np.arange(len(g))
+    candidates = rows[(rows >= start + 2) & (rows < stop - 1)]
+    jumps = np.zeros(len(g))
+    jumps[candidates] = _jumps(g, candidates, start[candidates], stop[candidates])
+    for first in np.unique(start[jumps >= _CUT]).tolist():
+        out[_changes(g, jumps, first, int(stop[first]))] = True
     return out
 
 
@@ -36,6 +39,7 @@ def meetings(g: Glimpses) -> np.ndarray:
     out = np.zeros(len(g), bool)
     start = np.flatnonzero(np.diff(g.tracklet, prepend=-1))
     stop = np.append(start[1:], len(g))[: len(start)]
+    tracklets = g.tracklet[start]
     length = g.length / np.sqrt(BODY_AREA)
     inside = g.edge > BORDER_LEN * length
     by_time = np.argsort(g.time_s, kind="stable")
@@ -45,44 +49,71 @@ def meetings(g: Glimpses) -> np.ndarray:
             around = by_time[slice(*np.searchsorted(time_s, (at - SPAN_S, at + SPAN_S)))]
             near = np.square(g.place[around] - g.place[row]).sum(1) < np.square(_MET_LEN * length[row])
             for other in np.unique(g.tracklet[around[near]]):
-                own = np.searchsorted(g.tracklet[start], other)
+                own = np.searchsorted(tracklets, other)
                 after = start[own] + np.searchsorted(g.time_s[start[own] : stop[own]], at)
                 if other != g.tracklet[row] and start[own] < after < stop[own]:
                     out[after] = True
     return out
 
 
-def _change(g: Glimpses, start: int, stop: int) -> tuple[int, int] | None:
-    """The first change of clothes within [start, stop): between which glimpses it lies, as little may be seen then."""
-    candidates = range(start + 2, stop - 1)
-    jumps = np.array([_jump(g, start, c, stop) for c in candidates])
-    if not len(jumps) or jumps.max() < _CUT:
-        return None
-    first = int(np.argmax(jumps >= _CUT))
-    peak = first + int(jumps[first : first + _SIDE].argmax())
-    high = jumps >= max(_CUT, 0.8 * jumps[peak])
-    low, last = peak, peak
-    while low > 0 and high[low - 1]:
-        low -= 1
-    while last + 1 < len(high) and high[last + 1]:
-        last += 1
-    return candidates[low], candidates[last]
+def _changes(g: Glimpses, jumps: np.ndarray, start: int, stop: int) -> list[int]:
+    """The changes of clothes within [start, stop), each as the two glimpses between which it lies.
+
+    Little may be seen between them. ``jumps (G,)`` are those of all glimpses; a side that would reach over the change
+    before ends there, so those of the next few glimpses are worked out again.
+    """
+    found: list[int] = []
+    jumps, here = jumps[start:stop].copy(), 0
+    while (over := jumps[here:] >= _CUT).any():
+        first = here + int(np.argmax(over))
+        peak = first + int(jumps[first : first + _SIDE].argmax())
+        high = max(_CUT, 0.8 * jumps[peak])
+        low, last = peak, peak
+        while low > 0 and jumps[low - 1] >= high:
+            low -= 1
+        while last + 1 < len(jumps) and jumps[last + 1] >= high:
+            last += 1
+        found += [start + low, start + last]
+        here = last
+        again = np.arange(here + 2, min(here + _SIDE, len(jumps) - 1))
+        jumps[: here + 2] = 0.0
+        jumps[again] = _jumps(g, start + again, np.full(len(again), start + here), np.full(len(again), stop))
+    return found
 
 
-def _jump(g: Glimpses, start: int, cut: int, stop: int) -> float:
-    """How much further apart the clothes before and after are than each side is within itself."""
-    a, b = max(start, cut - _SIDE), min(stop, cut + _SIDE)
-    before, after = mean_look(g, a, cut), mean_look(g, cut, b)
-    far, common = distance2(before, after)
-    if common < 2:
-        return 0.0
-    inside = [distance2(mean, g.look[i:j])[0].mean() for mean, i, j in ((before, a, cut), (after, cut, b))]
-    return float(far - 2 * max(inside))
+def _jumps(g: Glimpses, cut: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """(n,) how much further apart the clothes before and from ``cut (n,)`` on are than each side is within itself.
+
+    A side is the `_SIDE` glimpses next to the cut, of those within [start, stop), (n,) both.
+    """
+    out = np.zeros(len(cut))
+    block = max(_BLOCK_VALUES // (_SIDE * g.look.shape[1]), 1)
+    for some in (slice(i, i + block) for i in range(0, len(cut), block)):
+        near = cut[some, None] + np.arange(-_SIDE, _SIDE)
+        valid = (near >= start[some, None]) & (near < stop[some, None])
+        near = near.clip(0, len(g) - 1)
+        before, within = _side(g, near[:, :_SIDE], valid[:, :_SIDE])
+        after, within_after = _side(g, near[:, _SIDE:], valid[:, _SIDE:])
+        far, common = distance2(before, after)
+        out[some] = np.where(common < 2, 0.0, far - 2 * np.maximum(within, within_after))
+    return out
+
+
+def _side(g: Glimpses, rows: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean appearance (n, D) of the valid ones of the glimpses (n, S), and their mean distance (n,) from it."""
+    values, weight = g.look[rows], (g.count[rows] * valid)[..., None].astype(np.float64)
+    mean = _mean(values, weight, 1)
+    far = distance2(mean[:, None], values)[0]
+    return mean, np.where(valid, far, 0.0).sum(1) / np.maximum(valid.sum(1), 1)
 
 
 def mean_look(g: Glimpses, start: int, stop: int) -> np.ndarray:
     """Mean appearance (D,) of some glimpses, NaN where none has the part."""
-    values, weight = g.look[start:stop], g.count[start:stop, None].astype(np.float64)
+    return _mean(g.look[start:stop], g.count[start:stop, None].astype(np.float64), 0)
+
+
+def _mean(values: np.ndarray, weight: np.ndarray, axis: int) -> np.ndarray:
+    """Weighted mean along an axis of what is known, NaN where nothing is."""
     known = np.isfinite(values)
-    total = (known * weight).sum(0)
-    return np.where(total > 0, np.where(known, values * weight, 0).sum(0) / np.maximum(total, 1e-9), np.nan)
+    total = (known * weight).sum(axis)
+    return np.where(total > 0, np.where(known, values * weight, 0).sum(axis) / np.maximum(total, 1e-9), np.nan)

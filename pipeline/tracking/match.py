@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import lap
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from pipeline.core import kalman
 from pipeline.core.settings import TrackConfig
@@ -77,8 +79,8 @@ def associate(
         min_similarity=min_similarity,
         gate_sigma=config.gate_sigma,
     )
-    if len(i) > len(t):
-        value = value + _foreign(i, t.look[i], seen.look[j])
+    several = np.bincount(i, minlength=len(t))[i] > 1  # clothes choose among a tracklet's candidates
+    value[several] += _foreign(i[several], t.look[i[several]], seen.look[j[several]])
     costs = np.full((len(t), len(seen)), np.inf)
     costs[i, j] = value
     return match(costs, limit)
@@ -171,10 +173,29 @@ def match(costs: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     return rows[good], columns[good]
 
 
+def most_gained(row: np.ndarray, column: np.ndarray, gain: np.ndarray, size: int) -> np.ndarray:
+    """Which pairs (n,) of the given ones (E,) gain most together, at most one of each row and of each column.
+
+    Jonker and Volgenant's shortest augmenting paths on a sparse matrix. Whoever stays alone gains nothing.
+
+    Args:
+        row, column: (E,) each below ``size``.
+        gain: (E,) each above 0.
+    """
+    if not len(row):
+        return np.zeros(0, np.int64)
+    alone = np.arange(size)  # each row has a column of its own, in which it gains nothing
+    rows, columns = np.concatenate([row, alone]), np.concatenate([column, size + alone])
+    costs = 1.0 + gain.max() - np.concatenate([gain, np.zeros(size)])  # the solver wants them positive
+    given = coo_array((costs, (rows, columns)), shape=(size, 2 * size)).tocsr()
+    mate = min_weight_full_bipartite_matching(given)[1]
+    return np.flatnonzero(mate[row] == column)
+
+
 def _foreign(row: np.ndarray, mine: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Costs (P,) of clothes (P, D) that differ, above the least of each ``row (P,)``: only differences tell apart."""
     far, common = appearance.distance2(mine, seen)
     cost = np.where(common >= _LEAST_PARTS, _LOOK_COST * far, 0.0)
-    least = np.full(int(row.max()) + 1, np.inf)
+    least = np.full(int(row.max(initial=-1)) + 1, np.inf)
     np.minimum.at(least, row, cost)
     return cost - least[row]

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.settings import TrackConfig
+from pipeline.core.skeleton import COCO17
+from pipeline.observe import appearance
 from pipeline.tracking import match as associate
+from pipeline.tracking.tracks import Seen, spawn
+from tests import synthetic
 
 
 def _best(costs: np.ndarray, limit: float) -> float:
@@ -40,6 +45,19 @@ def test_match_does_not_depend_on_the_order(seed: int, m: int, n: int) -> None:
     assert {(int(a[r]), int(b[c])) for r, c in zip(rows, columns, strict=True)} == plain
     assert len(set(rows.tolist())) == len(rows)
     assert len(set(columns.tolist())) == len(columns)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 100_000), st.integers(1, 8))
+def test_most_is_gained_as_by_the_dense_solver(seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    gain = rng.uniform(0.01, 10, (size, size))
+    rows, columns = np.nonzero(rng.uniform(size=(size, size)) < 0.5)
+    chosen = associate.most_gained(rows, columns, gain[rows, columns], size)
+    costs = np.full((size, size), np.inf)
+    costs[rows, columns] = 20.0 - gain[rows, columns]
+    dense = associate.match(costs, 20.0)
+    assert set(zip(rows[chosen], columns[chosen], strict=True)) == set(zip(*dense, strict=True))
 
 
 def test_nothing_above_the_limit_or_outside_the_gates() -> None:
@@ -82,3 +100,20 @@ def test_near_pairs_are_all_that_are_near() -> None:
     every = {(i, j) for i in range(9) for j in range(7) if np.abs(place[i] - other[j]).max() <= reach[i]}
     assert found == every
     assert 0 < len(found) < 63
+
+
+def _people(x: list[float], clothes: list[float]) -> Seen:
+    """Sightings of people in a row, so far to the right and with clothes of such a lightness."""
+    body = synthetic.walker(np.zeros(1), start_px=(0.0, 900.0))[0]
+    points = np.concatenate([body, synthetic.boxes(body).reshape(2, 2)]) + np.array([[[at, 0.0]] for at in x])
+    look = np.repeat(np.array(clothes)[:, None], appearance.SIZE, 1)
+    return Seen(points, np.ones(points.shape[:2]), np.full(len(x), 0.8), look)
+
+
+@pytest.mark.parametrize("lost_far_away", [0, 1, 3])
+def test_clothes_choose_among_candidates_whoever_else_is_lost(lost_far_away: int) -> None:
+    known = _people([500.0, *[1200.0 + 100 * k for k in range(lost_far_away)]], [20.0, *[20.0] * lost_far_away])
+    tracks = spawn(1, 0, 0.0, known, TrackConfig())
+    seen = _people([505.0, 490.0], [60.0, 20.0])  # the nearer one is somebody else
+    rows, columns = associate.associate(tracks, seen, associate.body_of(COCO17), TrackConfig(), 0.3, 4.0)
+    assert (rows.tolist(), columns.tolist()) == ([0], [1])

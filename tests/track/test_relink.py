@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from pipeline.core.settings import TrackConfig
+from pipeline.tracking import cuts, relink
 from pipeline.tracking.glimpses import SPAN_S, Glimpses
-from pipeline.tracking.relink import cut, link
+from pipeline.tracking.likelihood import possible_links
+from pipeline.tracking.pieces import Pieces, cut, joined
+from pipeline.tracking.relink import link
 
 SIZE = (1920, 1080)
 FPS = 10
@@ -53,3 +60,85 @@ def test_who_walks_on_past_somebody_who_vanishes_stays() -> None:
     people = _people([(0.0, 700 + 60 * np.arange(5)), (0.0, 1280 - 60 * np.arange(12))])
     assert people[2, 0.0] == people[2, 2.5]
     assert people[1, 0.0] != people[2, 2.5]
+
+
+def _street(rng: np.random.Generator, pieces: int, every_s: float) -> Pieces:
+    """Pieces of people of whom one comes by every so often, a third of them in pieces of one tracklet."""
+    who = np.sort(rng.integers(0, max(pieces // 3, 1), pieces))
+    first = np.round((every_s * who + rng.uniform(0, 60, pieces)) * FPS).astype(np.int64)
+    last = first + rng.integers(1, 150, pieces)
+    order = np.lexsort((first, who))
+    who, first, last = who[order], first[order], last[order]
+    goes_on = (np.diff(who) == 0) & (last[:-1] < first[1:]) & (rng.uniform(size=pieces - 1) < 0.4)
+    look = rng.uniform(10, 80, (pieces, 16))[who] + rng.normal(0, 4, (pieces, 16))
+    return Pieces(
+        first_id=np.arange(pieces),
+        last_id=np.arange(pieces),
+        tracklet=np.cumsum(np.append(True, ~goes_on)),
+        first_s=first / FPS,
+        last_s=last / FPS,
+        first_frame=first,
+        last_frame=last,
+        count=last - first + 1,
+        score=0.8 * (last - first + 1),
+        place=rng.uniform(0, 1000, (pieces, 1, 2))[who] + rng.normal(0, 60, (pieces, 2, 2)),
+        speed=rng.normal(0, 40, (pieces, 2, 2)),
+        length=rng.uniform(100, 300, (pieces, 1))[who] * np.exp(rng.normal(0, 0.1, (pieces, 2))),
+        edge=rng.uniform(-0.2, 2, (pieces, 2)),
+        look=np.where(np.repeat(rng.uniform(size=(pieces, 4)) < 0.15, 4, 1), np.nan, look),
+    )
+
+
+@pytest.mark.parametrize("every_s", [1.0, 20.0, 300.0])
+def test_links_that_are_left_out_could_not_be_chosen(every_s: float) -> None:
+    pieces = _street(np.random.default_rng(2), 150, every_s)
+    every, some = possible_links(pieces, SIZE, 64.0), possible_links(pieces, SIZE)
+    after = pieces.first_frame[None] > pieces.last_frame[:, None]
+    assert len(every.before) == after.sum()
+    good = every.take(np.flatnonzero(every.ratio > 0))
+    assert 0 < len(good.before) < 0.2 * after.sum()
+    order = [np.lexsort((links.after, links.before)) for links in (good, some)]
+    for column, other in zip(good, some, strict=True):
+        np.testing.assert_array_equal(column[order[0]], other[order[1]])
+
+
+def test_memory_grows_with_the_pieces_and_not_with_their_square() -> None:
+    peaks = []
+    for count in (1000, 4000):
+        pieces = _street(np.random.default_rng(3), count, 20.0)
+        tracemalloc.start()
+        person, _ = link(pieces, SIZE)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert person.max() < 0.9 * count
+    assert peaks[1] < min(5 * peaks[0], 100e6)
+
+
+def test_changes_of_clothes_are_looked_for_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def counted(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal compared
+        compared += np.broadcast(a, b).size
+        return distance2(a, b)
+
+    distance2 = cuts.distance2
+    monkeypatch.setattr(cuts, "distance2", counted)
+    counts = []
+    for count in (200, 800):
+        glimpses = _glimpses([(0.0, np.full(count, 500.0))])
+        worn = np.where(np.arange(count) // 20 % 2, 60.0, 20.0)
+        found = cuts.changes(replace(glimpses, look=np.repeat(worn[:, None], 16, 1)))
+        assert np.flatnonzero(found).tolist() == list(range(20, count, 20))
+        counts.append(compared)
+        compared = 0
+    assert counts[1] < 4.2 * counts[0]
+
+
+def test_doubts_are_of_the_pieces_that_a_link_joins() -> None:
+    pieces = replace(_street(np.random.default_rng(4), 4, 1.0), tracklet=np.array([1, 1, 2, 3]))
+    chains = joined(pieces, np.array([0, 1, 0, 2]))  # the first one ends with a piece of tracklet 2, which ends there
+    links = relink._Chosen(np.array([2, -1, -1]), np.array([1.0, -np.inf, -np.inf]))
+    ((time_s, piece, what),) = relink._doubts(pieces, chains, links)
+    assert (time_s, piece) == (pieces.first_s[3], 3)
+    assert what == f"taken for the same person after {pieces.first_s[3] - pieces.last_s[2]:.1f} s"
