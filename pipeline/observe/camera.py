@@ -31,7 +31,7 @@ EDGE = 3  # small px around them in which corners are not those of things
 
 
 class CameraMotion:
-    """Follows the camera through frames of one size, in order; `motions` has a row for each of `frames`, those shown."""
+    """Follows the camera through frames of one size, in order; `motions` has a row for each of `frames` shown."""
 
     def __init__(self) -> None:
         self.frames: list[int] = []
