@@ -38,8 +38,18 @@ class Handle(Protocol):
         ...
 
 
+class _Open:
+    """A video that is worked on."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.clock = job, Clock()
+        self.left = len(job.missing)  # chunks
+        self.tries: dict[int, int] = {}  # failures so far by the chunk's number, −1 for the end
+        self.closed = False
+
+
 class _Item(NamedTuple):
-    job: Job
+    video: _Open
     task: Task
 
 
@@ -124,9 +134,6 @@ class _Board:
     def __init__(self, jobs: Iterator[Job], render: bool, progress: Progress, most: int) -> None:
         self._jobs, self._render, self._progress, self._most = jobs, render, progress, most
         self._ready: deque[_Item] = deque()
-        self._left: dict[int, int] = {}  # chunks of each open video, by id(job)
-        self._tries: dict[tuple[int, int], int] = {}
-        self._clocks: dict[int, Clock] = {}
         self._ended: list[Ended] = []
         self._flying, self._started, self._exhausted = 0, False, False
 
@@ -156,56 +163,57 @@ class _Board:
     def take(self, item: _Item, outcome: Outcome) -> None:
         """A task came back."""
         self._flying -= 1
-        job, task = item
-        if id(job) not in self._left:  # failed meanwhile
+        video, task = item
+        job = video.job
+        if video.closed:  # failed meanwhile
             return
         for line in outcome.lines:
             self._progress.say(line)
         if outcome.error:
             self._failed(item, outcome)
         elif task.chunk is None:
-            self._close(job, None)
+            self._close(video, None)
         else:
             job.kept(job.folder.part(task.chunk.number))
             self._progress.advance(task.chunk.stop - task.chunk.start)
             self._progress.people(outcome.people)
-            self._left[id(job)] -= 1
-            if not self._left[id(job)]:
-                job.stages["observe"] = self._clocks[id(job)].seconds()
-                self._ready.appendleft(self._item(job, None))
+            video.left -= 1
+            if not video.left:
+                job.stages["observe"] = video.clock.seconds()
+                self._ready.appendleft(self._item(video, None))
 
     def _open(self, job: Job) -> None:
         total = job.frames[1] - job.frames[0]
         tell = self._progress.more if self._started else self._progress.start
         tell("observe", total, job.observed)
         self._started = True
-        self._left[id(job)] = len(job.missing)
-        self._clocks[id(job)] = Clock()
-        self._ready.extend(self._item(job, number) for number in range(len(job.missing)))
+        video = _Open(job)
+        self._ready.extend(self._item(video, number) for number in range(len(job.missing)))
         if not job.missing:
-            self._ready.append(self._item(job, None))
+            self._ready.append(self._item(video, None))
 
-    def _item(self, job: Job, number: int | None) -> _Item:
+    def _item(self, video: _Open, number: int | None) -> _Item:
+        job = video.job
         chunk = None if number is None else job.missing[number]
-        return _Item(job, Task(str(job.folder.path.resolve()), job.digest, chunk, self._render, dict(job.stages)))
+        return _Item(video, Task(str(job.folder.path.resolve()), job.digest, chunk, self._render, dict(job.stages)))
 
     def _failed(self, item: _Item, outcome: Outcome) -> None:
-        job, task = item
-        key = (id(job), -1 if task.chunk is None else task.chunk.number)
-        self._tries[key] = self._tries.get(key, 0) + 1
+        video, task = item
+        number = -1 if task.chunk is None else task.chunk.number
+        video.tries[number] = video.tries.get(number, 0) + 1
         if outcome.final:
-            self._close(job, _error(outcome.error, outcome))
-        elif self._tries[key] < TRIES:
+            self._close(video, _error(outcome.error, outcome))
+        elif video.tries[number] < TRIES:
             self._progress.say(f"{task.about}: {outcome.error}; done again")
             self._ready.appendleft(item)
         else:
             line = f"{task.about}: failed {TRIES} times ({outcome.error}); run the same command again to go on"
-            self._close(job, _error(line, outcome))
+            self._close(video, _error(line, outcome))
 
-    def _close(self, job: Job, error: PoselineError | None) -> None:
-        del self._left[id(job)], self._clocks[id(job)]
-        self._ready = deque(item for item in self._ready if item.job is not job)
-        self._ended.append(Ended(job, error))
+    def _close(self, video: _Open, error: PoselineError | None) -> None:
+        video.closed = True
+        self._ready = deque(item for item in self._ready if item.video is not video)
+        self._ended.append(Ended(video.job, error))
 
 
 def _error(line: str, outcome: Outcome) -> PoselineError:

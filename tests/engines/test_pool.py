@@ -104,6 +104,14 @@ def test_what_fails_twice_is_done_and_what_fails_three_times_fails_its_video_alo
     assert not any(t.chunk is None and Path(t.folder).name == "b" for t in done)
 
 
+def test_no_video_inherits_the_tries_of_those_before_it() -> None:
+    names = [f"{i:03}" for i in range(60)]
+    plan = {(name, 0): ["die"] * 2 for name in names}
+    ended, done, _ = mapped((job(name, 1) for name in names), plan, workers=1)
+    assert ended == dict.fromkeys(names, "")
+    assert len(done) == 120
+
+
 def test_a_mistake_is_not_tried_again() -> None:
     ended, _, told = mapped(iter([job("a", 3), job("b", 1)]), {("a", 0): ["a.mp4: was it moved?"]})
     assert ended == {"a": "a.mp4: was it moved?", "b": ""}
