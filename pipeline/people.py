@@ -31,6 +31,7 @@ from pipeline.measure.summary import person_summary
 from pipeline.motion.person import motion_steps
 from pipeline.motion.together import together
 from pipeline.observe.camera import STILL, camera_motions
+from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
 from pipeline.store.columns import person_name
@@ -313,6 +314,6 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observa
 def _remove_others(folder: RunFolder, people: set[int]) -> None:
     """Delete the tables of people that an earlier tracking found and this one did not."""
     keep = {person_name(i) for i in people}
-    for file in folder.people.glob("person_*.*") if folder.people.is_dir() else ():
+    for file in tables_of_people(folder):
         if file.stem not in keep:
             file.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import re
 import unicodedata
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +23,8 @@ from pipeline.store.parts import part_digest
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
 
-
+PART = re.compile(r"(part|ids)-\d{5,}\.parquet|index\.parquet")  # what a run writes into observations,
+TABLE = re.compile(r"person_\d{4,}\.(parquet|csv)")  # and into people
 MOST_NAME_BYTES = 200  # of a run folder's name: file systems take 255, and a digest may be put behind it
 
 
@@ -56,14 +57,31 @@ def choose_folder(
     return other if taken else folder
 
 
+def tables_of_people(folder: RunFolder) -> list[Path]:
+    """The people's tables in the run folder: what a run wrote into ``people``, and nothing that a user put there."""
+    return _written(folder.people, TABLE)
+
+
 def start_over(folder: RunFolder) -> None:
     """Remove what a run makes, and nothing else that a user may have put beside it."""
-    for path in (folder.observations, folder.people):
-        if path.is_dir():  # a part that cannot be deleted is an error: it would be taken for new
-            shutil.rmtree(path)
+    _clear(folder.observations, PART)  # a part that cannot be deleted is an error: it would be taken for new
+    _clear(folder.people, TABLE)
     made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.report)
     for path in made:
         path.unlink(missing_ok=True)
+
+
+def _written(place: Path, name: re.Pattern[str]) -> list[Path]:
+    """The files of such names in a folder, which may be missing."""
+    return sorted(path for path in place.glob("*") if name.fullmatch(path.name))
+
+
+def _clear(place: Path, name: re.Pattern[str]) -> None:
+    """Remove the files of such names from a folder, and the folder if nothing else is in it."""
+    for path in _written(place, name):
+        path.unlink()
+    if place.is_dir() and not any(place.iterdir()):
+        place.rmdir()
 
 
 def prepare(
@@ -117,13 +135,29 @@ def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: boo
     digests = [known for known in map(part_digest, folder.parts()) if known]
     if digests and digest not in digests:
         aside = folder.path / f"observations-{digests[0][:8]}"
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.observations.rename(aside)
+        _move(folder.observations, aside)
         progress.say(f"{folder.path}: observations made under other settings are kept in {aside.name}")
     back = folder.path / f"observations-{digest[:8]}"
-    if going_on and back.is_dir() and digest not in map(part_digest, folder.parts()):
-        shutil.rmtree(folder.observations, ignore_errors=True)  # holds no whole part
-        back.rename(folder.observations)
+    if going_on and back.is_dir():
+        if digest not in map(part_digest, folder.parts()):
+            _clear(folder.observations, PART)  # holds no whole part
+        _move(back, folder.observations)
+
+
+def _move(place: Path, to: Path) -> None:
+    """Move the observations from one folder to another, at once where nothing else is there.
+
+    Those of one name are the same, as both are of the same settings. A user's own files stay where they are.
+    """
+    parts = _written(place, PART)
+    if not to.exists() and len(parts) == len(list(place.iterdir())):
+        place.rename(to)
+        return
+    to.mkdir(exist_ok=True)
+    for path in parts:
+        path.replace(to / path.name)
+    if not any(place.iterdir()):
+        place.rmdir()
 
 
 def remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -97,6 +97,7 @@ def _asked(
     networks = run_facts(config)
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
     videos = find_inputs(names, recursive)
+    _check_pipes(videos)
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
     if not report:
         config = config.model_copy(update={"report": config.report.model_copy(update={"enabled": False})})
@@ -138,57 +139,92 @@ class _Results:
         return list(self._folders.values())
 
 
+def _check_pipes(videos: list[Path]) -> None:
+    """PoselineError where two pipes would be kept in the same file."""
+    seen: set[tuple[str, str]] = set()
+    for video in filter(is_pipe, videos):
+        kept = folder_name(video), video.name
+        if kept in seen:
+            raise PoselineError(f"{video}: another pipe of this name is given; give one of them another name")
+        seen.add(kept)
+
+
 def _jobs(asked: _Asked, results: _Results, progress: Progress) -> Generator[Job, None, None]:
     """The prepared videos, one after another; those that cannot be prepared have failed."""
+    of: dict[Path, Path] = {}  # the run folders of this run, and the videos that they are of
     with ExitStack() as held:
         for video in asked.videos:
             try:
-                job = _job(video, asked, progress)
+                job = _job(video, asked, of, progress)
             except PoselineError as error:
                 results.failed(error)
-            else:
+                continue
+            if job is not None:
+                of[job.folder.path] = video
                 held.push(job.held)
                 yield job
 
 
-def _job(video: Path, asked: _Asked, progress: Progress) -> Job:
-    """Index a video and prepare its run folder."""
+def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -> Job | None:
+    """Index a video and prepare its run folder; None where one ``of`` this run's folders is of the same video."""
     stages: dict[str, float] = {}
-    out, store, config = asked.out, asked.store, asked.config
-    with timed(stages, "index"):
-        with locked(out / folder_name(video), progress.say) if is_pipe(video) else nullcontext():
-            info = index_video(spool(video, out / folder_name(video)), asked.fps)
-        frames = frame_range(info, *asked.span_s)
-        folder, mine = _held_folder(video, info, asked, progress)
-    with mine as held:
-        for line in info.warnings:
-            progress.say(line)
-        info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
-        if store:
-            store.fetch(folder, parts=not asked.force, video=asked.render)
-        if asked.force and folder.path.exists():
-            start_over(folder)
-        digest = prepare(folder, info, config, asked.networks, frames, progress)
-        chunks = plan_chunks(frames, config.observe.chunk_frames)
-        missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
-        remove_other_parts(folder, {folder.part(c.number) for c in chunks})
-        job = Job(folder, info, frames, digest, missing, stages)
-        if store:
-            store.keep(folder.manifest_file, progress.say)  # says that the run is not finished
-            job.kept = lambda path: store.keep(path, progress.say)
+    with ExitStack() as held:
+        with timed(stages, "index"):
+            if is_pipe(video):
+                held.enter_context(locked(asked.out / folder_name(video), progress.say))
+            info = index_video(spool(video, asked.out / folder_name(video)), asked.fps)
+            frames = frame_range(info, *asked.span_s)
+            folder = _own_folder(video, info, asked, of, held, progress)
+        if folder.path in of:
+            progress.say(f"{video}: the same video as {of[folder.path]}; done once, in {folder.path}")
+            return None
+        job = _prepared(folder, info, frames, stages, asked, progress)
         job.held = held.pop_all()
     return job
 
 
-def _held_folder(video: Path, info: VideoInfo, asked: _Asked, progress: Progress) -> tuple[RunFolder, ExitStack]:
-    """The video's run folder, and what gives it back when it is closed.
+def _own_folder(
+    video: Path, info: VideoInfo, asked: _Asked, of: dict[Path, Path], held: ExitStack, progress: Progress
+) -> RunFolder:
+    """The video's run folder, held, unless it is one ``of`` this run's, which are held already.
 
-    It is chosen again once it is held: a run of another video of this name may have come and gone in between.
+    Until it is held another process may make it the folder of another video: then one is chosen again.
     """
     fetch = asked.store.fetch_manifest if asked.store else None
     while True:
         folder = choose_folder(asked.out, video, info, progress, fetch)
-        with ExitStack() as held:
-            held.enter_context(locked(folder.path, progress.say))
-            if choose_folder(asked.out, video, info, Silent(), fetch).path == folder.path:
-                return folder, held.pop_all()
+        if folder.path in of:
+            return folder
+        with ExitStack() as lock:
+            lock.enter_context(locked(folder.path, progress.say))
+            if choose_folder(asked.out, video, info, Silent()).path == folder.path:
+                held.push(lock.pop_all())
+                return folder
+
+
+def _prepared(
+    folder: RunFolder,
+    info: VideoInfo,
+    frames: tuple[int, int],
+    stages: dict[str, float],
+    asked: _Asked,
+    progress: Progress,
+) -> Job:
+    """A run folder made ready, and what is missing in it."""
+    store, config = asked.store, asked.config
+    for line in info.warnings:
+        progress.say(line)
+    info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
+    if store:
+        store.fetch(folder, parts=not asked.force, video=asked.render)
+    if asked.force and folder.path.exists():
+        start_over(folder)
+    digest = prepare(folder, info, config, asked.networks, frames, progress)
+    chunks = plan_chunks(frames, config.observe.chunk_frames)
+    missing = [c for c in chunks if not part_is_whole(folder.part(c.number), (c.start, c.stop), digest)]
+    remove_other_parts(folder, {folder.part(c.number) for c in chunks})
+    job = Job(folder, info, frames, digest, missing, stages)
+    if store:
+        store.keep(folder.manifest_file, progress.say)  # says that the run is not finished
+        job.kept = lambda path: store.keep(path, progress.say)
+    return job

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +18,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import PoselineError, load_config, read_run, run, track
+from pipeline import PoselineError, load_config, read_run, run, track, workflow
 from pipeline.core.progress import Progress
+from pipeline.engines.base import Ended, Job
 from pipeline.store.folder import RunFolder
+from pipeline.store.lock import locked
 from pipeline.store.parts import read_part
 from pipeline.video.index import index_video
 
@@ -137,18 +143,35 @@ def test_other_settings_keep_the_old_observations_and_take_them_back(tmp_path: P
     quick(tmp_path, "observe.chunk_frames=12")
     assert len(first.parts()) == 2
     assert len(list(first.path.glob("observations-*"))) == 1
+    (first.observations / "notes.md").write_text("mine")
     quick(tmp_path)
     assert len(first.parts()) == 4
     assert first.part(0).stat().st_mtime_ns == stamp
+    (aside,) = first.path.glob("observations-*")
+    assert sorted(p.name for p in aside.iterdir()) == ["index.parquet", "part-00000.parquet", "part-00001.parquet"]
+    assert (first.observations / "notes.md").read_text() == "mine"
 
 
 def test_force_starts_over_but_leaves_foreign_files(tmp_path: Path) -> None:
     folder = quick(tmp_path)
-    (folder.path / "notes.txt").write_text("mine")
+    mine = [folder.path / "notes.txt", folder.people / "person_notes.md", folder.observations / "part-list.txt"]
+    for path in mine:
+        path.write_text("mine")
     stamp = folder.part(0).stat().st_mtime_ns
     quick(tmp_path, force=True)
     assert folder.part(0).stat().st_mtime_ns != stamp
-    assert (folder.path / "notes.txt").read_text() == "mine"
+    assert [path.read_text() for path in mine] == ["mine"] * 3
+
+
+def test_tracking_removes_its_own_tables_only(done: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(shutil.copytree(done.path, tmp_path / "run"))
+    mine = [folder.people / name for name in ("person_0001_filtered.csv", "person_notes.md", "person_0001.xlsx")]
+    old = [folder.people / name for name in ("person_0099.csv", "person_12345.parquet")]
+    for path in mine + old:
+        path.write_text("mine")
+    track(folder.path)
+    assert [path.read_text() for path in mine] == ["mine"] * 3
+    assert not any(path.exists() for path in old)
 
 
 def test_track_uses_stored_observations_only(done: RunFolder, tmp_path: Path) -> None:
@@ -212,6 +235,80 @@ def test_two_videos_of_one_name_get_two_folders(tmp_path: Path) -> None:
     config = load_config("default", QUICK)
     folders = run([CLIP, other], tmp_path / "out", config, end_s=0.1, render=False)
     assert len({f.path for f in folders}) == 2
+
+
+class Ahead:
+    """An engine that has all jobs before it does the first one, and does nothing."""
+
+    jobs: list[Job]
+
+    def map(self, jobs: Iterator[Job], *_: object) -> Iterator[Ended]:
+        self.jobs = list(jobs)
+        yield from map(Ended, self.jobs)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> Ahead:
+    engine = Ahead()
+    monkeypatch.setattr(workflow, "start_engine", lambda options, config: engine)
+    return engine
+
+
+class Said(Progress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_two_inputs_that_are_the_same_video_are_done_once(ahead: Ahead, tmp_path: Path) -> None:
+    same, other = tmp_path / "a" / "treadmill.mp4", tmp_path / "b" / "treadmill.mp4"
+    for path, end in ((same, b""), (other, b"\0" * 8)):
+        path.parent.mkdir()
+        path.write_bytes(CLIP.read_bytes() + end)
+    said = Said()
+    folders = run([CLIP, other, same, other], tmp_path / "out", end_s=0.1, progress=said)
+    assert len({job.folder.path for job in ahead.jobs}) == len(ahead.jobs) == len(folders) == 2
+    told = [line for line in said.lines if "done once" in line]
+    assert told == [
+        f"{same}: the same video as {CLIP}; done once, in {tmp_path / 'out' / 'treadmill'}",
+        f"{other}: the same video as {other}; done once, in {ahead.jobs[1].folder.path}",
+    ]
+
+
+def test_a_folder_that_became_anothers_before_it_was_held_is_not_taken(
+    ahead: Ahead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(CLIP, tmp_path, end_s=0.1)
+    theirs = RunFolder(tmp_path / "treadmill").manifest()
+    theirs["video"] |= {"digest": "another", "path": "/another/treadmill.mp4"}
+    shutil.rmtree(tmp_path / "treadmill")
+
+    @contextmanager
+    def late(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+        if folder.name == "treadmill":  # somebody else has begun and ended meanwhile
+            RunFolder(folder).write_manifest(theirs)
+        with locked(folder, say):
+            yield
+
+    monkeypatch.setattr(workflow, "locked", late)
+    folder = run(CLIP, tmp_path, end_s=0.1)[0]
+    assert folder.path.name.startswith("treadmill-")
+    assert RunFolder(tmp_path / "treadmill").manifest() == theirs
+    assert not list(tmp_path.rglob(".lock"))
+
+
+def test_two_pipes_of_one_name_are_refused(tmp_path: Path) -> None:
+    pipes = [tmp_path / name / "video.fifo" for name in "ab"]
+    for pipe in pipes:
+        pipe.parent.mkdir()
+        os.mkfifo(pipe)
+    with pytest.raises(PoselineError, match=r"b/video\.fifo: another pipe of this name"):
+        run(pipes, tmp_path / "out")
 
 
 def test_progress_is_told_every_frame(tmp_path: Path) -> None:
