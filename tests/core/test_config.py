@@ -15,7 +15,7 @@ from pipeline.core.config import NAMED, Config, config_file, load_config, with_s
 from pipeline.core.errors import PoselineError
 from pipeline.models.registry import check_names
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(CONFIGS.glob("*.toml"))
 
 

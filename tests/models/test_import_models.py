@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "pipeline" / "assets"
 EVERY = sorted(path.stem for path in ASSETS.glob("*.onnx"))
 OURS = ("lifter",)  # trained by scripts/train_lifter.py, tested in tests/lift
