@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 import bench_ablation
 import bench_cost
 import bench_detect
+import bench_heads
 import bench_memory
 import bench_motion
 import bench_overhead
@@ -47,6 +48,18 @@ def overhead(
     """Wall time of `poseline run --no-render` over the bare time of its networks on the same tensors."""
     for clip in clips:
         bench_overhead.measure(clip, config, threads, end, repeat, process, spool)
+
+
+@app.command()
+def heads(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", exists=True, help="COCO keypoints and images.")],
+    config: Annotated[str, typer.Option(help="default, fast, or a TOML file.")] = "default",
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
+    blur: Annotated[str, typer.Option(help="faces or people.")] = "faces",
+    verbose: Annotated[bool, typer.Option(help="Name each head that is not hidden.")] = False,
+) -> None:
+    """Heads in annotated photographs that blurring leaves to be seen."""
+    bench_heads.measure(folders, config, sets or [], blur, verbose)
 
 
 @app.command()

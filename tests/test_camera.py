@@ -60,14 +60,27 @@ def test_a_still_camera_is_still_whatever_people_do(picture):
     np.testing.assert_array_equal(camera.motions[1], STILL)
 
 
+def test_what_is_cut_goes_on_without_a_picture(picture):
+    """Of a stream no picture is stored; the first motion of a part is that from the last frame of the one before."""
+    frames = [seen(picture, (1, 0, 12.0 * i, 0)) for i in range(4)]
+    camera, parts = CameraMotion(), []
+    for start in (0, 2):
+        for i in (start, start + 1):
+            camera.show(i, frames[i], NOBODY)
+        parts.append((start, camera.cut()))
+    np.testing.assert_allclose(joined(parts, 4)[:, 2], [0, 12, 12, 12], atol=0.5)
+    assert not any("edges" in text for _, text in parts)
+    assert camera.cut() == ""
+
+
 def test_nobody_can_be_recognised_in_what_is_stored(picture):
     """Of boxes, those of faint people too, hardly any detail is left, in both of the pictures; elsewhere all of it."""
     frame = seen(picture, (1, 0, 0, 0))
     boxes, faint = np.array([[100, 200, 260, 700]], np.float32), np.array([[500, 300, 620, 700]], np.float32)
     camera, plain = CameraMotion(), CameraMotion()
-    for number in range(2):
-        camera.show(number, frame, boxes, faint)
-        plain.show(number, frame, NOBODY)
+    for i in range(30):  # missed in some frames
+        camera.show(i, frame, NOBODY if i in (0, 29) else boxes, NOBODY if i in (0, 29) else faint)
+        plain.show(i, frame, NOBODY)
     scale = camera._scale
     for hidden, whole in zip(*(json.loads(c.stored())["edges"] for c in (camera, plain)), strict=True):
         (now, free), (before, _) = _unpacked(hidden), _unpacked(whole)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import deque
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +29,7 @@ AGREE_PX = 1.0  # small px, how exactly
 STILL_PX = 0.3  # small px: smaller motions of every corner of the picture are none
 MARGIN = 0.1  # of a person's box, left out around it
 CELLS = 6  # along a person's box, of what is stored: a head is smaller than one
+NEAR = 10  # frames whose boxes count in the pictures that are stored: a detector may miss somebody in one of them
 EDGE = 3  # small px around them in which corners are not those of things
 
 
@@ -40,7 +43,8 @@ class CameraMotion:
         self._last: tuple[np.ndarray, np.ndarray] | None = None
         self._scale = 1.0
         self._size = (0, 0)
-        self._boxes = np.zeros((0, 4))  # small px, of the last frame
+        self._first_boxes: list[np.ndarray] = []  # small px, of the first frames
+        self._boxes = deque[np.ndarray](maxlen=NEAR)  # of the last ones
 
     def show(self, frame: int, image: np.ndarray, box_px: np.ndarray, faint_px: np.ndarray | None = None) -> None:
         """The next frame's number, its image (H, W, 3) u8 RGB and the boxes (n, 4) of people, who may move.
@@ -51,8 +55,11 @@ class CameraMotion:
         self._size = (image.shape[1], image.shape[0])
         people = np.concatenate([box_px, box_px[:0] if faint_px is None else faint_px])
         pad = MARGIN * np.maximum(people[:, 2:] - people[:, :2], 0)
-        self._boxes = np.concatenate([people[:, :2] - pad, people[:, 2:] + pad], 1) * self._scale
-        self._first = self._first or _hidden(small, free, self._boxes)
+        boxes = np.concatenate([people[:, :2] - pad, people[:, 2:] + pad], 1) * self._scale
+        self._boxes.append(boxes)
+        if len(self._first_boxes) < NEAR:
+            self._first_boxes.append(boxes)
+        self._first = self._first or (small, free)
         self.frames.append(int(frame))
         if self._last is None:
             self.motions.append(STILL)
@@ -64,14 +71,19 @@ class CameraMotion:
         """The motions, and the first and last pictures, from which the motion to the neighbouring chunks follows."""
         if self._first is None or self._last is None:
             return ""
+        first = _hidden(*self._first, np.concatenate(self._first_boxes))
+        last = _hidden(*self._last, np.concatenate(self._boxes))
+        return json.dumps({**self._rows(), "edges": [_packed(*first), _packed(*last)]})
+
+    def _rows(self) -> dict[str, Any]:
         rows = [[round(float(v), 6) for v in m] for m in self.motions]
-        edges = [_packed(*self._first), _packed(*_hidden(*self._last, self._boxes))]
-        return json.dumps({"frames": self.frames, "motions": rows, "scale": self._scale, "edges": edges})
+        return {"frames": self.frames, "motions": rows, "scale": self._scale}
 
     def cut(self) -> str:
-        """What is stored so far, which is then forgotten; the next frame is still compared with the last one."""
-        text = self.stored()
-        self._first, self.frames, self.motions = None, [], []
+        """The motions so far, which are then forgotten. The next frame is still compared with the last one, so that no
+        picture need be stored."""
+        text = json.dumps(self._rows()) if self.motions else ""
+        self.frames, self.motions = [], []
         return text
 
 
@@ -90,9 +102,10 @@ def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:
         rows = np.array(part["motions"], np.float64)
         numbers = np.array(part.get("frames", np.arange(start, start + len(rows))), np.int64)
         out[numbers] = rows
-        if before is not None:
-            out[numbers[0]] = _motion(_unpacked(before), _unpacked(part["edges"][0]), part["scale"])
-        before = part["edges"][1]
+        edges = part.get("edges")
+        if before is not None and edges is not None:
+            out[numbers[0]] = _motion(_unpacked(before), _unpacked(edges[0]), part["scale"])
+        before = None if edges is None else edges[1]
     return out
 
 

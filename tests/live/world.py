@@ -1,0 +1,178 @@
+"""A stream of people whose heads carry a pattern that nothing else has, a detector that often misses them, and what is
+left of such heads in the files of a live folder.
+
+As a program, ``python -m tests.live.world URL OUT SEED SETTING…``, it is ``poseline live`` with that detector, without
+anything drawn over the pictures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+from pipeline.models.base import People
+
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.models.registry import Models
+from tests import synthetic
+from tests.live.station import Station, encode
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE_PX, FPS = (320, 240), 25
+GREY = (120, 120, 120)
+BODIES = ((70, 145, 120), (190, 85, 110), (120, 105, 220))  # of the same luma: only heads have edges
+SHARP, LEAST = 50, 10  # neighbours' difference in luma, and how many such px of a picture show a head
+STANDING_PX = (200, 150, 110)
+_EVERYBODY = synthetic.walker(np.zeros(1), height_px=1.0, start_px=(0.0, 0.0), velocity_px_s=(0.0, 0.0))[0]
+
+
+def pictures(frames: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """(h, w, 3) u8 RGB: three people who enter, cross and leave, some beside others."""
+    rng = np.random.default_rng(seed)
+    for i in range(frames):
+        image = np.full((SIZE_PX[1], SIZE_PX[0], 3), GREY, np.uint8)
+        noise = np.repeat(np.repeat(rng.integers(0, 2, (SIZE_PX[1] // 3, SIZE_PX[0] // 3 + 1)) * 200 + 25, 3, 0), 3, 1)
+        for n, height in enumerate(STANDING_PX):
+            way = SIZE_PX[0] + 2 * height
+            x = (i * (1.5 + 0.7 * n) + 90 * n) % way - height
+            x = SIZE_PX[0] - x if n % 2 else x
+            _draw(image, noise, x, 232 - 25 * n, height, BODIES[n])
+        yield image
+
+
+def _draw(
+    image: np.ndarray, noise: np.ndarray, x: float, foot: float, height: float, body: tuple[int, int, int]
+) -> None:
+    """A body of one colour and above it a head of the pattern."""
+    left, right = (int(np.clip(x + side * 0.11 * height, 0, SIZE_PX[0])) for side in (-1, 1))
+    image[int(foot - 0.84 * height) : int(foot), left:right] = body
+    y_px, x_px = np.mgrid[: SIZE_PX[1], : SIZE_PX[0]] + 0.5
+    head = np.hypot(x_px - x, y_px - (foot - 0.92 * height)) <= 0.07 * height
+    image[head] = noise[:, : SIZE_PX[0]][head][:, None]
+
+
+def write_stream(path: Path, frames: int = 300) -> Path:
+    return encode(path, pictures(frames), Fraction(FPS), SIZE_PX)
+
+
+class Watchman:
+    """Finds bodies by their colours, once a sixth of them is in the picture. It overlooks each now and then, and all of
+    them for a third of a second. Of some it is so unsure that no tracker takes them."""
+
+    skeleton, sessions = HALPE26, ()
+
+    def __init__(self, seed: int) -> None:
+        self._rng, self._blind = np.random.default_rng(seed), 0
+
+    def detect(self, images: np.ndarray) -> People:
+        parts = [People.empty(len(HALPE26))]
+        for i, image in enumerate(images):
+            self._blind = max(self._blind - 1, 8 if self._rng.random() < 0.02 else 0)
+            for body in BODIES:
+                here = (np.abs(image.astype(int) - body).max(2) < 20).astype(np.uint8)
+                here = cv2.morphologyEx(here, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+                x, y, w, h = cv2.boundingRect(here)
+                if here.sum() > 0.03 * h * h and not self._blind and self._rng.random() > 0.1:
+                    parts.append(self._person(i, x, y, w, h))
+        return People.concat(parts)
+
+    def _person(self, image: int, x: int, y: int, w: int, h: int) -> People:
+        height = h / 0.84
+        middle = x + w - 0.11 * height if x == 0 else x + 0.11 * height
+        points = (_EVERYBODY - [_EVERYBODY[:, 0].mean(), _EVERYBODY[:, 1].max()]) * height + [middle, y + h]
+        box = np.array([[x, y - 0.16 * height, x + w, y + h]], np.float32)
+        sure = 0.9 if self._rng.random() > 0.1 else 0.3
+        known, score = np.zeros((1, len(HALPE26), 2), np.float32), np.zeros((1, len(HALPE26)), np.float32)
+        known[0, :17], score[0, :17] = points, sure
+        return People(np.array([image]), box, np.array([sure], np.float32), known, score)
+
+
+def sharp_px(luma: np.ndarray) -> int:
+    """How many px of a picture (h, w) differ from their neighbour as they do in heads."""
+    return int((np.abs(np.diff(luma.astype(int), axis=1)) > SHARP).sum())
+
+
+def written(folder: Path) -> dict[str, list[int]]:
+    """Of each file below a folder that holds pictures: `sharp_px` of each of them."""
+    found: dict[str, list[int]] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = str(path.relative_to(folder))
+        if ".mp4" in path.name:
+            found[name] = [sharp_px(luma) for luma in _video(path)]
+        elif path.suffix == ".parquet" and path.name.startswith("part-"):
+            found[name] = [sharp_px(luma) for luma in _part(path)]
+        elif path.suffix in (".png", ".jpg") and path.name != "heatmap.png":
+            found[name] = [sharp_px(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))]
+    return found
+
+
+def _video(path: Path) -> Iterator[np.ndarray]:
+    """Luma of the pictures that can be decoded, of a file that may be cut short."""
+    with contextlib.suppress(av.FFmpegError, IndexError), av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="gray")
+
+
+def _part(path: Path) -> Iterator[np.ndarray]:
+    """The pictures that the camera's motion was found in."""
+    from pipeline.observe.camera import _unpacked
+
+    text = (pq.read_schema(path).metadata or {}).get(b"camera", b"").decode()
+    for packed in json.loads(text).get("edges", []) if text else []:
+        yield _unpacked(packed)[0]
+
+
+def started(url: str, out: Path, seed: int, *settings: str) -> subprocess.Popen[str]:
+    """The program, once a part and a video are on the disk."""
+    command = [sys.executable, "-m", "tests.live.world", url, str(out), str(seed), *settings]
+    before = set(out.glob("cam/segments/*/observations/part-00000.parquet"))
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while set(out.glob("cam/segments/*/observations/part-00000.parquet")) <= before:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return process
+
+
+def soak(stream: Path, out: Path, kills: int, seed: int, blur: str) -> dict[str, list[int]]:
+    """What `written` says of the live folder after each of so many kills, and when all of it is finished."""
+    from pipeline.live.run import live
+
+    rng, found = np.random.default_rng(seed), {}
+    with Station(stream) as station:
+        for n in range(kills):
+            process = started(station.url, out, seed + n, f"render.blur={blur}")
+            time.sleep(float(rng.uniform(1.0, 5.0)))
+            process.kill()
+            process.communicate(timeout=60)
+            found |= {f"{name} after kill {n}": sharp for name, sharp in written(out).items()}
+    live(str(out / "cam"))
+    return found | written(out)
+
+
+def main() -> None:
+    from pipeline.cli.app import main as program
+    from pipeline.live import engine, painter
+
+    url, out, seed, *settings = sys.argv[1:]
+    engine.build_models = lambda config: Models(Watchman(int(seed)), None, HALPE26)
+    painter.draw_people = lambda *args: None
+    sets = ["lift.name=none", "live.part_s=0.5", "observe.detect_every_s=0", *settings]
+    command = ["live", url, "--config", "fast", "--out", out, "--name", "cam", "--segment", "3s", "-q"]
+    sys.argv = ["poseline", *command, *(f"--set={s}" for s in sets)]
+    program()
+
+
+if __name__ == "__main__":
+    main()
