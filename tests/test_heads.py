@@ -289,13 +289,22 @@ def test_a_run_without_people_has_nothing_to_blur(video, tmp_path):
 
 
 @pytest.mark.parametrize("step_s", [0.6, 1.0, 60.0])
-def test_however_few_frames_there_are_one_before_and_one_after_is_blurred(step_s):
+def test_however_few_frames_there_are_two_before_and_two_after_are_blurred(step_s):
     time_s = np.arange(12) * step_s
     rows = np.arange(4, 8)
     shape = np.tile([50.0, 50, 50, 50, 10], (len(rows), 1))
     regions = Regions(rows, time_s[rows], shape, np.ones(len(rows), bool), time_s)
-    assert [len(regions.at(i)) for i in range(2, 10)] == [0, 1, 1, 1, 1, 1, 1, 0]
+    assert [len(regions.at(i)) for i in range(1, 11)] == [0, *[1] * 8, 0]
     assert 10 < regions.at(3)[0][4] <= 25
+
+
+def test_where_frames_are_far_apart_the_speed_is_that_between_two_of_them():
+    time_s = np.arange(12) * 0.5
+    rows = np.arange(4, 8)
+    shape = np.stack([rows * 60.0, rows * 0 + 50, rows * 60.0, rows * 0 + 50, rows * 0 + 10], 1).astype(float)
+    regions = Regions(rows, time_s[rows], shape, np.ones(len(rows), bool), time_s)
+    assert regions.at(3)[0][2] == pytest.approx(180)
+    assert regions.at(9)[0][2] == pytest.approx(540, abs=40)  # no faster than anybody goes
 
 
 def observed(info: VideoInfo, folder: RunFolder, some: Walker, frame: np.ndarray, score: float) -> None:

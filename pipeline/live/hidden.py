@@ -11,9 +11,12 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.render.privacy import Privacy
 from pipeline.render.regions import Regions
-from pipeline.render.strays import Strays
+from pipeline.render.strays import LEAD_S, SLACK_S, Strays, clock
 
 HOLD_S = 3.0  # a region is held so long after the last sight: nobody knows yet whether they come back
+_ANOTHER = 1.4  # times larger or smaller from one sight to the next is somebody else
+_MOST_SIZES = 1000  # tracklets that are remembered, after which those that are not in sight are forgotten
+_FIRST_PART = 1 << 24  # above all tracklets
 
 
 class _Frame(NamedTuple):
@@ -35,22 +38,46 @@ class Hidden:
         self._privacy, self._skeleton = privacy, skeleton
         self._frames: deque[_Frame] = deque()
         self._strays = Strays(HOLD_S)
-        self.last_s = -np.inf
+        self._sizes: dict[int, tuple[float, int]] = {}  # of the tracklets: the last size, and what they are called here
+        self._parts = 0
 
     def add(self, time_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
         """The observations (n, …) of the next frame, and their tracklets (n,), −1 for none; faint boxes (m, 4)."""
         shape = np.concatenate([self._privacy.shapes(obs, self._skeleton), self._privacy.faint_shapes(faint_px)])
+        ids = self._one_size(obs.box_px, ids)
         ids = np.concatenate([ids, np.full(len(faint_px), -1, ids.dtype)])
         known = np.isfinite(shape).all(1)
         shape, ids = shape[known], ids[known]
         self._frames.append(_Frame(time_s, shape, ids))
+        if len(self._sizes) > _MOST_SIZES:
+            here = {int(i) for frame in self._frames for i in frame.tracklet}
+            self._sizes = {i: last for i, last in self._sizes.items() if last[1] in here}
         self._strays.add(time_s, shape[ids < 0], shape[ids >= 0])
-        self.last_s = time_s
+
+    def _one_size(self, box_px: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Tracklets (n,) that begin anew where their boxes (n, 4) have another size at once.
+
+        There the tracker went over to somebody else: one of them is to be hidden before, the other one after.
+        """
+        out = ids.copy()
+        for row in np.flatnonzero(ids >= 0):
+            i, size = int(ids[row]), float((box_px[row, 2:] - box_px[row, :2]).max())
+            before, part = self._sizes.get(i, (size, i))
+            if max(size, before) > _ANOTHER * max(min(size, before), 1e-6):
+                self._parts, part = self._parts + 1, _FIRST_PART + self._parts
+            self._sizes[i], out[row] = (size, part), part
+        return out
+
+    def is_ahead_of(self, time_s: float) -> bool:
+        """Whether all that counts of what comes after the frame at a time was added."""
+        ahead = clock(np.array([frame.time_s for frame in self._frames if frame.time_s >= time_s]))
+        return len(ahead) > 1 and ahead[-1] > LEAD_S + SLACK_S
 
     def at(self, time_s: float) -> list[np.ndarray]:
         """The regions to hide in a frame that was added; frames `HOLD_S` before it are then forgotten."""
         self._strays.forget(time_s)
-        while len(self._frames) > 1 and self._frames[1].time_s < time_s - HOLD_S:
+        before = [frame.time_s for frame in self._frames if frame.time_s <= time_s]
+        for _ in range(int((clock(np.array(before)) + HOLD_S + SLACK_S < clock(np.array(before))[-1]).sum())):
             self._frames.popleft()
         times = np.array([frame.time_s for frame in self._frames])
         here = int(np.searchsorted(times, time_s))

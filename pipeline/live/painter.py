@@ -23,7 +23,6 @@ from pipeline.render.draw.figure import Person
 from pipeline.render.draw.overlay import draw_people
 from pipeline.render.look import Look
 from pipeline.render.privacy import Privacy
-from pipeline.render.strays import LEAD_S
 from pipeline.video.encode import VideoWriter
 
 TICKS = 90_000  # per second, of the tables of frames and the videos
@@ -53,8 +52,8 @@ class _Picture(NamedTuple):
 class Painter:
     """Draws and encodes in fragments that can be played after a kill.
 
-    Where people are hidden, pictures wait until it is known who is seen in the `LEAD_S` after them; only what is
-    hidden already reaches the file.
+    Where people are hidden, pictures wait until it is known who is seen just after them; only what is hidden already
+    reaches the file.
 
     Args:
         hidden: what is known of the frames before, where the pictures have the same size.
@@ -128,7 +127,7 @@ class Painter:
 
     def _is_ready(self, picture: _Picture) -> bool:
         """Whether nothing that comes later can hide more of it."""
-        return not self._privacy.hides or self.hidden.last_s > picture.time_s + LEAD_S
+        return not self._privacy.hides or self.hidden.is_ahead_of(picture.time_s)
 
     def _draw(self, picture: _Picture) -> None:
         if self._privacy.black:

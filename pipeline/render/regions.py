@@ -14,7 +14,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.observe.faint import read_faint
 from pipeline.render.heads import RADIUS, head_capsules
-from pipeline.render.strays import GROWTH_BEYOND, LEAD_S, MOST_UNSEEN_S, Strays, inside
+from pipeline.render.strays import GROWTH_BEYOND, LEAD_S, MOST_UNSEEN_S, SLACK_S, Strays, clock, inside
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import BOX, person_span
 from pipeline.store.folder import RunFolder
@@ -24,7 +24,9 @@ BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it 
 STEADY_S = 0.5  # a head is as large as it mostly is within so long to either side, or as in this row
 _GROWTH = 0.6  # of the radius, in a second without sight
 _SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
+_MOST_STEP_S = 2.0  # or from one sight to the next, where these are further apart
 _MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
+_MOST_WAY_S = 3.0  # for so long
 _OBSERVED = 0.3  # score from which on a keypoint of an observation counts; observations count at any score
 _MARGIN = 0.08  # of a person's box that is blurred beyond it: hair, hands
 
@@ -52,7 +54,7 @@ class Regions:
         rows = np.isfinite(shape).all(1)
         self._frame, self._time = frame[rows], time_s[rows].astype(np.float64)
         self._shape, seen = shape[rows].astype(np.float64), measured[rows]
-        self._all, self._hold_s = all_time_s, hold_s
+        self._all, self._clock, self._hold_s = all_time_s, clock(all_time_s), hold_s
         if not len(self._frame):
             self.first, self.last = 0, -1
             return
@@ -63,7 +65,7 @@ class Regions:
                 percentile_filter(self._shape[:, 4], 85, size=window, mode="nearest"), self._shape[:, 4]
             )
             self._shape[:, 4] *= 1 + _GROWTH * np.minimum(self._unseen(seen), 1.0)
-        self.first, self.last = reach(all_time_s, int(self._frame[0]), int(self._frame[-1]), hold_s)
+        self.first, self.last = reach(self._clock, int(self._frame[0]), int(self._frame[-1]), hold_s)
 
     def _unseen(self, seen: np.ndarray) -> np.ndarray:
         """(L,) s to the nearest row in which the person was seen."""
@@ -84,9 +86,9 @@ class Regions:
         if last >= 0 and after < count and self._time[after] - self._time[last] <= BRIDGE_S:
             return [self._between(last, after, now)]
         out = []
-        if last >= 0 and (now - self._time[last] <= self._hold_s or frame - self._frame[last] == 1):
+        if last >= 0 and self._clock[frame] - self._clock[self._frame[last]] <= self._hold_s + SLACK_S:
             out.append(self._beyond(last, now, -1))
-        if after < count and (self._time[after] - now <= LEAD_S or self._frame[after] - frame == 1):
+        if after < count and self._clock[self._frame[after]] - self._clock[frame] <= LEAD_S + SLACK_S:
             out.append(self._beyond(after, now, 1))
         return out
 
@@ -106,12 +108,16 @@ class Regions:
         low, high = self._time[row] - _SPEED_S, self._time[row] + _SPEED_S
         near = np.flatnonzero((self._time >= low) & (self._time <= high))
         near = near[near >= row] if inward > 0 else near[near <= row]
+        other = row + inward
+        if len(near) == 1 and 0 <= other < len(self._time) and abs(self._time[other] - self._time[row]) <= _MOST_STEP_S:
+            near = np.array([min(row, other), max(row, other)])
         size = shape[4] / RADIUS if len(shape) == 5 else float(max(shape[2:] - shape[:2]))
         moved = np.zeros(2)
         if len(near) > 1:
             centre = (self._shape[near, :2] + self._shape[near, 2:4]) / 2
             moved = (centre[-1] - centre[0]) / (self._time[near[-1]] - self._time[near[0]])
-            moved *= min(1.0, _MOST_PACE * size / max(float(np.hypot(*moved)), 1e-9)) * (now - self._time[row])
+            moved *= min(1.0, _MOST_PACE * size / max(float(np.hypot(*moved)), 1e-9))
+            moved *= np.clip(now - self._time[row], -_MOST_WAY_S, _MOST_WAY_S)
         if len(shape) == 5:
             middle = (shape[:2] + shape[2:4]) / 2
             return np.array([*middle, *(middle + moved), shape[4] * (1 + GROWTH_BEYOND * unseen)])
@@ -119,14 +125,10 @@ class Regions:
         return _grown(way, 0.1 + 0.2 * unseen)
 
 
-def reach(time_s: np.ndarray, first: int, last: int, hold_s: float = LEAD_S) -> tuple[int, int]:
-    """The frames of (T,) times from the first to the last in which somebody seen in [first, last] is hidden.
-
-    However far apart frames are, it is one more to either side.
-    """
-    begin = min(int(np.searchsorted(time_s, time_s[first] - LEAD_S)), first - 1)
-    end = max(int(np.searchsorted(time_s, time_s[last] + hold_s, "right")) - 1, last + 1)
-    return max(begin, 0), min(end, len(time_s) - 1)
+def reach(clock_s: np.ndarray, first: int, last: int, hold_s: float = LEAD_S) -> tuple[int, int]:
+    """The first and the last frame in which somebody seen in [first, last] is hidden, by the `clock` (T,) of frames."""
+    begin = int(np.searchsorted(clock_s, clock_s[first] - LEAD_S - SLACK_S))
+    return begin, int(np.searchsorted(clock_s, clock_s[last] + hold_s + SLACK_S, "right")) - 1
 
 
 def _grown(box: np.ndarray, share: float) -> np.ndarray:
@@ -182,14 +184,16 @@ def regions_by_frame(
     """
     if not len(frames):
         return
-    wide = range(reach(time_s, frames[0], frames[-1])[0], reach(time_s, frames[0], frames[-1])[1] + 1)
+    clock_s = clock(time_s)
+    begin, end = reach(clock_s, frames[0], frames[-1])
+    wide = range(begin, end + 1)
     strays, waiting = Strays(), deque[tuple[int, list[np.ndarray]]]()
     observed = _observed(folder, skeleton, wide, whole)
     for frame, known, seen in zip(wide, _known(folder, skeleton, time_s, wide, whole), observed, strict=True):
         places = np.array(known).reshape(-1, seen.shape[1])
         strays.add(float(time_s[frame]), seen[~inside(seen, places)], places)
         waiting.append((frame, [*known, *seen]))
-        while waiting and (frame == wide[-1] or reach(time_s, waiting[0][0], waiting[0][0])[1] <= frame):
+        while waiting and (frame == wide[-1] or reach(clock_s, waiting[0][0], waiting[0][0])[1] <= frame):
             ready, regions = waiting.popleft()
             if ready in frames:
                 strays.forget(float(time_s[ready]))
@@ -200,10 +204,10 @@ def _known(
     folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
 ) -> Iterator[list[np.ndarray]]:
     """The regions of the people in the tables in each frame of the rising range."""
-    waiting = []
+    waiting, clock_s = [], clock(time_s)
     for path in folder.people.glob("person_*.parquet"):
         first, last = (int(np.clip(f, 0, len(time_s) - 1)) for f in person_span(path))
-        waiting.append((*reach(time_s, first, last), path))
+        waiting.append((*reach(clock_s, first, last), path))
     waiting.sort(reverse=True)
     here: list[Regions] = []
     for frame in frames:

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-LEAD_S = 0.6  # hidden so long before a person is first seen, and after; at least one frame
+LEAD_S = 0.6  # hidden so long before a person is first seen, and after
+STEP_S = 0.3  # from one frame to the next counts no more than this, so that it is two frames at least
 GROWTH_BEYOND = 1.5  # of the radius, in a second before the first and after the last sight, where the other end is open
 MOST_UNSEEN_S = 1.0  # it grows no longer than this
+SLACK_S = 1e-6  # what differs by less is equal
 _NEAR = 2.5  # radii of a head, or half sides of a box, from one frame to the next
 
 
@@ -21,6 +23,7 @@ class _Frame(NamedTuple):
     """Sightings of one frame. ``ends`` is filled when the next frame is known, True before."""
 
     time_s: float
+    clock_s: float  # as `clock` has it
     shape: np.ndarray  # (n, 5) capsules or (n, 4) boxes
     everybody: np.ndarray  # (m, 5 or 4) of the same frame, the strays among them
     begins: np.ndarray  # (n,) bool
@@ -47,24 +50,33 @@ class Strays:
             before = self._frames[-1]
             begins = ~near(strays, before.everybody)
             self._frames[-1] = before._replace(ends=~near(before.shape, everybody))
-        self._frames.append(_Frame(time_s, strays, everybody, begins, np.ones(len(strays), bool)))
+        clock_s = 0.0
+        if self._frames:
+            clock_s = self._frames[-1].clock_s + min(time_s - self._frames[-1].time_s, STEP_S)
+        self._frames.append(_Frame(time_s, clock_s, strays, everybody, begins, np.ones(len(strays), bool)))
 
     def held(self, time_s: float) -> list[np.ndarray]:
         """What other frames hold in the frame at a time that was added; its own sightings are not among it."""
         times = [frame.time_s for frame in self._frames]
         here, out = times.index(time_s), []
         for i, frame in enumerate(self._frames):
-            unseen = abs(frame.time_s - time_s)
-            if i > here and (unseen <= LEAD_S or i == here + 1):
+            unseen, far = abs(frame.time_s - time_s), abs(frame.clock_s - self._frames[here].clock_s) - SLACK_S
+            if i > here and far <= LEAD_S:
                 out += [grown(row, unseen) for row in frame.shape[frame.begins]]
-            elif i < here and (unseen <= self._hold_s or i == here - 1):
+            elif i < here and far <= self._hold_s:
                 out += [grown(row, unseen) for row in frame.shape[frame.ends]]
         return out
 
     def forget(self, time_s: float) -> None:
         """Frames before this time are not asked for any more."""
-        while len(self._frames) > 1 and self._frames[1].time_s < time_s - self._hold_s:
+        at = next((frame.clock_s for frame in self._frames if frame.time_s >= time_s), 0.0)
+        while len(self._frames) > 1 and self._frames[0].clock_s + SLACK_S < at - self._hold_s:
             self._frames.popleft()
+
+
+def clock(time_s: np.ndarray) -> np.ndarray:
+    """(T,) s: times of frames (T,) on a clock by which no frame is more than `STEP_S` after the one before."""
+    return np.concatenate([np.zeros(1), np.cumsum(np.minimum(np.diff(time_s), STEP_S))])[: len(time_s)]
 
 
 def grown(shape: np.ndarray, unseen_s: float) -> np.ndarray:

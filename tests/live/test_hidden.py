@@ -130,3 +130,16 @@ def test_settings_of_blur_are_in_the_segments_video(scene, tmp_path):
     for i in range(20):
         for w in walkers[:4]:
             assert fine(luma[i], disc(SIZE_PX, w.centre_px[i], w.radius_px)) < 12
+
+
+def test_whom_the_tracker_goes_over_to_is_hidden_before_and_whom_it_leaves_after(scene):
+    """One tracklet, of the tall person up to frame 20 and of a small one elsewhere from then on."""
+    _, walkers = scene
+    hidden = Hidden(Privacy("faces"), COCO17)
+    for i in range(40):
+        obs, ids = sightings([walkers[0] if i < 20 else walkers[1]], i, False)
+        hidden.add(i / FPS, obs, ids * 0 + 1, NOBODY)
+    for i in range(12, 28):
+        for w in (walkers[0], walkers[1]):
+            regions = hidden.at(i / FPS)
+            assert any(np.hypot(*(r[:2] + (r[2:4] - r[:2]) / 2 - w.centre_px[i])) < r[4] + 12 for r in regions), i

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZE_PX, FPS = (320, 240), 25
 GREY = (120, 120, 120)
 BODIES = ((70, 145, 120), (190, 85, 110), (120, 105, 220))  # of the same luma: only heads have edges
+BLIND_S = 0.33
 SHARP, LEAST = 50, 10  # neighbours' difference in luma, and how many such px of a picture show a head
 STANDING_PX = (200, 150, 110)
 _EVERYBODY = synthetic.walker(np.zeros(1), height_px=1.0, start_px=(0.0, 0.0), velocity_px_s=(0.0, 0.0))[0]
@@ -67,22 +68,28 @@ def write_stream(path: Path, frames: int = 300) -> Path:
 
 class Watchman:
     """Finds bodies by their colours, once a sixth of them is in the picture. It overlooks each now and then, and all of
-    them for a third of a second. Of some it is so unsure that no tracker takes them."""
+    them for a third of a second, but nobody after half a second without a picture. Of some it is so unsure that no
+    tracker takes them."""
 
     skeleton, sessions = HALPE26, ()
 
     def __init__(self, seed: int) -> None:
-        self._rng, self._blind = np.random.default_rng(seed), 0
+        self._rng, self._blind_until = np.random.default_rng(seed), 0.0
+        self._last = -np.inf
 
     def detect(self, images: np.ndarray) -> People:
         parts = [People.empty(len(HALPE26))]
         for i, image in enumerate(images):
-            self._blind = max(self._blind - 1, 8 if self._rng.random() < 0.02 else 0)
+            now = time.monotonic()
+            if now > self._blind_until and self._rng.random() < 0.04:
+                self._blind_until = now + BLIND_S
+            alert, self._last = now - self._last > 0.5, now
+            blind = now < self._blind_until and not alert
             for body in BODIES:
                 here = (np.abs(image.astype(int) - body).max(2) < 20).astype(np.uint8)
                 here = cv2.morphologyEx(here, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
                 x, y, w, h = cv2.boundingRect(here)
-                if here.sum() > 0.03 * h * h and not self._blind and self._rng.random() > 0.1:
+                if here.sum() > 0.03 * h * h and not blind and (alert or self._rng.random() > 0.1):
                     parts.append(self._person(i, x, y, w, h))
         return People.concat(parts)
 
