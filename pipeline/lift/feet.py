@@ -21,6 +21,7 @@ FOOT = ("heel", "toe", "foot_index", "big_toe", "small_toe")
 STILL_LEN_S, STILL_M_S = 0.2, 2.0  # an ankle slower than this in the picture (body lengths/s) and in space stands
 LEAST_S = 0.1  # for so long
 _CALM_S = 0.3  # standard deviation of the window over which the hips' path is averaged
+_FINEST = 20  # points of a grid of even steps for each row, at most, however uneven those are
 _OFF_M = 0.02  # standard deviation of standing feet about their place
 _PUSH_M_S2 = 1.0  # of the acceleration of the body's correction
 _ACROSS_M, _ALONG = 0.005, 0.03  # of the correction across the line of sight, and along it as a share of the distance
@@ -69,17 +70,28 @@ def _calm(hips: np.ndarray, motion: Motion) -> np.ndarray:
     """The path of the hips (L, 3) without its jitter, which is that of the distance to small people."""
     out = np.full(hips.shape, np.nan)
     known = np.isfinite(hips).all(-1)
-    for rows in np.split(np.arange(len(hips)), np.flatnonzero(np.diff(motion.frame) > 1) + 1):
+    apart = (np.diff(motion.frame) > 1) | (np.diff(motion.time_s) > 3 * _CALM_S)
+    for rows in np.split(np.arange(len(hips)), np.flatnonzero(apart) + 1):
         mine = rows[known[rows]]
         if len(mine):
-            step = float(np.median(np.diff(motion.time_s[rows]))) if len(rows) > 1 else 1.0
-            path = np.stack([np.interp(rows, mine, hips[mine, axis]) for axis in range(3)], 1)
-            out[rows] = gaussian_filter1d(path, max(_CALM_S / step, 0.1), axis=0, mode="nearest")
+            out[rows] = _averaged(motion.time_s[rows], motion.time_s[mine], hips[mine])
     return out
 
 
+def _averaged(time_s: np.ndarray, known_s: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """(n, 3) at times (n,) of a path (m, 3) known at times (m,), averaged over `_CALM_S`: on a grid of even steps."""
+    if len(time_s) < 2:
+        return path
+    span = time_s[-1] - time_s[0]
+    step = max(float(np.median(np.diff(time_s))), span / (_FINEST * len(time_s)))
+    grid = time_s[0] + step * np.arange(round(span / step) + 1)
+    even = np.stack([np.interp(grid, known_s, values) for values in path.T], 1)
+    calm = gaussian_filter1d(even, max(_CALM_S / step, 0.1), axis=0, mode="nearest")
+    return np.stack([np.interp(time_s, grid, values) for values in calm.T], 1)
+
+
 def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: np.ndarray | None) -> list[Stand]:
-    """When each foot stands.
+    """When each foot stands; not known of one whose ankle the keypoints lack.
 
     Args:
         names: (K,) of the keypoints.
@@ -91,6 +103,8 @@ def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: 
     size = body_length(motion.box_px)
     out = []
     for i, side in enumerate(SIDES):
+        if f"{side}_ankle" not in names:
+            continue
         k = names.index(f"{side}_ankle")
         seen = np.isin(motion.provenance[:, k], (MEASURED, SWAPPED)) & np.isfinite(ankles[:, i]).all(-1)
         step = np.linalg.norm(np.diff(motion.keypoints_px[:, k], axis=0), axis=-1) * rate / size[1:]
@@ -126,14 +140,24 @@ def steadied(ankles: np.ndarray, hips: np.ndarray, stands: list[Stand], time_s: 
     for side, rows in stands:
         weight = share[rows, 0, 0] * _LASTS_S / LEAST_S / _OFF_M**2
         blocks[0][rows] += weight[:, None, None] * np.eye(3)
-        wanted[rows] += weight[:, None] * (ankles[rows, side].mean(0) - ankles[rows, side])
+        wanted[rows] += weight[:, None] * (_mean_place(ankles[rows, side], time_s[rows]) - ankles[rows, side])
     if n > 2:
-        push = 1 / (_PUSH_M_S2**2 * LEAST_S * step[1:] ** 3)
+        # The acceleration at each row but the ends, by its two steps, which need not be even.
+        before, after = step[:-1], step[1:]
+        both = (before + after) / 2
+        factor = (1 / (before * both), -2 / (before * after), 1 / (after * both))
+        push = both / (_PUSH_M_S2**2 * LEAST_S)
         for i in range(3):
             for j in range(i, 3):
-                factor = (1.0, -2.0, 1.0)
                 blocks[j - i][i : n - 2 + i] += (push * factor[i] * factor[j])[:, None, None] * np.eye(3)
     return solveh_banded(_banded(blocks), wanted.ravel(), lower=True).reshape(n, 3)
+
+
+def _mean_place(places: np.ndarray, time_s: np.ndarray) -> np.ndarray:
+    """(3,) mean over time of places (n, 3), each of which holds until half way to its neighbours."""
+    if len(time_s) < 2:
+        return places.mean(0)
+    return np.average(places, axis=0, weights=np.maximum(np.gradient(time_s), 1e-6))
 
 
 def _banded(blocks: np.ndarray) -> np.ndarray:
@@ -184,7 +208,7 @@ def _offsets(ankle: np.ndarray, stands: list[slice], time_s: np.ndarray) -> np.n
     """(L, 3) m from an ankle (L, 3) to where it stands; let go smoothly before and after."""
     out = np.zeros(ankle.shape)
     for rows in stands:
-        off = ankle[rows].mean(0) - ankle[rows]
+        off = _mean_place(ankle[rows], time_s[rows]) - ankle[rows]
         for edge, part in ((0, slice(None, rows.start)), (-1, slice(rows.stop, None))):
             away = np.abs(time_s[part] - time_s[rows][edge]) / _EASE_S
             near = np.flatnonzero(away < 1)

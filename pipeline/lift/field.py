@@ -47,13 +47,16 @@ class Field(NamedTuple):
 def upright(
     person: np.ndarray, time_s: np.ndarray, px: np.ndarray, score: np.ndarray, names: tuple[str, ...], every_s: float
 ) -> Upright:
-    """The rows that count, of each person one in ``every_s``.
+    """The rows that count, of each person one in ``every_s``; none where the keypoints lack ankles, hips or shoulders.
 
     Args:
         person: (n,) ids, 0 = nobody.
         px, score: (n, K, 2), (n, K) keypoints, their ``names (K,)``.
     """
-    parts = [[names.index(f"{side}_{part}") for side in ("left", "right")] for part in ("ankle", "hip", "shoulder")]
+    wanted = [[f"{side}_{part}" for side in ("left", "right")] for part in ("ankle", "hip", "shoulder")]
+    if not {name for pair in wanted for name in pair} <= set(names):
+        return Upright(np.zeros(0, person.dtype), np.zeros((0, 2)), np.zeros((0, 2)))
+    parts = [[names.index(name) for name in pair] for pair in wanted]
     seen = (person > 0) & (score[:, np.ravel(parts)] >= LEAST_SCORE).all(1)
     ankles, hips, shoulders = (px[:, part].astype(np.float64).mean(1) for part in parts)
     leg, trunk = ankles[:, 1] - hips[:, 1], hips[:, 1] - shoulders[:, 1]

@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Motion
 from pipeline.evaluate.mocap import joints_of
-from pipeline.lift.feet import bent_leg, held, standing, steadied
+from pipeline.lift.feet import Stand, _averaged, bent_leg, held, standing, steadied
 from pipeline.lift.joints import JOINTS
 from pipeline.measure.angles_3d import angles_3d
 from tests.lift.test_our_lifter import FOCAL, FPS, motion_of
@@ -122,6 +122,38 @@ def test_somebody_who_stands_does_not_drift() -> None:
     assert np.ptp(after[:, ANKLES], axis=0)[:, [0, 2]].max() < 2e-3
     assert np.ptp(before[:, ANKLES], axis=0)[:, 2].min() > 0.2
     assert np.std(after[:, HIPS, 2], axis=0).max() < 0.3 * np.std(before[:, HIPS, 2], axis=0).min()
+
+
+def test_uneven_steps_steady_as_even_ones_do() -> None:
+    even = np.arange(401) / 100
+    places = np.stack([0.1 * np.sin(3 * even), 0 * even, 0.2 * np.cos(2 * even)], 1)
+    ankles, hips = np.stack([places, places], 1), np.tile([0.0, 0.0, 5.0], (401, 1))
+    some = np.flatnonzero(np.isin(np.arange(401) % 12, (0, 1, 2, 6)))
+    found = []
+    for rows in (np.arange(401), some):
+        edges = [np.searchsorted(even[rows], edge) for edge in (0.6, 1.5, 2.4, 3.0)]
+        stands = [Stand(0, slice(*edges[:2])), Stand(1, slice(*edges[2:]))]
+        found.append(steadied(ankles[rows], hips[rows], stands, even[rows]))
+    assert np.abs(found[0]).max() > 0.05
+    assert np.abs(found[1] - found[0][some]).max() < 0.05 * np.abs(found[0]).max()
+
+
+def test_a_path_is_averaged_over_time_and_not_over_rows() -> None:
+    time_s = np.cumsum(np.where(np.arange(90) < 60, 0.01, 0.1))
+    path = np.stack([time_s, np.square(time_s), np.sin(time_s)], 1)
+    even = np.arange(time_s[0], time_s[-1], 0.01)
+    whole = _averaged(even, even, np.stack([even, np.square(even), np.sin(even)], 1))
+    found = _averaged(time_s, time_s, path)
+    at = np.stack([np.interp(time_s, even, values) for values in whole.T], 1)
+    assert np.abs(found - at)[:-5].max() < 0.01
+    worst = np.array([0.0, 1e-5, 2e-5, 0.9, 1.8])  # a grid as fine as the usual step would have 180,000 points
+    np.testing.assert_allclose(_averaged(worst, worst, np.ones((5, 3))), 1)
+
+
+def test_keypoint_sets_without_ankles_say_of_no_foot_that_it_stands() -> None:
+    truth, _ = walk()
+    without = tuple(name.replace("ankle", "shin") for name in COCO17.names)
+    assert standing(motion(truth), without, truth[:, ANKLES], None) == []
 
 
 def test_what_is_not_known_stays_unknown() -> None:

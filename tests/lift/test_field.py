@@ -88,6 +88,21 @@ def test_who_counts() -> None:
     np.testing.assert_allclose(found.ankles[0], [5, 235])
 
 
+def test_keypoint_sets_without_ankles_say_nothing() -> None:
+    kept = [i for i, name in enumerate(COCO17.names) if "ankle" not in name]
+    names = tuple(COCO17.names[i] for i in kept)
+    obs = Observations(
+        frame=np.arange(60),
+        box_px=np.zeros((60, 4), np.float32),
+        score=np.ones(60, np.float32),
+        keypoints_px=np.zeros((60, len(kept), 2), np.float32),
+        keypoint_score=np.ones((60, len(kept)), np.float32),
+    )
+    rows = upright(np.ones(60, int), np.arange(60.0), obs.keypoints_px, obs.keypoint_score, names, EVERY_S)
+    assert [a.shape for a in rows] == [(0,), (0, 2), (0, 2)]
+    assert field_of_run([obs], np.ones(60, int), np.arange(60.0), names, SIZE) is None
+
+
 def test_the_parts_of_a_run_are_read_in_turn() -> None:
     rows = people(36, 16, 4.3, 1)
     px = np.zeros((400, 17, 2), np.float32)
