@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,5 +119,6 @@ def _each(folder: RunFolder, form: Each, out: Path | None, options: Options) -> 
 def _remove_others(path: Path, suffix: str, keep: set[str]) -> None:
     """Delete what an earlier export wrote of people that a later tracking did not find."""
     for file in path.glob(f"person_*{suffix}"):
-        if file.stem.split("_part")[0] not in keep:
+        ours = re.fullmatch(r"(person_\d{4,})(_part\d+)?", file.stem)
+        if ours and ours[1] not in keep:
             file.unlink()

@@ -54,3 +54,16 @@ def test_unknown_formats_and_unfinished_runs(done: RunFolder, tmp_path: Path) ->
     (tmp_path / "run.json").write_text(json.dumps({"finished": False}))
     with pytest.raises(PoselineError, match="not finished"):
         export_run(RunFolder(tmp_path), "mot")
+
+
+def test_an_export_removes_its_own_files_of_people_who_are_gone_only(done: RunFolder) -> None:
+    folder = done.path / "sto"
+    folder.mkdir()
+    mine = [folder / name for name in ("person_0001_filtered.sto", "person_notes.sto")]
+    old = [folder / name for name in ("person_0099.sto", "person_0099_part2.sto")]
+    for path in mine + old:
+        path.write_text("mine")
+    export_run(done, "sto")
+    assert [path.read_text() for path in mine] == ["mine"] * 2
+    assert not any(path.exists() for path in old)
+    assert (folder / "person_0001.sto").exists()
