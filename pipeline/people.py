@@ -28,8 +28,7 @@ from pipeline.measure.heat import Heat
 from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.measure.summary import person_summary
-from pipeline.motion.person import motion_steps
-from pipeline.motion.together import together
+from pipeline.motion.person import build_motions
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
@@ -208,12 +207,10 @@ class _Clock:
         if self.lifter is None:
             return None
         began = time.perf_counter()
-        people = list(zip(motions, heights_m, strict=True))
         if isinstance(self.lifter, PoselineLifter):
-            steps = self.lifter.lift_steps
-            found = together([steps(motion, skeleton, size_px, height_m) for motion, height_m in people])
+            found = self.lifter.lift_all(motions, skeleton, size_px, heights_m)
         else:
-            found = [self.lifter.lift(motion, skeleton, size_px, height_m) for motion, height_m in people]
+            found = [self.lifter.lift(m, skeleton, size_px, h) for m, h in zip(motions, heights_m, strict=True)]
         self.spent_s += time.perf_counter() - began
         return [self._in_metres(motion, its) for motion, its in zip(motions, found, strict=True)]
 
@@ -232,9 +229,7 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where there is a way to them; people with few rows are worked on side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
     for group in _by_person(run.parts, who.ids):
-        motions = together(
-            [motion_steps(i, obs, info.time_s, skeleton, config.track, config.smooth) for i, obs in group]
-        )
+        motions = build_motions(group, info.time_s, skeleton, config.track, config.smooth)
         heights_m = [config.metres.height_of(i, who.names.get(i, "")) for i, _ in group]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,9 +21,8 @@ from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.lift.protocol import InSpace
 from pipeline.lift.rays import on_rays
 from pipeline.models.runtime import Device
-from pipeline.motion.person import path_steps
-from pipeline.motion.swap import Unswapped
-from pipeline.motion.together import Steps, for_one, together
+from pipeline.motion.measured import Measured
+from pipeline.motion.person import smoothed_paths
 
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
 GUESSED = 0.2  # score of points that were not measured but bridged
@@ -58,25 +57,50 @@ class PoselineLifter:
         further_names, self._beside = further(skeleton)
         self.names = self.joint_names + further_names
 
-    def lift_steps(
+    def lift(
         self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
-    ) -> Steps[InSpace]:
-        """(L, J, 3) f32 m; x right, y down, z forward from the camera; NaN where the picture says nothing.
+    ) -> InSpace:
+        """`lift_all` of one person."""
+        return self.lift_all([motion], skeleton, size_px, [height_m])[0]
 
-        People are ``height_m`` tall, or `HEIGHT_M` where that is not given. Limbs keep their lengths.
+    def lift_all(
+        self,
+        motions: Sequence[Motion],
+        skeleton: Skeleton,
+        size_px: tuple[int, int],
+        heights_m: Sequence[float | None],
+    ) -> list[InSpace]:
+        """(L, J, 3) f32 m of each person; x right, y down, z forward from the camera; NaN where the picture says
+        nothing.
+
+        People are as tall as ``heights_m`` says, or `HEIGHT_M` where that is not given. Limbs keep their lengths.
+        Nobody's joints depend on the others.
         """
+        people = [self._lifted(motion, size_px, h or HEIGHT_M) for motion, h in zip(motions, heights_m, strict=True)]
+        joints = finish_all(people, self.config)
+        return [
+            self._in_space(motion, person, done, skeleton, size_px)
+            for motion, person, done in zip(motions, people, joints, strict=True)
+        ]
+
+    def _lifted(self, motion: Motion, size_px: tuple[int, int], height_m: float) -> Lifted:
+        """What the network says of a person."""
         px, state, score = self._points(motion)
         rays = self.rays(px, size_px)
         guessed = np.where(state == INTERPOLATED, GUESSED, score)
         given = np.where(state == MISSING, 0, guessed)
         joints, std, ray = self._about_hips(motion, rays, given)
-        seen = Seen(motion.time_s, motion.frame, rays, given, ray)
-        joints = yield from finish_steps(seen, joints, std, self.config, height_m or HEIGHT_M)
-        out = joints + hips_of(joints, seen)[:, None]
+        return Lifted(Seen(motion.time_s, motion.frame, rays, given, ray), joints, std, height_m)
+
+    def _in_space(
+        self, motion: Motion, person: Lifted, joints: np.ndarray, skeleton: Skeleton, size_px: tuple[int, int]
+    ) -> InSpace:
+        """A person's finished joints (L, J, 3) about the hips before the camera, as far as they are known."""
+        out = joints + hips_of(joints, person.seen)[:, None]
         known = np.ones(out.shape[:2], bool)
-        known[:, :K] = state != MISSING
+        known[:, :K] = self._points(motion)[1] != MISSING
         known[:, K:] = known[:, SHOULDERS].all(1, keepdims=True)
-        per_axis = per_axis_std(std) * (height_m or HEIGHT_M) / HEIGHT_M
+        per_axis = per_axis_std(person.std) * person.height_m / HEIGHT_M
         per_axis = np.where(known & np.isfinite(out[..., 0]), per_axis, np.nan).astype(np.float32)
         shown = np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32)
         rays = self.rays(motion.keypoints_px, size_px)
@@ -102,12 +126,6 @@ class PoselineLifter:
         place = (ahead * depth.sum(-1)[..., None]).astype(np.float32)
         doubt = np.where(np.isfinite(place[..., 0]), np.sqrt(variance.sum(-1)), np.nan).astype(np.float32)
         return np.where(np.isfinite(doubt)[..., None], place, np.nan).astype(np.float32), doubt
-
-    def lift(
-        self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None
-    ) -> InSpace:
-        """`lift_steps` of one person."""
-        return together([self.lift_steps(motion, skeleton, size_px, height_m)])[0]
 
     def across(self, fov_deg: float | None) -> PoselineLifter:
         """The same lifter for a picture that is so many degrees wide; None: the usual width."""
@@ -162,21 +180,34 @@ class Seen(NamedTuple):
     centre: np.ndarray  # (L, 2) the ray to the middle of the hips
 
 
-def finish_steps(
-    seen: Seen, joints: np.ndarray, std: np.ndarray, config: Config, height_m: float = HEIGHT_M
-) -> Steps[np.ndarray]:
-    """Joints (L, J, 3) about the hips, on their rays, smoothed, with constant limbs, of a person ``height_m`` tall.
+class Lifted(NamedTuple):
+    """What the network says of a person, joints about the middle of the hips."""
 
-    ``std`` (L, J, 3) is what the network says.
-    """
-    done = _one_body(joints, height_m)
-    off = std * np.float32(height_m / HEIGHT_M)
-    done = on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))
-    done = yield from _smoothed(seen.time_s, done, std, config)
-    return _one_body(done, height_m)
+    seen: Seen
+    joints: np.ndarray  # (L, J, 3) m; NaN = not known
+    std: np.ndarray  # (L, J, 3) m
+    height_m: float = HEIGHT_M  # how tall the person is
 
 
-finished = for_one(finish_steps)
+def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
+    """Everybody's joints (L, J, 3) about the hips, on their rays, smoothed, with constant limbs, of their height."""
+    near = [_on_rays(person) for person in people]
+    measured = [_measured(joints, person, config) for joints, person in zip(near, people, strict=True)]
+    out = []
+    for paths, joints, person in zip(
+        smoothed_paths(measured, config.smooth, config.track.max_gap_s), near, people, strict=True
+    ):
+        done = paths.position.reshape(joints.shape)
+        done = np.where(np.isfinite(done), done, joints)  # outliers at the ends
+        out.append(_one_body(done, person.height_m))
+    return out
+
+
+def _on_rays(person: Lifted) -> np.ndarray:
+    """(L, J, 3) joints of constant limbs, as near to their rays as the network's doubts allow."""
+    seen, done = person.seen, _one_body(person.joints, person.height_m)
+    off = person.std * np.float32(person.height_m / HEIGHT_M)
+    return on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))
 
 
 def hips_of(joints: np.ndarray, seen: Seen) -> np.ndarray:
@@ -194,18 +225,15 @@ def _one_body(joints: np.ndarray, height_m: float) -> np.ndarray:
     return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
 
 
-def _smoothed(time_s: np.ndarray, joints: np.ndarray, std: np.ndarray, config: Config) -> Steps[np.ndarray]:
-    """Joints (L, J, 3) by the filter of the keypoints, which takes coordinates in pairs."""
-    n, smooth = len(joints), config.smooth
-    size = np.full(n, HEIGHT_M, np.float32)
+def _measured(joints: np.ndarray, person: Lifted, config: Config) -> Measured:
+    """Joints (L, J, 3) for the filter of the keypoints, which takes coordinates in pairs."""
+    n = len(joints)
     pairs = joints.reshape(n, -1, 2)
-    noise = smooth.noise_len * HEIGHT_M / np.sqrt(np.square(std).reshape(n, -1, 2).mean(-1))
+    noise = config.smooth.noise_len * HEIGHT_M / np.sqrt(np.square(person.std).reshape(n, -1, 2).mean(-1))
     known = np.isfinite(pairs).all(-1)
-    measured = Unswapped(pairs, np.where(known, np.clip(noise, 0.1, 1), 0), known, np.zeros(known.shape, bool))
-    paths = yield from path_steps(time_s, measured, size, smooth, config.track.max_gap_s)
-    done = paths.position.reshape(joints.shape)
-    out: np.ndarray = np.where(np.isfinite(done), done, joints)  # outliers at the ends
-    return out
+    score = np.where(known, np.clip(noise, 0.1, 1), 0)
+    size = np.full(n, HEIGHT_M, np.float32)
+    return Measured(person.seen.time_s, pairs, score, known, size, np.zeros(known.shape, bool))
 
 
 def stretches(frame: np.ndarray) -> Iterator[slice]:

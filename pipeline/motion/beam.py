@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipeline.motion.together import Steps
+from pipeline.motion.lanes import batches
 
 HYPOTHESES = 24  # at most; 4 a configuration are plenty
 _BLOCK, _WARM_S = 768, 2.0  # rows of a block, and seconds before and after that are looked at, too
@@ -43,77 +43,51 @@ class Limbs:
     change: np.ndarray  # (S, S) nats against going from one configuration to another, the same for everybody
 
 
-@dataclass(frozen=True)
-class Search:
-    """Blocks of rows of limbs to be searched; see `pipeline.motion.together.Request`."""
+def exchanged(people: Sequence[Limbs]) -> list[np.ndarray]:
+    """(L, C) i64 the likeliest configuration of each limb in each row, of each person, of whom there is at least one.
 
-    limbs: Limbs
-    first: np.ndarray  # (B,) row with which a block begins
-    last: np.ndarray  # (B,) row before which it ends
-    limb: np.ndarray  # (B,) whose rows they are
-    start: np.ndarray  # (B,) configuration it begins with
-
-    @property
-    def kind(self) -> tuple[int, ...]:
-        """Limbs and joints."""
-        return (0, *self.limbs.z.shape[1:])
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and lanes."""
-        return int((self.last - self.first).max()), len(self.first)
-
-    @staticmethod
-    def answers(requests: Sequence[Search]) -> list[list[np.ndarray]]:
-        """The best configurations of the rows of each block of each request."""
-        ends = np.cumsum([len(r.limbs.time_s) for r in requests])
-        before = [end - len(r.limbs.time_s) for end, r in zip(ends, requests, strict=True)]
-        found = _searched(
-            _joined([r.limbs for r in requests]),
-            np.concatenate([r.first + rows for r, rows in zip(requests, before, strict=True)]),
-            np.concatenate([r.last + rows for r, rows in zip(requests, before, strict=True)]),
-            np.concatenate([r.limb for r in requests]),
-            np.concatenate([r.start for r in requests]),
-        )
-        own = iter(found)
-        return [[next(own) for _ in r.first] for r in requests]
-
-
-def _joined(limbs: list[Limbs]) -> Limbs:
-    """The rows of several people one after another."""
-    if len(limbs) == 1:
-        return limbs[0]
-    rows = {
-        field.name: np.concatenate([getattr(one, field.name) for one in limbs])
-        for field in fields(Limbs)
-        if field.name != "change"
-    }
-    return Limbs(**rows, change=limbs[0].change)
-
-
-def exchanged(limbs: Limbs) -> Steps[np.ndarray]:
-    """(L, C) i64 the likeliest configuration of each limb in each row."""
-    n, count = limbs.begins.shape
-    warm = max(round(_WARM_S / max(float(np.median(np.diff(limbs.time_s))), 1e-4)), 8)
-    own = np.arange(0, n, _BLOCK) if n > _BLOCK + 2 * warm else np.zeros(1, np.int64)
-    end = np.append(own[1:], n)
-    first = np.maximum(own - warm, 0)
-    out = np.zeros((n, count), np.int64)
-    start = np.zeros((len(own), count), np.int64)
-    todo = np.ones((len(own), count), bool)
+    Everybody has as many limbs and joints.
+    """
+    ends = np.cumsum([len(limbs.time_s) for limbs in people])
+    blocks = [_blocks(limbs.time_s) + end - len(limbs.time_s) for limbs, end in zip(people, ends, strict=True)]
+    own, end, first, last = np.concatenate(blocks, 1)
+    opens = np.concatenate([np.arange(part.shape[1]) == 0 for part in blocks])
+    limbs = _joined(people)
+    out = np.zeros(limbs.begins.shape, np.int64)
+    start = np.zeros((len(own), limbs.begins.shape[1]), np.int64)
+    todo = np.ones(start.shape, bool)
     for _ in range(_SWEEPS):
         block, limb = np.nonzero(todo)
-        last = np.minimum(end[block] + warm, n)
-        found = yield Search(limbs, first[block], last, limb, start[block, limb])
-        for b, c, rows in zip(block, limb, found, strict=True):
-            out[own[b] : end[b], c] = rows[own[b] - first[b] :][: end[b] - own[b]]
+        for some in batches((last - first)[block], 1):
+            b, c = block[some], limb[some]
+            found = _searched(limbs, first[b], last[b], c, start[b, c])
+            for i, j, rows in zip(b, c, found, strict=True):
+                out[own[i] : end[i], j] = rows[own[i] - first[i] :][: end[i] - own[i]]
         # A block begins as the one before it says, which knew what came earlier.
         wanted = out[first]
-        wanted[0] = 0
+        wanted[opens] = 0
         todo, start = wanted != start, wanted
         if not todo.any():
             break
-    return out
+    return np.split(out, ends[:-1])
+
+
+def _blocks(time_s: np.ndarray) -> np.ndarray:
+    """(4, B) rows with which blocks begin and before which they end, and the same with the rows around them."""
+    n = len(time_s)
+    warm = max(round(_WARM_S / max(float(np.median(np.diff(time_s))), 1e-4)), 8)
+    own = np.arange(0, n, _BLOCK) if n > _BLOCK + 2 * warm else np.zeros(1, np.int64)
+    end = np.append(own[1:], n)
+    return np.stack([own, end, np.maximum(own - warm, 0), np.minimum(end + warm, n)])
+
+
+def _joined(people: Sequence[Limbs]) -> Limbs:
+    """The rows of several people one after another."""
+    if len(people) == 1:
+        return people[0]
+    names = [field.name for field in fields(Limbs) if field.name != "change"]
+    rows = {name: np.concatenate([getattr(one, name) for one in people]) for name in names}
+    return Limbs(**rows, change=people[0].change)
 
 
 def _searched(

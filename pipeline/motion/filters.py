@@ -7,7 +7,7 @@ brought to its median step by lines, filtered, and brought back. L rows, K keypo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeVar
 
@@ -61,12 +61,12 @@ def filtered(
     return out
 
 
-def stretches(time_s: np.ndarray, known: np.ndarray, max_gap_s: float) -> Iterator[slice]:
+def stretches(time_s: np.ndarray, known: np.ndarray, max_gap_s: float) -> list[slice]:
     """Runs of known rows (L,) without a step longer than ``max_gap_s``."""
     breaks = np.diff(time_s, prepend=-np.inf) > max_gap_s + 1e-6
     number = np.cumsum(breaks | ~known | np.append(True, ~known[:-1]))
     edges = np.append(np.flatnonzero(np.diff(number, prepend=-1)), len(known))
-    yield from (slice(int(a), int(b)) for a, b in pairwise(edges) if known[a])
+    return [slice(int(a), int(b)) for a, b in pairwise(edges) if known[a]]
 
 
 def slope(time_s: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -13,14 +13,24 @@ S steps, N lanes, px and seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.motion.repair import EPS_S
 
 START_SPEED, START_ACCELERATION = 5.0, 50.0  # standard deviations at a start, body lengths / s and / s²
+CELLS = 3 << 17  # steps times lanes that go through a loop at once, if no single piece has more: some 80 MB
+
+
+def batches(steps: np.ndarray, lanes: int) -> list[np.ndarray]:
+    """Which pieces of ``steps (B,)`` and ``lanes`` each go through a loop at once: long ones with long ones."""
+    order, out = np.argsort(-steps, kind="stable"), []
+    while len(order):
+        count = max(CELLS // (int(steps[order[0]]) * lanes), 1)
+        out.append(order[:count])
+        order = order[count:]
+    return out
 
 
 @dataclass
@@ -44,56 +54,6 @@ class Filtered:
     dt: np.ndarray  # (S, N) s from the row before that was predicted over, 0 where nothing was
     linked: np.ndarray  # (S, N) bool: predicted from the row before, not started afresh
     used: np.ndarray  # (S, N) bool: a measurement was there and inside the gate
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """Rows to be filtered and smoothed; see `pipeline.motion.together.Request`."""
-
-    rows: Rows
-    gate_sigma: float
-    bridge_s: float
-    max_gap_s: float
-    lag: int | None  # as for `backward`
-
-    @property
-    def kind(self) -> tuple[float | None, ...]:
-        """The settings."""
-        return 1, self.gate_sigma, self.bridge_s, self.max_gap_s, self.lag
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and lanes."""
-        steps, lanes = self.rows.measured.shape
-        return steps, lanes
-
-    @staticmethod
-    def answers(requests: Sequence[Smoothing]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Means (S, 3, 2, N) and standard deviations (S, N) as from `backward`, and which were used (S, N)."""
-        rows, one = _side_by_side([r.rows for r in requests]), requests[0]
-        filtered = forward(rows, one.gate_sigma, one.bridge_s, one.max_gap_s)
-        found = (*backward(rows, filtered, one.lag), filtered.used)
-        out, first = [], 0
-        for steps, lanes in (r.shape for r in requests):
-            mean, std, used = (values[:steps, ..., first : first + lanes] for values in found)
-            out.append((mean, std, used))
-            first += lanes
-        return out
-
-
-def _side_by_side(several: list[Rows]) -> Rows:
-    """Lanes of different lengths; after its own end a lane's last row is repeated, without a measurement."""
-    if len(several) == 1:
-        return several[0]
-    steps = max(len(rows.time_s) for rows in several)
-
-    def padded(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, np.repeat(values[-1:], steps - len(values), axis=0)])
-
-    out = Rows(**{f.name: np.concatenate([padded(getattr(r, f.name)) for r in several], -1) for f in fields(Rows)})
-    ends = np.repeat([len(rows.time_s) for rows in several], [rows.measured.shape[1] for rows in several])
-    out.measured &= np.arange(steps)[:, None] < ends
-    return out
 
 
 class Filter:

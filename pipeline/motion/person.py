@@ -1,6 +1,9 @@
-"""One person's observations to one motion: rows, gaps, smoothing, and the provenance of every keypoint."""
+"""People's observations to a motion each: rows, gaps, smoothing, and the provenance of every keypoint."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -11,24 +14,34 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
 from pipeline.motion import boxes, repair
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.jerk import jerk_density
-from pipeline.motion.smooth import Smoothed, noise_px, smooth_steps
-from pipeline.motion.swap import Unswapped, unswap_steps
-from pipeline.motion.together import Steps, for_one
+from pipeline.motion.measured import Measured
+from pipeline.motion.smooth import Smoothed, noise_px, smooth_all
+from pipeline.motion.swap import unswap_all
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
 BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
 STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
 
 
-def motion_steps(
-    person_id: int,
-    obs: Observations,
+class _Rows(NamedTuple):
+    """A person's rows before left and right are put right and paths are smoothed."""
+
+    person_id: int
+    frame: np.ndarray  # (L,)
+    seen: np.ndarray  # (L,) bool
+    score: np.ndarray  # (L,)
+    box_px: np.ndarray  # (L, 4)
+    points: Measured
+
+
+def build_motions(
+    people: Sequence[tuple[int, Observations]],
     time_s_table: np.ndarray,
     skeleton: Skeleton,
     track_config: TrackConfig,
     smooth_config: SmoothConfig,
-) -> Steps[Motion]:
-    """The motion of one person from all of its observations.
+) -> list[Motion]:
+    """The motions of people (id, observations) from all of their observations; none depends on the others.
 
     A row per frame where the person was seen, or lies between two sightings at most ``track_config.max_gap_s`` apart.
     Each keypoint is MEASURED where its measurement was used, SWAPPED where that of the other side was; INTERPOLATED
@@ -38,15 +51,48 @@ def motion_steps(
     keypoint scores of 0.
 
     Args:
-        obs: one person's rows, at most one per frame, at least one.
+        people: each with its rows, at most one per frame, at least one.
         time_s_table: (T,) f64, the time of each frame of the video.
 
     Raises:
         ValueError: no observations, two in one frame, or frames outside the table.
     """
+    max_gap_s = track_config.max_gap_s
+    rows = [_rows(i, obs, time_s_table, skeleton, max_gap_s, smooth_config) for i, obs in people]
+    right = [person.points for person in rows]
+    if smooth_config.unswap:
+        noise = [noise_px(one.keypoint_score, one.size_px, smooth_config.noise_len) for one in right]
+        right = unswap_all(right, noise, skeleton)
+    paths = smoothed_paths(right, smooth_config, max_gap_s)
+    return [
+        _motion(person, its, path, skeleton, smooth_config, max_gap_s)
+        for person, its, path in zip(rows, right, paths, strict=True)
+    ]
+
+
+def build_motion(
+    person_id: int,
+    obs: Observations,
+    time_s_table: np.ndarray,
+    skeleton: Skeleton,
+    track_config: TrackConfig,
+    smooth_config: SmoothConfig,
+) -> Motion:
+    """`build_motions` of one person."""
+    return build_motions([(person_id, obs)], time_s_table, skeleton, track_config, smooth_config)[0]
+
+
+def _rows(
+    person_id: int,
+    obs: Observations,
+    time_s_table: np.ndarray,
+    skeleton: Skeleton,
+    max_gap_s: float,
+    config: SmoothConfig,
+) -> _Rows:
+    """A person's observations, and a row for each frame of the gaps that are bridged."""
     if len(obs) == 0:
         raise ValueError(f"person {person_id} has no observations")
-    max_gap_s = track_config.max_gap_s
     frame, source = repair.rows(obs.frame, time_s_table, max_gap_s)
     time_s, seen = time_s_table[frame].astype(np.float64), source >= 0
     raw = np.full((len(frame), len(skeleton), 2), np.nan, np.float32)
@@ -59,67 +105,58 @@ def motion_steps(
     box[seen] = boxes.fitted(obs.box_px, obs.keypoints_px, obs.keypoint_score, skeleton)
     box, _ = repair.bridge(time_s, box, seen, max_gap_s)
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
-    size = body_length(box)
-    right = yield from _righted(time_s, raw, keypoint_score, size, skeleton, smooth_config)
-    paths = yield from path_steps(time_s, right, size, smooth_config, max_gap_s)
-    provenance = _fill(time_s, paths, size, smooth_config, max_gap_s)
+    measured = (keypoint_score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
+    points = Measured(time_s, raw, keypoint_score, measured, body_length(box), np.zeros(measured.shape, bool))
+    return _Rows(person_id, frame, seen, score, box, points)
+
+
+def _motion(
+    rows: _Rows, right: Measured, paths: Smoothed, skeleton: Skeleton, config: SmoothConfig, max_gap_s: float
+) -> Motion:
+    """A person's rows with its smoothed paths, of which gaps are bridged in place."""
+    provenance = _fill(right.time_s, paths, right.size_px, config, max_gap_s)
     provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
     return Motion(
-        person_id=person_id,
-        frame=frame,
-        time_s=time_s,
-        box_px=box,
-        score=score,
-        state=np.where(seen, MEASURED, INTERPOLATED).astype(np.uint8),
+        person_id=rows.person_id,
+        frame=rows.frame,
+        time_s=right.time_s,
+        box_px=rows.box_px,
+        score=rows.score,
+        state=np.where(rows.seen, MEASURED, INTERPOLATED).astype(np.uint8),
         keypoints_px=paths.position,
         keypoint_score=right.keypoint_score,
         keypoint_std_px=paths.std,
         provenance=provenance,
-        raw_px=raw,
+        raw_px=rows.points.keypoints_px,
         skeleton=skeleton.name,
         velocity_px_s=paths.velocity,
         acceleration_px_s2=paths.acceleration,
     )
 
 
-build_motion = for_one(motion_steps)
-
-
-def _righted(
-    time_s: np.ndarray,
-    raw: np.ndarray,
-    score: np.ndarray,
-    size: np.ndarray,
-    skeleton: Skeleton,
-    config: SmoothConfig,
-) -> Steps[Unswapped]:
-    """What was measured (L, K, 2), left and right put right if the settings want that."""
-    measured = (score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
-    if not config.unswap:
-        return Unswapped(raw, score, measured, np.zeros(measured.shape, bool))
-    noise = noise_px(score, size, config.noise_len)
-    return (yield from unswap_steps(time_s, raw, score, measured, size, noise, skeleton))
-
-
-def path_steps(
-    time_s: np.ndarray, right: Unswapped, size: np.ndarray, config: SmoothConfig, max_gap_s: float
-) -> Steps[Smoothed]:
-    """The paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""
-    keypoints, score, measured, _ = right
-    noise = noise_px(score, size, config.noise_len).astype(np.float32)
+def smoothed_paths(people: Sequence[Measured], config: SmoothConfig, max_gap_s: float) -> list[Smoothed]:
+    """Everybody's paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""
+    noise = [noise_px(p.keypoint_score, p.size_px, config.noise_len).astype(np.float32) for p in people]
     if config.method == "none":
-        paths = Smoothed.empty(measured.shape)
-        paths.position[measured], paths.std[measured], paths.used = keypoints[measured], noise[measured], measured
-        return paths
+        return [_as_measured(one, its) for one, its in zip(people, noise, strict=True)]
     causal = config.method in ("fixed_lag", "one_euro")
-    density = jerk_density(time_s, keypoints, measured, size, config.noise_len, config.least_jerk, causal)
-    paths = yield from smooth_steps(time_s, keypoints, score, measured, size, density, config, max_gap_s)
-    if config.method in FILTERS:
-        return filtered(time_s, keypoints, paths.used, noise, size, config, max_gap_s)
+    density = [
+        jerk_density(p.time_s, p.keypoints_px, p.measured, p.size_px, config.noise_len, config.least_jerk, causal)
+        for p in people
+    ]
+    paths = smooth_all(people, density, config, max_gap_s)
+    if config.method not in FILTERS:
+        return paths
+    return [
+        filtered(p.time_s, p.keypoints_px, its.used, std, p.size_px, config, max_gap_s)
+        for p, its, std in zip(people, paths, noise, strict=True)
+    ]
+
+
+def _as_measured(one: Measured, noise: np.ndarray) -> Smoothed:
+    paths, measured = Smoothed.empty(one.measured.shape), one.measured
+    paths.position[measured], paths.std[measured], paths.used = one.keypoints_px[measured], noise[measured], measured
     return paths
-
-
-smoothed_paths = for_one(path_steps)
 
 
 def body_length(box_px: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ L rows of one person, K keypoints, px and seconds; evidence is in nats.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,8 @@ import numpy as np
 from pipeline.core.skeleton import Skeleton
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
+from pipeline.motion.measured import Measured
 from pipeline.motion.merged import FOOT, merged, strayed
-from pipeline.motion.together import Steps, for_one
 from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
 
@@ -43,15 +44,7 @@ _MERGED = (*_PASSING, "elbow", "wrist")
 
 Pairs = dict[str, list[tuple[int, int]]]
 Signs = dict[str, np.ndarray]  # (L,) bool exchanged rows of each part
-
-
-class Unswapped(NamedTuple):
-    """A person's measurements with left and right put right."""
-
-    keypoints_px: np.ndarray  # (L, K, 2)
-    keypoint_score: np.ndarray  # (L, K)
-    measured: np.ndarray  # (L, K) bool
-    swapped: np.ndarray  # (L, K) bool: the point comes from the other side
+Vectors = tuple[np.ndarray, np.ndarray]  # (L, J, 2) px from the right to the left joints, and their variance (L, J)
 
 
 class _Seen(NamedTuple):
@@ -61,63 +54,82 @@ class _Seen(NamedTuple):
     position: np.ndarray  # (L, K, 2)
     noise_px: np.ndarray  # (L, K)
     size_px: np.ndarray  # (L,)
+    apart: dict[str, np.ndarray]  # (L,) nats against each part being exchanged when what it hangs on is not
 
 
-def unswap_steps(
-    time_s: np.ndarray,
-    keypoints_px: np.ndarray,
-    keypoint_score: np.ndarray,
-    measured: np.ndarray,
-    size_px: np.ndarray,
-    noise_px: np.ndarray,
-    skeleton: Skeleton,
-) -> Steps[Unswapped]:
-    """Measurements with exchanges of left and right undone; a limb's that are the other limb's are no longer measured.
+def unswap_all(people: Sequence[Measured], noise_px: Sequence[np.ndarray], skeleton: Skeleton) -> list[Measured]:
+    """Everybody's measurements with exchanges of left and right undone; nobody's depend on the others.
 
-    Nothing is changed in rows too far apart to tell: `LINK_S` in the median.
+    Those of a limb that are the other limb's are no longer measured. Nothing is changed in rows too far apart to tell:
+    `LINK_S` in the median.
 
     Args:
-        time_s: (L,) rising.
-        keypoints_px, keypoint_score, measured: (L, K, 2), (L, K), (L, K) bool; unmeasured positions do not matter.
-        size_px: (L,) body length.
-        noise_px: (L, K) standard deviation of a measurement, per axis.
+        noise_px: (L, K) of each person, standard deviation of a measurement, per axis.
     """
     pairs = _parts(skeleton)
-    if len(time_s) < 3 or np.median(np.diff(time_s)) > LINK_S or not {"hip", "shoulder"} <= set(pairs):
-        return Unswapped(keypoints_px, keypoint_score, measured, np.zeros(measured.shape, bool))
-    position = np.where(measured[..., None], keypoints_px, np.nan).astype(np.float64)
-    seen = _Seen(time_s, position, noise_px, size_px)
-    apart = rows_apart(time_s, position, keypoint_score, measured, size_px, skeleton, pairs)
-    sign = yield from _searched(seen, [_vectors(seen, limb, pairs) for limb in (_LEGS, _ARMS)], (_LEGS, _ARMS), apart)
-    sign = _facing(sign, apart)
+    out = list(people)
+    told = [i for i, one in enumerate(people) if {"hip", "shoulder"} <= set(pairs) and _linked(one.time_s)]
+    if not told:
+        return out
+    seen = [_seen(people[i], noise_px[i], skeleton, pairs) for i in told]
+    limbs = (_LEGS, _ARMS)
+    signs = _searched(seen, [[_vectors(one, limb, pairs) for limb in limbs] for one in seen], limbs)
+    signs = [_facing(sign, one.apart) for sign, one in zip(signs, seen, strict=True)]
     if "head" in pairs:
-        z, var = _head(seen, pairs["head"])
-        z = np.where(sign["shoulder"][:, None, None], -z, z)
-        head = yield from _searched(seen, [(z, var)], (("head",),), apart)
-        sign["head"] = head["head"] ^ sign["shoulder"]
-    order = np.tile(np.arange(len(skeleton)), (len(time_s), 1))
+        vectors = [[_head(one, pairs["head"], sign["shoulder"])] for one, sign in zip(seen, signs, strict=True)]
+        heads = _searched(seen, vectors, (("head",),))
+        signs = [sign | {"head": its["head"] ^ sign["shoulder"]} for sign, its in zip(signs, heads, strict=True)]
+    for i, sign in zip(told, signs, strict=True):
+        out[i] = _righted(people[i], sign, pairs)
+    return out
+
+
+def _linked(time_s: np.ndarray) -> bool:
+    """Whether rows are near enough to tell something of one another."""
+    return len(time_s) >= 3 and bool(np.median(np.diff(time_s)) <= LINK_S)
+
+
+def _seen(one: Measured, noise_px: np.ndarray, skeleton: Skeleton, pairs: Pairs) -> _Seen:
+    position = np.where(one.measured[..., None], one.keypoints_px, np.nan).astype(np.float64)
+    apart = rows_apart(one.time_s, position, one.keypoint_score, one.measured, one.size_px, skeleton, pairs)
+    return _Seen(one.time_s, position, noise_px, one.size_px, apart)
+
+
+def _righted(one: Measured, sign: Signs, pairs: Pairs) -> Measured:
+    """The measurements with the exchanged rows of each part exchanged."""
+    order = np.tile(np.arange(one.measured.shape[1]), (len(one.time_s), 1))
     for part, bits in (sign | dict.fromkeys(FOOT, sign["ankle"])).items():
         for a, b in pairs.get(part, ()):
             order[bits, a], order[bits, b] = b, a
-    rows = np.arange(len(time_s))[:, None]
-    right, known = keypoints_px[rows, order], measured[rows, order]
+    rows = np.arange(len(one.time_s))[:, None]
+    right, known = one.keypoints_px[rows, order], one.measured[rows, order]
     for part, longest in FOOT.items() if "ankle" in pairs else ():
-        known &= ~strayed(right, known, size_px, pairs["ankle"][0], pairs.get(part, []), longest)
+        known &= ~strayed(right, known, one.size_px, pairs["ankle"][0], pairs.get(part, []), longest)
     for parts, passing in ((_MERGED, False), (_PASSING, True)):
         looked = [pair for part in parts for pair in pairs.get(part, ())]
-        known &= ~merged(time_s, right, known, size_px, looked, passing)
-    return Unswapped(right, keypoint_score[rows, order], known, order != np.arange(len(skeleton)))
+        known &= ~merged(one.time_s, right, known, one.size_px, looked, passing)
+    swapped = order != np.arange(order.shape[1])
+    score = one.keypoint_score[rows, order]
+    return one._replace(keypoints_px=right, keypoint_score=score, measured=known, swapped=swapped)
 
 
-unswap = for_one(unswap_steps)
+def _searched(people: list[_Seen], vectors: list[list[Vectors]], limbs: tuple[tuple[str, ...], ...]) -> list[Signs]:
+    """Exchanged rows of each part of the limbs, from the vectors of each limb's pairs, of each person."""
+    bit = _bits(len(limbs[0]))
+    found = exchanged([_limbs(one, its, limbs) for one, its in zip(people, vectors, strict=True)])
+    return [
+        {part: bit[state[:, c], j] for c, limb in enumerate(limbs) for j, part in enumerate(limb)} for state in found
+    ]
 
 
-def _searched(
-    seen: _Seen, vectors: list[tuple[np.ndarray, np.ndarray]], limbs: tuple[tuple[str, ...], ...], apart: Signs
-) -> Steps[Signs]:
-    """Exchanged rows of each part of the limbs, from their pairs' vectors (L, J, 2) and variances (L, J)."""
-    n, joints = len(seen.time_s), len(limbs[0])
-    bit = (np.arange(2**joints)[:, None] >> np.arange(joints) & 1).astype(bool)  # (S, J)
+def _bits(joints: int) -> np.ndarray:
+    """(S, J) bool which joints are exchanged in each configuration."""
+    return (np.arange(2**joints)[:, None] >> np.arange(joints) & 1).astype(bool)
+
+
+def _limbs(seen: _Seen, vectors: list[Vectors], limbs: tuple[tuple[str, ...], ...]) -> Limbs:
+    """What is searched for one person."""
+    n, bit = len(seen.time_s), _bits(len(limbs[0]))
     rest = bit.copy()  # exchanged when what it hangs on is not
     rest[:, 1:] ^= bit[:, :-1]
     z, var = np.stack([z for z, _ in vectors], 1), np.stack([var for _, var in vectors], 1)
@@ -127,12 +139,11 @@ def _searched(
         var[:, c], density[:, c] = motion(seen.time_s, z[:, c], var[:, c], seen.size_px)
         var[:, c] += _on_one(z[:, c], seen.size_px)
         for j, part in enumerate(limb):
-            if part in apart:
-                against[:, c] += (apart[part][:, None] * rest[:, j]).astype(np.float32)
+            if part in seen.apart:
+                against[:, c] += (seen.apart[part][:, None] * rest[:, j]).astype(np.float32)
         begins[:, c] = starts(seen.time_s, z[:, c], var[:, c])
     change = _CHANGE * (rest[:, None] ^ rest).sum(-1)
-    found = yield from exchanged(Limbs(seen.time_s, z, var, density, seen.size_px, begins, against, change))
-    return {part: bit[found[:, c], j] for c, limb in enumerate(limbs) for j, part in enumerate(limb)}
+    return Limbs(seen.time_s, z, var, density, seen.size_px, begins, against, change)
 
 
 def _on_one(z: np.ndarray, size_px: np.ndarray) -> np.ndarray:
@@ -141,7 +152,7 @@ def _on_one(z: np.ndarray, size_px: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.square(_ON_ONE * size_px)[:, None] * np.exp(-near))
 
 
-def _vectors(seen: _Seen, limb: tuple[str, ...], pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+def _vectors(seen: _Seen, limb: tuple[str, ...], pairs: Pairs) -> Vectors:
     """(L, J, 2) px from the right to the left joint and (L, J) px² their variance; NaN and 1 where the set has none."""
     z, var = np.full((len(seen.time_s), len(limb), 2), np.nan), np.ones((len(seen.time_s), len(limb)))
     for j, part in enumerate(limb):
@@ -152,18 +163,22 @@ def _vectors(seen: _Seen, limb: tuple[str, ...], pairs: Pairs) -> tuple[np.ndarr
     return z, var
 
 
-def _head(seen: _Seen, pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(L, 1, 2) px from right to left in the mean of the head's pairs, and its variance (L, 1)."""
+def _head(seen: _Seen, pairs: list[tuple[int, int]], turned: np.ndarray) -> Vectors:
+    """(L, 1, 2) px from right to left in the mean of the head's pairs, and its variance (L, 1).
+
+    Rows ``turned (L,)``, as the shoulders are exchanged there, change their sign.
+    """
     a, b = np.array(pairs).T
     z = seen.position[:, a] - seen.position[:, b]
     known = np.isfinite(z[..., 0])
     count = known.sum(1)
     var = np.where(known, np.square(seen.noise_px[:, a]) + np.square(seen.noise_px[:, b]), 0.0).sum(1)
     mean = np.where(known[..., None], z, 0.0).sum(1) / np.where(count, count, np.nan)[:, None]
-    return mean[:, None], (np.where(count, var, 1.0) / np.square(np.maximum(count, 1)))[:, None]
+    z = np.where(turned[:, None], -mean, mean)[:, None]
+    return z, (np.where(count, var, 1.0) / np.square(np.maximum(count, 1)))[:, None]
 
 
-def _facing(sign: Signs, apart: Signs) -> Signs:
+def _facing(sign: Signs, apart: dict[str, np.ndarray]) -> Signs:
     """Legs, arms or both as they were found or the other way round, whichever the facing of hips and shoulders says.
 
     All of a limb the other way round moves as well, but for where that begins.

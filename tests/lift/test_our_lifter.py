@@ -105,6 +105,14 @@ def test_joints_lie_near_their_rays(lifter: PoselineLifter, lifted: InSpace) -> 
     assert 0 < lifted.figures["lift_std_m"] < 0.2
 
 
+def test_people_in_a_group_are_as_each_alone(lifter: PoselineLifter, lifted: InSpace) -> None:
+    other = motion_of(space(60)[10:])
+    together = lifter.lift_all([motion_of(space()), other], COCO17, SIZE, [1.70, None])
+    for found, alone in zip(together, [lifted, lifter.lift(other, COCO17, SIZE)], strict=True):
+        np.testing.assert_array_equal(found.joints_m, alone.joints_m)
+        np.testing.assert_array_equal(found.std_m, alone.std_m)
+
+
 def test_what_the_picture_does_not_show_is_not_known(lifter: PoselineLifter) -> None:
     motion = motion_of(space(60))
     wrist, state = POINTS.index("left_wrist"), motion.provenance.copy()

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.core.settings import SmoothConfig
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
+from pipeline.motion.measured import Measured
 from pipeline.motion.online import Smoother
 from pipeline.motion.person import smoothed_paths
-from pipeline.motion.swap import Unswapped
 from tests.synthetic import walker
 
 SIZE = 400.0
@@ -36,9 +36,9 @@ def streamed(time_s, points, score, config, lag, fps):
 
 def whole(time_s, points, score, config):
     measured = (score >= config.min_keypoint_score) & np.isfinite(points).all(-1)
-    right = Unswapped(points, score, measured, np.zeros(measured.shape, bool))
     size = np.full(len(time_s), SIZE, np.float32)
-    return smoothed_paths(time_s, right, size, config, 1.0)
+    one = Measured(time_s, points, score, measured, size, np.zeros(measured.shape, bool))
+    return smoothed_paths([one], config, 1.0)[0]
 
 
 @pytest.mark.parametrize("fps", [10, 25, 30, 60])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from filterpy.common import Q_continuous_white_noise
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from pipeline.core.kalman import transition
 from pipeline.core.settings import SmoothConfig
 from pipeline.motion.jerk import jerk_density
-from pipeline.motion.smooth import smooth
+from pipeline.motion.measured import Measured
+from pipeline.motion.smooth import Smoothed, smooth_all
 from tests import synthetic
 
 CONFIG = SmoothConfig()
@@ -20,16 +23,30 @@ OPEN = SmoothConfig(gate_sigma=1e9, bridge_s=1e9)
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # position, std, used
 
 
+def _one(
+    t: np.ndarray,
+    z: np.ndarray,
+    score: np.ndarray,
+    measured: np.ndarray,
+    size: np.ndarray,
+    density: np.ndarray,
+    config: SmoothConfig,
+    **options: Any,
+) -> Smoothed:
+    one = Measured(t, z, score, measured, size, np.zeros(measured.shape, bool))
+    return smooth_all([one], [density], config, 1.0, **options)[0]
+
+
 def _smooth(
     t: np.ndarray, z: np.ndarray, config: SmoothConfig = CONFIG, measured: np.ndarray | None = None, **options: object
 ) -> Arrays:
-    """`smooth` for one person of 400 px with scores of 0.8, unless told otherwise."""
+    """`smooth_all` for one person of 400 px with scores of 0.8, unless told otherwise."""
     measured = np.ones(z.shape[:2], bool) if measured is None else measured
     size = np.full(len(t), float(options.pop("size", 400.0)))
     causal = config.method == "fixed_lag"
     density = jerk_density(t, z, measured, size, config.noise_len, config.least_jerk, causal)
     score = np.full(z.shape[:2], 0.8)
-    out = smooth(t, z, score, measured, size, density, config, 1.0, dtype=np.float64, **options)
+    out = _one(t, z, score, measured, size, density, config, dtype=np.float64, **options)
     return out.position, out.std, out.used
 
 
@@ -45,7 +62,7 @@ def test_equals_filterpy() -> None:
     measured = rng.uniform(size=(n, 1)) < 0.8
     measured[[0, -1]] = True
     score, density = rng.uniform(0.3, 1, (n, 1)), rng.uniform(1e7, 1e9, (n, 1))
-    out = smooth(t, z, score, measured, np.full(n, size), density, OPEN, 1.0, dtype=np.float64)
+    out = _one(t, z, score, measured, np.full(n, size), density, OPEN, dtype=np.float64)
     assert np.array_equal(out.used, measured)
     var = np.square(OPEN.noise_len * size / score[:, 0])
     for axis in range(2):
@@ -105,7 +122,7 @@ def test_velocity_is_better_than_differences_and_intervals_hold(fps: float) -> N
     z = truth + rng.normal(0, 4.0, truth.shape)
     size, score = np.full(len(t), 400.0), np.full(measured.shape, 0.8)
     density = jerk_density(t, z, measured, size, CONFIG.noise_len, CONFIG.least_jerk)
-    out = smooth(t, z, score, measured, size, density, CONFIG, 1.0)
+    out = _one(t, z, score, measured, size, density, CONFIG)
     assert _rms(out.velocity - speed) < 0.6 * _rms(np.gradient(z, t, axis=0) - speed)
     inside = np.abs(out.position - truth) < 1.96 * out.std[..., None]
     assert 0.90 <= inside[out.used].mean() <= 0.98

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.core.keypoint_sets import HALPE26
-from pipeline.core.skeleton import COCO17
-from pipeline.motion.swap import unswap
+from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.motion.measured import Measured
+from pipeline.motion.swap import unswap_all
 from tests import synthetic
 from tests.motion import exchanges
 
@@ -19,6 +20,14 @@ GAITS = {
     "run": lambda t: synthetic.walker(t, height_px=HEIGHT, stride_hz=1.4, hip_deg=40, knee_deg=95),
     "sprint": lambda t: synthetic.sprinter(t, height_px=HEIGHT),
 }
+
+
+def _unswapped(
+    time_s: np.ndarray, z: np.ndarray, score: np.ndarray, measured: np.ndarray, std: np.ndarray, skeleton: Skeleton
+) -> Measured:
+    """`unswap_all` for one person of `HEIGHT` px."""
+    size, none = np.full(len(time_s), HEIGHT), np.zeros(measured.shape, bool)
+    return unswap_all([Measured(time_s, z, score, measured, size, none)], [std], skeleton)[0]
 
 
 def _exchanged(rng: np.random.Generator, time_s: np.ndarray, per_s: float, mean_s: float) -> np.ndarray:
@@ -51,8 +60,8 @@ def _scores(
         z[rows] = z[rows][:, order]
         really[np.ix_(rows, list(group))] ^= True
     measured = rng.uniform(size=really.shape) >= missing
-    size, std = np.full(len(z), HEIGHT), np.full(really.shape, 4.0)
-    found = unswap(time_s, z, np.full(really.shape, 0.8), measured, size, std, COCO17)
+    score, std = np.full(really.shape, 0.8), np.full(really.shape, 4.0)
+    found = _unswapped(time_s, z, score, measured, std, COCO17)
     order = np.where(found.swapped, COCO17.flip, np.arange(17))
     row = np.arange(len(z))[:, None]
     np.testing.assert_array_equal(found.keypoints_px, z[row, order])
@@ -98,7 +107,7 @@ def test_exact_measurements_stay_as_they_are(gait: str) -> None:
         truth = GAITS[gait](t)
         assert _scores(7, truth, t, (), noise=0.0, missing=0.0)[1] == 0
         z, yes = exchanges.halpe(truth, HEIGHT), np.ones((len(t), len(HALPE26)), bool)
-        found = unswap(t, z, 0.8 * yes, yes, np.full(len(t), HEIGHT), 4.0 * yes, HALPE26)
+        found = _unswapped(t, z, 0.8 * yes, yes, 4.0 * yes, HALPE26)
         assert not found.swapped.any()
         assert found.measured.all()
 
@@ -118,9 +127,7 @@ def test_who_stands_still_or_is_hardly_seen_stays_as_said() -> None:
     assert _scores(5, still, t, ())[1] == 0
     for rows in (0, 1, 2, 5):
         z = still[:rows]
-        none = unswap(
-            t[:rows], z, np.zeros(z.shape[:2]), np.zeros(z.shape[:2], bool), np.full(rows, 400.0), z[..., 0], COCO17
-        )
+        none = _unswapped(t[:rows], z, np.zeros(z.shape[:2]), np.zeros(z.shape[:2], bool), z[..., 0], COCO17)
         assert not none.swapped.any()
 
 
@@ -132,7 +139,7 @@ def test_single_frames() -> None:
     wrong = np.arange(20, 280, 23)
     z[wrong] = z[wrong][:, legs]
     yes = np.ones(z.shape[:2], bool)
-    found = unswap(t, z, 0.8 * yes, yes, np.full(len(t), HEIGHT), 4.0 * yes, COCO17).swapped
+    found = _unswapped(t, z, 0.8 * yes, yes, 4.0 * yes, COCO17).swapped
     assert found[wrong][:, 11:].all()
     assert found.sum() == 6 * len(wrong)
 
@@ -144,7 +151,7 @@ def test_an_arm_that_the_trunk_hides_is_no_reason_to_exchange_one() -> None:
     for hidden in (7, 8):
         score = np.full(yes.shape, 0.8)
         score[:, [hidden, hidden + 2]] = 0.3
-        assert not unswap(t, z, score, yes, np.full(len(t), HEIGHT), 2.0 * yes, COCO17).swapped[:, 5:].any()
+        assert not _unswapped(t, z, score, yes, 2.0 * yes, COCO17).swapped[:, 5:].any()
 
 
 def _on_one_leg(
@@ -158,7 +165,7 @@ def _on_one_leg(
     z, really, clear = exchanges.collapsed(rng, t, z, truth, share, knees)
     measured = score >= 0.3
     std = 0.008 * HEIGHT / np.clip(score, 0.1, 1.0)
-    found = unswap(t, z, score, measured, np.full(len(t), HEIGHT), std, HALPE26)
+    found = _unswapped(t, z, score, measured, std, HALPE26)
     return really & measured, found.swapped & measured, found.measured, clear & measured
 
 

@@ -1,0 +1,18 @@
+"""What was measured of one person's keypoints."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Measured(NamedTuple):
+    """One person's keypoints in L rows; positions that are not measured do not matter."""
+
+    time_s: np.ndarray  # (L,) rising
+    keypoints_px: np.ndarray  # (L, K, 2)
+    keypoint_score: np.ndarray  # (L, K)
+    measured: np.ndarray  # (L, K) bool
+    size_px: np.ndarray  # (L,) body length
+    swapped: np.ndarray  # (L, K) bool: the point comes from the other side
