@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.evaluate.lifting import aligned_as_one, distance
-from pipeline.export.person import Person, everybody
+from pipeline.export.person import PersonTable, everybody
 from pipeline.store.folder import RunFolder
 
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -21,7 +21,7 @@ HIPS = [NAMES.index("left_hip"), NAMES.index("right_hip")]
 LEAST_FRAMES = 20
 
 
-def joints_of(person: Person) -> tuple[np.ndarray, np.ndarray]:
+def joints_of(person: PersonTable) -> tuple[np.ndarray, np.ndarray]:
     """Frames (L,) and joints (L, 12, 3) m about the middle of the hips."""
     if f"{NAMES[0]}_x_m" not in person.columns:
         raise SystemExit(f"{person.file}: has no joints in metres")
@@ -29,7 +29,7 @@ def joints_of(person: Person) -> tuple[np.ndarray, np.ndarray]:
     return person.column("frame").astype(int), (at - at[:, HIPS].mean(1, keepdims=True)).astype(float)
 
 
-def difference(a: Person, b: Person) -> np.ndarray | None:
+def difference(a: PersonTable, b: PersonTable) -> np.ndarray | None:
     """(12,) mm by joint; None where they are hardly ever seen together."""
     (frames_a, at_a), (frames_b, at_b) = joints_of(a), joints_of(b)
     _, rows_a, rows_b = np.intersect1d(frames_a, frames_b, return_indices=True)

@@ -13,6 +13,7 @@ from pipeline.core.skeleton import COCO17
 from pipeline.export.run import FORMATS, export_run
 from pipeline.live.folder import LiveFolder
 from pipeline.live.jsonl import JsonLines
+from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
 from tests.report.runs import facts_of, report_run
@@ -41,7 +42,7 @@ def test_names_are_shown_in_one_line_written_as_utf8_and_quoted_by_bytes() -> No
 
 
 def test_the_report_of_a_video_whose_name_is_no_utf8(folder: RunFolder) -> None:
-    page = write_report(folder)
+    page = write_report(folder, Privacy())
     assert facts_of(page)["video"]["src"] == f"../{IN_URL}"
     assert f"<title>{shown_name(NAME)} · poseline</title>" in page.read_text(encoding="utf-8")
 

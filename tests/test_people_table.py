@@ -14,6 +14,7 @@ from pipeline import PoselineError, read_run
 from pipeline.cli.output import _longest
 from pipeline.export.person import everybody
 from pipeline.measure.summary import person_summary
+from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
 from pipeline.store.people_csv import PEOPLE_COLUMNS, write_people_csv
@@ -108,7 +109,7 @@ def test_a_damaged_table_of_an_earlier_run_is_one_line(folder: RunFolder, damage
     if damage in bad:
         assert bad[damage] != good
         folder.people_csv.write_bytes(bad[damage])
-    for read in (lambda: listing(folder), lambda: read_run(folder.path), lambda: write_report(folder)):
+    for read in (lambda: listing(folder), lambda: read_run(folder.path), lambda: write_report(folder, Privacy())):
         with pytest.raises(PoselineError, match=r"people\.csv: missing or damaged; poseline track") as caught:
             read()
         assert "\n" not in str(caught.value)

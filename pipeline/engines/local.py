@@ -8,7 +8,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.engines.base import Ended, Job, Options
-from pipeline.engines.work import Clock, Networks, observe
+from pipeline.engines.work import Networks, WallClock, observe
 
 RELOAD_S = 2.0  # seconds of observing beside which loading the networks again, .1 s, is little
 
@@ -28,7 +28,7 @@ class LocalEngine:
 
         for job in jobs:
             try:
-                clock = Clock()
+                clock = WallClock()
                 progress.start("observe", job.frames[1] - job.frames[0], job.observed)
                 observe(job.folder, job.info, config, job.missing, self._networks, job.digest, progress, job.kept)
                 job.stages["observe"] = clock.seconds()

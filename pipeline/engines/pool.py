@@ -16,7 +16,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.engines.base import Ended, Job
-from pipeline.engines.work import Clock, Outcome, Task
+from pipeline.engines.work import Outcome, Task, WallClock
 
 TRIES = 3  # a task that fails so often fails its video
 AHEAD = 2  # tasks in flight for each worker: one that it does, one that waits
@@ -42,7 +42,7 @@ class _Open:
     """A video that is worked on."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.clock = job, Clock()
+        self.job, self.clock = job, WallClock()
         self.left = len(job.missing)  # chunks
         self.tries: dict[int, int] = {}  # failures so far by the chunk's number, −1 for the end
         self.closed = False

@@ -179,7 +179,7 @@ class Worker:
             observe(folder, info, self._config, [task.chunk], self._networks, task.digest, heard)
 
 
-class Clock:
+class WallClock:
     """Seconds of wall time since it was made."""
 
     def __init__(self) -> None:

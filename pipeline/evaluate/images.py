@@ -12,7 +12,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17, mapping
 from pipeline.core.types import Observations
-from pipeline.evaluate.keypoints import Truth, read_truth, score_keypoints
+from pipeline.evaluate.keypoints import KeypointTruth, read_truth, score_keypoints
 from pipeline.models.detections import Detections
 from pipeline.models.registry import build_models
 from pipeline.observe.poses import pose_people
@@ -52,7 +52,7 @@ def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> d
     return score_keypoints(gt, results)
 
 
-def _true_people(truth: Truth, image_id: int) -> Detections:
+def _true_people(truth: KeypointTruth, image_id: int) -> Detections:
     """The annotated people of an image; crowds and people without keypoints or without a box's area are not scored."""
     here = [a for a in truth.annotations.values() if a["image_id"] == image_id]
     boxes = [a["bbox"] for a in here if a["num_keypoints"] and not a["iscrowd"] and min(a["bbox"][2:]) > 0]

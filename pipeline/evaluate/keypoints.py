@@ -74,7 +74,7 @@ def score_keypoints(
 
 
 @dataclass(frozen=True)
-class Truth:
+class KeypointTruth:
     """Checked ground truth of one category. ``annotations`` are copies that pycocotools may write to."""
 
     name: str  # for messages: the file's name
@@ -109,7 +109,7 @@ def _triplets(values: Any, count: int, owner: str) -> np.ndarray:
     return array.reshape(count, 3)
 
 
-def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Truth:
+def read_truth(source: Path | dict[str, Any], name: str | None = None) -> KeypointTruth:
     """Checked annotations of a COCO keypoint file or its content; PoselineError, naming ``name``, if it is none."""
     data, found = load_json(source, "a COCO keypoint annotation file")
     name = name or found
@@ -129,7 +129,7 @@ def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Truth:
         annotations = {i: _annotation(ann, i, count, name) for i, ann in enumerate(raw, 1)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PoselineError(f"{name}: not COCO keypoint annotations; an entry lacks or misuses {error}") from error
-    return Truth(name, images, categories, category, count, annotations)
+    return KeypointTruth(name, images, categories, category, count, annotations)
 
 
 def _person_category(categories: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict
     }
 
 
-def _read_results(source: Path | Sequence[dict[str, Any]], truth: Truth) -> dict[int, dict[str, Any]]:
+def _read_results(source: Path | Sequence[dict[str, Any]], truth: KeypointTruth) -> dict[int, dict[str, Any]]:
     """Checked copies of the results, by a new id. Their area is that of the points' extent, as pycocotools has it."""
     data, name = load_json(source, "a COCO keypoint result list")
     if not isinstance(data, list | tuple) or not all(isinstance(r, dict) for r in data):
@@ -187,7 +187,7 @@ def _read_results(source: Path | Sequence[dict[str, Any]], truth: Truth) -> dict
     return found
 
 
-def _choose_images(truth: Truth, image_ids: Iterable[int] | None) -> list[int]:
+def _choose_images(truth: KeypointTruth, image_ids: Iterable[int] | None) -> list[int]:
     """The images to score, each once, ascending as in pycocotools."""
     chosen = set(truth.images) if image_ids is None else set(image_ids)
     unknown = sorted(chosen - set(truth.images))
@@ -198,7 +198,7 @@ def _choose_images(truth: Truth, image_ids: Iterable[int] | None) -> list[int]:
     return sorted(chosen)
 
 
-def oks_sigmas(truth: Truth, sigmas: Sequence[float] | None) -> np.ndarray:
+def oks_sigmas(truth: KeypointTruth, sigmas: Sequence[float] | None) -> np.ndarray:
     """(K,) OKS sigmas: given, the category's, the set's of these names, by each name, or COCO's for 17 points."""
     names = truth.category.get("keypoints") or ()
     if sigmas is None:
@@ -217,7 +217,7 @@ def oks_sigmas(truth: Truth, sigmas: Sequence[float] | None) -> np.ndarray:
     return array
 
 
-def _evaluate(truth: Truth, found: dict[int, dict[str, Any]], images: list[int], sigmas: np.ndarray) -> Any:
+def _evaluate(truth: KeypointTruth, found: dict[int, dict[str, Any]], images: list[int], sigmas: np.ndarray) -> Any:
     """A pycocotools COCOeval after its matching and accumulation; what it prints is dropped."""
     try:
         from pycocotools.coco import COCO
@@ -319,7 +319,7 @@ def _torso_px(points: np.ndarray, names: Sequence[str]) -> float:
     return max(lengths)
 
 
-def _pck(evaluator: Any, truth: Truth, found: dict[int, dict[str, Any]]) -> float:
+def _pck(evaluator: Any, truth: KeypointTruth, found: dict[int, dict[str, Any]]) -> float:
     """PCK@0.2 over the people matched at OKS ≥ .5; see `score_keypoints`."""
     names = list(truth.category.get("keypoints") or (COCO17.names if truth.keypoints == len(COCO17) else ()))
     has_torso = {"left_shoulder", "right_shoulder", "left_hip", "right_hip"} <= set(names)

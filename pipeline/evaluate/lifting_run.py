@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from pipeline.core.errors import PoselineError
 from pipeline.evaluate.lifting import aligned, aligned_as_one, distance
 from pipeline.evaluate.truth import Truth, read_truth
-from pipeline.export.person import Person, everybody
+from pipeline.export.person import PersonTable, everybody
 from pipeline.store.folder import RunFolder
 
 LEAST_JOINTS = 4  # in common, for an alignment
@@ -48,12 +48,12 @@ def score_run(run: Path, gt: Path) -> dict[str, Any]:
     return {**out, "joints": {name: round(float(np.mean(values)), 1) for name, values in joints.items() if values}}
 
 
-def _joints_of(people: list[Person]) -> set[str]:
+def _joints_of(people: list[PersonTable]) -> set[str]:
     """Names of the joints that somebody has in metres."""
     return {c.removesuffix("_x_m") for p in people for c in p.columns if c.endswith("_x_m")}
 
 
-def _nothing_common(run: Path, gt: Path, people: list[Person], truth: Truth) -> str:
+def _nothing_common(run: Path, gt: Path, people: list[PersonTable], truth: Truth) -> str:
     """Why a run cannot be compared with the truth, in one line."""
     mine = _joints_of(people)
     if not mine:
@@ -91,7 +91,7 @@ def _matched(scores: list[list[dict[str, Any] | None]]) -> list[dict[str, Any] |
     return out
 
 
-def _score(person: Person, truth: Truth, p: int) -> dict[str, Any] | None:
+def _score(person: PersonTable, truth: Truth, p: int) -> dict[str, Any] | None:
     """Errors of one person against one of the truth; None where they have too little in common."""
     columns = set(person.columns)
     common = [j for j, name in enumerate(truth.names) if f"{name}_x_m" in columns]

@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from pipeline.core.errors import PoselineError
 from pipeline.core.similarity import iou, oks
 from pipeline.evaluate.hota import score_similarities
-from pipeline.evaluate.keypoints import Truth, load_json, oks_sigmas, read_truth
+from pipeline.evaluate.keypoints import KeypointTruth, load_json, oks_sigmas, read_truth
 from pipeline.evaluate.sequence import THRESHOLD, Frame
 
 MOT_COLUMNS = "frame, id, x, y, w, h, conf"
@@ -107,7 +107,7 @@ def _mot_frames(truth: MotTable, found: MotTable) -> Iterator[Frame]:
 class PoseTracks:
     """Tracked poses of one video: R annotations, K keypoints."""
 
-    coco: Truth  # name, category and K
+    coco: KeypointTruth  # name, category and K
     images: list[Any]  # ids of the images that are scored, in the order of time
     image: np.ndarray  # (R,) i64 index into images
     id: np.ndarray  # (R,) i64 track ids, once per image

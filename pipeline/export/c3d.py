@@ -10,14 +10,14 @@ import numpy as np
 
 from pipeline.export.clock import at_rate, uneven
 from pipeline.export.markers import Markers, markers
-from pipeline.export.options import Options
-from pipeline.export.person import Person, optional
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable, optional
 from pipeline.store.atomic import atomic
 
 MOST = 65534  # frames of a file: the header counts in 16 bits, and readers add one
 
 
-def export_c3d(person: Person, path: Path, options: Options) -> None:
+def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
     """Write one person's joints; more frames than the format counts go on in ``…_part2.c3d`` and so on.
 
     C3D has a rate and no times: where the frames keep no even beat, positions are put on one by straight lines.
@@ -55,7 +55,7 @@ def _remove_parts(path: Path, last: int) -> None:
             file.unlink()
 
 
-def _content(ezc3d: Any, person: Person, there: Markers, place: np.ndarray, first: int) -> Any:
+def _content(ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray, first: int) -> Any:
     """A part of a person, ``place`` (L, J, 3), as ezc3d has it; each point is described by its name in the table."""
     content = ezc3d.c3d()
     point = content["parameters"]["POINT"]

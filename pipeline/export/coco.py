@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.skeleton import COCO17, MANY, Skeleton, mapping
-from pipeline.export.options import Options
+from pipeline.export.options import ExportOptions
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
 from pipeline.store.folder import RunFolder, skeleton_of_run
@@ -20,7 +20,7 @@ SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but no
 VISIBLE = 0.3  # keypoint score from which a point counts as seen
 
 
-def export_coco(folder: RunFolder, path: Path, options: Options) -> None:
+def export_coco(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     """Write all frames that were observed and all rows of tracks.parquet, one person in memory at a time.
 
     Of a set that has all of COCO's 17 keypoints these alone, in their order, since readers of COCO know no others;

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.export.person import Person
+from pipeline.export.person import PersonTable
 
 FLOOR_PERCENTILE = 98  # of the feet's heights in the picture: the lowest but for outliers
 FEET = ("ankle", "heel", "foot_index", "big_toe", "small_toe", "toe")
@@ -33,7 +33,7 @@ LABELS = {"nose": "Nose", "head": "Head", "neck": "Neck", "hip": "Hip"} | {
 class Markers:
     """The markers of one person, in metres."""
 
-    person: Person
+    person: PersonTable
     names: tuple[str, ...]
     kind: str  # world, camera or plane
     px_per_m: float = 1.0
@@ -59,7 +59,7 @@ class Markers:
         return np.stack([x, y, np.where(np.isfinite(x + y), 0.0, np.nan)], -1)
 
 
-def markers(person: Person, plane: bool, say: Callable[[str], None]) -> Markers:
+def markers(person: PersonTable, plane: bool, say: Callable[[str], None]) -> Markers:
     """The markers of a person; ``plane``: of the picture plane although there is 3D.
 
     ``say`` is told where the scale rests on an assumed height.
@@ -92,7 +92,7 @@ def _columns(names: tuple[str, ...], kind: str) -> list[str]:
     return [f"{joint}_{'world_' if kind == 'world' else ''}{axis}_m" for joint in names for axis in "xyz"]
 
 
-def _joints(person: Person, kind: str) -> tuple[str, ...]:
+def _joints(person: PersonTable, kind: str) -> tuple[str, ...]:
     """The joints that have all columns of a kind, in the table's order."""
     end = {"world": "_world_x_m", "camera": "_x_m", "plane": "_x_px"}[kind]
     there = set(person.columns)
@@ -103,7 +103,7 @@ def _joints(person: Person, kind: str) -> tuple[str, ...]:
     return tuple(j for j in found if not j.endswith("_world") and there.issuperset(_columns((j,), kind)))
 
 
-def _floor_px(person: Person, names: tuple[str, ...]) -> float:
+def _floor_px(person: PersonTable, names: tuple[str, ...]) -> float:
     """How far down the feet come; all joints where no foot was seen."""
     feet = [name for name in names if name.removeprefix("left_").removeprefix("right_") in FEET]
     for joints in (feet, names):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.export.options import Options
+from pipeline.export.options import ExportOptions
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
 from pipeline.store.folder import RunFolder
 
 
-def export_mot(folder: RunFolder, path: Path, options: Options) -> None:
+def export_mot(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     """Write every row of tracks.parquet, bridged ones with a confidence of 0, sorted by frame and person."""
     with TableFile(folder.tracks) as file:
         table = file.whole(["person_id", "frame", "box_px", "score"])

@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_name
-from pipeline.export.options import Options
-from pipeline.export.person import Person, everybody, optional
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable, everybody, optional
 from pipeline.store.atomic import atomic
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
@@ -24,7 +24,7 @@ STEM = re.compile(r"person_\d+")  # of people's files; somebody called so would 
 CHUNK = 1024  # frames stored together; what was never written takes no space
 
 
-def export_movement(folder: RunFolder, path: Path, options: Options) -> None:
+def export_movement(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     """Write position (time, space, keypoints, individuals) in px and confidence; NaN where somebody is not there.
 
     One row group of one person is in memory at a time. Layout and attributes are those of movement's poses datasets
@@ -54,7 +54,7 @@ def export_movement(folder: RunFolder, path: Path, options: Options) -> None:
             _fill(position, confidence, person, names, i, low)
 
 
-def individuals(people: list[Person]) -> list[str]:
+def individuals(people: list[PersonTable]) -> list[str]:
     """The people's names; the stems of their files where a name is missing, looks like one, or is not the only one."""
     labels = Counter(person.label for person in people)
     return [
@@ -83,7 +83,7 @@ def _variable(file: Any, name: str, dimensions: tuple[str, ...]) -> Any:
     return file.create_variable(name, dimensions, np.float32, fillvalue=np.float32(np.nan), **stored)
 
 
-def _fill(position: Any, confidence: Any, person: Person, names: tuple[str, ...], i: int, low: int) -> None:
+def _fill(position: Any, confidence: Any, person: PersonTable, names: tuple[str, ...], i: int, low: int) -> None:
     columns = [f"{joint}_{part}" for joint in names for part in ("x_px", "y_px", "score")]
     for frame, values in person.rows(columns):
         points = values.reshape(len(frame), len(names), 3)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.export.options import Options
-from pipeline.export.person import Person, everybody
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable, everybody
 from pipeline.store.atomic import write_error, write_text
 from pipeline.store.folder import RunFolder, skeleton_of_run
 
@@ -31,7 +31,7 @@ OTHERS = (
 )  # fmt: skip
 
 
-def export_openpose(folder: RunFolder, path: Path, options: Options) -> None:
+def export_openpose(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     """Write ``VIDEO_000000000000_keypoints.json`` of every frame that was observed into the folder ``path``, streamed.
 
     Positions are the smoothed ones in px; the confidence is the joint's score, at least .05; 0, 0, 0 is missing.
@@ -77,7 +77,7 @@ def body25(points: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def by_frame(
-    people: list[Person], names: Sequence[str], frames: range
+    people: list[PersonTable], names: Sequence[str], frames: range
 ) -> Iterator[tuple[int, list[tuple[int, np.ndarray]]]]:
     """For each frame: (person id, points (K, 3) x, y, score) of the people there. Holds a row group of each of them."""
     columns = [f"{joint}_{part}" for joint in names for part in ("x_px", "y_px", "score")]
@@ -101,6 +101,6 @@ def by_frame(
         yield frame, here
 
 
-def _walk(person: Person, columns: list[str]) -> Iterator[tuple[int, np.ndarray]]:
+def _walk(person: PersonTable, columns: list[str]) -> Iterator[tuple[int, np.ndarray]]:
     for frame, values in person.rows(columns):
         yield from zip(frame.tolist(), values, strict=True)

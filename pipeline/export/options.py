@@ -11,7 +11,7 @@ def _silent(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Options:
+class ExportOptions:
     """``plane``: markers of the picture plane although there is 3D; ``say`` is told what the user should know."""
 
     plane: bool = False

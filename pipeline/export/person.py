@@ -22,7 +22,7 @@ BLOCK = 4096  # rows of a block, so that ten hours take the memory of a minute
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonTable:
     """One person's table and what is known of it. ``time_s`` (T,) f64 is that of the whole video."""
 
     person_id: int
@@ -77,7 +77,7 @@ class Person:
         return np.concatenate([values[:, 0] for _, values in self.rows([name])])
 
 
-def everybody(folder: RunFolder) -> list[Person]:
+def everybody(folder: RunFolder) -> list[PersonTable]:
     """The people of a run in order of their ids."""
     _, time_s, _ = read_index(folder)
     there = folder.people_parquet.is_file() or folder.people_csv.is_file()
@@ -87,7 +87,7 @@ def everybody(folder: RunFolder) -> list[Person]:
         with TableFile(file) as table:
             schema, person_id = table.schema, person_of(table)
         facts = {k.decode(): v.decode() for k, v in schema.metadata.items() if not k.startswith(b"ARROW:")}
-        people.append(Person(person_id, names.get(person_id, ""), file, facts, tuple(schema.names), time_s))
+        people.append(PersonTable(person_id, names.get(person_id, ""), file, facts, tuple(schema.names), time_s))
     return sorted(people, key=lambda person: person.person_id)
 
 

@@ -13,8 +13,8 @@ from pipeline.export.coco import export_coco
 from pipeline.export.mot import export_mot
 from pipeline.export.movement import export_movement
 from pipeline.export.openpose import export_openpose
-from pipeline.export.options import Options
-from pipeline.export.person import Person, everybody
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable, everybody
 from pipeline.export.sto import export_sto
 from pipeline.export.table import export_csv
 from pipeline.export.trc import export_trc
@@ -28,7 +28,7 @@ from pipeline.store.lock import locked_for
 class Whole:
     """A format that holds everybody: how it is written, and its file or folder in the run folder."""
 
-    write: Callable[[RunFolder, Path, Options], None]
+    write: Callable[[RunFolder, Path, ExportOptions], None]
     default: str
 
 
@@ -36,7 +36,7 @@ class Whole:
 class Each:
     """A format with a file per person: how one is written, and its suffix, which names the folder too."""
 
-    write: Callable[[Person, Path, Options], None]
+    write: Callable[[PersonTable, Path, ExportOptions], None]
     suffix: str
     metres: bool = False  # holds markers, so that Options.plane means something
 
@@ -75,7 +75,7 @@ def export_run(
         raise PoselineError(f"--plane: --format {name} has no markers in metres; leave --plane out")
     if not folder.manifest().get("finished") or not folder.tracks.is_file():
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
-    options = Options(plane, _once(say)) if say else Options(plane)
+    options = ExportOptions(plane, _once(say)) if say else ExportOptions(plane)
     with locked_for(folder.path, out):
         if isinstance(form, Each):
             return _each(folder, form, out, options)
@@ -96,7 +96,7 @@ def _once(say: Callable[[str], None]) -> Callable[[str], None]:
     return first_time
 
 
-def _each(folder: RunFolder, form: Each, out: Path | None, options: Options) -> Path:
+def _each(folder: RunFolder, form: Each, out: Path | None, options: ExportOptions) -> Path:
     """A file per person in the folder ``out``, or the file ``out`` of the only person."""
     people = everybody(folder)
     if out is not None and out.suffix.lower() == form.suffix and not out.is_dir():

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.export.options import Options
-from pipeline.export.person import Person
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable
 from pipeline.store.atomic import atomic
 
 END = "_deg"  # angles; their velocities end in _deg_s
 
 
-def export_sto(person: Person, path: Path, options: Options) -> None:
+def export_sto(person: PersonTable, path: Path, options: ExportOptions) -> None:
     """Write all angles of one person at the container's times; PoselineError where the table has none."""
     angles, run = [name for name in person.columns if name.endswith(END)], person.file.parent.parent
     if not angles:

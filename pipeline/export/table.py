@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from pipeline.export.options import Options
-from pipeline.export.person import Person, everybody
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable, everybody
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_schema
@@ -17,7 +17,7 @@ from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.people_csv import cell
 
 
-def export_csv(folder: RunFolder, path: Path, options: Options) -> None:
+def export_csv(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     """Write person_id, name and every column that any person's table has; sorted by person and frame, streamed."""
     people = everybody(folder)
     schema = _schema(folder, people)
@@ -30,7 +30,7 @@ def export_csv(folder: RunFolder, path: Path, options: Options) -> None:
                         writer.write_table(_rows(file.read(group), person, schema))
 
 
-def _schema(folder: RunFolder, people: list[Person]) -> pa.Schema:
+def _schema(folder: RunFolder, people: list[PersonTable]) -> pa.Schema:
     """The union of the columns in the order of the tables; that of nobody's table where there is nobody."""
     fields = {"person_id": pa.int64(), "name": pa.string()}
     schemas = [pq.read_schema(person.file) for person in people] or [person_schema(skeleton_of_run(folder), (), {})]
@@ -40,7 +40,7 @@ def _schema(folder: RunFolder, people: list[Person]) -> pa.Schema:
     return pa.schema(list(fields.items()))
 
 
-def _rows(table: pa.Table, person: Person, schema: pa.Schema) -> pa.Table:
+def _rows(table: pa.Table, person: PersonTable, schema: pa.Schema) -> pa.Table:
     n = table.num_rows
     own = {
         "person_id": pa.array([person.person_id] * n, pa.int64()),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline.export.clock import uneven
 from pipeline.export.markers import markers
-from pipeline.export.options import Options
-from pipeline.export.person import Person, decimal
+from pipeline.export.options import ExportOptions
+from pipeline.export.person import PersonTable, decimal
 from pipeline.store.atomic import atomic
 
 KEYS = (
@@ -19,7 +19,7 @@ KEYS = (
 )  # fmt: skip
 
 
-def export_trc(person: Person, path: Path, options: Options) -> None:
+def export_trc(person: PersonTable, path: Path, options: ExportOptions) -> None:
     """Write one person's joints; the Time column holds the container's times, whatever the frame rate does.
 
     Raises:

@@ -20,7 +20,7 @@ from pipeline.live.jsonl import JsonLines
 from pipeline.live.ledger import STOPPED, Delays, Ledger, iso
 from pipeline.live.receive import Received, Receiver
 from pipeline.live.segment import Segment, segment_name
-from pipeline.live.source import Source
+from pipeline.live.source import LiveSource
 from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
 from pipeline.video.sources import _ToRGB
@@ -40,11 +40,11 @@ class _Tag(NamedTuple):
     received: Received
 
 
-class Engine:
+class LiveEngine:
     """The state of one run."""
 
     def __init__(
-        self, source: Source, path: Path, config: Config, render: bool, jsonl: str | None, progress: Progress
+        self, source: LiveSource, path: Path, config: Config, render: bool, jsonl: str | None, progress: Progress
     ) -> None:
         self.source, self.config, self.render, self.say = source, config, render, progress.say
         self.facts = run_facts(config)

@@ -19,7 +19,7 @@ _MOST_SIZES = 1000  # tracklets that are remembered, after which those that are 
 _FIRST_PART = 1 << 24  # above all tracklets
 
 
-class _Frame(NamedTuple):
+class _WatchedPerson(NamedTuple):
     """What is hidden of those who were seen in a frame, and their tracklets."""
 
     time_s: float
@@ -36,7 +36,7 @@ class Hidden:
 
     def __init__(self, privacy: Privacy, skeleton: Skeleton) -> None:
         self._privacy, self._skeleton = privacy, skeleton
-        self._frames: deque[_Frame] = deque()
+        self._frames: deque[_WatchedPerson] = deque()
         self._strays = Strays(HOLD_S)
         self._sizes: dict[int, tuple[float, int]] = {}  # of the tracklets: the last size, and what they are called here
         self._parts = 0
@@ -48,7 +48,7 @@ class Hidden:
         ids = np.concatenate([ids, np.full(len(faint_px), -1, ids.dtype)])
         known = np.isfinite(shape).all(1)
         shape, ids = shape[known], ids[known]
-        self._frames.append(_Frame(time_s, shape, ids))
+        self._frames.append(_WatchedPerson(time_s, shape, ids))
         if len(self._sizes) > _MOST_SIZES:
             here = {int(i) for frame in self._frames for i in frame.tracklet}
             self._sizes = {i: last for i, last in self._sizes.items() if last[1] in here}

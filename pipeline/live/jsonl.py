@@ -14,7 +14,7 @@ from pipeline.core.names import written
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import STATE_NAMES
 from pipeline.live.crowd import Seen
-from pipeline.live.space import InSpace
+from pipeline.live.space import LiveSpace
 
 
 class JsonLines:
@@ -41,7 +41,7 @@ class JsonLines:
             }
         )
 
-    def frame(self, facts: dict[str, Any], people: list[Seen], in_space: dict[int, InSpace]) -> None:
+    def frame(self, facts: dict[str, Any], people: list[Seen], in_space: dict[int, LiveSpace]) -> None:
         """One frame: facts about it, its people, and where those of them are who are known in space."""
         self._write({**facts, "people": [_person(p, in_space.get(p.person_id)) for p in people]})
 
@@ -61,7 +61,7 @@ class JsonLines:
             self._say(f"--jsonl {self._target}: nobody listens any more ({error}); the run goes on")
 
 
-def _person(p: Seen, space: InSpace | None) -> dict[str, Any]:
+def _person(p: Seen, space: LiveSpace | None) -> dict[str, Any]:
     person = {
         "id": p.person_id,
         "score": _number(p.score, 4),

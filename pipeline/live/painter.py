@@ -49,7 +49,7 @@ class _Picture(NamedTuple):
     people: list[Seen]
 
 
-class Painter:
+class LivePainter:
     """Draws and encodes in fragments that can be played after a kill.
 
     Where people are hidden, pictures wait until it is known who is seen just after them; only what is hidden already

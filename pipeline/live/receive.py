@@ -17,7 +17,7 @@ from pipeline.core.settings import LiveConfig
 from pipeline.live import ledger as books
 from pipeline.live.clock import Clock
 from pipeline.live.ledger import Ledger
-from pipeline.live.source import Pace, Source, open_source, reason_of, untimed
+from pipeline.live.source import LiveSource, Pace, open_source, reason_of, untimed
 from pipeline.video.media import video_stream
 
 KEY_PACKETS = 250  # a stream without a key frame for so many packets is decoded all the same
@@ -41,7 +41,7 @@ class Receiver:
 
     def __init__(
         self,
-        source: Source,
+        source: LiveSource,
         config: LiveConfig,
         ledger: Ledger,
         say: Callable[[str], None],

@@ -13,7 +13,7 @@ from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress, Silent
 from pipeline.live.causal import causal
-from pipeline.live.engine import Engine
+from pipeline.live.engine import LiveEngine
 from pipeline.live.finish import SEGMENTS, finish_segment, locked, unfinished
 from pipeline.live.source import parse_source
 
@@ -47,7 +47,7 @@ def live(
     with locked(path / ".live") as mine:
         if not mine:
             raise PoselineError(f"{path}: another poseline live writes here; choose another --name or --out")
-        run = Engine(address, path, config, render and config.render.enabled, jsonl, progress)
+        run = LiveEngine(address, path, config, render and config.render.enabled, jsonl, progress)
         with _signals(run):
             run.go(max_seconds)
     return path
@@ -69,7 +69,7 @@ def _finish_all(folder: Path, progress: Progress) -> None:
 
 
 @contextlib.contextmanager
-def _signals(run: Engine) -> Iterator[None]:
+def _signals(run: LiveEngine) -> Iterator[None]:
     """SIGINT and SIGTERM stop the run in order; a second one at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -21,7 +21,7 @@ from pipeline.core.types import Observations, VideoInfo
 from pipeline.live.crowd import Eyes, Seen
 from pipeline.live.hidden import Hidden
 from pipeline.live.ledger import iso
-from pipeline.live.painter import TICKS, USUAL_RATE, Painter
+from pipeline.live.painter import TICKS, USUAL_RATE, LivePainter
 from pipeline.models.protocols import NetworkFacts
 from pipeline.render.privacy import Privacy
 from pipeline.store.atomic import atomic
@@ -63,7 +63,7 @@ class Segment:
         self._painter = None
         if render:
             hidden = before.hidden if before is not None and before.size_px == size_px else None
-            self._painter = Painter(path / "live.mp4", size_px, facts.skeleton, config, privacy, hidden)
+            self._painter = LivePainter(path / "live.mp4", size_px, facts.skeleton, config, privacy, hidden)
         self.folder.write_manifest(self._manifest())
 
     def __len__(self) -> int:

@@ -24,7 +24,7 @@ _UNTIMED = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe", "h264", "hev
 
 
 @dataclass(frozen=True)
-class Source:
+class LiveSource:
     """One address of a live stream."""
 
     given: str  # as the user wrote it, with its secrets: never shown, never stored
@@ -53,30 +53,30 @@ class Source:
         return self.kind in ("pipe", "file")
 
 
-def parse_source(text: str) -> Source:
+def parse_source(text: str) -> LiveSource:
     """What a user's SOURCE means; PoselineError when it means nothing."""
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme:
         if scheme not in NETWORK:
             raise PoselineError(f"{scheme}://…: unknown kind of stream; give one of {', '.join(NETWORK)}")
-        return Source(text, "network", text)
+        return LiveSource(text, "network", text)
     if text == "-":
-        return Source(text, "pipe", "pipe:0")
+        return LiveSource(text, "pipe", "pipe:0")
     if text.isdigit():
         text = f"/dev/video{text}"
     path = Path(text)
     if text.startswith("/dev/video"):
         if not path.exists():
             raise PoselineError(f"{text}: there is no such camera; cameras are /dev/video0, /dev/video1 …")
-        return Source(text, "camera", text, "v4l2")
+        return LiveSource(text, "camera", text, "v4l2")
     if not path.exists():
         raise PoselineError(f"{text}: no such file; give an address such as rtsp://HOST/PATH, a camera, a file or -")
     if path.is_dir():
         raise PoselineError(f"{text}: is a folder; for folders of videos or images use poseline run")
-    return Source(text, "pipe" if stat.S_ISFIFO(path.stat().st_mode) else "file", text)
+    return LiveSource(text, "pipe" if stat.S_ISFIFO(path.stat().st_mode) else "file", text)
 
 
-def open_source(source: Source, config: LiveConfig) -> av.container.InputContainer:
+def open_source(source: LiveSource, config: LiveConfig) -> av.container.InputContainer:
     """Open the stream; an FFmpegError or OSError when it cannot be, TimeoutError after ``config.timeout_s``."""
     options: dict[str, str] = {}
     timeout: Any = None

@@ -17,7 +17,7 @@ from pipeline.lift.registry import build_lifter
 from pipeline.live.crowd import Result
 
 
-class InSpace(NamedTuple):
+class LiveSpace(NamedTuple):
     """One person; NaN where nothing is known."""
 
     joints_m: np.ndarray  # (J, 3) f32 m, x right, y down, z away from the camera
@@ -32,7 +32,7 @@ class Space:
         self._source, self._kept, self._config = lifter.source, lifter.kept, config
         self._live = LiveLifter(lifter.network, config.metres.height_m or HEIGHT_M)
 
-    def lift(self, result: Result, size_px: tuple[int, int]) -> dict[int, InSpace]:
+    def lift(self, result: Result, size_px: tuple[int, int]) -> dict[int, LiveSpace]:
         """Of each person of the frame that can be lifted."""
         people = result.people
         px = np.full((len(people), K, 2), np.nan)
@@ -51,7 +51,7 @@ class Space:
         joints = np.where(known[..., None], now.joints + now.place[:, None], np.nan)[:, self._kept].astype(np.float32)
         std = np.where(known, np.sqrt((2 * now.std[..., 0] ** 2 + now.std[..., 1] ** 2) / 3), np.nan)[:, self._kept]
         lifted = np.any(np.isfinite(joints), axis=(1, 2))
-        return {p.person_id: InSpace(joints[n], std[n]) for n, p in enumerate(people) if lifted[n]}
+        return {p.person_id: LiveSpace(joints[n], std[n]) for n, p in enumerate(people) if lifted[n]}
 
 
 def build_space(config: Config, skeleton: Skeleton) -> Space | None:

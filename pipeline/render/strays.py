@@ -19,7 +19,7 @@ SLACK_S = 1e-6  # what differs by less is equal
 _NEAR = 2.5  # radii of a head, or half sides of a box, from one frame to the next
 
 
-class _Frame(NamedTuple):
+class _StrayFrame(NamedTuple):
     """Sightings of one frame. ``ends`` is filled when the next frame is known, True before."""
 
     time_s: float
@@ -39,7 +39,7 @@ class Strays:
 
     def __init__(self, hold_s: float = LEAD_S) -> None:
         self._hold_s = hold_s
-        self._frames: deque[_Frame] = deque()
+        self._frames: deque[_StrayFrame] = deque()
 
     def add(self, time_s: float, strays: np.ndarray, known: np.ndarray) -> None:
         """The next frame: its strays (n, S), and the regions (m, S) of people who are known; NaN rows do not count."""
@@ -53,7 +53,7 @@ class Strays:
         clock_s = 0.0
         if self._frames:
             clock_s = self._frames[-1].clock_s + min(time_s - self._frames[-1].time_s, STEP_S)
-        self._frames.append(_Frame(time_s, clock_s, strays, everybody, begins, np.ones(len(strays), bool)))
+        self._frames.append(_StrayFrame(time_s, clock_s, strays, everybody, begins, np.ones(len(strays), bool)))
 
     def held(self, time_s: float) -> list[np.ndarray]:
         """What other frames hold in the frame at a time that was added; its own sightings are not among it."""

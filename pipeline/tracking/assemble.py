@@ -15,7 +15,7 @@ from pipeline.tracking.relink import Moment, link
 LIMITS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
 
 
-class Identities(NamedTuple):
+class Assembled(NamedTuple):
     """Who each observation is, and when that may be wrong."""
 
     person: np.ndarray  # (N,) i32, −1 for nobody
@@ -24,7 +24,7 @@ class Identities(NamedTuple):
 
 def people_of(
     glimpses: Glimpses, tracklet: np.ndarray, frame: np.ndarray, size_px: tuple[int, int], config: TrackConfig
-) -> Identities:
+) -> Assembled:
     """People of the glimpses, and of observations with these tracklets (N,) in these frames (N,)."""
     pieces = cut(glimpses, config)
     number, good = np.zeros(0, np.int64), np.zeros(0, bool)
@@ -45,7 +45,7 @@ def people_of(
     table[order] = np.arange(1, len(order) + 1)
     person = table[number] if len(number) else np.zeros(0, np.int32)
     told = [(m.time_s, int(person[m.piece]), m.what) for m in moments if person[m.piece] > 0]
-    return Identities(_looked_up(pieces, person, tracklet, frame), sorted(told))
+    return Assembled(_looked_up(pieces, person, tracklet, frame), sorted(told))
 
 
 def _worthy(p: Pieces, number: np.ndarray, config: TrackConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

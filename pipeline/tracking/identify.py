@@ -16,7 +16,7 @@ from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.observe.camera import STILL, compose
-from pipeline.tracking.assemble import Identities, people_of
+from pipeline.tracking.assemble import Assembled, people_of
 from pipeline.tracking.doubles import Doubles, single
 from pipeline.tracking.glimpses import Collector
 from pipeline.tracking.tracker import Tracker
@@ -45,7 +45,7 @@ def identify(
     progress: Callable[[int], None] | None = None,
     frames: tuple[int, int] | None = None,
     camera: np.ndarray | None = None,
-) -> Identities:
+) -> Assembled:
     """Person of every observation of all ``parts`` in order, 1… by first appearance, −1 for nobody.
 
     A person confirmed later owns its earlier observations too. Tracklets that are too doubtful, or a second view of

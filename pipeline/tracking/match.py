@@ -19,7 +19,7 @@ from pipeline.core.settings import TrackConfig
 from pipeline.core.similarity import VISIBLE, iou_of_pairs, oks_of_pairs
 from pipeline.core.skeleton import Skeleton
 from pipeline.observe import appearance
-from pipeline.tracking.tracks import Seen, Tracks, areas
+from pipeline.tracking.tracks import Sighting, Tracks, areas
 
 _GATE_LEN = 0.03  # body lengths: floor of the gate, breathing room for a well predicted person
 _LOOK_COST = 0.5  # of clothes as different as one person's are from one time to another, in units of a match's cost
@@ -47,7 +47,7 @@ def body_of(skeleton: Skeleton) -> Body:
 
 
 def associate(
-    t: Tracks, seen: Seen, body: Body, config: TrackConfig, min_similarity: float, limit: float
+    t: Tracks, seen: Sighting, body: Body, config: TrackConfig, min_similarity: float, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Matched pairs among tracklets and observations, both as rows of what is given."""
     var, length2 = t.cov[:, 0, 0], t.length2

@@ -18,7 +18,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.observe import appearance
 from pipeline.observe.camera import moved
 from pipeline.tracking.match import associate, body_of
-from pipeline.tracking.tracks import CONFIRMED, NOISE_LEN, Seen, Tracklets, Tracks, areas, spawn
+from pipeline.tracking.tracks import CONFIRMED, NOISE_LEN, Sighting, Tracklets, Tracks, areas, spawn
 
 _SIZE_TAU_S = 0.5  # time constant of the body size, long against a truncated box or a raised arm
 _LOOK_TAU_S = 1.0  # time constant of a person's appearance
@@ -47,7 +47,7 @@ class Tracker:
         self._frame = -1
         self._next_id = 1
         none = np.zeros((0, len(self._body.weight)))
-        nobody = Seen(np.zeros((*none.shape, 2)), none, np.zeros(0), np.zeros((0, appearance.SIZE)))
+        nobody = Sighting(np.zeros((*none.shape, 2)), none, np.zeros(0), np.zeros((0, appearance.SIZE)))
         self._tracks = spawn(self._next_id, -1, 0.0, nobody, self.config)
         self._ended: list[Tracks] = []
 
@@ -112,7 +112,7 @@ class Tracker:
         keypoints_px: np.ndarray,
         keypoint_score: np.ndarray,
         look: np.ndarray | None,
-    ) -> Seen:
+    ) -> Sighting:
         """The frame's observations as they are compared with tracklets."""
         keypoints_px, keypoint_score = keypoints_px[:, self._body.chosen], keypoint_score[:, self._body.chosen]
         points = np.concatenate([keypoints_px, box_px.reshape(-1, 2, 2)], axis=1, dtype=np.float64)  # (n, P, 2)
@@ -120,9 +120,9 @@ class Tracker:
         look = np.full((len(score), self._tracks.look.shape[1]), np.nan) if look is None else look.astype(np.float64)
         if look.shape[1] != self._tracks.look.shape[1]:  # a ReID network's, of which the first call tells the width
             self._tracks.look = np.full((len(self._tracks), look.shape[1]), np.nan)
-        return Seen(points, point_score, score, look)
+        return Sighting(points, point_score, score, look)
 
-    def _continued(self, seen: Seen) -> np.ndarray:
+    def _continued(self, seen: Sighting) -> np.ndarray:
         """Ids (n,) of the tracklets that observations go on with, which take them in; −1 for the others."""
         c = self.config
         ids = np.full(len(seen), -1, np.int32)
@@ -146,7 +146,7 @@ class Tracker:
                 self._correct(tracks, seen.take(free))
         return ids
 
-    def _started(self, seen: Seen, nobody: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _started(self, seen: Sighting, nobody: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """New tracklets for sure observations that are nobody's (n,) yet: rows of those, and their ids."""
         new = np.flatnonzero((seen.score >= self.config.high_score) & nobody)
         if not len(new):
@@ -191,7 +191,7 @@ class Tracker:
                 setattr(done, name, getattr(empty, name))
             self._ended.append(done)
 
-    def _correct(self, rows: np.ndarray, seen: Seen) -> None:
+    def _correct(self, rows: np.ndarray, seen: Sighting) -> None:
         """Take observations into the tracklets ``rows (n,)``."""
         points, point_score, score = seen.points, seen.point_score, seen.score
         t = self._tracks
@@ -216,7 +216,7 @@ class Tracker:
         sure = (t.hits[rows] >= self.config.confirm_hits) | (score >= self.config.sure_score)
         t.status[rows] = np.where(sure, CONFIRMED, t.status[rows])
 
-    def _seen_twice(self, new: Seen, known: Seen) -> np.ndarray:
+    def _seen_twice(self, new: Sighting, known: Sighting) -> np.ndarray:
         """(len(new),) bool: observations that look like another view of one of the ``known``."""
         if len(known) == 0:
             return np.zeros(len(new), bool)

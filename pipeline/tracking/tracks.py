@@ -15,7 +15,7 @@ NOISE_LEN = 0.03  # body lengths: how well the keypoints of a sure observation p
 
 
 @dataclass(frozen=True)
-class Seen:
+class Sighting:
     """One frame's observations: n of them, P points (the skeleton's tracked ones, two box corners)."""
 
     points: np.ndarray  # (n, P, 2) f64 px
@@ -23,8 +23,8 @@ class Seen:
     score: np.ndarray  # (n,)
     look: np.ndarray  # (n, D) f64 appearance, NaN = not seen
 
-    def take(self, rows: np.ndarray) -> Seen:
-        return Seen(self.points[rows], self.point_score[rows], self.score[rows], self.look[rows])
+    def take(self, rows: np.ndarray) -> Sighting:
+        return Sighting(self.points[rows], self.point_score[rows], self.score[rows], self.look[rows])
 
     def __len__(self) -> int:
         return len(self.score)
@@ -87,7 +87,7 @@ class Tracklets:
     last_s: np.ndarray  # (S,) f64
 
 
-def spawn(first_id: int, frame: int, time_s: float, seen: Seen, config: TrackConfig) -> Tracks:
+def spawn(first_id: int, frame: int, time_s: float, seen: Sighting, config: TrackConfig) -> Tracks:
     """New tracklets for observations, in their order, with ids from ``first_id`` on."""
     n, score = len(seen), np.asarray(seen.score, np.float64)
     area = np.maximum(areas(seen.points), 1.0)

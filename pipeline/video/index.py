@@ -22,7 +22,7 @@ _SLACK_S = 1.0  # by which a video may end before its header says so
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _IndexedPicture:
     """What only a decoded picture tells: upright turn, size and first pts."""
 
     pts: int | None
@@ -190,7 +190,7 @@ def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> 
     ]
 
 
-def _first_picture(path: Path) -> _Picture | None:
+def _first_picture(path: Path) -> _IndexedPicture | None:
     """The first picture that decoding the file from its start yields; None where there is none."""
     with open_media(path) as container:
         stream = video_stream(container)
@@ -211,7 +211,7 @@ def _first_picture(path: Path) -> _Picture | None:
                 # PyAV gives the counter-clockwise turn; the old "rotate" tag is clockwise.
                 turn = -frame.rotation if frame.rotation else _number(stream.metadata.get("rotate", "0"))
                 quarter = round(turn / 90) * 90 % 360
-                return _Picture(frame.pts, frame.width, frame.height, quarter, frame.format.name)
+                return _IndexedPicture(frame.pts, frame.width, frame.height, quarter, frame.format.name)
 
 
 def _number(text: str) -> float:

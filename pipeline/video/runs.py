@@ -70,7 +70,7 @@ class DecordSource:
         self._info, self._threads, self._warnings = info, threads, warnings
         self._size_px = stored_size_px(info)
         self._segments = segments(info)
-        self._packets = _Packets(info)
+        self._packets = _RunPackets(info)
         self._pyav: PyAVSource | None = None
         self._failed_at = len(info)  # PyAV reads everything from here on
         self._ready: deque[Picture] = deque()
@@ -133,7 +133,7 @@ class DecordSource:
             self._pyav.close()
 
 
-class _Packets:
+class _RunPackets:
     """Copies runs of packets out of a file, unchanged, into small files in memory."""
 
     def __init__(self, info: VideoInfo) -> None:

@@ -219,7 +219,7 @@ def test_sigmas_by_name_by_category_or_given():
 
 def test_sigmas_of_a_whole_set_are_its_own():
     def sigmas(names: tuple[str, ...]) -> list[float]:
-        return kp.oks_sigmas(kp.Truth("gt", [], {1}, {"keypoints": list(names)}, len(names), {}), None).tolist()
+        return kp.oks_sigmas(kp.KeypointTruth("gt", [], {1}, {"keypoints": list(names)}, len(names), {}), None).tolist()
 
     assert sigmas(HALPE26.names) == list(HALPE26.sigmas)
     assert sigmas(("left_big_toe", "nose", "neck")) == [0.079, 0.026, 0.079]

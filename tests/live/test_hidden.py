@@ -11,7 +11,7 @@ from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MEASURED, Observations, VideoInfo
 from pipeline.live.crowd import Eyes
 from pipeline.live.hidden import HOLD_S, Hidden
-from pipeline.live.painter import TICKS, Painter
+from pipeline.live.painter import TICKS, LivePainter
 from pipeline.render.privacy import Privacy
 from pipeline.render.strays import LEAD_S
 from tests import stand_ins
@@ -55,7 +55,7 @@ def paint(path: Path, scene: tuple[np.ndarray, list[Walker]], settings: dict, st
     """(T, h, w) luma of the video that the painter makes; pictures come three frames after their sightings."""
     times, walkers = scene
     config = Config.model_validate({"render": {"crf": 4, "preset": "ultrafast", **settings}})
-    painter = Painter(path, SIZE_PX, COCO17, config, Privacy.of(config.render))
+    painter = LivePainter(path, SIZE_PX, COCO17, config, Privacy.of(config.render))
     for i in range(FRAMES + 3):
         if i < FRAMES:
             painter.saw(times[i], *sightings(walkers, i, strays), NOBODY)

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 
 from pipeline.core.config import Config
-from pipeline.live.engine import AHEAD, Engine
+from pipeline.live.engine import AHEAD, LiveEngine
 from pipeline.live.folder import LiveFolder
 from pipeline.live.ledger import Ledger
 
 
-def engine_of(path: Path) -> Engine:
+def engine_of(path: Path) -> LiveEngine:
     """An engine without a stream: what it needs to write run.json."""
-    engine = Engine.__new__(Engine)
+    engine = LiveEngine.__new__(LiveEngine)
     engine.folder, engine.ledger, engine.config = LiveFolder(path), Ledger(), Config()
     engine.session = {"started": "", "ended": None, "end": "running"}
     engine.source = SimpleNamespace(shown="rtsp://camera/1")

@@ -15,7 +15,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.settings import LiveConfig
 from pipeline.live.ledger import Delays, Ledger
 from pipeline.live.receive import Receiver, spread
-from pipeline.live.source import Source, parse_source
+from pipeline.live.source import LiveSource, parse_source
 from pipeline.video.inputs import find_inputs
 from tests.live import station
 from tests.live.station import Station, write_clip
@@ -131,7 +131,7 @@ def test_what_was_never_there_is_said_in_a_line(address, words):
 
 def test_a_camera_that_is_none_is_said_in_a_line(clip):
     ledger = Ledger()
-    r = Receiver(Source(str(clip), "camera", str(clip), "v4l2"), FAST, ledger, print, lambda what, facts: None)
+    r = Receiver(LiveSource(str(clip), "camera", str(clip), "v4l2"), FAST, ledger, print, lambda what, facts: None)
     with pytest.raises(PoselineError, match=r"a\.ts: cannot be received") as caught:
         r.start()
     assert "\n" not in str(caught.value)

@@ -88,7 +88,7 @@ def follow(detector, monkeypatch, tmp_path):
     """Follows a source into the folder ``cam`` until ``done`` of the run is so."""
 
     def run(source, config, done=lambda run: False, **options):
-        class Watched(engine.Engine):
+        class Watched(engine.LiveEngine):
             def _housekeeping(self):
                 super()._housekeeping()
                 if done(self):

@@ -13,7 +13,7 @@ from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.observe import appearance
 from pipeline.tracking import match as associate
-from pipeline.tracking.tracks import Seen, spawn
+from pipeline.tracking.tracks import Sighting, spawn
 from tests import synthetic
 
 
@@ -102,12 +102,12 @@ def test_near_pairs_are_all_that_are_near() -> None:
     assert 0 < len(found) < 63
 
 
-def _people(x: list[float], clothes: list[float]) -> Seen:
+def _people(x: list[float], clothes: list[float]) -> Sighting:
     """Sightings of people in a row, so far to the right and with clothes of such a lightness."""
     body = synthetic.walker(np.zeros(1), start_px=(0.0, 900.0))[0]
     points = np.concatenate([body, synthetic.boxes(body).reshape(2, 2)]) + np.array([[[at, 0.0]] for at in x])
     look = np.repeat(np.array(clothes)[:, None], appearance.SIZE, 1)
-    return Seen(points, np.ones(points.shape[:2]), np.full(len(x), 0.8), look)
+    return Sighting(points, np.ones(points.shape[:2]), np.full(len(x), 0.8), look)
 
 
 @pytest.mark.parametrize("lost_far_away", [0, 1, 3])

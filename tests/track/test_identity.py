@@ -8,14 +8,14 @@ import pytest
 from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
-from pipeline.tracking.assemble import Identities
+from pipeline.tracking.assemble import Assembled
 from pipeline.tracking.identify import identify
 from tests import synthetic
 
 SIZE = synthetic.SIZE_PX
 
 
-def _who(scene: synthetic.Scene, camera: np.ndarray | None = None, **settings: object) -> Identities:
+def _who(scene: synthetic.Scene, camera: np.ndarray | None = None, **settings: object) -> Assembled:
     config = TrackConfig().model_copy(update=settings)
     return identify([scene.observations], scene.time_s, SIZE, COCO17, config, camera=camera)
 
