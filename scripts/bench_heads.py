@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.config import load_config
 from pipeline.models.registry import build_models
-from pipeline.observe.cadence import Search
+from pipeline.observe.cadence import PeopleSearch
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.privacy import Privacy
 from pipeline.render.strays import inside
@@ -42,7 +42,7 @@ def measure(folders: list[Path], config: str, sets: list[str], blur: str, verbos
     for what, faint in (("observations alone", False), ("and where somebody may be", True)):
         heads, hidden = [], []
         for folder in folders:
-            for name, some, share in _photographs(folder, Search(models, settings), privacy, faint):
+            for name, some, share in _photographs(folder, PeopleSearch(models, settings), privacy, faint):
                 heads += [Head(name, size, covered) for size, covered in some]
                 hidden.append(share)
         _print(what, heads, float(np.mean(hidden)))
@@ -52,7 +52,7 @@ def measure(folders: list[Path], config: str, sets: list[str], blur: str, verbos
                     print(f"    {head.name}: person of {head.size_px:.0f} px, points covered {head.covered.tolist()}")
 
 
-def _photographs(folder: Path, search: Search, privacy: Privacy, faint: bool):
+def _photographs(folder: Path, search: PeopleSearch, privacy: Privacy, faint: bool):
     """Of each photograph its name, (size, which points are covered) of its heads, and what share is hidden."""
     truth = json.loads(next(folder.glob("person_keypoints_*.json")).read_text(encoding="utf-8"))
     for number, photograph in enumerate(truth["images"]):

@@ -8,6 +8,7 @@ may only shrink.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import tomllib
 from collections import Counter
@@ -223,3 +224,15 @@ def test_a_planted_fault_is_found(tmp_path, rule, file, line):
     assert not rule(tmp_path)
     planted.write_text(line, encoding="utf-8")
     assert rule(tmp_path)
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").rglob("*.py")), ids=lambda path: path.stem)
+def test_scripts_import_what_there_is(script: Path) -> None:
+    """Scripts are run seldom, so that nobody else notices what they miss."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("pipeline", "tests")):
+            if node.module.startswith(("pipeline.models.openmm.", "pipeline.lift.mmpose")):
+                continue
+            module = importlib.import_module(node.module)
+            for name in (alias.name for alias in node.names):
+                assert hasattr(module, name) or importlib.util.find_spec(f"{node.module}.{name}"), name

@@ -20,7 +20,7 @@ import av
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
-from pipeline.models.base import People
+from pipeline.models.detections import Detections
 
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.models.registry import Models
@@ -77,8 +77,8 @@ class Watchman:
         self._rng, self._blind_until = np.random.default_rng(seed), 0.0
         self._last = -np.inf
 
-    def detect(self, images: np.ndarray) -> People:
-        parts = [People.empty(len(HALPE26))]
+    def detect(self, images: np.ndarray) -> Detections:
+        parts = [Detections.empty(len(HALPE26))]
         for i, image in enumerate(images):
             now = time.monotonic()
             if now > self._blind_until and self._rng.random() < 0.04:
@@ -91,9 +91,9 @@ class Watchman:
                 x, y, w, h = cv2.boundingRect(here)
                 if here.sum() > 0.03 * h * h and not blind and (alert or self._rng.random() > 0.1):
                     parts.append(self._person(i, x, y, w, h))
-        return People.concat(parts)
+        return Detections.concat(parts)
 
-    def _person(self, image: int, x: int, y: int, w: int, h: int) -> People:
+    def _person(self, image: int, x: int, y: int, w: int, h: int) -> Detections:
         height = h / 0.84
         middle = x + w - 0.11 * height if x == 0 else x + 0.11 * height
         points = (_EVERYBODY - [_EVERYBODY[:, 0].mean(), _EVERYBODY[:, 1].max()]) * height + [middle, y + h]
@@ -101,7 +101,7 @@ class Watchman:
         sure = 0.9 if self._rng.random() > 0.1 else 0.3
         known, score = np.zeros((1, len(HALPE26), 2), np.float32), np.zeros((1, len(HALPE26)), np.float32)
         known[0, :17], score[0, :17] = points, sure
-        return People(np.array([image]), box, np.array([sure], np.float32), known, score)
+        return Detections(np.array([image]), box, np.array([sure], np.float32), known, score)
 
 
 def sharp_px(luma: np.ndarray) -> int:
