@@ -20,9 +20,9 @@ import av
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
-from pipeline.models.detections import Detections
 
 from pipeline.core.keypoint_sets import HALPE26
+from pipeline.models.detections import Detections
 from pipeline.models.registry import Models
 from tests import synthetic
 from tests.live.station import Station, encode
