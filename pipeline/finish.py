@@ -34,42 +34,23 @@ def finish(
 ) -> None:
     """Everything after observe, and the manifest of the finished run. Whoever asks for it holds the run folder."""
     check_parts(folder)  # they may be gone by now
-    low, high = folder.facts()["frames_observed"]
+    low, high = folder.begun().frames
     with timed(stages, "track"):
         progress.start("track", high - low, 0)
         lifter = build_lifter(config, skeleton_of_run(folder))
         # Tables of two settings would stand beside each other if this were stopped.
-        folder.write_manifest({**folder.facts(), "finished": False})
+        folder.write_manifest(folder.begun().but(finished=False))
         people, said = build_people(folder, info, config, progress.stage, lifter)
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
     for line in lines:
         progress.say(line)
     lifts = lifter_facts(config)
-    manifest = folder.facts()
-    manifest |= {
-        "finished": True,
-        "config_digest": config.digest(),
-        "config": config.model_dump(mode="json"),
-        "people": len(people),
-        "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
-        "stages_s": {**manifest.get("stages_s", {}), **stages},
-        "lifter": {"name": config.lift.name, "networks": lifts.digests},
-        **said,
-        "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
-        "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
-        "warnings": [
-            *manifest.get("video_warnings", []),
-            *manifest.get("network_warnings", []),
-            *lifts.warnings,
-            *lines,
-        ]
-        + [line for path in folder.parts() for line in part_warnings(path)]
-        + [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]],
-    }
+    lines = [*lifts.warnings, *lines, *(line for path in folder.parts() for line in part_warnings(path))]
+    manifest = folder.begun().after(stages).finished(config, lifts.digests, people, said, lines)
     folder.write_manifest(manifest)
     if not render:
         write_page(folder, config, progress)
-    elif video_is_current(folder, manifest, config):
+    elif video_is_current(folder, dict(manifest.told), config):
         progress.say(f"{folder.video}: is up to date")
         write_page(folder, config, progress)
     else:
@@ -129,29 +110,26 @@ def _render(
     from pipeline.render.privacy import Privacy
     from pipeline.render.video import render
 
-    low, high = folder.facts()["frames_observed"]
+    low, high = folder.begun().frames
     if part := span_s != (None, None):
         asked = frame_range(stored_video(folder), *span_s)
         low, high = max(low, asked[0]), min(high, asked[1])
     progress.start("render", max(high - low, 1), 0)
     stages: dict[str, float] = {}
-    privacy, before = Privacy.of(config.render).facts(), folder.facts().get("rendered_privacy")
+    privacy, before = Privacy.of(config.render).facts(), folder.begun().told.get("rendered_privacy")
     if out is None and before not in (None, privacy):  # a kill may leave the new video beside what is said of the old
-        folder.write_manifest({k: v for k, v in folder.facts().items() if k != "rendered_privacy"})
+        folder.write_manifest(folder.begun().without("rendered_privacy"))
     with timed(stages, "render"):
         drawn = render(folder, config, progress.advance, low, high, out)
     for line in drawn["notes"]:
         progress.say(line)
     if out is not None:
         return out
-    manifest = folder.facts()
-    manifest["rendered"] = render_digest(manifest, config) + (f" {low} {high}" if part else "")
-    manifest["rendered_frames"] = [low, high]
-    manifest["rendered_privacy"] = privacy
-    manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
+    manifest = folder.begun().after(stages)
+    digest = render_digest(dict(manifest.told), config) + (f" {low} {high}" if part else "")
     # Frames that do not decode were said when they were observed.
-    manifest["warnings"] = list(dict.fromkeys([*manifest.get("warnings", []), *drawn["warnings"]]))
-    folder.write_manifest(manifest)
+    manifest = manifest.but(rendered=digest, rendered_frames=[low, high], rendered_privacy=privacy)
+    folder.write_manifest(manifest.warned(drawn["warnings"]))
     write_page(folder, config, progress)
     return folder.video
 
@@ -166,10 +144,8 @@ def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
     stages: dict[str, float] = {}
     try:
         with timed(stages, "report"):
-            write_report(folder, Privacy.of_run(config.render, folder.facts()), config.report.max_mb)
+            write_report(folder, Privacy.of_run(config.render, folder.manifest()), config.report.max_mb)
     except Exception as error:
         progress.say(f"{folder.report}: not written ({error}); poseline report {folder.path} writes it")
         return
-    manifest = folder.facts()
-    manifest["stages_s"] = {**manifest.get("stages_s", {}), **stages}
-    folder.write_manifest(manifest)
+    folder.write_manifest(folder.begun().after(stages))

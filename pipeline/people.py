@@ -98,7 +98,7 @@ def build_people(
 
 def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:
     """Who each observation is, the user's edits made."""
-    info, (low, high) = run.info, run.folder.facts()["frames_observed"]
+    info, (low, high) = run.info, run.folder.begun().frames
     if known is not None:
         return apply_stored(run.folder, known, [], info.time_s)
     ids, moments = identify(
@@ -119,7 +119,7 @@ def _write_people(
 ) -> list[dict[str, Any]]:
     """Measure one person after another and write all tables of a run; returns the rows of people.csv."""
     folder, info, skeleton, config = run.folder, run.info, run.skeleton, run.config
-    video, digest = folder.facts()["video"], config.digest()
+    video, digest = folder.begun().told["video"], config.digest()
     metadata, schema = file_metadata(skeleton, video, digest), tracks_schema(skeleton, video, digest)
     summaries: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []

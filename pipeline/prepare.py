@@ -17,7 +17,7 @@ from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import indexed_digest, write_index
-from pipeline.store.manifest import FORMAT_VERSION, OBSERVED_VERSION, video_facts
+from pipeline.store.manifest import FORMAT_VERSION, OBSERVED_VERSION, begun, video_facts
 from pipeline.store.parts import part_digest
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
@@ -105,24 +105,10 @@ def prepare(
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     _set_aside(folder, digest, progress, folder.manifest_file.is_file())
     write_index(folder, info)
-    folder.write_manifest(
-        {
-            "poseline": FORMAT_VERSION,
-            "finished": False,
-            "video": {**video_facts(info), "path": str(info.path.resolve())},
-            "skeleton": facts.skeleton.name,
-            "keypoints": facts.skeleton.spec(),
-            "frames_observed": list(frames),
-            "observe_digest": digest,
-            "config_digest": config.digest(),
-            "config": config.model_dump(mode="json"),
-            "networks": facts.digests,
-            "network_warnings": list(facts.warnings),
-            "video_warnings": list(info.warnings),
-            "versions": versions(config),
-            **{key: manifest[key] for key in ("stages_s", "rendered") if key in manifest},
-        }
-    )
+    video = {**video_facts(info), "path": str(info.path.resolve())}
+    made = begun(config, video, facts.skeleton, frames, digest, facts.digests, versions(config), facts.warnings)
+    kept = {key: manifest[key] for key in ("stages_s", "rendered") if key in manifest}
+    folder.write_manifest(made.but(video_warnings=list(info.warnings), **kept))
     return digest
 
 

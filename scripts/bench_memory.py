@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index, write_index
 from pipeline.store.index import stored_video as stored
+from pipeline.store.manifest import Manifest
 from pipeline.store.parts import read_part, write_part
 
 EVERY_S = 0.5  # between two looks
@@ -92,7 +93,7 @@ def repeat_observations(run: RunFolder, hours: float, out: Path) -> Path:
             write_part(copy.part(number), obs, (first + shift, last + 1 + shift), manifest["observe_digest"], [])
             number += 1
     manifest |= {"frames_observed": [0, n * turns], "video": {**manifest["video"], "frames": n * turns}}
-    copy.write_manifest(manifest)
+    copy.write_manifest(Manifest(manifest))
     return out
 
 

@@ -20,7 +20,7 @@ from pipeline.core.types import INTERPOLATED, MEASURED, STATE_NAMES, Motion
 from pipeline.render.video import render
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video, write_index
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
 from pipeline.video.containers import ENCODERS, encoder_options
@@ -103,7 +103,7 @@ def five_people(source: RunFolder, path: Path, frames: int) -> RunFolder:
     made = index_video(video)
     folder, facts = RunFolder(path / "run"), video_facts(made)
     write_index(folder, made)
-    folder.write_manifest({"video": facts, "skeleton": "coco17"})
+    folder.write_manifest(Manifest({"video": facts, "skeleton": "coco17"}))
     ids = sorted(source.people.glob("person_*.parquet"))
     for n in range(PEOPLE):
         table = pd.read_parquet(ids[n % len(ids)])

@@ -23,7 +23,7 @@ from pipeline.report.columns import CONTACTS
 from pipeline.store.columns import person_name, person_schema
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.people_csv import write_people_csv
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -84,14 +84,16 @@ def synthesise(path: Path, people: int, minutes: float, fps: int, stay_s: float)
     folder = RunFolder(path)
     write_index(folder, info)
     folder.write_manifest(
-        {
-            "finished": True,
-            "video": video_facts(info),
-            "keypoints": COCO17.spec(),
-            "frames_observed": [0, frames],
-            "config": Config().model_dump(mode="json"),
-            "warnings": [],
-        }
+        Manifest(
+            {
+                "finished": True,
+                "video": video_facts(info),
+                "keypoints": COCO17.spec(),
+                "frames_observed": [0, frames],
+                "config": Config().model_dump(mode="json"),
+                "warnings": [],
+            }
+        )
     )
     joints = [f"{side}_{joint}" for joint in ("knee", "hip", "elbow", "shoulder") for side in ("left", "right")]
     angles = [f"{joint}_flexion_{unit}" for joint in joints for unit in ("deg", "deg_s")]

@@ -16,6 +16,7 @@ import pytest
 from pipeline.cli.output import parse_people
 from pipeline.core.errors import PoselineError
 from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "data" / "treadmill.mp4"
@@ -166,7 +167,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 def test_a_number_is_an_id_and_a_name_that_several_have_is_none(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.write_manifest({"names": {"1": "Anna", "4": "Anna", "7": "3", "2": "Ben"}})
+    folder.write_manifest(Manifest({"names": {"1": "Anna", "4": "Anna", "7": "3", "2": "Ben"}}))
     assert parse_people(folder, "3, 7,Ben") == [3, 7, 2]
     with pytest.raises(PoselineError, match="--people 3,Anna: persons 1 and 4 are called 'Anna'; write the id"):
         parse_people(folder, "3,Anna")

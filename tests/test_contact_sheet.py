@@ -11,6 +11,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import MEASURED
 from pipeline.render.privacy import Privacy
 from pipeline.render.sheet import CELL_PX, GAP_PX, contact_sheet
+from pipeline.store.manifest import Manifest
 from pipeline.store.parts import fixed
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
@@ -57,7 +58,7 @@ def folder(tmp_path):
         for m, b in zip((one, two), boxes, strict=True)
     ]
     folder = run_folder(tmp_path / "run", info, people)
-    folder.write_manifest(folder.manifest() | {"names": {"2": "Ann"}})
+    folder.write_manifest(Manifest(folder.manifest() | {"names": {"2": "Ann"}}))
     tracks(folder, people)
     return folder
 

@@ -22,7 +22,7 @@ from pipeline.finish import track
 from pipeline.prepare import start_over
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.parts import read_part, write_part
 from pipeline.store.settings import render_digest, stored_config
 from pipeline.tracking import edits_file as edits_toml
@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> RunFolder:
     run, info, config = RunFolder(tmp_path / "run"), video_info(), settings("track.min_length_s=0.2")
     facts = {"video": video_facts(info), "keypoints": COCO17.spec(), "frames_observed": [0, FRAMES]}
     facts |= {"config": config.model_dump(mode="json"), "config_digest": config.digest(), "observe_digest": "abc"}
-    run.write_manifest(facts)
+    run.write_manifest(Manifest(facts))
     write_index(run, info)
     for number, low in enumerate((0, 50)):
         rows = (observations.frame >= low) & (observations.frame < low + 50)

@@ -16,6 +16,7 @@ from pipeline.live.jsonl import JsonLines
 from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import Manifest
 from tests.report.runs import facts_of, report_run
 
 NAME = os.fsdecode(b"gr\xfc\xdfe {{data}}\n.mp4")  # Latin 1
@@ -30,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder.video.unlink()
     manifest = folder.manifest()
     manifest["video"]["path"] = str(source)
-    folder.write_manifest(manifest)
+    folder.write_manifest(Manifest(manifest))
     return folder
 
 

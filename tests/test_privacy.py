@@ -27,6 +27,7 @@ from pipeline.render.sheet import CELL_PX, GAP_PX, contact_sheet
 from pipeline.render.video import Painter, render
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import Manifest
 from pipeline.store.parts import write_part
 from pipeline.store.settings import render_digest
 from pipeline.video.encode import VideoWriter
@@ -152,7 +153,7 @@ def source_of(folder: RunFolder, tmp_path: Path, **settings: str) -> RunFolder:
     manifest = folder.manifest()
     manifest["video"]["path"] = str(source)
     manifest["config"] = Config.model_validate({"render": settings}).model_dump(mode="json")
-    folder.write_manifest(manifest)
+    folder.write_manifest(Manifest(manifest))
     return folder
 
 
@@ -177,10 +178,10 @@ def test_the_report_plays_a_video_only_where_it_hides_as_much(tmp_path):
     assert shown(folder, Privacy()) == "annotated"  # nobody asked for more
     assert shown(folder, Privacy("faces")) == "none"  # run.json does not say how it was drawn
     for drawn, plays in (("none", ""), ("faces", "faces"), ("people", "faces people")):
-        folder.write_manifest(folder.manifest() | {"rendered_privacy": Privacy(drawn).facts()})
+        folder.write_manifest(Manifest(folder.manifest() | {"rendered_privacy": Privacy(drawn).facts()}))
         for asked in ("faces", "people"):
             assert shown(folder, Privacy(asked)) == ("annotated" if asked in plays else "none"), (drawn, asked)
-    folder.write_manifest(folder.manifest() | {"rendered_privacy": Privacy("none", black=True).facts()})
+    folder.write_manifest(Manifest(folder.manifest() | {"rendered_privacy": Privacy("none", black=True).facts()}))
     assert shown(folder, Privacy("people")) == "annotated"
 
 
@@ -188,7 +189,7 @@ def test_a_video_of_an_earlier_version_is_played_where_its_settings_hide_as_much
     folder = source_of(report_run(tmp_path / "run"), tmp_path, blur="faces")
     manifest = folder.manifest()
     digest = render_digest(manifest, Config.model_validate({"render": {"blur": "faces"}}))
-    folder.write_manifest(manifest | {"rendered": digest})
+    folder.write_manifest(Manifest(manifest | {"rendered": digest}))
     assert shown(folder, Privacy("faces")) == "annotated"
     assert shown(folder, Privacy("people")) == "none"
 
@@ -222,7 +223,7 @@ def test_a_run_folder_says_how_its_video_was_drawn(scene, tmp_path, monkeypatch)
     shutil.copytree(scene[0].path, folder.path, dirs_exist_ok=True)
     off = {"report": {"enabled": False}}
     digests = {"observe_digest": "o", "config_digest": "c", "finished": True}
-    folder.write_manifest(folder.manifest() | digests | {"frames_observed": [0, FRAMES]})
+    folder.write_manifest(Manifest(folder.manifest() | digests | {"frames_observed": [0, FRAMES]}))
     render_run(folder, Config.model_validate({"render": {"blur": "faces"}} | off))
     assert folder.manifest()["rendered_privacy"] == {"blur": "faces", "black": False}
 

@@ -12,7 +12,7 @@ from pipeline.core.types import INTERPOLATED, MEASURED, Motion, VideoInfo
 from pipeline.render.video import render
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
 from pipeline.video.decode import open_reader
@@ -51,7 +51,7 @@ def run_folder(path: Path, info: VideoInfo, people: list[Motion], observed: tupl
     folder, facts = RunFolder(path), video_facts(info)
     write_index(folder, info)
     manifest = {"video": facts, "skeleton": "coco17"}
-    folder.write_manifest(manifest | ({"frames_observed": list(observed)} if observed else {}))
+    folder.write_manifest(Manifest(manifest | ({"frames_observed": list(observed)} if observed else {})))
     for person in people:
         write_person(folder.people, person, COCO17, file_metadata(COCO17, facts, ""))
     return folder

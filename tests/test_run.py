@@ -23,6 +23,7 @@ from pipeline.core.progress import Progress
 from pipeline.engines.base import Ended, Job
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
+from pipeline.store.manifest import Manifest
 from pipeline.store.parts import read_part
 from pipeline.video.index import index_video
 
@@ -291,7 +292,7 @@ def test_a_folder_that_became_anothers_before_it_was_held_is_not_taken(
     @contextmanager
     def late(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         if folder.name == "treadmill":  # somebody else has begun and ended meanwhile
-            RunFolder(folder).write_manifest(theirs)
+            RunFolder(folder).write_manifest(Manifest(theirs))
         with locked(folder, say):
             yield
 

@@ -14,6 +14,7 @@ from pipeline import PoselineError, load_config, run
 from pipeline.engines.base import Options
 from pipeline.store.cloud import Store, UploadedRun, is_remote
 from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import Manifest
 
 fsspec = pytest.importorskip("fsspec")
 CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
@@ -225,6 +226,6 @@ def test_what_a_user_put_into_the_runs_prefix_stays_there(memory: Any, tmp_path:
     for name in old:
         (folder.path / name).unlink(missing_ok=True)
     folder.path.mkdir(exist_ok=True)
-    folder.write_manifest({})
+    folder.write_manifest(Manifest({}))
     store.upload(folder)
     assert names(memory, at) == mine | {"run.json"}

@@ -21,7 +21,7 @@ from pipeline.core.types import Observations, VideoInfo
 from pipeline.store.atomic import atomic, write_text
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index, stored_video, write_index
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.parts import part_is_whole, part_warnings, read_part, write_part
 from pipeline.store.tracks import file_metadata, tracks_schema
 
@@ -234,7 +234,7 @@ def video(n: int = 50) -> VideoInfo:
 
 def run_of(path: Path, info: VideoInfo) -> RunFolder:
     folder = RunFolder(path)
-    folder.write_manifest({"video": video_facts(info), "note": "größer"})
+    folder.write_manifest(Manifest({"video": video_facts(info), "note": "größer"}))
     write_index(folder, info)
     return folder
 

@@ -26,7 +26,7 @@ from pipeline.store import person_table
 from pipeline.store.columns import person_name, person_schema, unit_of
 from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.parts import write_part
 from pipeline.store.people_csv import PEOPLE_COLUMNS, write_people_csv
 from pipeline.store.person_table import write_person
@@ -348,7 +348,7 @@ def run_folder(path: Path, observations: Observations, n_frames: int, chunk: int
     )
     folder = RunFolder(path)
     facts = {"video": video_facts(info), "skeleton": observations.skeleton, "frames_observed": [0, n_frames]}
-    folder.write_manifest(facts)
+    folder.write_manifest(Manifest(facts))
     for number, low in enumerate(range(0, n_frames, chunk)):
         rows = (observations.frame >= low) & (observations.frame < low + chunk)
         write_part(folder.part(number), observations.take(rows), (low, low + chunk), "abc", [])

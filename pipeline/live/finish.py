@@ -84,7 +84,7 @@ def finish_segment(path: Path, progress: Progress | None = None) -> bool:
 
 def _cut_index(folder: RunFolder) -> VideoInfo:
     """The table of frames without those whose observations were not flushed; run.json made to agree with it."""
-    manifest = folder.manifest()
+    manifest = folder.begun()
     meta = pq.read_schema(folder.parts()[-1]).metadata or {}
     stop = int(json.loads(meta[b"frames"])[1])
     index = folder.observations / "index.parquet"
@@ -92,12 +92,11 @@ def _cut_index(folder: RunFolder) -> VideoInfo:
     if len(table) > stop:
         with atomic(index) as temporary:
             pq.write_table(table.slice(0, stop), temporary, compression="zstd")
-    manifest = {**manifest, "video": {**manifest["video"], "frames": stop}}
-    folder.write_manifest(manifest)
+    folder.write_manifest(manifest.but(video={**manifest.told["video"], "frames": stop}))
     info = stored_video(folder)
     info = replace(info, fps=usual_rate(info.time_s))
-    path = manifest["video"]["path"]
-    folder.write_manifest({**manifest, "video": {**video_facts(info), "path": path}, "frames_observed": [0, stop]})
+    path = manifest.told["video"]["path"]
+    folder.write_manifest(manifest.but(video={**video_facts(info), "path": path}, frames_observed=[0, stop]))
     return info
 
 
@@ -149,21 +148,9 @@ def _whole_packets(container: av.container.InputContainer, stream: av.VideoStrea
 
 
 def _finish_manifest(folder: RunFolder, config: Config, people: list[dict[str, Any]], facts: dict[str, Any]) -> None:
-    manifest, lifts = folder.manifest(), lifter_facts(config)
-    warnings = [*manifest.get("network_warnings", []), *lifts.warnings]
-    warnings += [line for path in folder.parts() for line in part_warnings(path)]
-    warnings += [f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"]]
-    manifest |= {
-        "finished": True,
-        "people": len(people),
-        "rows": int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
-        "lifter": {"name": config.lift.name, "networks": lifts.digests},
-        **facts,
-        "names": {str(p["person_id"]): p["name"] for p in people if p["name"]},
-        "suspicious": [f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
-        "warnings": warnings,
-    }
-    folder.write_manifest(manifest)
+    lifts = lifter_facts(config)
+    lines = [*lifts.warnings, *(line for path in folder.parts() for line in part_warnings(path))]
+    folder.write_manifest(folder.begun().finished(config, lifts.digests, people, facts, lines))
 
 
 class Finishers:

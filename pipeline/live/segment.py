@@ -27,7 +27,7 @@ from pipeline.render.privacy import Privacy
 from pipeline.store.atomic import atomic
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
-from pipeline.store.manifest import FORMAT_VERSION, video_facts
+from pipeline.store.manifest import Manifest, begun, video_facts
 from pipeline.store.parts import write_part
 
 
@@ -140,25 +140,15 @@ class Segment:
         with atomic(self.folder.observations / "index.parquet") as temporary:
             pq.write_table(table.replace_schema_metadata({"video_digest": self._digest}), temporary, compression="zstd")
 
-    def _manifest(self) -> dict[str, Any]:
+    def _manifest(self) -> Manifest:
         from pipeline.prepare import versions
 
-        config = self._config
-        return {
-            "poseline": FORMAT_VERSION,
-            "finished": False,
-            "video": video_facts(self._info()),
-            "skeleton": self._facts.skeleton.name,
-            "keypoints": self._facts.skeleton.spec(),
-            "frames_observed": [0, len(self._frames)],
-            "observe_digest": self._digest[:16],
-            "config_digest": config.digest(),
-            "config": config.model_dump(mode="json"),
-            "networks": self._facts.digests,
-            "network_warnings": list(self._facts.warnings),
-            "versions": versions(config),
-            "live": self.live,
-        } | ({"rendered_privacy": Privacy.of(config.render).facts()} if self._painter is not None else {})
+        config, facts, frames = self._config, self._facts, (0, len(self._frames))
+        names, told = facts.digests, facts.warnings
+        video = video_facts(self._info())
+        made = begun(config, video, facts.skeleton, frames, self._digest[:16], names, versions(config), told)
+        made = made.but(live=self.live)
+        return made if self._painter is None else made.but(rendered_privacy=Privacy.of(config.render).facts())
 
     def _info(self) -> VideoInfo:
         pts = np.array([row[0] for row in self._frames] or [round(self.live["from_s"] * TICKS)], np.int64)

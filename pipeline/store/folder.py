@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import SKELETONS, Skeleton
 from pipeline.store.atomic import write_text
-from pipeline.store.manifest import check_manifest, checksum_of
+from pipeline.store.manifest import Manifest, check_manifest, checksum_of
 
 
 class RunFolder:
@@ -61,22 +61,22 @@ class RunFolder:
             why = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
             raise PoselineError(f"{self.manifest_file}: damaged ({why}); poseline run on the video mends it") from error
 
-    def facts(self) -> dict[str, Any]:
+    def begun(self) -> Manifest:
         """run.json of a run that has begun; PoselineError where it is gone, or says nothing of a video."""
         manifest = self.manifest()
         if "video" not in manifest:
             raise PoselineError(f"{self.manifest_file}: gone, or says nothing of a video; run poseline run on it again")
-        return manifest
+        return Manifest(manifest)
 
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write run.json."""
-        manifest = {**manifest, "checksum": checksum_of(manifest)}
-        write_text(self.manifest_file, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        told = {**manifest.told, "checksum": checksum_of(dict(manifest.told))}
+        write_text(self.manifest_file, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 def skeleton_of_run(folder: RunFolder) -> Skeleton:
     """The keypoint set of a run."""
-    manifest = folder.facts()
+    manifest = folder.begun().told
     try:
         # Runs of the first version have the name only.
         return Skeleton.from_spec(manifest["keypoints"]) if "keypoints" in manifest else SKELETONS[manifest["skeleton"]]

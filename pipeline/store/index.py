@@ -49,7 +49,7 @@ def indexed_digest(folder: RunFolder) -> str:
 
 def stored_video(folder: RunFolder) -> VideoInfo:
     """The VideoInfo a run was made with, from run.json and the index, without reading the video."""
-    facts = folder.facts()["video"]
+    facts = folder.begun().told["video"]
     pts, time_s, is_key = read_index(folder)
     info = VideoInfo(
         path=Path(facts["path"]),

@@ -4,13 +4,102 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from pipeline.core.config import Config
+from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import VideoInfo
 
 FORMAT_VERSION = "1"
 OBSERVED_VERSION = "2"  # of what is observed: observations of another are made again
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What run.json says of a run that has begun, and what a stage makes of it; entries of other versions are kept."""
+
+    told: Mapping[str, Any]
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """The first frame that is observed, and one past the last."""
+        low, high = self.told["frames_observed"]
+        return low, high
+
+    def but(self, **entries: Any) -> Manifest:
+        """The same with these entries."""
+        return Manifest({**self.told, **entries})
+
+    def without(self, name: str) -> Manifest:
+        """The same without this entry."""
+        return Manifest({k: v for k, v in self.told.items() if k != name})
+
+    def after(self, stages_s: Mapping[str, float]) -> Manifest:
+        """The same, with the seconds that these stages took."""
+        return self.but(stages_s={**self.told.get("stages_s", {}), **stages_s})
+
+    def warned(self, warnings: Iterable[str]) -> Manifest:
+        """The same with further warnings, each once."""
+        return self.but(warnings=list(dict.fromkeys([*self.told.get("warnings", []), *warnings])))
+
+    def finished(
+        self,
+        config: Config,
+        lifter: Mapping[str, str],
+        people: Sequence[Mapping[str, Any]],
+        said: Mapping[str, Any],
+        lines: Iterable[str],
+    ) -> Manifest:
+        """The same of a run whose tables are written.
+
+        ``lifter`` has the digests of its networks by name, ``people`` the rows of people.csv, ``said`` is what making
+        them found out, and ``lines`` are warnings that belong to nobody.
+        """
+        before = [*self.told.get("video_warnings", []), *self.told.get("network_warnings", [])]
+        return self.but(
+            finished=True,
+            config_digest=config.digest(),
+            config=config.model_dump(mode="json"),
+            people=len(people),
+            rows=int(sum(p["frames_measured"] + p["frames_interpolated"] for p in people)),
+            lifter={"name": config.lift.name, "networks": dict(lifter)},
+            **said,
+            names={str(p["person_id"]): p["name"] for p in people if p["name"]},
+            suspicious=[f"person {p['person_id']}: {p['suspicious']}" for p in people if p["suspicious"]],
+            warnings=[*before, *lines, *(f"person {p['person_id']}: {p['warnings']}" for p in people if p["warnings"])],
+        )
+
+
+def begun(
+    config: Config,
+    video: Mapping[str, Any],
+    skeleton: Skeleton,
+    frames: tuple[int, int],
+    digest: str,
+    networks: Mapping[str, str],
+    versions: Mapping[str, str],
+    network_warnings: Iterable[str],
+) -> Manifest:
+    """That of a run whose observations are still to be made, under settings that ``digest`` stands for."""
+    return Manifest(
+        {
+            "poseline": FORMAT_VERSION,
+            "finished": False,
+            "video": dict(video),
+            "skeleton": skeleton.name,
+            "keypoints": skeleton.spec(),
+            "frames_observed": list(frames),
+            "observe_digest": digest,
+            "config_digest": config.digest(),
+            "config": config.model_dump(mode="json"),
+            "networks": dict(networks),
+            "network_warnings": list(network_warnings),
+            "versions": dict(versions),
+        }
+    )
 
 
 def checksum_of(manifest: dict[str, Any]) -> str:

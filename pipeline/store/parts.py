@@ -84,8 +84,8 @@ def part_is_whole(path: Path, frames: tuple[int, int], digest: str) -> bool:
 
 def check_parts(folder: RunFolder, content: bool = False) -> None:
     """PoselineError unless the parts are this run's and cover its frames; ``content``: and none is damaged."""
-    manifest = folder.facts()
-    (at, end), digest = manifest["frames_observed"], manifest["observe_digest"]
+    manifest = folder.begun()
+    (at, end), digest = manifest.frames, manifest.told["observe_digest"]
     for path in folder.parts():
         try:
             meta = pq.read_schema(path).metadata or {}

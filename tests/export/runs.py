@@ -13,7 +13,7 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, Motion, VideoIn
 from pipeline.measure.summary import person_summary
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import write_index
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.people_csv import write_people_csv
 from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata
@@ -91,7 +91,7 @@ def make_run(
     )
     folder, facts = RunFolder(path), video_facts(info)
     manifest = {"finished": True, "video": facts, "keypoints": skeleton.spec(), "frames_observed": observed or (0, n)}
-    folder.write_manifest(manifest)
+    folder.write_manifest(Manifest(manifest))
     write_index(folder, info)
     folder.tracks.touch()
     for motion in people:

@@ -30,6 +30,7 @@ from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import NAME, locked
+from pipeline.store.manifest import Manifest
 from pipeline.store.parts import part_is_whole, read_part
 from pipeline.store.people_csv import cell, text_of
 from pipeline.tracking.edits import parse
@@ -150,7 +151,7 @@ def test_a_run_of_an_earlier_version_can_be_tracked_again(copy: RunFolder, done:
     config["observe"] = {"chunk_frames": 6, "detect_every": 2}
     config["detect"] = {"name": "movenet-multipose+nanodet", "nanodet_score": 0.3, "multipose_input": [{"share": 0.4}]}
     config["pose"] |= {"name": "blazepose-heavy", "decode": "person"}
-    copy.write_manifest(manifest)
+    copy.write_manifest(Manifest(manifest))
     for path in copy.parts():
         part = pq.read_table(path)
         world = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(part.num_rows * 78, np.float32)), 78)
@@ -167,7 +168,7 @@ def test_a_run_of_an_earlier_version_can_be_tracked_again(copy: RunFolder, done:
 
 def test_settings_of_no_version_are_one_line(copy: RunFolder) -> None:
     for config in ({"observe": 7}, [1], {"observe": {"unheard_of": 1}}, {"lift": "blazepose"}, None):
-        copy.write_manifest(copy.manifest() | {"config": config})
+        copy.write_manifest(Manifest(copy.manifest() | {"config": config}))
         with pytest.raises(PoselineError, match=r"settings of another version; run again with --force") as caught:
             track(copy)
         assert "\n" not in str(caught.value)

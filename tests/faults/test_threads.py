@@ -13,7 +13,7 @@ from pipeline import PoselineError, load_config, run
 from pipeline.store.atomic import atomic, remove_leftovers, temporary_name, write_text
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import NAME, locked, locked_for
-from pipeline.store.manifest import video_facts
+from pipeline.store.manifest import Manifest, video_facts
 from pipeline.video.index import index_video
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
@@ -132,7 +132,7 @@ def test_a_run_folder_that_another_video_took_meanwhile_is_left_to_it(tmp_path: 
 
     def late(folder: Path, say: Callable[[str], None]):
         if folder.name == "treadmill":
-            RunFolder(folder).write_manifest(theirs)
+            RunFolder(folder).write_manifest(Manifest(theirs))
         return locked(folder, say)
 
     monkeypatch.setattr("pipeline.workflow.locked", late)

@@ -94,7 +94,7 @@ def follow(detector, monkeypatch, tmp_path):
                 if done(self):
                     self.stopping = "done"
 
-        monkeypatch.setattr(live_run, "Engine", Watched)
+        monkeypatch.setattr(live_run, "LiveEngine", Watched)
         return live_run.live(str(source), tmp_path, config, max_seconds=60, name="cam", **options)
 
     return run

@@ -13,6 +13,7 @@ from pipeline.core.config import Config
 from pipeline.core.types import Motion
 from pipeline.report.facts import read_csv
 from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import Manifest
 from pipeline.store.people_csv import write_people_csv
 from pipeline.video.encode import VideoWriter
 from tests.export.runs import make_run, person
@@ -62,7 +63,7 @@ def report_run(path: Path, video: bool = True, names: dict[int, str] | None = No
         "config_digest": "c",
     }
     manifest |= {"warnings": ["3D: people are taken to be 1.70 m tall; give --height", "person 2: low mean score"]}
-    folder.write_manifest(manifest)
+    folder.write_manifest(Manifest(manifest))
     rows = read_csv(folder.people_csv)
     rows[1]["suspicious"] = "3.60 s: identities exchanged here, by clothes"
     write_people_csv(folder.people_csv, rows)

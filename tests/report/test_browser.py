@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
+from pipeline.store.manifest import Manifest
 from tests.report.browser import chromium, chromium_path, open_report
 from tests.report.runs import BAD_NAME, SHOWN, grey_of, pts, report_run
 
@@ -348,7 +349,7 @@ def test_the_source_is_played_where_nothing_was_drawn(browser: Any, path: Path, 
     shutil.copy(path.parent / "annotated.mp4", source)
     manifest = folder.manifest()
     manifest["video"]["path"] = str(source)
-    folder.write_manifest(manifest)
+    folder.write_manifest(Manifest(manifest))
     page, said = open_report(browser, write_report(folder, Privacy()))
     settled(page)
     assert "source" in page.locator("#video-note").inner_text()

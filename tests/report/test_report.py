@@ -14,6 +14,7 @@ from pipeline.report.columns import by_group
 from pipeline.report.pack import packed_bytes
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
+from pipeline.store.manifest import Manifest
 from pipeline.workflow import run
 from tests.report.runs import BAD_NAME, FRAMES, SHOWN, facts_of, pts, report_run
 from tests.test_run import CLIP, QUICK, load_config
@@ -65,7 +66,7 @@ def test_annotated_mp4_starts_at_the_first_frame_observed(page: Path) -> None:
 
 def test_a_video_of_a_part_starts_at_its_own_first_frame(tmp_path: Path, folder: RunFolder) -> None:
     part = report_run(tmp_path / "run")
-    part.write_manifest(part.manifest() | {"rendered_frames": [SHOWN[0] + 3, SHOWN[1]]})
+    part.write_manifest(Manifest(part.manifest() | {"rendered_frames": [SHOWN[0] + 3, SHOWN[1]]}))
     video = facts_of(write_report(part, Privacy()))["video"]
     assert video["at_zero_s"] == pytest.approx(pts()[SHOWN[0] + 3] / 1000, abs=1e-6)
 
@@ -78,7 +79,7 @@ def test_without_a_video_the_source_is_shown_and_without_that_nothing(tmp_path: 
     shutil.copy(folder.video, source)
     manifest = bare.manifest()
     manifest["video"]["path"] = str(source)
-    bare.write_manifest(manifest)
+    bare.write_manifest(Manifest(manifest))
     video = facts_of(write_report(bare, Privacy()))["video"]
     assert video["kind"] == "source"
     assert video["src"] == "../a%20b%23c/w%C3%A4lk%2520%3F.mp4"
@@ -86,7 +87,7 @@ def test_without_a_video_the_source_is_shown_and_without_that_nothing(tmp_path: 
 
 def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
     bare = report_run(tmp_path / "run", video=False)
-    bare.write_manifest(bare.manifest() | {"finished": False})
+    bare.write_manifest(Manifest(bare.manifest() | {"finished": False}))
     with pytest.raises(PoselineError, match="not finished"):
         write_report(bare, Privacy())
     assert not bare.report.exists()
