@@ -53,7 +53,7 @@ class LivePainter:
     """Draws and encodes in fragments that can be played after a kill.
 
     Where people are hidden, pictures wait until it is known who is seen just after them; only what is hidden already
-    reaches the file.
+    reaches the file. Pictures that still wait at the end are hidden as a whole.
 
     Args:
         hidden: what is known of the frames before, where the pictures have the same size.
@@ -133,7 +133,11 @@ class LivePainter:
         if self._privacy.black:
             picture.image[:] = 0
         elif self._privacy.hides:
-            self._privacy.hide(Canvas.of(picture.image), self.hidden.at(picture.time_s))
+            canvas, regions = Canvas.of(picture.image), self.hidden.at(picture.time_s)
+            if self._is_ready(picture):
+                self._privacy.hide(canvas, regions)
+            else:
+                self._privacy.hide_all(canvas)
         drawn = [
             Person(p.person_id, p.box_px, p.point.keypoints_px, p.point.state, bool(np.isfinite(p.score)))
             for p in picture.people

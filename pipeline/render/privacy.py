@@ -114,3 +114,8 @@ class Privacy:
             return
         scaled = (region if scale is None else region * np.resize(scale, len(region)) for region in regions)
         (obscure_people if self.whole else obscure_heads)(canvas, scaled)
+
+    def hide_all(self, canvas: Canvas) -> None:
+        """Make the whole picture unrecognisable, in place: where it is not known yet who is in it."""
+        if self.hides:
+            obscure_people(canvas, [np.array([0, 0, *canvas.size_px], np.float64)])
