@@ -22,8 +22,8 @@ $(VENV)/.ready: $(VENV)/.package
 	@touch $@
 
 demo: $(VENV)/.package
-	@echo "Running the main job on data/treadmill.mp4"
-	@$(BIN)/poseline run data/treadmill.mp4 --out outputs
+	@echo "Running the main job on data/laboratory.mp4"
+	@$(BIN)/poseline run data/laboratory.mp4 --out outputs
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest

@@ -169,7 +169,7 @@ def track(
 @app.command()
 def render(
     run: Annotated[
-        Path, typer.Argument(exists=True, help="Finished run of an upright clip, such as outputs/treadmill.")
+        Path, typer.Argument(exists=True, help="Finished run of an upright clip, such as outputs/laboratory.")
     ],
     frames: Annotated[int, typer.Option(min=30)] = 240,
     style: Annotated[str, typer.Option(help="As of poseline render.")] = "default",

@@ -72,7 +72,7 @@ class Row(NamedTuple):
 
 
 def main(
-    clip: Annotated[Path, typer.Argument(exists=True)] = ROOT / "data" / "treadmill.mp4",
+    clip: Annotated[Path, typer.Argument(exists=True)] = ROOT / "data" / "laboratory.mp4",
     frames: Annotated[int, typer.Option(min=1)] = 4,
     threads: Annotated[int, typer.Option()] = 2,
 ) -> None:

@@ -58,7 +58,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", nargs="?", type=Path, default=ROOT / "data" / "treadmill.mp4")
+    parser.add_argument("clip", nargs="?", type=Path, default=ROOT / "data" / "laboratory.mp4")
     parser.add_argument("--config", default="fast")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--cuts", type=int, default=2)

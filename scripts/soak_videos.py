@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from soak_process import QUICK, Case, Ended, call, outcome, poseline
 
-CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
+CLIP = Path(__file__).resolve().parent.parent / "data" / "laboratory.mp4"
 FRAMES, SIDE_PX, FPS = 48, 256, 30
 H264 = {"g": "12", "bf": "2", "preset": "veryfast"}
 # name: codec, pixel format, encoder's options

@@ -13,5 +13,5 @@ make newest
 .venv-newest/bin/python -P scripts/check_package.py
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-.venv-newest/bin/poseline run data/treadmill.mp4 --out "$out"
-.venv-newest/bin/python scripts/check_run.py "$out/treadmill" data/treadmill.mp4
+.venv-newest/bin/poseline run data/laboratory.mp4 --out "$out"
+.venv-newest/bin/python scripts/check_run.py "$out/laboratory" data/laboratory.mp4

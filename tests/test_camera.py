@@ -11,7 +11,7 @@ import pytest
 from pipeline.observe.camera import STILL, CameraMotion, _unpacked, compose, joined, moved
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
-from tests.treadmill import CLIP
+from tests.laboratory import CLIP
 
 NOBODY = np.zeros((0, 4), np.float32)
 

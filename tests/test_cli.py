@@ -19,7 +19,7 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
-CLIP = ROOT / "data" / "treadmill.mp4"
+CLIP = ROOT / "data" / "laboratory.mp4"
 QUICK = ["--end", "0.1", "--no-render"]
 
 
@@ -72,7 +72,7 @@ def test_bad_inputs_give_one_line_that_names_the_file(tmp_path: Path) -> None:
         (["--lifter", "blazepose"], ["blazepose", "poseline replaces it"]),
         (["--set", "observe.detect_every=2"], ["detect_every", "detect_every_s, in seconds, replaces it"]),
         (["--decoder", "opencv"], ["opencv"]),
-        (["--start", "99"], ["99", "treadmill.mp4"]),
+        (["--start", "99"], ["99", "laboratory.mp4"]),
         (["--fps", "0"], ["--fps"]),
         (["--no-such-option"], ["--no-such-option"]),
         (["--start", "early"], ["early"]),
@@ -105,7 +105,7 @@ def test_run_then_track_then_render(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert "people in 6 frames" in result.stdout
     assert "6/6 frames" in result.stderr  # plain lines where there is no terminal
-    folder = tmp_path / "treadmill"
+    folder = tmp_path / "laboratory"
     assert poseline("track", folder, "--set", "track.max_gap_s=0.5", "-q").returncode == 0
     assert json.loads((folder / "run.json").read_text())["config"]["track"]["max_gap_s"] == 0.5
     exported = poseline("export", folder, "--format", "mot").stdout.strip()

@@ -22,7 +22,7 @@ from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint, read_faint
 from pipeline.observe.process import Chunk, frame_range, plan_chunks, process_chunk
 from pipeline.store.parts import write_part
-from tests import stand_ins, treadmill
+from tests import laboratory, stand_ins
 from tests.stand_ins import frames
 
 # --- the chunk plan --------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class TwoGrades(stand_ins.Detector):
 
 def test_weaker_boxes_never_change_the_better_ones():
     """What `Graded` rests on: of the clip's frames, the people of a threshold are the same with a lower one."""
-    images = treadmill.half_size()
+    images = laboratory.half_size()
     for score in (0.3, 0.6):
         config = load_config("default", [f"detect.score={score}"])
         sure, faint = build_models(config).detector.graded(images)

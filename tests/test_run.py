@@ -27,7 +27,7 @@ from pipeline.store.manifest import Manifest
 from pipeline.store.parts import read_part
 from pipeline.video.index import index_video
 
-CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
+CLIP = Path(__file__).resolve().parent.parent / "data" / "laboratory.mp4"
 # Few pixels and small chunks: what is tested here is the engine, not the accuracy.
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=6"]
 END_S = 0.4  # 24 frames
@@ -82,7 +82,7 @@ def test_tracks_have_the_documented_columns_and_times(done: RunFolder) -> None:
     assert all(f.metadata[b"unit"] for f in table.schema)
     meta = table.schema.metadata
     assert meta[b"skeleton"] == b"halpe26"
-    assert meta[b"video"] == b"treadmill.mp4"
+    assert meta[b"video"] == b"laboratory.mp4"
     assert meta[b"fps"] == b"60"
     frame = table.to_pandas()
     assert frame[["person_id", "frame"]].apply(tuple, axis=1).is_monotonic_increasing
@@ -116,19 +116,19 @@ def test_what_may_not_change_a_result_does_not(done: RunFolder, tmp_path: Path, 
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(done: RunFolder, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.cli", "run", str(CLIP), "--out", str(tmp_path), "--no-render", "-q"]
     command += ["--end", str(END_S), *(f"--set={s}" for s in QUICK)]
-    part = tmp_path / "treadmill" / "observations" / "part-00001.parquet"
+    part = tmp_path / "laboratory" / "observations" / "part-00001.parquet"
     process = subprocess.Popen(command, cwd=CLIP.parent.parent)
     while not part.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "treadmill" / "tracks.parquet").exists()
+    assert not (tmp_path / "laboratory" / "tracks.parquet").exists()
     before = part.stat().st_mtime_ns
     part.with_name(f".part-00002.parquet.{process.pid}.tmp").write_bytes(b"half")  # as a kill may leave it
     subprocess.run(command, cwd=CLIP.parent.parent, check=True)
     assert part.stat().st_mtime_ns == before  # what was whole is not made again
-    assert (tmp_path / "treadmill" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
-    assert not list((tmp_path / "treadmill").rglob("*.tmp"))
+    assert (tmp_path / "laboratory" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
+    assert not list((tmp_path / "laboratory").rglob("*.tmp"))
 
 
 def test_damaged_and_foreign_parts_are_made_again(done: RunFolder, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_tracking_removes_its_own_tables_only(done: RunFolder, tmp_path: Path) -
 
 
 def test_track_uses_stored_observations_only(done: RunFolder, tmp_path: Path) -> None:
-    clip = tmp_path / "treadmill.mp4"
+    clip = tmp_path / "laboratory.mp4"
     clip.write_bytes(CLIP.read_bytes())
     folder = run(clip, tmp_path, load_config("default", QUICK), end_s=END_S, render=False)[0]
     clip.unlink()
@@ -215,9 +215,9 @@ def test_a_video_that_is_up_to_date_is_not_drawn_again(tmp_path: Path) -> None:
     assert draw() == first
     assert draw("render.crf=30") != first
     second = draw()
-    track(tmp_path / "treadmill", load_config("default", [*QUICK, "track.min_mean_score=1.0"]))
+    track(tmp_path / "laboratory", load_config("default", [*QUICK, "track.min_mean_score=1.0"]))
     assert run(CLIP, tmp_path, config, end_s=0.1)[0].video.stat().st_mtime_ns == second  # same tables again
-    (tmp_path / "treadmill" / "annotated.mp4").unlink()
+    (tmp_path / "laboratory" / "annotated.mp4").unlink()
     assert draw() != second
 
 
@@ -226,11 +226,11 @@ def test_a_video_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     bad.write_bytes(b"not a video at all" * 100)
     with pytest.raises(PoselineError, match=r"bad\.mp4.*1 of 2"):
         run([bad, CLIP], tmp_path / "out", load_config("default", QUICK), end_s=0.1, render=False)
-    assert (tmp_path / "out" / "treadmill" / "tracks.parquet").exists()
+    assert (tmp_path / "out" / "laboratory" / "tracks.parquet").exists()
 
 
 def test_two_videos_of_one_name_get_two_folders(tmp_path: Path) -> None:
-    other = tmp_path / "treadmill.mp4"
+    other = tmp_path / "laboratory.mp4"
     data = CLIP.read_bytes()
     other.write_bytes(data + b"\0" * 8)  # another file, the same pictures
     config = load_config("default", QUICK)
@@ -267,7 +267,7 @@ class Said(Progress):
 
 
 def test_two_inputs_that_are_the_same_video_are_done_once(ahead: Ahead, tmp_path: Path) -> None:
-    same, other = tmp_path / "a" / "treadmill.mp4", tmp_path / "b" / "treadmill.mp4"
+    same, other = tmp_path / "a" / "laboratory.mp4", tmp_path / "b" / "laboratory.mp4"
     for path, end in ((same, b""), (other, b"\0" * 8)):
         path.parent.mkdir()
         path.write_bytes(CLIP.read_bytes() + end)
@@ -276,7 +276,7 @@ def test_two_inputs_that_are_the_same_video_are_done_once(ahead: Ahead, tmp_path
     assert len({job.folder.path for job in ahead.jobs}) == len(ahead.jobs) == len(folders) == 2
     told = [line for line in said.lines if "done once" in line]
     assert told == [
-        f"{same}: the same video as {CLIP}; done once, in {tmp_path / 'out' / 'treadmill'}",
+        f"{same}: the same video as {CLIP}; done once, in {tmp_path / 'out' / 'laboratory'}",
         f"{other}: the same video as {other}; done once, in {ahead.jobs[1].folder.path}",
     ]
 
@@ -285,21 +285,21 @@ def test_a_folder_that_became_anothers_before_it_was_held_is_not_taken(
     ahead: Ahead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(CLIP, tmp_path, end_s=0.1)
-    theirs = RunFolder(tmp_path / "treadmill").manifest()
-    theirs["video"] |= {"digest": "another", "path": "/another/treadmill.mp4"}
-    shutil.rmtree(tmp_path / "treadmill")
+    theirs = RunFolder(tmp_path / "laboratory").manifest()
+    theirs["video"] |= {"digest": "another", "path": "/another/laboratory.mp4"}
+    shutil.rmtree(tmp_path / "laboratory")
 
     @contextmanager
     def late(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-        if folder.name == "treadmill":  # somebody else has begun and ended meanwhile
+        if folder.name == "laboratory":  # somebody else has begun and ended meanwhile
             RunFolder(folder).write_manifest(Manifest(theirs))
         with locked(folder, say):
             yield
 
     monkeypatch.setattr(workflow, "locked", late)
     folder = run(CLIP, tmp_path, end_s=0.1)[0]
-    assert folder.path.name.startswith("treadmill-")
-    assert RunFolder(tmp_path / "treadmill").manifest() == theirs
+    assert folder.path.name.startswith("laboratory-")
+    assert RunFolder(tmp_path / "laboratory").manifest() == theirs
     assert not list(tmp_path.rglob(".lock"))
 
 
@@ -345,7 +345,7 @@ def test_a_full_disk_ends_with_one_line_and_keeps_the_parts(tmp_path: Path, monk
         quick(tmp_path)
     assert "\n" not in str(caught.value)
     monkeypatch.undo()
-    folder = RunFolder(tmp_path / "treadmill")
+    folder = RunFolder(tmp_path / "laboratory")
     assert len(folder.parts()) == 2
     assert len(quick(tmp_path).parts()) == 4
 

@@ -17,7 +17,7 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
 
 fsspec = pytest.importorskip("fsspec")
-CLIP = Path(__file__).resolve().parent.parent / "data" / "treadmill.mp4"
+CLIP = Path(__file__).resolve().parent.parent / "data" / "laboratory.mp4"
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=4"]
 MEMORY = "memory://place/runs"
 
@@ -79,12 +79,12 @@ def test_what_is_an_address() -> None:
 def test_a_run_lands_in_s3_whole_and_nothing_stays_here(s3: str, done: RunFolder, tmp_path: Path) -> None:
     folder = quick("s3://runs/night", tmp_path)
     assert isinstance(folder, UploadedRun)
-    assert folder.url == "s3://runs/night/treadmill"
+    assert folder.url == "s3://runs/night/laboratory"
     assert folder.manifest()["people"] == 3
     fs = fsspec.filesystem("s3")
-    assert names(fs, "runs/night/treadmill") == local_names(done)
-    assert fs.cat("runs/night/treadmill/tracks.parquet") == done.tracks.read_bytes()
-    assert json.loads(fs.cat("runs/night/treadmill/run.json"))["finished"]
+    assert names(fs, "runs/night/laboratory") == local_names(done)
+    assert fs.cat("runs/night/laboratory/tracks.parquet") == done.tracks.read_bytes()
+    assert json.loads(fs.cat("runs/night/laboratory/run.json"))["finished"]
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
@@ -161,17 +161,17 @@ def test_a_run_that_stopped_goes_on_on_another_machine(
     monkeypatch.setattr(work, "process_chunk", breaks)
     with pytest.raises(PoselineError, match="power cut"):
         quick(MEMORY, tmp_path / "one")
-    there = names(memory, "/place/runs/treadmill")
+    there = names(memory, "/place/runs/laboratory")
     assert there == {"run.json", "observations/part-00000.parquet", "observations/part-00001.parquet"}
     monkeypatch.setattr(
         work, "process_chunk", lambda b, chunk, *rest: seen.append(chunk.number) or plain(b, chunk, *rest)
     )
     quick(MEMORY, tmp_path / "two")
     assert seen == [2]
-    assert memory.cat("/place/runs/treadmill/tracks.parquet") == done.tracks.read_bytes()
+    assert memory.cat("/place/runs/laboratory/tracks.parquet") == done.tracks.read_bytes()
     quick(MEMORY, tmp_path / "three", end_s=0.1)  # fewer frames: parts and rows of the longer run go
-    assert json.loads(memory.cat("/place/runs/treadmill/run.json"))["frames_observed"] == [0, 6]
-    assert "observations/part-00002.parquet" not in names(memory, "/place/runs/treadmill")
+    assert json.loads(memory.cat("/place/runs/laboratory/run.json"))["frames_observed"] == [0, 6]
+    assert "observations/part-00002.parquet" not in names(memory, "/place/runs/laboratory")
 
 
 def test_an_upload_that_fails_leaves_the_run_here(
@@ -187,22 +187,22 @@ def test_an_upload_that_fails_leaves_the_run_here(
     monkeypatch.setattr(type(memory), "put_file", cut)
     with pytest.raises(PoselineError, match=r"the line is dead.*run the same command again"):
         quick(MEMORY, tmp_path)
-    assert not json.loads(memory.cat("/place/runs/treadmill/run.json"))["finished"]
+    assert not json.loads(memory.cat("/place/runs/laboratory/run.json"))["finished"]
     monkeypatch.undo()
     quick(MEMORY, tmp_path)
-    assert json.loads(memory.cat("/place/runs/treadmill/run.json"))["finished"]
-    assert names(memory, "/place/runs/treadmill") == local_names(done)
+    assert json.loads(memory.cat("/place/runs/laboratory/run.json"))["finished"]
+    assert names(memory, "/place/runs/laboratory") == local_names(done)
 
 
 def test_worker_processes_and_storage_go_together(memory: Any, done: RunFolder, tmp_path: Path) -> None:
     quick(MEMORY, tmp_path, engine=Options("process", 2))
-    assert memory.cat("/place/runs/treadmill/tracks.parquet") == done.tracks.read_bytes()
+    assert memory.cat("/place/runs/laboratory/tracks.parquet") == done.tracks.read_bytes()
 
 
 def test_where_files_grow_in_place_they_are_renamed(tmp_path: Path, done: RunFolder) -> None:
     folder = quick(f"file://{tmp_path}/there", tmp_path / "work")
     assert isinstance(folder, UploadedRun)
-    assert local_names(RunFolder(tmp_path / "there" / "treadmill")) == local_names(done)
+    assert local_names(RunFolder(tmp_path / "there" / "laboratory")) == local_names(done)
 
 
 def test_addresses_have_work_folders_of_their_own(memory: Any, tmp_path: Path) -> None:
@@ -214,13 +214,13 @@ def test_addresses_have_work_folders_of_their_own(memory: Any, tmp_path: Path) -
 
 
 def test_what_a_user_put_into_the_runs_prefix_stays_there(memory: Any, tmp_path: Path) -> None:
-    at = "/place/runs/treadmill"
+    at = "/place/runs/laboratory"
     mine = {"people_consent/form.pdf", "observations_by_hand/a.parquet", "people/notes.txt", "observations/why.md"}
     old = {"people/person_0099.csv", "observations/part-00099.parquet", "observations-01234567/part-00000.parquet"}
     for name in mine | old:
         memory.pipe_file(f"{at}/{name}", b"x")
     store = Store(MEMORY, tmp_path)
-    folder = RunFolder(store.work / "treadmill")
+    folder = RunFolder(store.work / "laboratory")
     store.fetch(folder, parts=True, video=False)
     assert local_names(folder) == {name for name in old if name.startswith("observations")}
     for name in old:

@@ -23,7 +23,7 @@ from pipeline.engines.work import Networks
 from pipeline.store.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / "data" / "treadmill.mp4"
+CLIP = ROOT / "data" / "laboratory.mp4"
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=4"]
 END_S = 0.4  # 24 frames, 6 chunks
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
@@ -153,7 +153,7 @@ def test_a_worker_killed_half_way_is_replaced(
 ) -> None:
     process = poseline(tmp_path, "--engine", name, "--workers", 2)
     started.append(process)
-    folder = RunFolder(tmp_path / "treadmill")
+    folder = RunFolder(tmp_path / "laboratory")
     wait_for(lambda: len(folder.parts()) >= 2, process)
     everybody = descendants(process.pid)
     victim = workers_of(process.pid)[0]
@@ -171,7 +171,7 @@ def test_ctrl_c_stops_all_workers_and_the_run_goes_on_later(
 ) -> None:
     process = poseline(tmp_path, "--engine", name, "--workers", 2)
     started.append(process)
-    folder = RunFolder(tmp_path / "treadmill")
+    folder = RunFolder(tmp_path / "laboratory")
     wait_for(lambda: len(folder.parts()) >= 2, process)
     everybody = descendants(process.pid)
     process.send_signal(signal.SIGINT)
@@ -188,7 +188,7 @@ def test_ctrl_c_stops_all_workers_and_the_run_goes_on_later(
 def test_workers_end_with_a_run_that_is_killed(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
     process = poseline(tmp_path, "--engine", "process", "--workers", 2)
     started.append(process)
-    wait_for(RunFolder(tmp_path / "treadmill").parts, process)
+    wait_for(RunFolder(tmp_path / "laboratory").parts, process)
     everybody = descendants(process.pid)
     assert workers_of(process.pid)
     process.kill()
@@ -221,7 +221,7 @@ def test_a_chunk_that_kills_three_workers_fails_its_video_alone(
     with pytest.raises(PoselineError, match=r"fatal: frames 4 to 7: failed 3 times.*1 of 2 inputs failed"):
         run([fatal, CLIP], out, config, end_s=END_S, render=False, engine=Options(name, workers=2), progress=told)
     assert sum("frames 4 to 7" in line and "done again" in line for line in told.lines) == 2
-    assert_same(RunFolder(out / "treadmill"), done)
+    assert_same(RunFolder(out / "laboratory"), done)
     left = RunFolder(out / "fatal")
     assert not left.manifest()["finished"]
     assert left.part(0).exists()
@@ -281,7 +281,7 @@ def test_two_runs_in_a_row_of_several_videos(tmp_path: Path) -> None:
     config = load_config("default", QUICK)
     with pytest.raises(PoselineError, match=r"bad\.mp4.*1 of 3"):
         run([CLIP, bad, other], tmp_path, config, end_s=0.2, render=False, engine=Options("process", 2))
-    for name in ("treadmill", "other"):
+    for name in ("laboratory", "other"):
         manifest = json.loads((tmp_path / name / "run.json").read_text())
         assert manifest["finished"]
         assert manifest["people"] == 3

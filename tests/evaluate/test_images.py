@@ -18,21 +18,21 @@ from pipeline.core.types import Observations
 from pipeline.evaluate.images import evaluate_images
 from pipeline.models.registry import Models
 from pipeline.observe.poses import pose_people
-from tests import treadmill
+from tests import laboratory
 
 FRAMES = (0, 66)
 
 
 def observe() -> Observations:
-    images = treadmill.half_size(*FRAMES)
-    models = treadmill.models()
+    images = laboratory.half_size(*FRAMES)
+    models = laboratory.models()
     people = models.detector.detect(images)
-    return pose_people(images, np.arange(len(FRAMES)), people, models, treadmill.config())
+    return pose_people(images, np.arange(len(FRAMES)), people, models, laboratory.config())
 
 
 def annotations(people: Observations) -> dict[str, Any]:
     """COCO annotations that say of each image what was observed in it: the 17 points of 26 that COCO has."""
-    rows, columns = [], mapping(treadmill.models().skeleton, COCO17)
+    rows, columns = [], mapping(laboratory.models().skeleton, COCO17)
     for n in range(len(people)):
         x1, y1, x2, y2 = people.box_px[n].astype(float).tolist()
         points = np.concatenate([people.keypoints_px[n, columns].astype(float), np.full((17, 1), 2.0)], 1)
@@ -64,7 +64,7 @@ def written(path: Path, truth: Any) -> Path:
 def images(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     (folder / "sub").mkdir()
-    for frame, image in zip(FRAMES, treadmill.half_size(*FRAMES), strict=True):
+    for frame, image in zip(FRAMES, laboratory.half_size(*FRAMES), strict=True):
         assert cv2.imwrite(str(folder / "sub" / f"{frame}.png"), image[..., ::-1])
     return folder
 
@@ -78,7 +78,7 @@ def truth() -> dict[str, Any]:
 
 def test_the_networks_own_answer_scores_one(tmp_path, images, truth):
     """The step is the one that videos go through, and image files are read as frames are."""
-    scores = evaluate_images(written(tmp_path / "gt.json", truth), images, treadmill.config(), gt_boxes=False)
+    scores = evaluate_images(written(tmp_path / "gt.json", truth), images, laboratory.config(), gt_boxes=False)
     for name in ("AP", "AP50", "AP75", "AR", "PCK"):
         assert scores[name] == pytest.approx(1.0), name
     assert (scores["images"], scores["people"]) == (2, len(truth["annotations"]))
@@ -86,7 +86,7 @@ def test_the_networks_own_answer_scores_one(tmp_path, images, truth):
 
 def test_the_true_boxes_are_the_people(tmp_path, images, truth):
     """With true boxes everybody annotated gets a pose, wherever the detector's threshold lies, and nobody else does."""
-    config = treadmill.config()
+    config = laboratory.config()
     blind = config.model_copy(update={"detect": config.detect.model_copy(update={"score": 1.0})})
     path = written(tmp_path / "gt.json", truth)
     with_boxes = evaluate_images(path, images, blind, gt_boxes=True)
@@ -100,7 +100,7 @@ def test_people_that_are_wrong_cost_points(tmp_path, images, truth):
     moved = json.loads(json.dumps(truth))
     points = moved["annotations"][0]["keypoints"]
     points[0::3] = [x + 60 for x in points[0::3]]
-    scores = evaluate_images(written(tmp_path / "gt.json", moved), images, treadmill.config(), gt_boxes=False)
+    scores = evaluate_images(written(tmp_path / "gt.json", moved), images, laboratory.config(), gt_boxes=False)
     assert 0.5 < scores["AR"] < 1
 
 
@@ -110,7 +110,7 @@ def test_images_without_people(tmp_path, images, truth):
         tmp_path / "gt.json", {**truth, "annotations": [a for a in truth["annotations"] if a["image_id"] == 11]}
     )
     for gt_boxes in (False, True):
-        scores = evaluate_images(path, images, treadmill.config(), gt_boxes)
+        scores = evaluate_images(path, images, laboratory.config(), gt_boxes)
         assert scores["AR"] > 0.9
         assert scores["images"] == 2
 
@@ -122,7 +122,7 @@ def test_crowds_and_people_without_keypoints_get_no_true_box(tmp_path, images, t
         {**extra, "id": 92, "num_keypoints": 5, "iscrowd": 1},
     ]
     path = written(tmp_path / "gt.json", {**truth, "annotations": [*truth["annotations"], *more]})
-    scores = evaluate_images(path, images, treadmill.config(), gt_boxes=True)
+    scores = evaluate_images(path, images, laboratory.config(), gt_boxes=True)
     assert scores["people"] == len(truth["annotations"])
 
 
@@ -131,7 +131,7 @@ def test_crowds_and_people_without_keypoints_get_no_true_box(tmp_path, images, t
 
 def failure(gt: Path, folder: Path, config: Config | None = None, gt_boxes: bool = False) -> str:
     with pytest.raises(PoselineError) as error:
-        evaluate_images(gt, folder, config or treadmill.config(), gt_boxes)
+        evaluate_images(gt, folder, config or laboratory.config(), gt_boxes)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -192,13 +192,13 @@ def test_a_category_of_another_number(tmp_path, images, truth):
         categories=lambda entries: [{"id": 1, "name": "dog"}, {**entries[0], "id": 7}],
         annotations=lambda entries: [{**a, "category_id": 7} for a in entries],
     )
-    scores = evaluate_images(written(tmp_path / "gt.json", renumbered), images, treadmill.config(), False)
+    scores = evaluate_images(written(tmp_path / "gt.json", renumbered), images, laboratory.config(), False)
     assert scores["AP"] == pytest.approx(1.0)
 
 
 def test_annotations_without_boxes_have_those_of_their_keypoints(tmp_path, images, truth):
     bare = edited(truth, annotations=lambda entries: [{k: v for k, v in a.items() if k != "bbox"} for a in entries])
-    scores = evaluate_images(written(tmp_path / "gt.json", bare), images, treadmill.config(), gt_boxes=True)
+    scores = evaluate_images(written(tmp_path / "gt.json", bare), images, laboratory.config(), gt_boxes=True)
     assert scores["AR50"] > 0.7
 
 

@@ -15,7 +15,7 @@ from pipeline.core.skeleton import COCO17
 from pipeline.export.run import export_run
 from pipeline.store.folder import RunFolder
 
-CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"
 
 
 @pytest.fixture(scope="module")

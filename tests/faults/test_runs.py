@@ -38,7 +38,7 @@ from pipeline.tracking.edits_file import add, listing
 from pipeline.video.index import index_video
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / "data" / "treadmill.mp4"
+CLIP = ROOT / "data" / "laboratory.mp4"
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=6", "lift.name=none"]
 QUICK += ["report.enabled=false"]
 END_S = 0.3  # 18 frames, 3 parts
@@ -66,8 +66,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture
 def copy(done: RunFolder, tmp_path: Path) -> RunFolder:
-    shutil.copytree(done.path, tmp_path / "treadmill")
-    return RunFolder(tmp_path / "treadmill")
+    shutil.copytree(done.path, tmp_path / "laboratory")
+    return RunFolder(tmp_path / "laboratory")
 
 
 def flip(path: Path, share: float) -> None:
@@ -176,9 +176,9 @@ def test_settings_of_no_version_are_one_line(copy: RunFolder) -> None:
 
 def test_the_videos_path_in_the_manifest_may_be_put_right(copy: RunFolder) -> None:
     manifest = json.loads(copy.manifest_file.read_text())
-    manifest["video"]["path"] = "/elsewhere/treadmill.mp4"
+    manifest["video"]["path"] = "/elsewhere/laboratory.mp4"
     copy.manifest_file.write_text(json.dumps(manifest))
-    assert copy.manifest()["video"]["path"] == "/elsewhere/treadmill.mp4"
+    assert copy.manifest()["video"]["path"] == "/elsewhere/laboratory.mp4"
 
 
 def test_a_damaged_table_is_named_and_made_again(copy: RunFolder) -> None:
@@ -342,7 +342,7 @@ def test_a_disk_that_is_full_or_read_only_is_one_line_and_the_run_goes_on(done: 
         with pytest.raises(PoselineError, match=r"disk is full; free some space") as caught:
             quick(out)
         assert "\n" not in str(caught.value)
-        stamps = [path.stat().st_mtime_ns for path in RunFolder(out / "treadmill").parts()]
+        stamps = [path.stat().st_mtime_ns for path in RunFolder(out / "laboratory").parts()]
         del caught
         gc.collect()  # the writer that failed keeps its file open until then
         subprocess.run(["mount", "-o", "remount,ro,size=32m", str(out)], check=True)
@@ -428,7 +428,7 @@ COMMAND += [f"--set={setting}" for setting in QUICK]
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_in_a_line_and_a_second_one_at_once(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen([*COMMAND, "--out", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    part = tmp_path / "treadmill" / "observations" / "part-00000.parquet"
+    part = tmp_path / "laboratory" / "observations" / "part-00000.parquet"
     while not part.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
@@ -444,7 +444,7 @@ def test_no_home_no_streams_no_temporary_folder_and_the_plainest_locale(done: Ru
     shell = f"exec {' '.join(map(repr, COMMAND))} --out {str(tmp_path)!r} <&- >&- 2>&-"
     plain = {"LANG": "C", "LC_ALL": "C", "TMPDIR": "/nonexistent", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     subprocess.run(["sh", "-c", shell], cwd=ROOT, env=plain, check=True)
-    assert (tmp_path / "treadmill" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
+    assert (tmp_path / "laboratory" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
 
 
 def test_nobody_reads_what_is_said(done: RunFolder, tmp_path: Path) -> None:
@@ -453,5 +453,5 @@ def test_nobody_reads_what_is_said(done: RunFolder, tmp_path: Path) -> None:
     os.close(read)
     result = subprocess.run([*COMMAND, "--out", str(tmp_path)], cwd=ROOT, stderr=write, stdout=subprocess.DEVNULL)
     os.close(write)
-    assert (tmp_path / "treadmill" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
+    assert (tmp_path / "laboratory" / "tracks.parquet").read_bytes() == done.tracks.read_bytes()
     assert result.returncode in (0, 120)  # Python's own, for a stream that it could not flush at its end

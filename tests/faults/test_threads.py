@@ -16,7 +16,7 @@ from pipeline.store.lock import NAME, locked, locked_for
 from pipeline.store.manifest import Manifest, video_facts
 from pipeline.video.index import index_video
 
-CLIP = Path(__file__).resolve().parents[2] / "data" / "treadmill.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=4", "lift.name=none", "report.enabled=false"]
 
 
@@ -114,7 +114,7 @@ def test_runs_in_a_thread_pool_come_out_as_alone(tmp_path: Path) -> None:
     assert isinstance(alone, bytes)
     assert all(result == alone or "is at work in this run folder" in str(result) for result in results)
     for out in ("a", "b"):
-        folder = RunFolder(tmp_path / out / "treadmill")
+        folder = RunFolder(tmp_path / out / "laboratory")
         assert folder.manifest()["finished"]
         assert folder.tracks.read_bytes() == alone
         assert not [path for path in folder.path.rglob(".*") if path.is_file()]
@@ -128,14 +128,14 @@ def test_files_of_text_by_many_threads_are_whole(tmp_path: Path) -> None:
 
 
 def test_a_run_folder_that_another_video_took_meanwhile_is_left_to_it(tmp_path: Path, monkeypatch) -> None:
-    theirs = {"video": {**video_facts(index_video(CLIP)), "digest": "another", "path": "/elsewhere/treadmill.mp4"}}
+    theirs = {"video": {**video_facts(index_video(CLIP)), "digest": "another", "path": "/elsewhere/laboratory.mp4"}}
 
     def late(folder: Path, say: Callable[[str], None]):
-        if folder.name == "treadmill":
+        if folder.name == "laboratory":
             RunFolder(folder).write_manifest(Manifest(theirs))
         return locked(folder, say)
 
     monkeypatch.setattr("pipeline.workflow.locked", late)
     (folder,) = run(CLIP, tmp_path, load_config("default", QUICK), end_s=0.1, render=False)
-    assert folder.path.name.startswith("treadmill-")
-    assert RunFolder(tmp_path / "treadmill").manifest()["video"]["digest"] == "another"
+    assert folder.path.name.startswith("laboratory-")
+    assert RunFolder(tmp_path / "laboratory").manifest()["video"]["digest"] == "another"

@@ -13,8 +13,8 @@ from pipeline.models.detections import Detections, Poses
 from pipeline.models.embedded import body as embedded
 from pipeline.models.runtime import pick_device
 from pipeline.observe.poses import pose_people
-from tests import treadmill
-from tests.treadmill import BEHIND, BOXES_PX, FRAMES, FRONT, MAN
+from tests import laboratory
+from tests.laboratory import BEHIND, BOXES_PX, FRAMES, FRONT, MAN
 
 # Where joints are, by eye, in px of the half-size frames. The woman in front shows her back.
 JOINTS_PX = {
@@ -43,7 +43,7 @@ JOINTS_PX = {
 
 @pytest.fixture(scope="module")
 def found() -> Detections:
-    return treadmill.models().detector.detect(treadmill.half_size())
+    return laboratory.models().detector.detect(laboratory.half_size())
 
 
 def true_people() -> Detections:
@@ -86,8 +86,8 @@ VIEWS = [
 
 @pytest.mark.parametrize(("top", "bottom", "left", "right", "whole"), VIEWS)
 def test_pictures_of_any_shape(top, bottom, left, right, whole):
-    picture = treadmill.half_size(0)[:, top:bottom, left:right]
-    people = treadmill.models().detector.detect(np.ascontiguousarray(picture))
+    picture = laboratory.half_size(0)[:, top:bottom, left:right]
+    people = laboratory.models().detector.detect(np.ascontiguousarray(picture))
     truth = np.array(BOXES_PX[0], float)[list(whole)] - [left, top, left, top]
     overlap = iou(truth, people.box_px)
     assert (overlap.max(1) > 0.75).all(), overlap
@@ -97,7 +97,7 @@ def test_pictures_of_any_shape(top, bottom, left, right, whole):
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (1000, 7), (5, 1500)])
 def test_the_smallest_and_the_narrowest_pictures_are_pictures(size):
-    people = treadmill.models().detector.detect(np.full((1, *size, 3), 90, np.uint8))
+    people = laboratory.models().detector.detect(np.full((1, *size, 3), 90, np.uint8))
     assert len(people) == 0
 
 
@@ -105,10 +105,10 @@ def test_pixels_are_a_setting():
     """With few of them the small woman behind is lost, whom more of them show."""
     detectors = {}
     for pixels in (30_000, 226_304):
-        config = treadmill.config()
+        config = laboratory.config()
         detect = config.detect.model_copy(update={"pixels": pixels})
         detectors[pixels] = embedded.detector(pick_device("cpu", 1), config.model_copy(update={"detect": detect}))
-    few, many = (d.detect(treadmill.half_size(0)) for d in detectors.values())
+    few, many = (d.detect(laboratory.half_size(0)) for d in detectors.values())
     behind = np.array(BOXES_PX[0][BEHIND:], float)
     assert iou(behind, many.box_px).max() > 0.8
     assert few.score[iou(behind, few.box_px)[0] > 0.5].max(initial=0) < many.score.min()
@@ -116,11 +116,11 @@ def test_pixels_are_a_setting():
 
 
 def test_detections_do_not_depend_on_batches_or_threads(found):
-    images = treadmill.half_size()
-    singles = [treadmill.models().detector.detect(images[i : i + 1]) for i in range(len(images))]
+    images = laboratory.half_size()
+    singles = [laboratory.models().detector.detect(images[i : i + 1]) for i in range(len(images))]
     assert_same_bits(found, Detections.concat([replace(p, image=p.image + i) for i, p in enumerate(singles)]))
     for threads in (2, 3):
-        assert_same_bits(found, treadmill.models(threads=threads).detector.detect(images))
+        assert_same_bits(found, laboratory.models(threads=threads).detector.detect(images))
 
 
 # --- RTMPose-s -------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_detections_do_not_depend_on_batches_or_threads(found):
 
 @pytest.fixture(scope="module")
 def poses() -> Poses:
-    return treadmill.models().pose.estimate(treadmill.half_size(), true_people())
+    return laboratory.models().pose.estimate(laboratory.half_size(), true_people())
 
 
 @pytest.mark.parametrize(("frame", "who"), JOINTS_PX)
@@ -163,8 +163,8 @@ def test_a_point_lies_between_the_bins(poses):
 
 def test_poses_do_not_depend_on_batches_or_threads(poses):
     for threads, batch in ((1, 1), (1, 5), (2, 16), (3, 7)):
-        network = treadmill.models(threads=threads, batch_people=batch).pose
-        assert_same_bits(poses, network.estimate(treadmill.half_size(), true_people()))
+        network = laboratory.models(threads=threads, batch_people=batch).pose
+        assert_same_bits(poses, network.estimate(laboratory.half_size(), true_people()))
 
 
 def test_a_loose_box_moves_nobody(poses):
@@ -172,7 +172,7 @@ def test_a_loose_box_moves_nobody(poses):
     people = true_people()
     side = (people.box_px[:, 2:] - people.box_px[:, :2]) * 0.1
     loose = people.placed(people.box_px + np.concatenate([-side, side], 1))
-    other = treadmill.models().pose.estimate(treadmill.half_size(), loose)
+    other = laboratory.models().pose.estimate(laboratory.half_size(), loose)
     away = np.linalg.norm(other.keypoints_px - poses.keypoints_px, axis=2)
     assert np.median(away) < 1
     assert np.quantile(away, 0.95) < 8
@@ -194,10 +194,10 @@ NOBODY = {
 @pytest.mark.parametrize("name", [*NOBODY, "mat"])
 def test_a_picture_without_people_gives_no_observation(name):
     """Never a pose on the whole image, never a placeholder person."""
-    image = NOBODY[name] if name in NOBODY else np.ascontiguousarray(treadmill.half_size(0)[0, 280:450, 160:])
-    models = treadmill.models()
+    image = NOBODY[name] if name in NOBODY else np.ascontiguousarray(laboratory.half_size(0)[0, 280:450, 160:])
+    models = laboratory.models()
     people = models.detector.detect(image[None])
-    out = pose_people(image[None], np.array([7]), people, models, treadmill.config())
+    out = pose_people(image[None], np.array([7]), people, models, laboratory.config())
     assert len(out) == 0
     assert out.keypoints_px.shape == (0, 26, 2)
     assert out.skeleton == "halpe26"

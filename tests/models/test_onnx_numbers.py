@@ -13,7 +13,7 @@ from pipeline.models.embedded import body as embedded
 from pipeline.models.onnx.input import STEP, size_for
 from pipeline.models.onnx.simcc import both_ways, refined_simcc, simcc
 from pipeline.models.runtime import pick_device
-from tests import treadmill
+from tests import laboratory
 
 SIDE = st.integers(1, 8000)
 
@@ -124,15 +124,15 @@ def test_heatmaps_of_the_mirror_image_are_turned_back():
 
 
 def flipping(flip_test: bool, batch: int = 16):
-    config = treadmill.config(batch_people=batch)
+    config = laboratory.config(batch_people=batch)
     pose = config.pose.model_copy(update={"flip_test": flip_test})
     return embedded.pose(pick_device("cpu", 1), config.model_copy(update={"pose": pose}))
 
 
 def test_a_mirrored_picture_has_the_mirrored_pose_with_the_flip_test():
     """To about a hundredth of a pixel, where one look alone is off by more."""
-    images = treadmill.half_size(0)
-    box = np.array(treadmill.BOXES_PX[0], np.float32)
+    images = laboratory.half_size(0)
+    box = np.array(laboratory.BOXES_PX[0], np.float32)
     width = images.shape[2]
     # The middle of the crop is the corner of a pixel, hence the crop's pixel by which the mirror image lies elsewhere.
     shift = 1.25 * (box[:, 3:] - box[:, 1:2]) / 256
@@ -153,8 +153,8 @@ def test_a_mirrored_picture_has_the_mirrored_pose_with_the_flip_test():
 
 
 def test_the_flip_test_does_not_depend_on_batches_and_asks_twice():
-    images = treadmill.half_size(0, 66)
-    boxes = np.concatenate([treadmill.BOXES_PX[f] for f in (0, 66)])
+    images = laboratory.half_size(0, 66)
+    boxes = np.concatenate([laboratory.BOXES_PX[f] for f in (0, 66)])
     people = Detections.from_boxes(np.repeat([0, 1], 3), boxes, np.ones(6))
     made = []
     for batch in (1, 4, 16):

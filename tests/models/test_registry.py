@@ -15,7 +15,7 @@ from pipeline.models import registry
 from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, run_facts
 from pipeline.models.runtime import ASSETS, Session, file_digest, pick_device
-from tests import treadmill
+from tests import laboratory
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_settings_of_files_have_no_effect_on_embedded_networks():
         'pose.layout="heatmap"',
         'pose.keypoints="coco17"',
     ]
-    images = treadmill.half_size(0)
+    images = laboratory.half_size(0)
     here, there = (build_models(c).detector.detect(images) for c in (config, usual))
     assert np.array_equal(here.box_px, there.box_px)
     assert run_facts(config).skeleton is HALPE26
@@ -116,8 +116,8 @@ def test_every_listed_network_is_embedded_and_has_a_skeleton():
 
 
 def test_models_know_their_files():
-    digests = run_facts(treadmill.config()).digests
-    assert {s.file.name for s in treadmill.models().sessions} == set(digests) == {"yolox-tiny.onnx", "rtmpose-s.onnx"}
+    digests = run_facts(laboratory.config()).digests
+    assert {s.file.name for s in laboratory.models().sessions} == set(digests) == {"yolox-tiny.onnx", "rtmpose-s.onnx"}
     assert all(digests[name] == file_digest(ASSETS / name) for name in digests)
     assert len(set(digests.values())) == 2
 

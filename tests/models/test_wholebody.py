@@ -18,7 +18,7 @@ from pipeline.models.embedded.hand import Arms, Hands
 from pipeline.models.embedded.wholebody import WholeBody, inside
 from pipeline.models.runtime import pick_device
 from pipeline.video.decode import open_reader
-from tests import treadmill
+from tests import laboratory
 
 MEASURED = 0.3  # score from which later stages take a point as measured
 
@@ -71,11 +71,11 @@ def whole() -> WholeBody:
 def scene() -> tuple[np.ndarray, Detections]:
     """Two frames of the demo clip, and boxes of the three people in each, known by eye."""
     pictures = []
-    with open_reader(treadmill.clip()) as reader:
+    with open_reader(laboratory.clip()) as reader:
         for i in FRAMES:
             (batch,) = reader.read(i, i + 1, 1)
             pictures.append(batch.image[0].copy())
-    boxes = 2 * np.array([treadmill.BOXES_PX[i] for i in FRAMES], float).reshape(-1, 4)
+    boxes = 2 * np.array([laboratory.BOXES_PX[i] for i in FRAMES], float).reshape(-1, 4)
     return np.stack(pictures), Detections.from_boxes(np.repeat([0, 1], 3), boxes, np.ones(6))
 
 
@@ -88,7 +88,7 @@ def test_hands_sit_at_the_ends_of_the_arms_and_hidden_ones_score_nothing(seen):
     score, points = seen.score.reshape(2, 3, 133), seen.keypoints_px.reshape(2, 3, 133, 2)
     left, right = HANDS.start, HANDS.start + 21
     # By eye: the man's left hand hangs, his right one is raised; the woman in front shows her back and her right hand.
-    man, front, behind = treadmill.MAN, treadmill.FRONT, treadmill.BEHIND
+    man, front, behind = laboratory.MAN, laboratory.FRONT, laboratory.BEHIND
     assert (score[:, man, [left, right]] > 0.5).all()
     assert (score[:, front, right] > MEASURED).all()
     assert (score[:, front, left] < 0.1).all()
@@ -179,7 +179,7 @@ def sure_hands(images: np.ndarray, arms: Arms, outside: int = 0) -> Hands:
 def test_of_a_hand_at_the_border_only_what_is_inside_is_told(whole, scene, monkeypatch, outside, share):
     monkeypatch.setattr(whole.hand, "find", lambda images, arms: sure_hands(images, arms, outside))
     images, people = scene
-    man = np.array([treadmill.MAN])
+    man = np.array([laboratory.MAN])
     score = whole.estimate(images[:1], people.take(man)).score[0, HANDS].reshape(2, 21)
     assert (score[:, 21 - outside :] == 0).all()
     np.testing.assert_allclose(score[:, : 21 - outside], share, atol=0.01)

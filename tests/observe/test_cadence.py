@@ -13,7 +13,7 @@ from pipeline.core.types import Frames, Observations
 from pipeline.models.detections import Poses
 from pipeline.observe.cadence import LEAST_POINTS, SEEN, PeopleSearch, moved
 from pipeline.observe.process import Chunk, plan_chunks, process_chunk
-from tests import stand_ins, synthetic, treadmill
+from tests import laboratory, stand_ins, synthetic
 from tests.stand_ins import assert_same_bits, frames, walkers
 
 
@@ -228,14 +228,14 @@ RANGE = (10, 19)  # of 60 frames a second: two detections at .1 s
 @pytest.fixture(scope="module")
 def clip_frames() -> Frames:
     index = np.arange(*RANGE)
-    return Frames(index=index, time_s=treadmill.clip().time_s[index], image=treadmill.half_size(*index.tolist()))
+    return Frames(index=index, time_s=laboratory.clip().time_s[index], image=laboratory.half_size(*index.tolist()))
 
 
 def clip_observations(whole: Frames, seconds: float, batch: int) -> Observations:
     parts = [slice(i, i + batch) for i in range(0, len(whole.index), batch)]
     cut = [Frames(index=whole.index[p], time_s=whole.time_s[p], image=whole.image[p]) for p in parts]
-    config = treadmill.config().model_copy(update={"observe": every(seconds).observe})
-    return process_chunk(cut, Chunk(0, *RANGE), treadmill.models(), config)
+    config = laboratory.config().model_copy(update={"observe": every(seconds).observe})
+    return process_chunk(cut, Chunk(0, *RANGE), laboratory.models(), config)
 
 
 def test_the_clips_people_are_carried_where_they_are_detected(clip_frames):

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.models.openmm import compat
 from pipeline.models.runtime import Device, pick_device
-from tests import treadmill
+from tests import laboratory
 
 ABSENT = compat.missing()
 collect_ignore_glob = ["test_*.py"] if ABSENT else []
@@ -27,4 +27,4 @@ def device() -> Device:
 @pytest.fixture(scope="session")
 def images() -> np.ndarray:
     """Two frames (2, 480, 272, 3) u8 RGB of the clip."""
-    return treadmill.half_size(0, 33)
+    return laboratory.half_size(0, 33)

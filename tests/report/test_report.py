@@ -179,8 +179,8 @@ def test_no_report_where_none_is_wanted(tmp_path: Path) -> None:
     config = load_config("default", QUICK)
     assert not run(CLIP, tmp_path, config, end_s=0.1, render=False, report=False)[0].report.exists()
     off = load_config("default", [*QUICK, "report.enabled=false"])
-    assert not track(tmp_path / "treadmill", off).report.exists()
-    assert track(tmp_path / "treadmill", config).report.exists()
+    assert not track(tmp_path / "laboratory", off).report.exists()
+    assert track(tmp_path / "laboratory", config).report.exists()
 
 
 def test_a_report_that_fails_does_not_lose_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

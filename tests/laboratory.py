@@ -17,9 +17,9 @@ from pipeline.models.registry import Models, build_models
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 
-CLIP = Path(__file__).resolve().parents[1] / "data" / "treadmill.mp4"
+CLIP = Path(__file__).resolve().parents[1] / "data" / "laboratory.mp4"
 FRAMES = (0, 33, 66, 99)
-# Boxes of the woman in front, the man on the treadmill and the woman behind, drawn by eye at half size.
+# Boxes of the woman in front, the man who walks and the woman behind, drawn by eye at half size.
 BOXES_PX = {
     0: ((11, 158, 90, 368), (101, 98, 187, 282), (189, 120, 212, 221)),
     33: ((14, 158, 108, 367), (88, 112, 184, 283), (188, 120, 212, 220)),
