@@ -57,22 +57,29 @@ MOST_ANKLE_DEG = 90.0  # a foot that points backwards, or on beyond the shank, i
 LOW_SEGMENT = -90.0  # a segment's angle starts in (−90, 270]: upright and hanging are 90, a foot 0 or 180
 
 
-def points(motion: Motion, skeleton: Skeleton) -> dict[str, State]:
-    """The points of the body that the set has, by COCO's names, ``left_toe``, ``left_knuckle``, ``neck``, ``head``."""
+def points(
+    motion: Motion, skeleton: Skeleton, rows: slice = slice(None), *, places_only: bool = False
+) -> dict[str, State]:
+    """The points of the body that the set has, by COCO's names, ``left_toe``, ``left_knuckle``, ``neck``, ``head``.
+
+    With ``places_only`` the first two rows of the states, (2, L).
+    """
     out: dict[str, State] = {}
     for name in (*_POINTS, *_ALSO):
         known = [n for n in _ALSO.get(name, (name,)) if n in skeleton.names]
         if known:
-            out[name] = state(motion, skeleton.index(known[0]))
+            out[name] = state(motion, skeleton.index(known[0]), rows, places_only=places_only)
     return out
 
 
-def state(motion: Motion, k: int) -> State:
-    """Keypoint ``k`` with its velocity and acceleration: (6, L) f64."""
-    out = np.full((6, len(motion)), np.nan)
+def state(motion: Motion, k: int, rows: slice = slice(None), *, places_only: bool = False) -> State:
+    """Keypoint ``k`` with its velocity and acceleration in some rows: (6, L) f64, or (2, L)."""
+    if places_only:
+        return motion.keypoints_px[rows, k].T.astype(np.float64, order="C")
+    out = np.full((6, len(motion.frame[rows])), np.nan)
     for i, values in enumerate((motion.keypoints_px, motion.velocity_px_s, motion.acceleration_px_s2)):
         if values is not None:
-            out[2 * i : 2 * i + 2] = values[:, k].T
+            out[2 * i : 2 * i + 2] = values[rows, k].T
     return out
 
 
@@ -155,13 +162,14 @@ def unwrap(angle: np.ndarray, start: np.ndarray, low: float = LOW_SEGMENT) -> np
     return out
 
 
-def angles(p: dict[str, State], facing: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
+def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of joint and segment angles and of their velocities, (L,) f64, NaN = not known.
+
+    Each row by itself: those of segments, ``…_segment_deg``, are not unwrapped yet.
 
     Args:
         p: points, see `points`.
         facing: (L,) +1 right, −1 left, NaN = neither.
-        start: (L,) bool, the first row of each stretch of consecutive frames.
     """
     vectors = segments(p)
     rate = {name: segment_deg_s(v) for name, v in vectors.items()}
@@ -186,7 +194,7 @@ def angles(p: dict[str, State], facing: np.ndarray, start: np.ndarray) -> dict[s
         out["trunk_lean_deg_s"] = -facing * rate["trunk"]
     out |= pelvis_lean(p, vectors.get("trunk"))
     for name in theta:
-        out[f"{name}_segment_deg"] = unwrap(theta[name], start)
+        out[f"{name}_segment_deg"] = theta[name]
         out[f"{name}_segment_deg_s"] = rate[name]
     return out
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
-from pipeline.measure.angles import SIDES, State, angles, breaks, mid, minus, points, state
+from pipeline.measure.angles import SIDES, State, angles, breaks, mid, minus, points, state, unwrap
 from pipeline.measure.angles_3d import angles_3d
 from pipeline.measure.mass import centre_of_mass
 from pipeline.motion.person import body_length
@@ -21,6 +21,7 @@ TURN_S = 0.25  # seconds of full evidence that one change of side costs; half of
 LEAST_SUPPORT, UNSURE_S = 0.35, 1.0  # less evidence than this for longer than that: neither side
 _SPEED_S = 0.25  # the pelvis's velocity is taken over so long to either side
 _LONGEST_STEP_S = 0.1  # a row counts for no longer than this, however low the frame rate
+_BLOCK = 1 << 14  # rows whose columns are worked out at once: some 40 MB
 
 JOINTS = ("nose", *(f"{s}_{p}" for p in ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"] for s in SIDES))
 FEET = tuple(f"{s}_{p}" for p in ["heel", "foot_index", "big_toe", "small_toe", "toe"] for s in SIDES)
@@ -38,17 +39,31 @@ def kinematics(
         px_per_m: scale of the picture plane at the person; None: no columns in metres but the 3D angles.
         side: (L,) from `facing`, if that was asked before.
     """
-    p = points(motion, skeleton)
-    out = angles(p, _facing(motion, p) if side is None else side, breaks(motion.frame))
+    side, start = facing(motion, skeleton) if side is None else side, breaks(motion.frame)
+    blocks = [slice(i, i + _BLOCK) for i in range(0, max(len(motion), 1), _BLOCK)]
+    parts = [_of_rows(motion, skeleton, px_per_m, side, rows) for rows in blocks]
+    out = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    for name in out:
+        if name.endswith("_segment_deg"):
+            out[name] = unwrap(out[name], start).astype(np.float32)
+    return out
+
+
+def _of_rows(
+    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray, rows: slice
+) -> dict[str, np.ndarray]:
+    """The columns of some rows, f32 but for the segments' angles, which are not unwrapped yet."""
+    p = points(motion, skeleton, rows)
+    out = angles(p, side[rows])
     for name in (*JOINTS, *FEET):
         if name in skeleton.names:
-            out |= speeds(name, state(motion, skeleton.index(name)), px_per_m)
+            out |= speeds(name, state(motion, skeleton.index(name), rows), px_per_m)
     com = centre_of_mass(p)
     if com is not None:
         out |= {"com_x_px": com[0], "com_y_px": com[1]} | speeds("com", com, px_per_m)
     if motion.keypoints_m is not None:
-        out |= angles_3d(motion.keypoints_m, motion.names_m)
-    return {name: values.astype(np.float32) for name, values in out.items()}
+        out |= angles_3d(motion.keypoints_m[rows], motion.names_m)
+    return {name: v if name.endswith("_segment_deg") else v.astype(np.float32) for name, v in out.items()}
 
 
 def speeds(name: str, point: State, px_per_m: float | None) -> dict[str, np.ndarray]:
@@ -76,15 +91,11 @@ def facing(motion: Motion, skeleton: Skeleton) -> np.ndarray:
     about half a second of clear evidence. Where the evidence for the side so found stays weak for longer than
     ``UNSURE_S`` the person has no side; in shorter doubts it is that of before and after.
     """
-    return _facing(motion, points(motion, skeleton)).astype(np.float32)
-
-
-def _facing(motion: Motion, p: dict[str, State]) -> np.ndarray:
-    evidence, start = side_evidence(motion, p), breaks(motion.frame)
+    evidence, start = side_evidence(motion, points(motion, skeleton, places_only=True)), breaks(motion.frame)
     step = steps_s(motion.time_s)
     side = decide(evidence, step, start, TURN_S)
     sure = decide(evidence * side - LEAST_SUPPORT, step, start, LEAST_SUPPORT * UNSURE_S)
-    return np.where(sure > 0, side, np.nan)
+    return np.where(sure > 0, side, np.nan).astype(np.float32)
 
 
 def side_evidence(motion: Motion, p: dict[str, State]) -> np.ndarray:

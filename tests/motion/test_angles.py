@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,7 @@ def test_joint_angles_are_exact(
     way: int, hip: float, knee: float, ankle: float, shoulder: float, elbow: float, lean: float
 ) -> None:
     p = _figure(way, hip=hip, knee=knee, ankle=ankle, shoulder=shoulder, elbow=elbow, lean=lean)
-    out = angles(p, np.array([float(way)]), np.array([True]))
+    out = angles(p, np.array([float(way)]))
     for s in SIDES:
         for name, value in (
             ("hip_flexion", hip), ("knee_flexion", knee), ("ankle_dorsiflexion", ankle), ("shoulder_flexion", shoulder),
@@ -190,3 +192,19 @@ def test_wrap_and_unwrap() -> None:
     turning = np.linspace(0, 1500, 400)
     turned = unwrap(wrap(turning, -180.0), np.arange(400) == 0)
     np.testing.assert_allclose(turned - turned[0], turning, atol=1e-9)
+
+
+def test_columns_do_not_depend_on_the_rows_worked_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = np.arange(0, 300, 1 / 30)
+    motion = exact(t, synthetic.walker(t, velocity_px_s=(2.0, 0.0)))
+    whole, side = kinematics(motion, COCO17, 200.0), facing(motion, COCO17)
+    monkeypatch.setattr("pipeline.measure.kinematics._BLOCK", 700)
+    tracemalloc.start()
+    parts = kinematics(motion, COCO17, 200.0, side)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert list(parts) == list(whole)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(parts[name], values, err_msg=name)
+    columns = sum(values.nbytes for values in parts.values())
+    assert peak < 2 * columns  # what the rows at once need is small beside the result
