@@ -61,8 +61,7 @@ def build_motions(
     rows = [_rows(i, obs, time_s_table, skeleton, max_gap_s, smooth_config) for i, obs in people]
     right = [person.points for person in rows]
     if smooth_config.unswap:
-        noise = [noise_px(one.keypoint_score, one.size_px, smooth_config.noise_len) for one in right]
-        right = unswap_all(right, noise, skeleton)
+        right = unswap_all(right, [_noise_px(one, smooth_config) for one in right], skeleton)
     paths = smoothed_paths(right, smooth_config, max_gap_s)
     return [
         _motion(person, its, path, skeleton, smooth_config, max_gap_s)
@@ -136,9 +135,8 @@ def _motion(
 
 def smoothed_paths(people: Sequence[Measured], config: SmoothConfig, max_gap_s: float) -> list[Smoothed]:
     """Everybody's paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""
-    noise = [noise_px(p.keypoint_score, p.size_px, config.noise_len).astype(np.float32) for p in people]
     if config.method == "none":
-        return [_as_measured(one, its) for one, its in zip(people, noise, strict=True)]
+        return [_as_measured(one, _noise_px(one, config)) for one in people]
     causal = config.method in ("fixed_lag", "one_euro")
     density = [
         jerk_density(p.time_s, p.keypoints_px, p.measured, p.size_px, config.noise_len, config.least_jerk, causal)
@@ -148,9 +146,14 @@ def smoothed_paths(people: Sequence[Measured], config: SmoothConfig, max_gap_s: 
     if config.method not in FILTERS:
         return paths
     return [
-        filtered(p.time_s, p.keypoints_px, its.used, std, p.size_px, config, max_gap_s)
-        for p, its, std in zip(people, paths, noise, strict=True)
+        filtered(p.time_s, p.keypoints_px, its.used, _noise_px(p, config), p.size_px, config, max_gap_s)
+        for p, its in zip(people, paths, strict=True)
     ]
+
+
+def _noise_px(one: Measured, config: SmoothConfig) -> np.ndarray:
+    """(L, K) f32 standard deviation of a measurement, per axis."""
+    return noise_px(one.keypoint_score, one.size_px, config.noise_len).astype(np.float32)
 
 
 def _as_measured(one: Measured, noise: np.ndarray) -> Smoothed:
