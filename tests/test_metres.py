@@ -10,9 +10,13 @@ from pydantic import ValidationError
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import MetresConfig
+from pipeline.core.skeleton import COCO17
 from pipeline.measure.ground_file import read_ground
+from pipeline.measure.measure import measure
 from pipeline.measure.scales import parse_heights, parse_length
 from pipeline.measure.zones import zone_column
+from tests import synthetic
+from tests.motion.motions import exact
 
 POINTS = """
 [[point]]
@@ -59,6 +63,22 @@ def test_heights() -> None:
     config = MetresConfig(height_m=1.7, heights_m={"1": 1.78, "Ann": 1.66})
     assert [config.height_of(1), config.height_of(2), config.height_of(2, "Ann")] == [1.78, 1.7, 1.66]
     assert MetresConfig().height_of(1) is None
+    assert MetresConfig(heights_m={"2": 1.9}).height_of(1, "2") is None  # a number is an id
+
+
+def test_one_person_has_one_height() -> None:
+    config = MetresConfig(heights_m=parse_heights(["1=1.9", "Ann=1.6"])[1])
+    assert [config.height_of(1), config.height_of(2, "Ann")] == [1.9, 1.6]
+    walk = exact(np.arange(90) / 30, synthetic.walker(np.arange(90) / 30))
+    for ask in (
+        lambda: config.height_of(1, "Ann"),
+        lambda: measure(walk, COCO17, config, (1280, 720), "Ann"),
+    ):
+        with pytest.raises(PoselineError) as error:
+            ask()
+        assert str(error.value) == "--height 1=1.9 and --height Ann=1.6: person 1 is called Ann; give one of them"
+    same = MetresConfig(heights_m={"1": 1.6, "Ann": 1.6}, height_m=1.8)
+    assert same.height_of(1, "Ann") == 1.6
 
 
 @pytest.mark.parametrize(

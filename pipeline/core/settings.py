@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.core.errors import PoselineError
+
 LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
 ASSUMED_HEIGHT_M = 1.70
 
@@ -136,8 +138,21 @@ class MetresConfig(Section):
     ground: Ground | None = None
 
     def height_of(self, person_id: int, name: str = "") -> float | None:
-        """The height in m given for a person: by name, else by id, else everybody's; None when none was given."""
-        return self.heights_m.get(name) or self.heights_m.get(str(person_id)) or self.height_m
+        """The height in m given for a person: by id or name, else everybody's; None when none was given.
+
+        A number is an id, whoever is called so.
+
+        Raises:
+            PoselineError: id and name are given different heights.
+        """
+        by_id = self.heights_m.get(str(person_id))
+        by_name = None if name.isdecimal() else self.heights_m.get(name)
+        if by_id is not None and by_name is not None and by_id != by_name:
+            raise PoselineError(
+                f"--height {person_id}={by_id:g} and --height {name}={by_name:g}: person {person_id} is called {name}; "
+                "give one of them"
+            )
+        return by_id or by_name or self.height_m
 
 
 Angle = Literal["knee_flexion", "hip_flexion", "ankle_dorsiflexion", "elbow_flexion", "shoulder_flexion"]

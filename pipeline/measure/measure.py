@@ -29,7 +29,7 @@ def measure(
     motion: Motion, skeleton: Skeleton, config: MetresConfig, size_px: tuple[int, int], name: str = ""
 ) -> Measured:
     """Columns and figures of a person whom the user calls ``name``; columns in metres only if a scale is given."""
-    height_m = config.heights_m.get(str(motion.person_id), config.heights_m.get(name, config.height_m))
+    height_m = config.height_of(motion.person_id, name)
     height_px, change = scale.sizes(motion, skeleton)
     px_per_m, source = _scale(height_px, config, height_m)
     given = px_per_m if not source.startswith("assumed") and math.isfinite(px_per_m) else None
