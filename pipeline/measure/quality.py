@@ -71,6 +71,7 @@ def _joint(motion: Motion, k: int, name: str, used: np.ndarray, height_px: float
     steps = np.diff(times)[np.diff(motion.frame[used]) > 1] if used.any() else np.zeros(0)
     speed = np.zeros(0) if motion.velocity_px_s is None else np.linalg.norm(motion.velocity_px_s[:, k], axis=-1)
     speed = speed[np.isfinite(speed)]
+    too_fast = float(np.mean(speed > _FASTEST_LEN_S * height_px)) if len(speed) and height_px > 0 else float("nan")
     return {
         "person_id": motion.person_id,
         "joint": name,
@@ -82,7 +83,7 @@ def _joint(motion: Motion, k: int, name: str, used: np.ndarray, height_px: float
         "mean_score": float(np.mean(motion.keypoint_score[used, k])) if used.any() else float("nan"),
         "mean_std_px": _mean(motion.keypoint_std_px[:, k]),
         "fastest_px_s": float(speed.max()) if len(speed) else float("nan"),
-        "implausible_share": float(np.mean(speed > _FASTEST_LEN_S * height_px)) if len(speed) else float("nan"),
+        "implausible_share": too_fast,
     }
 
 
@@ -146,7 +147,7 @@ def _warnings(
             f"moves towards the camera or away: the size changes {float(figures['size_change_ratio']):.2g} times"
         )
     if float(figures["implausible_share"]) > 0.001:
-        fast = max(body, key=lambda j: float(j["implausible_share"]))
+        fast = max(body, key=lambda j: np.nan_to_num(float(j["implausible_share"])))
         out.append(f"implausible speeds of {fast['joint']}: check the times in the table")
     if float(figures["jitter_raw_px"]) > _JITTER_LEN * height_px:
         out.append(f"keypoints jitter by {float(figures['jitter_raw_px']):.1f} px before smoothing")

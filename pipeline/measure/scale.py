@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.core.rows import in_blocks, quantile
 from pipeline.core.skeleton import Skeleton
-from pipeline.core.types import MEASURED, Motion
+from pipeline.core.types import MEASURED, SWAPPED, Motion
 
 SHANK, THIGH, TRUNK, HEAD = 0.246, 0.245, 0.288, 0.182  # shares of the standing height
 ANKLE = 0.039  # height of the ankle's joint above the floor, same table
@@ -115,7 +115,8 @@ def _high(px: np.ndarray, std: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """(share of the height, px (L, sides), standard deviation (L, sides)) of each length that the keypoints tell."""
-    points = np.where((motion.provenance == MEASURED)[..., None], motion.keypoints_px, np.nan).astype(np.float64)
+    seen = np.isin(motion.provenance, (MEASURED, SWAPPED))
+    points = np.where(seen[..., None], motion.keypoints_px, np.nan).astype(np.float64)
     var = np.square(motion.keypoint_std_px.astype(np.float64))
     index = {name: k for k, name in enumerate(skeleton.names)}
 
@@ -211,18 +212,32 @@ def row_seconds(time_s: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def summary(columns: dict[str, np.ndarray], time_s: np.ndarray) -> dict[str, float]:
-    """``distance_m``, ``mean_speed_m_s`` over the known time, ``max_speed_m_s`` as a mean over 0.2 s; NaN unknown."""
+    """``distance_m``, ``mean_speed_m_s`` over the known time, ``max_speed_m_s`` as a mean over 0.2 s; NaN unknown.
+
+    A window that a gap or an end cuts short is no mean over 0.2 s and does not count.
+    """
     speed, distance = (of_way(columns, end).astype(np.float64) for end in ("speed_m_s", "distance_m"))
     known = np.isfinite(speed)
     spent = row_seconds(time_s, known)
     if spent.sum() <= 0:
         return dict.fromkeys(("distance_m", "mean_speed_m_s", "max_speed_m_s"), float("nan"))
     total = float(distance[known][-1])
-    t, v, w = time_s[known], speed[known], np.maximum(spent[known], 1e-9)
-    ends = np.searchsorted(t, t + PEAK_S, "right")
-    sums = np.cumsum(np.concatenate([np.zeros((2, 1)), [v * w, w]], 1), 1)
-    mean = (sums[0, ends] - sums[0, :-1]) / (sums[1, ends] - sums[1, :-1])
-    return {"distance_m": total, "mean_speed_m_s": total / float(spent.sum()), "max_speed_m_s": float(mean.max())}
+    means = _whole_means(time_s[known], speed[known])
+    fastest = float(means.max()) if len(means) else float("nan")
+    return {"distance_m": total, "mean_speed_m_s": total / float(spent.sum()), "max_speed_m_s": fastest}
+
+
+def _whole_means(time_s: np.ndarray, speed: np.ndarray) -> np.ndarray:
+    """(n,) means of ``speed (L,)`` over the windows of `PEAK_S` that no gap and no end cuts short."""
+    steps = np.diff(time_s)
+    step = float(np.median(steps))  # that the last row of a window stands for, and those beside a gap
+    gap = (steps > PEAK_S) & (steps <= LINK_S)
+    near = np.append(0.0, np.cumsum(np.where(gap, step, steps)))
+    w = np.maximum(row_seconds(near, np.ones(len(near), bool)), 1e-9)
+    ends = np.searchsorted(time_s, time_s + PEAK_S, "right")
+    sums = np.cumsum(np.concatenate([np.zeros((2, 1)), [speed * w, w]], 1), 1)
+    means = (sums[0, ends] - sums[0, :-1]) / (sums[1, ends] - sums[1, :-1])
+    return np.asarray(means[time_s[ends - 1] - time_s + step >= PEAK_S - 1e-6])
 
 
 def of_way(columns: dict[str, np.ndarray], end: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
-from pipeline.core.types import MISSING, Motion
+from pipeline.core.types import MISSING, SWAPPED, Motion
 from pipeline.measure.scale import (
     LINK_S,
     line_fits,
@@ -189,3 +189,32 @@ def test_seconds_of_rows() -> None:
 def test_summary_of_nobody() -> None:
     unknown = {"path_speed_m_s": np.full(3, np.nan), "path_distance_m": np.full(3, np.nan)}
     assert all(np.isnan(value) for value in summary(unknown, np.arange(3.0)).values())
+
+
+@pytest.mark.parametrize("fps", [4.0, 10.0, 24.0, 30.0, 120.0])
+def test_the_highest_speed_is_that_of_whole_windows(fps: float) -> None:
+    t = np.arange(round(3 * fps) + 1) / fps
+    speed = np.where((t > 1.2) & (t < 1.7), np.nan, 1.0)
+    known = np.flatnonzero(np.isfinite(speed))
+    steady = {"path_speed_m_s": speed, "path_distance_m": t}
+    assert summary(steady, t)["max_speed_m_s"] == pytest.approx(1.0)
+    for row in (known[-1], known[np.flatnonzero(np.diff(known) > 1)[0]]):
+        wrong = speed.copy()
+        wrong[row] = 5.0
+        rows = max(0.2 * fps, 1.0)  # of which it is one
+        assert summary(steady | {"path_speed_m_s": wrong}, t)["max_speed_m_s"] < 1 + 4.1 / rows
+
+
+def test_the_highest_speed_of_somebody_seen_for_less_than_a_window_is_not_known() -> None:
+    t = np.arange(4) / 30
+    found = summary({"path_speed_m_s": np.ones(4), "path_distance_m": t}, t)
+    assert np.isnan(found["max_speed_m_s"])
+    assert found["mean_speed_m_s"] == pytest.approx(1.0)
+
+
+def test_exchanged_points_are_measured() -> None:
+    t = np.arange(120) / 30
+    walk = exact(t, synthetic.walker(t, height_px=400.0))
+    usual = sizes(walk, COCO17)
+    walk.provenance[:] = SWAPPED
+    assert sizes(walk, COCO17) == usual
