@@ -13,7 +13,7 @@ $(VENV)/.package: pyproject.toml
 	@echo "Installing poseline into $(VENV): about a minute"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -e .
-	@$(BIN)/python -m pip uninstall --quiet --yes setuptools
+	@test -e $(VENV)/.openmm || $(BIN)/python -m pip uninstall --quiet --yes setuptools
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.package
