@@ -97,11 +97,13 @@ def jitters_px(time_s: np.ndarray, paths_px: np.ndarray) -> np.ndarray:
         return np.full(paths_px.shape[1], np.nan)
     step = np.diff(time_s)
     even = np.abs(np.diff(step)) < 0.25 * np.median(step)
-    second = (paths_px[2:] - 2 * paths_px[1:-1] + paths_px[:-2])[even]
-    known = np.isfinite(second).all(-1)
-    joints = zip(second.swapaxes(0, 1), known.T, strict=True)
-    middle = [np.median(np.abs(own[there].astype(np.float64))) if there.any() else np.nan for own, there in joints]
-    return np.array(middle) / 0.6745 / np.sqrt(6)
+    middle = np.full(paths_px.shape[1], np.nan)
+    for k, path in enumerate(paths_px.swapaxes(0, 1)):  # one joint after another: of hours all take much memory
+        second = (path[2:] - 2 * path[1:-1] + path[:-2])[even]
+        there = np.isfinite(second).all(-1)
+        if there.any():
+            middle[k] = np.median(np.abs(second[there].astype(np.float64)))
+    return middle / 0.6745 / np.sqrt(6)
 
 
 def _limb_spread(motion: Motion, skeleton: Skeleton) -> tuple[float, str]:

@@ -16,6 +16,7 @@ LAGS = ((0.1, 10.0), (0.05, 40.0))
 WINDOW_S = 0.8  # about a stride; the median over it ignores outliers and single steps
 THIRD = ((1.5, 1.0), (0.5, -3.0), (-0.5, 3.0), (-1.5, -1.0))  # lags and weights of a third central difference
 _SPLINE = 0.55  # ∫ of the squared quadratic B-spline: third differences of white jerk have variance 0.55 q lag⁵
+_CELLS = 1 << 19  # rows times points that are looked at at once, if one point has no more: some 30 MB
 _PEAK = 6.0  # jerk comes in bursts; measured on a walker and a sprinter, see tests/motion/test_smooth.py
 
 
@@ -47,8 +48,12 @@ def jerk_density(
     rows = max(round(WINDOW_S / max(step, 1e-3)) | 1, 3)
     out[:] = (np.square(least_len) * size2)[:, None]
     alike, group = np.unique(measured, axis=1, return_inverse=True)
-    for g in np.flatnonzero(alike.sum(0) >= 4):
-        known, points = alike[:, g], np.flatnonzero(group.ravel() == g)
+    bunches = [
+        (alike[:, g], points)
+        for g in np.flatnonzero(alike.sum(0) >= 4)
+        for points in _bunches(np.flatnonzero(group.ravel() == g), len(time_s))
+    ]
+    for known, points in bunches:
         paths = keypoints_px[known][:, points].astype(np.float64)
         for least_lag, noise in LAGS:
             lag = max(least_lag, step)
@@ -60,6 +65,11 @@ def jerk_density(
         out[late:] = out[: len(out) - late]
         out[:late] = (np.square(least_len) * size2[:late])[:, None]
     return out
+
+
+def _bunches(points: np.ndarray, rows: int) -> list[np.ndarray]:
+    """Points, as many at once as memory should hold of so many rows."""
+    return np.array_split(points, max(-(-len(points) * rows // _CELLS), 1))
 
 
 def running_median(values: np.ndarray, rows: int) -> np.ndarray:
