@@ -42,7 +42,7 @@ def assess(motion: Motion, skeleton: Skeleton, height: float, size: float) -> Qu
     white noise is its standard deviation; of what was measured, and of the result.
     """
     used = (motion.provenance == MEASURED) | (motion.provenance == SWAPPED)
-    raw = jitters_px(motion.time_s, np.where(used[..., None], motion.raw_px, np.nan)).tolist()
+    raw = jitters_px(motion.time_s, motion.raw_px, used).tolist()
     jitter = jitters_px(motion.time_s, motion.keypoints_px).tolist()
     joints = [
         _joint(motion, k, name, used[:, k], height) | {"jitter_raw_px": raw[k], "jitter_px": jitter[k]}
@@ -87,9 +87,9 @@ def _joint(motion: Motion, k: int, name: str, used: np.ndarray, height_px: float
     }
 
 
-def jitters_px(time_s: np.ndarray, paths_px: np.ndarray) -> np.ndarray:
+def jitters_px(time_s: np.ndarray, paths_px: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
     """(K,) standard deviation, per axis, of the white noise that would make the second differences of the paths
-    (L, K, 2).
+    (L, K, 2), where they are ``used`` (L, K) bool.
 
     The lower half of them counts, scaled up as for a normal distribution: movement and exchanges make the upper half.
     """
@@ -99,6 +99,8 @@ def jitters_px(time_s: np.ndarray, paths_px: np.ndarray) -> np.ndarray:
     even = np.abs(np.diff(step)) < 0.25 * np.median(step)
     middle = np.full(paths_px.shape[1], np.nan)
     for k, path in enumerate(paths_px.swapaxes(0, 1)):  # one joint after another: of hours all take much memory
+        if used is not None:
+            path = np.where(used[:, k, None], path, np.nan)
         second = (path[2:] - 2 * path[1:-1] + path[:-2])[even]
         there = np.isfinite(second).all(-1)
         if there.any():
