@@ -9,19 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy import signal
+from scipy.ndimage import gaussian_filter1d
 
 from pipeline.core.settings import SmoothConfig
 from pipeline.motion.repair import bridge
 from pipeline.motion.smooth import Smoothed
 
 _EVEN = 0.02  # share of the median step that steps may differ by and count as even
+NEAR_S = 0.1  # over which motion that a filter cuts off is taken together
 _LEAST = 4  # rows that a stretch needs; shorter ones stay as they are
 FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 SPEED_HZ = 1.0  # one euro: cutoff of the speed (Casiez et al. 2012)
+
+
+class _Stretch(NamedTuple):
+    """A filtered stretch of one keypoint, and what is left of white noise."""
+
+    path: np.ndarray  # (n, 2) px
+    gain: float | np.ndarray  # () or (n,) share of the noise's variance that is left
+    own: float | np.ndarray  # () or (n,) weight of a row's own measurement
 
 
 def filtered(
@@ -35,8 +45,8 @@ def filtered(
 ) -> Smoothed:
     """Paths filtered by ``config.method``, one of `FILTERS`.
 
-    The standard deviation is what the filter leaves of the measurement's, as if that were white; it says nothing of
-    motion that the filter cuts off, and is NaN in bridged rows. Velocity and acceleration are central
+    The standard deviation is what the filter leaves of the measurement's, as if that were white, and the motion that it
+    cuts off, as `_cut_off` has it; it is NaN in bridged rows. Velocity and acceleration are central
     differences of the filtered path on real times.
 
     Args:
@@ -53,11 +63,30 @@ def filtered(
         for rows in stretches(time_s, measured[:, k] | bridged, max_gap_s):
             t = time_s[rows]
             length = float(np.median(size_px[rows]))
-            smooth, gain = run(t, path[rows], length, config) if len(t) >= _LEAST else (path[rows], 1.0)
+            smooth, gain, own = run(t, path[rows], length, config) if len(t) >= _LEAST else (path[rows], 1.0, 1.0)
             velocity = slope(t, smooth)
             out.position[rows, k], out.velocity[rows, k] = smooth, velocity
             out.acceleration[rows, k] = slope(t, velocity)
-            out.std[rows, k] = np.where(measured[rows, k], np.sqrt(gain) * std_px[rows, k], np.nan)
+            var, known = np.square(std_px[rows, k].astype(np.float64)), measured[rows, k]
+            lost = _cut_off(t, path[rows] - smooth, known, (1 - 2 * own + gain) * var)
+            out.std[rows, k] = np.where(known, np.sqrt(gain * var + lost), np.nan)
+    return out
+
+
+def _cut_off(time_s: np.ndarray, off_px: np.ndarray, known: np.ndarray, var_px2: np.ndarray) -> np.ndarray:
+    """(n,) px² of motion that a filter cuts off, per axis: by how much more than by noise it is off what was measured.
+
+    A mean under a Gaussian of `NEAR_S`.
+
+    Args:
+        off_px: (n, 2) what was measured less what the filter made of it.
+        known: (n,) bool, measured.
+        var_px2: (n,) variance of ``off_px`` that noise makes, per axis.
+    """
+    more = np.where(known, np.square(off_px).mean(1) - var_px2, 0.0)
+    rows = NEAR_S / float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
+    total = gaussian_filter1d(known.astype(np.float64), rows, mode="constant")
+    out: np.ndarray = np.maximum(gaussian_filter1d(more, rows, mode="constant") / np.maximum(total, 1e-9), 0.0)
     return out
 
 
@@ -87,16 +116,14 @@ def butterworth(values: np.ndarray, rate_hz: float, cutoff_hz: float, order: int
     return signal.filtfilt(b, a, values, axis=0, padlen=min(3 * max(len(a), len(b)), len(values) - 1))
 
 
-def _butterworth(
-    time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig
-) -> tuple[np.ndarray, float]:
+def _butterworth(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> _Stretch:
     def run(values: np.ndarray, rate: float) -> np.ndarray:
         return butterworth(values, rate, config.cutoff_hz, config.order)
 
     return _evenly(time_s, path, run)
 
 
-def _savgol(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> tuple[np.ndarray, float]:
+def _savgol(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> _Stretch:
     def run(values: np.ndarray, rate: float) -> np.ndarray:
         window = min(round(config.window_s * rate) // 2 * 2 + 1, (len(values) - 1) // 2 * 2 + 1)
         return signal.savgol_filter(values, window, 3, axis=0) if window > 3 else values.copy()
@@ -104,38 +131,34 @@ def _savgol(time_s: np.ndarray, path: np.ndarray, length_px: float, config: Smoo
     return _evenly(time_s, path, run)
 
 
-def _evenly(
-    time_s: np.ndarray, path: np.ndarray, run: Callable[[np.ndarray, float], np.ndarray]
-) -> tuple[np.ndarray, float]:
-    """``path (n, 2)`` filtered by ``run(values, rate in Hz)`` at even steps, and the share of variance that is left."""
+def _evenly(time_s: np.ndarray, path: np.ndarray, run: Callable[[np.ndarray, float], np.ndarray]) -> _Stretch:
+    """``path (n, 2)`` filtered by ``run(values, rate in Hz)`` at even steps."""
     steps = np.diff(time_s)
     step = float(np.median(steps))
     pulse = np.zeros((2 * round(2 / step) + 1, 1))
     pulse[len(pulse) // 2] = 1.0
-    gain = float(np.square(run(pulse, 1 / step)).sum()) if len(pulse) > 5 else 1.0
+    answer = run(pulse, 1 / step) if len(pulse) > 5 else np.ones((1, 1))
+    gain, own = float(np.square(answer).sum()), float(answer[len(answer) // 2, 0])
     if np.abs(steps - step).max() <= _EVEN * step:
-        return run(path, 1 / step), gain
+        return _Stretch(run(path, 1 / step), gain, own)
     count = max(round((time_s[-1] - time_s[0]) / step) + 1, 4)
     even = np.linspace(time_s[0], time_s[-1], count)
     values = np.stack([np.interp(even, time_s, path[:, d]) for d in range(2)], 1)
     values = run(values, (count - 1) / (time_s[-1] - time_s[0]))
-    return np.stack([np.interp(time_s, even, values[:, d]) for d in range(2)], 1), gain
+    return _Stretch(np.stack([np.interp(time_s, even, values[:, d]) for d in range(2)], 1), gain, own)
 
 
-def _one_euro(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> tuple[np.ndarray, float]:
-    """The one euro filter (Casiez, Roussel and Vogel, CHI 2012) on real times: causal, its cutoff rises with the speed.
-
-    The share of variance left is that of a point at rest.
-    """
-    out = path.copy()
+def _one_euro(time_s: np.ndarray, path: np.ndarray, length_px: float, config: SmoothConfig) -> _Stretch:
+    """The one euro filter (Casiez, Roussel and Vogel, CHI 2012) on real times: causal, its cutoff rises with speed."""
+    out, gain, own = path.copy(), np.ones(len(path)), np.ones(len(path))
     speed = np.zeros(2)
     for i in range(1, len(path)):
         dt = time_s[i] - time_s[i - 1]
         speed = speed + weight(SPEED_HZ, dt) * ((path[i] - out[i - 1]) / dt - speed)
-        cutoff = config.cutoff_hz + config.beta_len * np.hypot(*speed) / length_px
-        out[i] = out[i - 1] + weight(cutoff, dt) * (path[i] - out[i - 1])
-    rest = weight(config.cutoff_hz, float(np.median(np.diff(time_s))))
-    return out, rest / (2 - rest)
+        own[i] = weight(config.cutoff_hz + config.beta_len * np.hypot(*speed) / length_px, dt)
+        out[i] = out[i - 1] + own[i] * (path[i] - out[i - 1])
+        gain[i] = (1 - own[i]) ** 2 * gain[i - 1] + own[i] ** 2
+    return _Stretch(out, gain, own)
 
 
 def weight(cutoff_hz: FloatOrArray, dt: float) -> FloatOrArray:
@@ -143,7 +166,7 @@ def weight(cutoff_hz: FloatOrArray, dt: float) -> FloatOrArray:
     return 1 / (1 + 1 / (2 * np.pi * cutoff_hz * dt))
 
 
-FILTERS: dict[str, Callable[[np.ndarray, np.ndarray, float, SmoothConfig], tuple[np.ndarray, float]]] = {
+FILTERS: dict[str, Callable[[np.ndarray, np.ndarray, float, SmoothConfig], _Stretch]] = {
     "butterworth": _butterworth,
     "savgol": _savgol,
     "one_euro": _one_euro,

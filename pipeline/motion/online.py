@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.core.settings import SmoothConfig
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
 from pipeline.motion import jerk
-from pipeline.motion.filters import SPEED_HZ, weight
+from pipeline.motion.filters import NEAR_S, SPEED_HZ, weight
 from pipeline.motion.lanes import Filter, Filtered, Rows, told_until
 from pipeline.motion.person import STRAY_LEN
 from pipeline.motion.repair import EPS_S
@@ -46,7 +46,8 @@ class _Row(NamedTuple):
     linked: np.ndarray
     used: np.ndarray
     unseen_s: np.ndarray  # since a measurement was used
-    euro: np.ndarray | None
+    euro: np.ndarray | None  # (2, K) what one_euro makes of it
+    euro_std: np.ndarray | None  # (K,)
 
 
 class Smoother:
@@ -86,8 +87,10 @@ class Smoother:
         used = measured if c.method == "none" else out[-1]
         self._used_s = np.where(used, time_s, self._used_s)
         euro = self._euro.add(time_s, z, used, size_px) if self._euro is not None else None
+        euro_std = self._euro.std(time_s, z, used, np.square(noise)) if self._euro is not None else None
+        unseen_s = time_s - self._used_s
         self._rows.append(
-            _Row(time_s, z, measured, np.square(noise), density, size, *out[:4], used, time_s - self._used_s, euro)
+            _Row(time_s, z, measured, np.square(noise), density, size, *out[:4], used, unseen_s, euro, euro_std)
         )
 
     def pop(self) -> Point:
@@ -102,8 +105,10 @@ class Smoother:
             place, std = np.where(again, mean[0], coasting), np.where(again, std, stray)
             self._place[:, row.used], self._speed[:, row.used] = mean[0][:, row.used], mean[1][:, row.used]
             self._place_s[row.used], self._std[row.used] = row.time_s, std[row.used]
+        elif row.euro is not None and row.euro_std is not None:
+            place, std, known = row.euro, row.euro_std, row.used
         else:
-            place, std, known = row.z if row.euro is None else row.euro, np.sqrt(row.var), row.used
+            place, std, known = row.z, np.sqrt(row.var), row.used
         self._rows.popleft()
         state = np.where(row.used, MEASURED, np.where(known, INTERPOLATED, MISSING)).astype(np.uint8)
         return Point(
@@ -190,6 +195,8 @@ class _OneEuro:
         self._config, self._gap = config, max_gap_s + EPS_S
         self._place, self._raw = np.full((2, 2, keypoints), np.nan)
         self._speed = np.zeros((2, keypoints))
+        self._gain, self._own = np.ones((2, keypoints))  # of white noise: variance left, weight of the newest value
+        self._lost, self._told_s = np.zeros(keypoints), np.full(keypoints, -np.inf)  # px² of motion cut off, as of when
         self._seen_s = np.full(keypoints, -np.inf)
         self._times: deque[float] = deque()  # of the rows since the least recently seen point's last measurement
 
@@ -197,6 +204,7 @@ class _OneEuro:
         """(2, K) filtered places of a row with values z (2, K); NaN where nothing was ``used``."""
         fresh = used & ~(time_s - self._seen_s <= self._gap)
         self._place[:, fresh], self._speed[:, fresh] = z[:, fresh], 0.0
+        self._gain[fresh], self._own[fresh], self._lost[fresh] = 1.0, 1.0, 0.0
         going = used & ~fresh
         for bridged_s in [t for t in self._times if t > self._seen_s[going].min(initial=np.inf)]:
             late = going & (self._seen_s < bridged_s)
@@ -211,11 +219,25 @@ class _OneEuro:
             self._times.popleft()
         return np.where(used, self._place, np.nan)
 
+    def std(self, time_s: float, z: np.ndarray, used: np.ndarray, var: np.ndarray) -> np.ndarray:
+        """(K,) standard deviations of the row just added, whose values have the variance ``var (K,)``.
+
+        As `pipeline.motion.filters.filtered` has them, but from the past alone.
+        """
+        more = np.square(z - self._place).mean(0) - (1 - 2 * self._own + self._gain) * var
+        share = 1 - np.exp(-(time_s - self._told_s) / (2 * NEAR_S))
+        self._lost = np.where(used, self._lost + share * (more - self._lost), self._lost)
+        self._told_s = np.where(used, time_s, self._told_s)
+        return np.where(used, np.sqrt(self._gain * var + np.maximum(self._lost, 0.0)), np.nan)
+
     def _step(self, which: np.ndarray, z: np.ndarray, dt: float, size_px: float) -> None:
         if dt <= 0 or not which.any():
             return
         speed = self._speed + weight(SPEED_HZ, dt) * ((z - self._place) / dt - self._speed)
         cutoff = self._config.cutoff_hz + self._config.beta_len * np.hypot(*speed) / size_px
-        place = self._place + weight(cutoff, dt) * (z - self._place)
+        own = weight(cutoff, dt)
+        place = self._place + own * (z - self._place)
+        self._gain = np.where(which, (1 - own) ** 2 * self._gain + own**2, self._gain)
+        self._own = np.where(which, own, self._own)
         self._speed = np.where(which, speed, self._speed)
         self._place = np.where(which, place, self._place)

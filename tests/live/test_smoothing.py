@@ -66,6 +66,16 @@ def test_one_euro_in_a_stream_equals_one_euro_of_the_whole_path(fps):
     np.testing.assert_allclose(place[known], expected.position[known], atol=2e-3)
 
 
+@pytest.mark.parametrize("fps", [25, 60])
+def test_the_deviation_of_one_euro_contains_its_lag(fps):
+    config = SmoothConfig(method="one_euro", noise_len=3.0 / SIZE)
+    time_s, points, score = path(fps)
+    place, std, _ = streamed(time_s, points, np.ones_like(score), config, 0, fps)
+    off = ((place - walker(time_s)) / std[..., None])[fps:]
+    assert np.sqrt(np.mean(np.square(off))) == pytest.approx(1.0, abs=0.2)
+    assert (np.abs(off) < 1.96).mean() > 0.91
+
+
 def test_a_gap_is_bridged_for_a_while_and_then_nothing_is_known():
     config = SmoothConfig(method="fixed_lag")
     time_s, points, score = path(25)
