@@ -87,7 +87,7 @@ def build_people(
     lens: dict[str, Any] = {}
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
         deg, found = _field_of_view(run, who.ids)
-        lifter, lens = lifter.across(deg), {"field_of_view": found}
+        lifter, lens = lifter.across(deg, found.get("focal_std_percent", 0.0) / 100), {"field_of_view": found}
     lifting = _Clock(lifter)
     made = _Watched(_motions(run, who, lifting))
     placed = _Watched(in_world(made, config.metres, who.names, folder.path, _video(run, lifter)))
@@ -257,7 +257,7 @@ def _video(run: _Run, lifter: Lifter | None) -> Video:
     """What places everybody in the world."""
     still = None if run.camera is None else (run.camera == STILL).all(1)
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
-    return Video(run.skeleton.names, still, rays)
+    return Video(run.skeleton.names, still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
 
 
 def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ LEAST_SCORE, EVERY_S, MOST = 0.4, 0.5, 5000  # keypoints that count; a person co
 _LEG = (1.1, 2.4)  # of hips to ankles over shoulders to hips: others sit or crouch
 _OFF, _INDEPENDENT = 0.05, 0.25  # error of a row along and across the body, as shares of its length; share of new ones
 _HEIGHT, _LEAN, _ROLL = 0.06, 0.03, 0.1  # standard deviations of people's log height and lean (rad), of the roll (rad)
-_PRIOR = 0.25  # of the logarithm of the focal length about the usual one
+PRIOR = 0.25  # of the logarithm of the focal length about the usual one
 SURE = 0.1  # standard deviation of the logarithm of the focal length at which it is believed
 _LEAST_ROWS = 20
 
@@ -88,7 +88,7 @@ def field_of(people: Upright, size_px: tuple[int, int], usual_px: float) -> Fiel
         for value, spread in ((size, _HEIGHT), (lean, _LEAN)):
             own = _shrunk(value, who, spread)
             parts += [np.sqrt(_INDEPENDENT) * _soft((value - own[who]) / _OFF), own / spread]
-        return np.concatenate([*parts, [(camera[0] - np.log(usual_px)) / _PRIOR, camera[2] / _ROLL]])
+        return np.concatenate([*parts, [(camera[0] - np.log(usual_px)) / PRIOR, camera[2] / _ROLL]])
 
     fits = []
     for pitch in (0.05, 0.4, 0.9):

@@ -15,6 +15,7 @@ from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
 from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
+from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
@@ -51,6 +52,7 @@ class PoselineLifter:
         self.source = sources(skeleton)
         self.config = config
         self.fov_deg = config.lift.fov_deg  # across the picture's width; None: the usual one is assumed
+        self.focal_std = focal_doubt(config)  # standard deviation of the focal length, as a share
         own = [p for p, i in zip(POINTS, self.source, strict=True) if i >= 0]
         self.kept = np.array([j for j, name in enumerate(JOINTS) if name in own or name in DERIVED])
         self.joint_names = tuple(name_in(JOINTS[j], skeleton) for j in self.kept)
@@ -127,10 +129,14 @@ class PoselineLifter:
         doubt = np.where(np.isfinite(place[..., 0]), np.sqrt(variance.sum(-1)), np.nan).astype(np.float32)
         return np.where(np.isfinite(doubt)[..., None], place, np.nan).astype(np.float32), doubt
 
-    def across(self, fov_deg: float | None) -> PoselineLifter:
-        """The same lifter for a picture that is so many degrees wide; None: the usual width."""
+    def across(self, fov_deg: float | None, focal_std: float = 0.0) -> PoselineLifter:
+        """The same lifter for a picture that is so many degrees wide; None: the usual width.
+
+        ``focal_std`` is the standard deviation of the focal length that this makes, as a share.
+        """
         other = copy.copy(self)
         other.fov_deg = fov_deg
+        other.focal_std = self.focal_std if fov_deg is None else focal_std
         return other
 
     def rays(self, px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:

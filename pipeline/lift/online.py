@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,8 +62,9 @@ class LiveLifter:
     that the past tells; nothing is filtered apart from that.
     """
 
-    def __init__(self, network: Network, height_m: float = HEIGHT_M):
-        self.network, self.height_m = network, height_m
+    def __init__(self, network: Network, height_m: float = HEIGHT_M, heights_m: Mapping[int, float] | None = None):
+        """Everybody is ``height_m`` tall but those whose ids are in ``heights_m``."""
+        self.network, self.height_m, self.heights_m = network, height_m, dict(heights_m or {})
         self._people: dict[int, _Past] = {}
 
     def update(self, time_s: float, ids: Sequence[int], rays: np.ndarray, score: np.ndarray) -> Now:
@@ -104,11 +105,12 @@ class LiveLifter:
         joints = joints @ look_at(found.centre[:, -1]).astype(np.float32)
         for i, n in enumerate(shown):
             past = self._people[ids[n]]
-            out.joints[n] = self._of_one_body(past, joints[i])
-            out.std[n] = std[i] * (self.height_m / HEIGHT_M)
+            tall = self.heights_m.get(ids[n], self.height_m)
+            out.joints[n] = self._of_one_body(past, joints[i], tall)
+            out.std[n] = std[i] * (tall / HEIGHT_M)
             out.place[n] = _place(past, out.joints[n], rays[i, -1], score[i, -1], found.centre[i, -1])
 
-    def _of_one_body(self, past: _Past, joints: np.ndarray) -> np.ndarray:
+    def _of_one_body(self, past: _Past, joints: np.ndarray, tall_m: float) -> np.ndarray:
         """The joints (J, 3) with the limbs' mean lengths so far, of the person's height."""
         now = limb_lengths(joints[None])
         sizes = np.array([*now.values(), height_of(joints[None])])
@@ -119,7 +121,7 @@ class LiveLifter:
         past.sizes = past.sizes + (sizes - past.sizes) * min(1.0, step / min(max(past.age_s, 1e-9), _LENGTHS_S))
         *lengths, height_m = past.sizes.tolist()
         body: np.ndarray = with_lengths(joints[None], dict(zip(now, lengths, strict=True)))[0]
-        return body * np.float32(self.height_m / height_m)
+        return body * np.float32(tall_m / height_m)
 
 
 def _place(past: _Past, body: np.ndarray, rays: np.ndarray, score: np.ndarray, ray: np.ndarray) -> np.ndarray:

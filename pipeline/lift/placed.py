@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.core.settings import ASSUMED_HEIGHT_M, MetresConfig
 from pipeline.core.types import Motion
 from pipeline.lift.body import reprojection_px
+from pipeline.lift.doubt import DISTANCE, HEIGHTS, Away, left_by_floor, with_place
 from pipeline.lift.feet import held
 from pipeline.lift.world import World, fitted, of_camera, on_floor, size_on_floor, stands
 
@@ -24,6 +25,7 @@ class Video(NamedTuple):
     keypoints: tuple[str, ...]  # (K,) their names
     still: np.ndarray | None = None  # (T,) the camera kept still since the frame before; None: always
     rays: Callable[[np.ndarray], np.ndarray] | None = None  # px (..., 2) to x / z and y / z
+    focal_std: float = 0.0  # standard deviation of the focal length, as a share
 
 
 def in_world(
@@ -31,6 +33,7 @@ def in_world(
 ) -> Iterator[Motion]:
     """The motions with ``world_m`` where they are placed before the camera, which those with ``keypoint_std_m`` are.
 
+    Their deviations, which were about the hips, get those of the person's place (`pipeline.lift.doubt`) in quadrature.
     Without a calibrated camera they are kept in a temporary folder in ``folder`` until all have been seen, so that
     memory holds one person.
     """
@@ -38,7 +41,7 @@ def in_world(
         calibrated = of_camera(metres.ground.camera)
         for motion in motions:
             height_m = metres.height_of(motion.person_id, names.get(motion.person_id, ""))
-            yield _placed(motion, calibrated, height_m, video)
+            yield _placed(motion, calibrated, height_m, video, 0.0)
         return
     said, heights = [], []
     with TemporaryDirectory(prefix=".motions-", dir=folder) as temporary:
@@ -53,13 +56,34 @@ def in_world(
             files.append(Path(temporary) / f"{motion.person_id}.pickle")
             files[-1].write_bytes(pickle.dumps(motion, protocol=5))
         world = fitted(said)
+        common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean, which makes the scale
         for file, height_m in zip(files, heights, strict=True):
             motion = pickle.loads(file.read_bytes())
             file.unlink()
-            yield motion if world is None else _placed(motion, world, height_m, video)
+            if world is None:
+                yield _doubted(motion, None, height_m, video, common)
+            else:
+                yield _placed(motion, world, height_m, video, common)
 
 
-def _placed(motion: Motion, world: World, height_m: float | None, video: Video) -> Motion:
+def _doubted(motion: Motion, above_m: float | None, height_m: float | None, video: Video, common: float) -> Motion:
+    """The motion with the deviations of its places before the camera.
+
+    Args:
+        above_m: how high the camera is above the floor on which the person stands; None where nobody stands on it.
+        common: standard deviation of the scale of all people, whose heights are not given, as a share.
+    """
+    if motion.keypoints_m is None or motion.keypoint_std_m is None:
+        return motion
+    distance, tall = DISTANCE, 0.0 if height_m is not None else HEIGHTS
+    if above_m is not None:
+        distance = left_by_floor(DISTANCE, above_m)
+        tall = min(tall, float(np.hypot(left_by_floor(tall, above_m), common))) if tall else 0.0
+    away = Away(float(np.hypot(distance, tall)), video.focal_std)
+    return replace(motion, keypoint_std_m=with_place(motion.keypoint_std_m, motion.keypoints_m, away))
+
+
+def _placed(motion: Motion, world: World, height_m: float | None, video: Video, common: float) -> Motion:
     """The motion in the world, its feet held; somebody whose height is not given is as tall as stands on the floor."""
     if motion.keypoints_m is None or motion.keypoint_std_m is None:
         return motion
@@ -78,4 +102,6 @@ def _placed(motion: Motion, world: World, height_m: float | None, video: Video) 
         figures["reprojection_px"] = reprojection_px(
             places, motion, motion.names_m, video.keypoints, video.rays(motion.keypoints_px)
         )
-    return replace(motion, keypoints_m=places, keypoint_std_m=std, world_m=world.of(places), figures=figures)
+    motion = replace(motion, keypoints_m=places, keypoint_std_m=std, world_m=world.of(places), figures=figures)
+    above_m = float(world.shift_m[2]) if len(stand.feet_m) else None
+    return _doubted(motion, above_m, height_m, video, common)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.core.settings import ASSUMED_HEIGHT_M, Calibration
+from pipeline.lift.doubt import DISTANCE, FLOOR_M, HEIGHTS, trust_in_floor
 
 ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
 _WINDOW_S = 0.5  # in so much time some foot stands
@@ -20,11 +21,8 @@ _STAND_M = 0.1  # scatter of standing feet about the floor, few of which are ind
 _TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
 _LEAST_STANDS = 4
 
-
-_DISTANCE, _STEADY_S = 0.03, 0.7  # as a share; standard deviation of the window in which stands count
+_STEADY_S = 0.7  # standard deviation of the window in which stands count
 _FAR, _REACH_S, _BLOCK = 1e-12, 8 * _STEADY_S, 256  # weight of stands further than that from a block of rows
-_HEIGHTS = 0.06  # standard deviation of people's heights, as a share
-_FLOOR_M = 0.06  # how far the mean height of somebody's standing feet may be off
 
 
 class World(NamedTuple):
@@ -77,31 +75,31 @@ def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, heigh
 def size_on_floor(person: Stands, world: World) -> float:
     """Factor of the size and distance of somebody whose height is not known, that brings the feet to the floor.
 
-    The most probable one, people being `_HEIGHTS` apart and the feet's heights off by `_FLOOR_M`: the less the
+    The most probable one, people being `HEIGHTS` apart and the feet's heights off by `FLOOR_M`: the less the
     camera is above the floor, the less it says.
     """
     if not len(person.feet_m):
         return 1.0
     below = -float(np.median(person.feet_m @ world.turn[2]))  # of the feet under the camera, as high as that should be
     above = float(world.shift_m[2])
-    if min(above, below) < _FLOOR_M:
+    if min(above, below) < FLOOR_M:
         return 1.0
-    trust = _HEIGHTS**2 / (_HEIGHTS**2 + (_FLOOR_M / above) ** 2)
-    return float(np.clip(1 + trust * (above / below - 1), 1 - 3 * _HEIGHTS, 1 + 3 * _HEIGHTS))
+    trust = trust_in_floor(HEIGHTS, above)
+    return float(np.clip(1 + trust * (above / below - 1), 1 - 3 * HEIGHTS, 1 + 3 * HEIGHTS))
 
 
 def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World) -> np.ndarray:
     """(L, 3) m by which a person, at ``hips`` (L, 3), is to be moved along the line of sight to stand on the floor.
 
-    The distance that the body's size tells is off by `_DISTANCE`, differently from second to second; that at which the
+    The distance that the body's size tells is off by `DISTANCE`, differently from second to second; that at which the
     feet stand on the floor is the better one, the higher the camera is.
     """
     below, above = -(person.feet_m @ world.turn[2]), float(world.shift_m[2])
-    good = (below > _FLOOR_M) & (above > _FLOOR_M)
+    good = (below > FLOOR_M) & (above > FLOOR_M)
     if not good.any():
         return np.zeros_like(hips)
-    trust = _DISTANCE**2 / (_DISTANCE**2 + (_FLOOR_M / above) ** 2)
-    off = np.clip(trust * (above / below[good] - 1), -3 * _DISTANCE, 3 * _DISTANCE)
+    trust = trust_in_floor(DISTANCE, above)
+    off = np.clip(trust * (above / below[good] - 1), -3 * DISTANCE, 3 * DISTANCE)
     share = _near_mean(time_s, time_s[person.row[good]], off)
     return hips * share[:, None].astype(np.float32)
 

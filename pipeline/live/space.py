@@ -9,8 +9,9 @@ import numpy as np
 from pipeline.core.config import Config
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING
+from pipeline.lift.doubt import HEIGHTS, LIVE_DISTANCE, Away, focal_doubt, with_place
 from pipeline.lift.joints import POINTS, K
-from pipeline.lift.lifter import GUESSED, SHOULDERS, PoselineLifter, rays_of
+from pipeline.lift.lifter import GUESSED, SHOULDERS, PoselineLifter, per_axis_std, rays_of
 from pipeline.lift.network import HEIGHT_M
 from pipeline.lift.online import LiveLifter
 from pipeline.lift.registry import build_lifter
@@ -21,7 +22,7 @@ class LiveSpace(NamedTuple):
     """One person; NaN where nothing is known."""
 
     joints_m: np.ndarray  # (J, 3) f32 m, x right, y down, z away from the camera
-    std_m: np.ndarray  # (J,) f32 m, one standard deviation per axis
+    std_m: np.ndarray  # (J,) f32 m, one standard deviation per axis, the error of the person's place in it
 
 
 class Space:
@@ -30,7 +31,10 @@ class Space:
     def __init__(self, lifter: PoselineLifter, config: Config) -> None:
         self.names = lifter.joint_names
         self._source, self._kept, self._config = lifter.source, lifter.kept, config
-        self._live = LiveLifter(lifter.network, config.metres.height_m or HEIGHT_M)
+        metres = config.metres
+        own = {int(who): tall for who, tall in metres.heights_m.items() if who.isdecimal()}  # nobody has a name yet
+        self._live = LiveLifter(lifter.network, metres.height_m or HEIGHT_M, own)
+        self._focal = focal_doubt(config)
 
     def lift(self, result: Result, size_px: tuple[int, int]) -> dict[int, LiveSpace]:
         """Of each person of the frame that can be lifted."""
@@ -49,7 +53,12 @@ class Space:
         known[:, : len(POINTS)] = score > 0
         known[:, len(POINTS) :] = (score[:, SHOULDERS] > 0).all(1, keepdims=True)
         joints = np.where(known[..., None], now.joints + now.place[:, None], np.nan)[:, self._kept].astype(np.float32)
-        std = np.where(known, np.sqrt((2 * now.std[..., 0] ** 2 + now.std[..., 1] ** 2) / 3), np.nan)[:, self._kept]
+        about_hips = np.where(known, per_axis_std(now.std[..., [0, 0, 1]]), np.nan)[:, self._kept]
+        std = np.full(about_hips.shape, np.nan, np.float32)
+        for n, p in enumerate(people):
+            said = self._config.metres.height_of(p.person_id) is not None
+            away = Away(float(np.hypot(LIVE_DISTANCE, 0.0 if said else HEIGHTS)), self._focal)
+            std[n] = with_place(about_hips[n], joints[n], away)
         lifted = np.any(np.isfinite(joints), axis=(1, 2))
         return {p.person_id: LiveSpace(joints[n], std[n]) for n, p in enumerate(people) if lifted[n]}
 
