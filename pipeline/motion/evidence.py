@@ -24,6 +24,7 @@ _LIMB_CAP = 5.0  # nats of a limb's length in one frame
 _FACES_S, _FOOT = 0.5, 0.08  # seconds over which, and body lengths, the toes are ahead of the heels from the side
 _STRAIGHT, _BEND = 0.15, 10.0  # sine of the angle by which knees seem to bend forward at most, and nats per sine beyond
 _FACING_S = 5.0  # nats per second for facing, where it is clear
+_TOE = 0.02  # body lengths by which both feet's toes lie below the heels of somebody who clearly faces the camera
 _HIDDEN_S = 20.0  # nats per second for the arm that the trunk hides, where that is clear
 _ASIDE, _HIDES = 0.04, 0.15  # body lengths from ears to nose, and difference of scores, from which it is
 # What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
@@ -54,8 +55,11 @@ def rows_apart(
         out["knee"] = out["knee"] + _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "knee")
     if {"hip", "knee", "ankle"} <= set(pairs):
         out["ankle"] = out["ankle"] + _bends(time_s, position, size_px, pairs)
+    out["fits"] = np.zeros(len(time_s))
     if "nose" in skeleton.names:
-        out["shoulder"] = out["shoulder"] + _FACING_S * dt * _faces(position, score, measured, size_px, skeleton)
+        faces = _faces(position, score, measured, size_px, skeleton)
+        out["shoulder"] = out["shoulder"] + _FACING_S * dt * faces
+        out["fits"] = dt * _fits(faces, position, size_px, skeleton, pairs)
     if {"elbow", "wrist"} <= set(pairs) and {"nose", "left_ear", "right_ear"} <= set(skeleton.names):
         hidden = dt * _HIDDEN_S * _hides(position, score, size_px, skeleton)
         for part in ("shoulder", "elbow"):  # never a reason to exchange an arm, only one not to
@@ -128,6 +132,24 @@ def _faces(
     toward = np.clip(4 * seen - 1.0, -1, 1)  # 1: the face is seen, −1: it is not
     wide = np.nan_to_num(_across(position, skeleton, "shoulder")[:, 0]) / (_WIDE * size_px)
     return np.clip(wide, -1, 1) * toward
+
+
+def _fits(
+    faces: np.ndarray, position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, pairs: dict[str, list]
+) -> np.ndarray:
+    """(L,) −1…1: whether left and right of the shoulders fit to face (L,) and feet, where these say the same.
+
+    Networks put a face on people seen from behind, and somebody who lifts the heels shows toes below them. So both feet
+    must say it: RTMPose-s in six videos is above −.05 in the mean of each person, and would be −.1 to −.8 for people
+    seen from the front if it called their sides wrong.
+    """
+    if not {"heel", "toe"} <= set(pairs):
+        return np.zeros(len(faces))
+    heel, toe = (position[:, list(pairs[part][0]), 1] for part in ("heel", "toe"))
+    toward = np.clip(np.nan_to_num((toe - heel).min(1)) / (_TOE * size_px), -1, 1)
+    wide = np.clip(np.nan_to_num(_across(position, skeleton, "shoulder")[:, 0]) / (_WIDE * size_px), -1, 1)
+    feet = wide * toward
+    return np.where(feet * faces > 0, np.sign(faces) * np.minimum(np.abs(feet), np.abs(faces)), 0.0)
 
 
 def _hides(position: np.ndarray, score: np.ndarray, size_px: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -191,3 +191,60 @@ def test_noise_of_low_scores_is_no_exchange(fps: float, gait: str) -> None:
     _, found, known, clear = _on_one_leg(5, gait, fps, 0.0, False)
     assert not found.any()
     assert (clear & ~known).mean() < 0.003
+
+
+def _from_the_front(time_s: np.ndarray, back: bool = False) -> np.ndarray:
+    """(T, 26, 2) px of somebody who walks towards the camera, or away from it; it looks down a little."""
+    body = synthetic.walker(time_s, height_px=HEIGHT, velocity_px_s=(0.0, 0.0), hip_deg=10.0, knee_deg=20.0)
+    way = -1.0 if back else 1.0
+    wide = {"eye": 0.02, "ear": 0.04, "shoulder": 0.1, "elbow": 0.12, "wrist": 0.13, "hip": 0.06, "knee": 0.06}
+    z = exchanges.halpe(body, HEIGHT)
+    z[..., 0] = 300.0
+    for k, name in enumerate(HALPE26.names):
+        side, _, part = name.partition("_")
+        if side in ("left", "right") and part:
+            z[:, k, 0] += way * (1 if side == "left" else -1) * wide.get(part, 0.06) * HEIGHT
+    for side in ("left", "right"):
+        at = {n: HALPE26.names.index(f"{side}_{n}") for n in ("ankle", "heel", "big_toe", "small_toe")}
+        z[:, at["heel"], 1] = z[:, at["ankle"], 1] + 0.02 * HEIGHT
+        for toe in ("big_toe", "small_toe"):
+            z[:, at[toe], 1] = z[:, at["heel"], 1] + way * 0.03 * HEIGHT
+    return z
+
+
+def _exchanged_in(rows: list[int] | slice, names: range | None, back: bool, face: float = 0.7) -> np.ndarray:
+    """(T, 26) what is found where these rows of somebody from the front or behind are exchanged."""
+    t = np.arange(300) / 30.0
+    z = _from_the_front(t, back) + np.random.default_rng(0).normal(0, 2.0, (300, 26, 2))
+    order = np.arange(26)
+    order[names or slice(None)] = HALPE26.flip[names or slice(None)]
+    z[rows] = z[rows][:, order]
+    yes = np.ones(z.shape[:2], bool)
+    score = np.full(yes.shape, 0.8)
+    score[:, :5] = face
+    return _unswapped(t, z, score, yes, 2.0 * yes, HALPE26).swapped
+
+
+PAIRED = [k for k, name in enumerate(HALPE26.names) if name.startswith(("left_", "right_"))]
+
+
+def test_somebody_mirrored_throughout_is_put_right() -> None:
+    assert _exchanged_in(slice(None), None, back=False)[:, PAIRED].all()
+    most = [i for i in range(300) if i != 150]
+    found = _exchanged_in(most, None, back=False)[:, PAIRED]
+    assert found[most].all()
+    assert not found[150].any()
+
+
+def test_ordinary_people_are_not_mirrored() -> None:
+    for back, face in ((False, 0.7), (True, 0.1), (True, 0.7)):  # networks put faces on backs of heads
+        assert not _exchanged_in([], None, back, face).any()
+        assert not _exchanged_in([150], None, back, face)[np.arange(300) != 150].any()
+
+
+def test_legs_mirrored_throughout_are_put_right_by_the_shoulders() -> None:
+    legs = range(11, 26)
+    found = _exchanged_in(slice(None), legs, back=False)
+    paired = [k for k in PAIRED if k >= 11]
+    assert found[:, paired].all()
+    assert not found[:, :11].any()
