@@ -194,6 +194,8 @@ def _facing(sign: Signs, apart: dict[str, np.ndarray]) -> Signs:
         state, _ = best_states((row[:, None] + change).astype(np.float32))
         sign = _inverted(sign, *_INVERTED[state].T)
     total = _apart(sign, apart, _FITS, _TORSO).sum(0) + _INVERT * _INVERTED.sum(1)
+    if np.where(sign["hip"] ^ sign["shoulder"], -apart["torso"], apart["torso"]).sum() >= 0:
+        total[1:3] = np.inf  # hips and shoulders fit to each other: both are wrong, or none
     best = int(total.argmin())
     return _inverted(sign, *_INVERTED[best]) if best else sign
 

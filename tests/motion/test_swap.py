@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.motion.measured import Measured
-from pipeline.motion.swap import unswap_all
+from pipeline.motion.swap import _facing, unswap_all
 from tests import synthetic
 from tests.motion import exchanges
 
@@ -248,3 +248,17 @@ def test_legs_mirrored_throughout_are_put_right_by_the_shoulders() -> None:
     paired = [k for k in PAIRED if k >= 11]
     assert found[:, paired].all()
     assert not found[:, :11].any()
+
+
+def test_hips_that_fit_to_the_shoulders_go_with_them() -> None:
+    n, dt = 60, 1 / 30
+    apart = {
+        "hip": np.full(n, 9 * dt),
+        "shoulder": np.full(n, 4 * dt),
+        "torso": np.full(n, dt),
+        "fits": np.full(n, -dt),
+    }
+    for none in (np.zeros(n, bool), np.arange(n) == 7):
+        found = _facing({"hip": none, "shoulder": none}, apart)
+        assert (found["hip"] == ~none).all()
+        assert (found["shoulder"] == ~none).all()
