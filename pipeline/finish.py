@@ -42,6 +42,7 @@ def finish(
         folder.write_manifest(folder.begun().but(finished=False))
         people, said = build_people(folder, info, config, progress.stage, lifter)
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
+    lines += _of_heights(config, people)
     for line in lines:
         progress.say(line)
     lifts = lifter_facts(config)
@@ -68,6 +69,20 @@ def _of_nobody(folder: RunFolder, config: Config, people: list[dict[str, Any]]) 
             " detect.score, or check the network (an onnx: file may need detect.layout)"
         ]
     return [f"nobody was followed: {seen} sightings are too few or too unsure; lower track.high_score"]
+
+
+def _of_heights(config: Config, people: list[dict[str, Any]]) -> list[str]:
+    """What is to be said of heights that are nobody's, or several people's."""
+    lines = []
+    for who, height_m in config.metres.heights_m.items():
+        owners = [p["person_id"] for p in people if who == (str(p["person_id"]) if who.isdecimal() else p["name"])]
+        if not owners:
+            what = f"there is no person {who}" if who.isdecimal() else f"nobody is called {who}"
+            lines.append(f"--height {who}={height_m:g}: {what}; nobody gets this height")
+        elif len(owners) > 1:
+            said = " and ".join(str(i) for i in owners)
+            lines.append(f"--height {who}={height_m:g}: people {said} are called {who}; all of them get this height")
+    return lines
 
 
 def _of_the_lens(field: dict[str, Any]) -> list[str]:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import COCO17
+from pipeline.finish import _of_heights
 from pipeline.measure.ground_file import read_ground
 from pipeline.measure.measure import measure
 from pipeline.measure.scales import parse_heights, parse_length
@@ -233,3 +235,14 @@ def test_settings_are_checked() -> None:
         MetresConfig(heights_m={"1": 0.1})
     with pytest.raises(ValidationError):
         MetresConfig(hight_m=1.7)  # type: ignore[call-arg]
+
+
+def test_heights_that_are_nobodys_or_several_peoples_are_told() -> None:
+    people = [{"person_id": i, "name": name} for i, name in ((1, "Ann"), (2, "Ann"), (3, ""))]
+    heights = parse_heights(["1=1.9", "Ann=1.6", "Bob=1.7", "9=1.8"])[1]
+    lines = _of_heights(Config(metres=MetresConfig(heights_m=heights)), people)
+    assert lines == [
+        "--height Ann=1.6: people 1 and 2 are called Ann; all of them get this height",
+        "--height Bob=1.7: nobody is called Bob; nobody gets this height",
+        "--height 9=1.8: there is no person 9; nobody gets this height",
+    ]

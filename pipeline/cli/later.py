@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 from pipeline.cli.options import METRES, Given, Option, later_settings, takes
 from pipeline.cli.run import print_run
 from pipeline.core.errors import PoselineError
+from pipeline.store.folder import RunFolder
 
 
 @takes(
@@ -70,6 +71,7 @@ def people_command(given: Given) -> None:
     if not given.undo and not edits:
         print("\n".join(edits_toml.listing(folder)))
         return
+    _check_names(folder, {edit.people[0]: edit.text for edit in edits if edit.kind == "name"})
     with closing(given.progress()) as progress, locked(folder.path, progress.say):
         lines = [f"took back: {edits_toml.undo(folder)}"] if given.undo else edits_toml.add(folder, edits)
         track(folder, progress=progress)
@@ -77,3 +79,21 @@ def people_command(given: Given) -> None:
         print("\n".join(lines))
         if folder.video.exists():
             print(f"{folder.video} shows the people of before; poseline render {folder.path} draws it again")
+
+
+def _check_names(folder: RunFolder, given: dict[int, str]) -> None:
+    """PoselineError where one of the names given by id means another person already."""
+    from pipeline.store.people_table import people_names, people_rows
+
+    if not given:
+        return
+    ids = {int(row["person_id"]) for row in people_rows(folder)}
+    after = people_names(folder) | given
+    for person_id, name in given.items():
+        if name.isdecimal() and int(name) in ids - {person_id}:
+            raise PoselineError(
+                f"--name {person_id}={name}: {name} is another person's number; write a name with a letter"
+            )
+        others = sorted(other for other, called in after.items() if called == name and other != person_id)
+        if others:
+            raise PoselineError(f"--name {person_id}={name}: person {others[0]} is called {name}; write another name")

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.models.onnx.graph import NOTE
-from pipeline.models.openmm import load
+from pipeline.models.openmm import compat, load
 from pipeline.models.openmm.load import Loaded, Reference
 from pipeline.models.openmm.meta import skeleton
 from pipeline.models.runtime import Session, pick_device
@@ -35,11 +35,12 @@ def export(reference: str, out: Path, config: Config, half: bool = False) -> dic
     maximum difference between ONNX Runtime and torch. Raises PoselineError for a network that cannot be exported, or
     differs; no file is left then.
     """
-    import torch
-
     scope, colon, rest = reference.partition(":")
     if not colon or scope not in load.OPTION:
         raise PoselineError(f"models export {reference}: write mmpose:CONFIG@CHECKPOINT or mmdet:CONFIG@CHECKPOINT")
+    compat.ensure()
+    import torch
+
     found = load.find(scope, rest, config, f"models export {scope}:")
     device = pick_device("cpu", config.runtime.threads)
     loaded = load.load(found, device, config)
