@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
 from pipeline.cli.options import METRES, Given, Option, later_settings, takes
 from pipeline.cli.run import print_run
 from pipeline.core.errors import PoselineError
-from pipeline.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    from pipeline.store.folder import RunFolder
 
 
 @takes(
