@@ -26,6 +26,7 @@ import numpy as np
 
 import pipeline
 from pipeline.core.config import Config, load_config
+from pipeline.models.graded import Graded
 from pipeline.models.registry import Models, build_models
 from pipeline.models.runtime import Session, pick_device
 from pipeline.video.index import index_video
@@ -149,7 +150,8 @@ def timed_run(clip: Path, config: Config, end_s: float | None, out: Path) -> dic
 
     def build(config: Config) -> Models:
         models = watch.timed("load networks", built)(config)
-        models.detector.detect = watch.timed("detector", models.detector.detect)
+        looks = "graded" if isinstance(models.detector, Graded) else "detect"
+        setattr(models.detector, looks, watch.timed("detector", getattr(models.detector, looks)))
         if models.pose is not None:
             models.pose.estimate = watch.timed("pose", models.pose.estimate)
         return models
