@@ -5,7 +5,7 @@ The table made here is the authority on frames and times; decoders are matched a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
     """Index a video file or a folder of images.
 
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
-    pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps, and ignored for files.
+    pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps; a file keeps its own
+    times, with a warning.
     Packets that are never shown are not in the table: those an edit list discards, those before the first picture that
     decodes, hidden VP8 frames. Where packets have no pts (AVI, raw streams) the table holds their dts, or equal steps
     of the frame rate where there is no dts either; a stream that also reorders pictures then has one key, the first.
@@ -51,7 +52,7 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            return _index_file(path, container, digest)
+            info = _index_file(path, container, digest)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -60,6 +61,10 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         raise PoselineError(
             f"{path}: not a video, or its header is damaged ({_reason(error)}); try to remux it"
         ) from error
+    if fps is None:
+        return info
+    line = f"{path}: --fps {fps} is for folders of images; this file has times of its own, which hold"
+    return replace(info, warnings=(*info.warnings, line))
 
 
 def _reason(error: Exception) -> str:

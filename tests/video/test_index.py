@@ -40,6 +40,8 @@ def test_variable_times_are_kept_to_the_tick(tmp_path):
 def test_rate_is_a_fraction(tmp_path):
     path = write_clip(Clip("a.mp4", time_base=Fraction(1001, 30000)), tmp_path)
     assert index_video(path).fps == Fraction(30000, 1001)
+    (line,) = index_video(path, Fraction(60)).warnings
+    assert line == f"{path}: --fps 60 is for folders of images; this file has times of its own, which hold"
 
 
 def test_key_frames_are_where_they_were_put(tmp_path):
