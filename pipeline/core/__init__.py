@@ -1,1 +1,1 @@
-"""What every room speaks: types, keypoint sets, settings, errors. Imports no other room."""
+"""What all packages share: types, keypoint sets, settings, errors. This package imports no other one."""

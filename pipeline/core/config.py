@@ -1,7 +1,7 @@
-"""Settings: TOML in, digests out. What can be set stands in `pipeline.core.settings`.
+"""Settings: TOML in, digests out. `pipeline.core.settings` lists all settings.
 
-Every setting that can change a result is part of a digest. ``runtime`` holds what may not change any result (threads,
-decoder, batch sizes) and is part of none, so that runs on other machines continue and compare equal.
+Every setting that can change a result is part of a digest. ``runtime`` holds settings that may not change any result
+(threads, decoder, batch sizes). It is part of no digest, so that runs continue on other machines and compare equal.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ class Config(Section):
     runtime: RuntimeConfig = RuntimeConfig()
 
     def digest(self, *sections: str) -> str:
-        """Hex digest of the named sections, by default of all that can change a table."""
+        """Hex digest of the named sections, by default of all sections that can change a table."""
         names = sections or ("observe", "detect", "pose", "track", "smooth", "lift", "metres")
         text = json.dumps({n: getattr(self, n).model_dump(mode="json") for n in names}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def without_gone(data: dict[str, Any]) -> dict[str, Any]:
-    """Settings as an earlier version stored them, without those that are gone."""
+    """Settings as an earlier version stored them, without the settings that no longer exist."""
     kept = {
         section: {key: value for key, value in values.items() if f"{section}.{key}" not in GONE}
         for section, values in data.items()
     }
-    if kept.get("lift", {}).get("name") == "blazepose":  # its own 3D went with the network
+    if kept.get("lift", {}).get("name") == "blazepose":  # BlazePose's own 3D was removed with its network
         kept["lift"]["name"] = LiftConfig().name
     return kept
 
@@ -110,7 +110,7 @@ def load_config(source: str | Path = "default", sets: list[str] | tuple[str, ...
 
 
 def with_settings(config: Config, sets: list[str] | tuple[str, ...]) -> Config:
-    """The config changed by ``section.key=value`` settings; PoselineError for one that is not right."""
+    """The config changed by ``section.key=value`` settings; PoselineError for a wrong setting."""
     for setting in sets:
         config = _with_setting(config, setting)
     return config
@@ -154,7 +154,7 @@ def _validated(data: dict[str, Any], source: str) -> Config:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """The end of an error that names what was probably meant; empty where nothing is near."""
+    """The end of an error message: the known name that was probably meant; empty where no name is similar."""
     near = difflib.get_close_matches(name, known, 1, 0.6)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -163,6 +163,6 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: Any = Config
     for name in loc:
         field = getattr(model, "model_fields", {}).get(name)
-        kinds = () if field is None else (field.annotation, *get_args(field.annotation))  # it may be optional
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))  # the field may be optional
         model = next((kind for kind in kinds if hasattr(kind, "model_fields")), model)
     return sorted(getattr(model, "model_fields", Config.model_fields))

@@ -12,5 +12,5 @@ class PoselineError(Exception):
 
 
 def one_line(text: str) -> str:
-    """The text with what would break a line or steer a terminal, as names of files may hold it, written as escapes."""
+    """The text with line ends and control characters, which file names may hold, written as escapes."""
     return "".join(c if unicodedata.category(c) not in HIDDEN else repr(c)[1:-1] for c in text)

@@ -3,8 +3,8 @@
 A state holds a position and its derivatives: order 2 is (position, velocity), order 3 adds acceleration. The axes x
 and y of a point share one covariance, because they share all noise: ``mean (…, order, 2)``, ``cov (…, order, order)``.
 Units are px and seconds. The noise is *continuous* white noise: unlike the piecewise-constant model
-(``filterpy.common.Q_discrete_white_noise``) it gives the same covariance for one step of 2 dt as for two steps of dt,
-without which results would depend on the frame rate and on dropped frames.
+(``filterpy.common.Q_discrete_white_noise``) it gives the same covariance for one step of 2 dt as for two steps of dt.
+Otherwise results would depend on the frame rate and on dropped frames.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-# The power of dt that each entry of the noise grows with, by order (Bar-Shalom et al. 2001, §6.2).
+# Each entry of the noise covariance grows with this power of dt; one table per order (Bar-Shalom et al. 2001, §6.2).
 _POWER = {n: 2 * n - 1 - np.add.outer(np.arange(n), np.arange(n)) for n in (2, 3)}
 _LAG = {n: np.maximum(np.arange(n) - np.arange(n)[:, None], 0) for n in (2, 3)}
 _TAYLOR = {2: np.array([[1.0, 1], [0, 1]]), 3: np.array([[1.0, 1, 0.5], [0, 1, 1], [0, 0, 1]])}
@@ -26,8 +26,8 @@ def transition(dt: np.ndarray | float, order: int) -> np.ndarray:
 
 @cache
 def _unit_noise(order: int) -> np.ndarray:
-    """Noise that one second adds, of density 1: (order, order)."""
-    from filterpy.common import Q_continuous_white_noise  # takes a second to import, for which --help should not wait
+    """Covariance that noise of density 1 adds in one second: (order, order)."""
+    from filterpy.common import Q_continuous_white_noise  # its import takes a second; --help should not wait
 
     return Q_continuous_white_noise(dim=order, dt=1.0)
 

@@ -1,9 +1,9 @@
-"""Keypoint sets of networks whose files do not tell theirs, by name and by the number of points.
+"""Keypoint sets for networks whose files name no set, by name and by the number of points.
 
-Facts of the data sets, with names, limbs and sigmas as MMPose's metadata has them (Apache-2.0): COCO (Lin et al. 2014),
+Names, limbs and sigmas are those of MMPose's metadata (Apache-2.0). The data sets are COCO (Lin et al. 2014),
 COCO-WholeBody (Jin et al. 2020) with its hands and faces, Halpe-26 (Li et al. 2020), LaPa's face of 106 points (Liu et
 al. 2020), CrowdPose (Li et al. 2019), MPII (Andriluka et al. 2014), Human-Art (Ju et al. 2023), AP-10K (Yu et al. 2021)
-and Animal-Pose (Cao et al. 2019). LaPa publishes no sigmas: .05 for each point.
+and Animal-Pose (Cao et al. 2019). LaPa publishes no sigmas: each point has .05.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
 
-SIGMA = 0.05  # where a set states none: COCO-WholeBody's of hands and faces and COCO's of joints lie around it
+SIGMA = 0.05  # for sets without sigmas: COCO-WholeBody's hands and faces and COCO's joints lie around it
 
 
 def _pairs(text: str) -> tuple[tuple[int, int], ...]:
@@ -20,12 +20,12 @@ def _pairs(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _set(name: str, names: str, limbs: str, sigmas: str, swaps: str | None = None) -> Skeleton:
-    """A set from words; sigmas in thousandths."""
+    """A set from space-separated words; sigmas are in thousandths."""
     thousandths = tuple(round(int(s) / 1000, 3) for s in sigmas.split())
     return Skeleton(name, tuple(names.split()), _pairs(limbs), thousandths, None if swaps is None else _pairs(swaps))
 
 
-# Halpe's head is the top of it, its neck lies at the throat, above the line of the shoulders, its hip between the hips.
+# Halpe's "head" is the top of the head, "neck" lies at the throat above the shoulder line, "hip" between the hips.
 _BODY = " ".join(COCO17.names)
 _BODY_SIGMAS = "26 25 25 35 35 79 79 72 72 62 62 107 107 87 87 89 89"
 HALPE26 = _set(
@@ -107,12 +107,12 @@ SETS: dict[str, Skeleton] = {
         *(HUMANART21, CROWDPOSE14, MPII16, AP10K, ANIMALPOSE20),
     )
 }
-# What a number of points is taken for when nobody tells: the sets of the published networks.
+# The set assumed for a number of points when neither file nor setting names one: the published networks' sets.
 _USUAL = {len(s): s for s in (COCO17, HALPE26, WHOLEBODY133, HAND21, FACE68, FACE106)}
 
 
 def by_name(name: str, k: int) -> Skeleton:
-    """The set called ``name``. PoselineError when there is none, or the network has not its number of points."""
+    """The set called ``name``. PoselineError for an unknown name or when the set has not ``k`` points."""
     if name not in SETS:
         raise PoselineError(f"pose.keypoints={name}: no such keypoint set; choose one of {', '.join(SETS)}")
     if len(SETS[name]) != k:
@@ -125,9 +125,9 @@ def by_name(name: str, k: int) -> Skeleton:
 
 
 def by_count(k: int) -> tuple[Skeleton, str]:
-    """The set that a network of ``k`` points usually has, and what there is to warn of: "" where it is a usual one.
+    """The set that a network of ``k`` points usually has, and a warning; the warning is "" for a usual ``k``.
 
-    Else the points are called point_0 … and no two of them are left and right of one another.
+    For another ``k`` the points are called point_0 … and the set has no left/right pairs.
     """
     if k in _USUAL:
         return _USUAL[k], ""

@@ -1,4 +1,4 @@
-"""The lens of a calibrated camera: px to rays and back, as OpenCV has it."""
+"""The lens of a calibrated camera: px to rays and back, by OpenCV's lens model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-10)
 
 
 def camera_height_m(camera: Calibration) -> float:
-    """How high a camera is above the floor; negative where its world's z points down."""
+    """Height of a camera above the floor in m; negative where the world's z axis points down."""
     r = cv2.Rodrigues(np.array(camera.rotation, np.float64))[0]
     return float(-(r.T @ np.array(camera.translation_m))[2])
 

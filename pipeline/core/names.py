@@ -1,4 +1,4 @@
-"""Names of files and addresses, which may hold any bytes and secrets: as they are shown, and as they are written."""
+"""File names and addresses, which may hold any bytes and secrets: how they are shown and how they are written."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pipeline.core.errors import one_line
 
-# What in an address's path tells cameras apart and is no secret.
+# Parameters in an address's path that tell cameras apart and are no secret.
 _NUMBERED = re.compile(
     r"(?<![a-z])(?:channel|ch|stream|streamtype|subtype|camera|cam|track)=\d{1,3}(?!\d)", re.IGNORECASE
 )
 
 
 def shown_name(path: str | Path) -> str:
-    """The last part of a path as one line of text: what is no character, or steers a terminal, becomes an escape."""
+    """The last part of a path as one line of text: invalid bytes and control characters become escapes."""
     return one_line(Path(path).name)
 
 
@@ -26,19 +26,19 @@ def written(text: str) -> str:
 
 
 def quoted_path(path: str | Path) -> str:
-    """A relative path as a part of a URL: every byte that is odd there is quoted."""
+    """A relative path as a part of a URL: every byte that a URL's path may not hold is quoted."""
     return quote(os.fsencode(Path(path).as_posix()))
 
 
 def shown_address(address: str) -> str:
-    """An address without user name, password and query, wherever in it they stand.
+    """An address without user name, password and query, wherever they stand in the address.
 
-    Recorders take ``user=admin&password=…`` in the path, too: of a part with a ``=`` in it only the numbers of channels
-    and streams are left.
+    Recorders also take ``user=admin&password=…`` in the path: a part of the path with a ``=`` keeps only the numbers
+    of channels and streams.
     """
     try:
         parts = urlsplit(address)
-    except ValueError:  # no address, such as a bracket that is not closed
+    except ValueError:  # not an address, such as one with an unclosed bracket
         return address.partition("://")[0] + "://…"
     path = "/".join(_harmless(part) for part in parts.path.split("/"))
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))

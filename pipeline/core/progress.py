@@ -1,4 +1,4 @@
-"""What a run tells while it works: nothing, plain lines, or a bar on a terminal."""
+"""Progress messages of a run: none, plain lines, or a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from pipeline.core.errors import one_line
 
 
 class Progress:
-    """Silent. ``start`` begins a stage of ``total`` frames of which ``done`` are there already."""
+    """Shows nothing. ``start`` begins a stage of ``total`` frames, of which ``done`` frames are done already."""
 
     def start(self, stage: str, total: int, done: int) -> None:
         """A stage begins."""
 
     def more(self, stage: str, total: int, done: int) -> None:
-        """The stage that has begun grows by so many frames, of which ``done`` are there already."""
+        """The current stage grows by ``total`` frames, of which ``done`` frames are done already."""
 
     def advance(self, frames: int) -> None:
-        """So many more frames are done."""
+        """``frames`` more frames are done."""
 
     def people(self, per_frame: float) -> None:
         """The mean number of clearly seen people in the last chunk's frames."""
 
     def stage(self, name: str, done: int) -> None:
-        """A stage that counts for itself: what it is at, and how far."""
+        """A stage with a count of its own: its name and the count reached."""
 
     def say(self, line: str) -> None:
         """One line the user should read."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Ends the progress display."""
 
 
 class Silent(Progress):
@@ -80,7 +80,7 @@ class Lines(Progress):
         return f"{rate:.1f} frames/s{people}, {clock(left, hours=False)} left"
 
     def say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody listens any more, which is no reason to stop
+        with contextlib.suppress(OSError):  # the output is closed; the run goes on all the same
             print(one_line(line), file=sys.stderr, flush=True)
 
 

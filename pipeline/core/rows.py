@@ -19,7 +19,7 @@ def in_blocks(values: np.ndarray, block: np.ndarray) -> np.ndarray:
 
 
 def quantile(values: np.ndarray, q: float) -> np.ndarray:
-    """(B,) of what is known of values (B, M), on the line between neighbours; NaN where nothing is."""
+    """(B,) quantile ``q`` of the non-NaN values (B, M) per row, linearly interpolated; NaN for a row without values."""
     order = np.sort(values, axis=1)  # NaN comes last
     at = q * np.maximum(np.isfinite(values).sum(1) - 1, 0)
     low = at.astype(np.int64)

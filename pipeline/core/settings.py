@@ -26,7 +26,7 @@ class ObserveConfig(Section):
     """How frames become observations."""
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
-    detect_every_s: float = Field(0.04, ge=0, le=10)  # people are looked for so often, and carried between; 0: always
+    detect_every_s: float = Field(0.04, ge=0, le=10)  # the detector runs this often, else boxes are carried; 0: always
     reid: str = "none"  # appearance by a ReID network, onnx:FILE; none: by colours of the body's parts
     half: bool = False  # mmdet: and mmpose: networks compute in half precision on CUDA
 
@@ -35,10 +35,10 @@ class DetectConfig(Section):
     """How people are found. Thresholds are low on purpose: the tracker tells weak people from clutter over time."""
 
     name: str = "yolox-tiny"
-    pixels: int | None = Field(None, ge=4096, le=1 << 24)  # of the input, where its size is free; None: by the video's
+    pixels: int | None = Field(None, ge=4096, le=1 << 24)  # of a detector input of free size; None: from the video
     nms_iou: float = Field(0.6, ge=0, le=1)  # boxes that overlap more are one person
     score: float = Field(0.3, ge=0, le=1)  # boxes below are not people
-    classes: tuple[str, ...] = ("person",)  # what is looked for, by the detector's names; all are tracked as people
+    classes: tuple[str, ...] = ("person",)  # classes to find, by the detector's names; all are tracked as people
     layout: Literal["auto", "rtmdet", "yolox"] = "auto"  # of an onnx: network's outputs, where its graph does not tell
 
 
@@ -57,28 +57,28 @@ class TrackConfig(Section):
     """How observations become people. Lengths are in body lengths (√(box area / 0.4), about a standing height)."""
 
     max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
-    high_score: float = Field(0.61, ge=0, le=1)  # observations from here on are matched first and may start a person
-    low_score: float = Field(0.5, ge=0, le=1)  # observations below are ignored; between, they only continue a person
+    high_score: float = Field(0.61, ge=0, le=1)  # observations of this score or more are matched first and start people
+    low_score: float = Field(0.5, ge=0, le=1)  # observations below are ignored; up to high_score they continue people
     sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
-    confirm_hits: int = Field(3, ge=1)  # otherwise so many observations do
+    confirm_hits: int = Field(3, ge=1)  # otherwise this many observations make a person
     tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped
     min_length_s: float = Field(0.3, ge=0)  # people seen over a shorter time are dropped (at most half of the video)
     min_mean_score: float = Field(0.5, ge=0, le=1)  # people with a lower mean score are dropped
     min_coverage: float = Field(0.2, ge=0, le=1)  # and people seen in a smaller share of their frames
-    gate_sigma: float = Field(4.0, gt=0)  # standard deviations a person may be from where they are expected
-    gate_scale: float = Field(3.0, gt=1)  # times larger or smaller than a person is that an observation may be
+    gate_sigma: float = Field(4.0, gt=0)  # largest distance of a person from the prediction, in standard deviations
+    gate_scale: float = Field(3.0, gt=1)  # an observation may be this many times larger or smaller than the person
     start_speed_len_s: float = Field(1.5, gt=0)  # standard deviation of a new person's velocity, body lengths / s
     agility_len2_s3: float = Field(0.7, gt=0)  # spectral density of the body's acceleration, body lengths² / s³
-    box_points: float = Field(3.0, ge=0)  # IoU counts as much as so many keypoints
+    box_points: float = Field(3.0, ge=0)  # IoU counts as much as this many keypoints
     min_similarity: float = Field(0.3, ge=0, le=1)  # OKS with IoU that a match needs at least
     min_similarity_low: float = Field(0.3, ge=0, le=1)  # the same for observations below high_score
     match_limit: float = Field(4.0, gt=0)  # largest cost of a match, a negative log likelihood ratio
     match_limit_low: float = Field(2.5, gt=0)  # the same for observations below high_score
     duplicate_oks: float = Field(0.7, ge=0, le=1)  # two people more alike than this in a frame may be one seen twice
-    duplicate_overlap: float = Field(0.8, ge=0, le=1)  # and are, when so in this share of the shorter one's frames
+    duplicate_overlap: float = Field(0.8, ge=0, le=1)  # and are one if so in this share of the shorter one's frames
     camera: bool = True  # undo the camera's motion before people are predicted
     appearance: bool = True  # compare clothes
-    relink: bool = True  # cut and link tracklets with the whole video at hand
+    relink: bool = True  # cut and link tracklets once the whole video is known
     people: int | None = Field(None, ge=1)  # how many people there are, if that is known
 
 
@@ -86,7 +86,7 @@ class SmoothConfig(Section):
     """How each keypoint's path is smoothed. Lengths are in body lengths (the longer side of the person's box)."""
 
     unswap: bool = True  # undo exchanges of left and right
-    # none: measured positions as they are, gaps still filled; one_euro and fixed_lag look ahead not at all, or lag_s
+    # none: measured positions as they are, gaps still filled; one_euro looks ahead by 0 s, fixed_lag by lag_s
     method: Literal["kalman", "butterworth", "savgol", "one_euro", "fixed_lag", "none"] = "kalman"
     min_keypoint_score: float = Field(0.3, ge=0, le=1)  # keypoints below count as not measured
     noise_len: float = Field(0.008, gt=0)  # standard deviation of a keypoint of score 1, per axis; grows as 1 / score
@@ -105,7 +105,7 @@ class LiftConfig(Section):
 
     # poseline: over time; none; mmpose:CONFIG[@CHECKPOINT]
     name: str = "poseline"
-    fov_deg: float | None = Field(None, ge=5, le=150)  # across the picture's width; else of a calibration, else assumed
+    fov_deg: float | None = Field(None, ge=5, le=150)  # over the picture's width; None: by a calibration, else assumed
 
 
 class Calibration(Section):
@@ -130,7 +130,7 @@ class Ground(Section):
 
 
 class MetresConfig(Section):
-    """Where metres come from. Nothing given: heights of 1.70 m are assumed where a scale cannot be done without."""
+    """Where metres come from. If nothing is given, a height of 1.70 m is assumed wherever a scale is needed."""
 
     height_m: Height | None = None  # everybody's
     heights_m: dict[str, Height] = {}  # by person's id or name
@@ -140,7 +140,7 @@ class MetresConfig(Section):
     def height_of(self, person_id: int, name: str = "") -> float | None:
         """The height in m given for a person: by id or name, else everybody's; None when none was given.
 
-        A number is an id, whoever is called so.
+        A key that is a number is always an id, even if a person has this number as a name.
 
         Raises:
             PoselineError: id and name are given different heights.
@@ -171,14 +171,14 @@ class RenderConfig(Section):
     boxes: bool | None = None
     labels: bool | None = None  # ids, or names where people have some
     speed: bool | None = None  # on the labels
-    trail_s: float | None = Field(None, ge=0, le=60)  # so many seconds of everybody's way
+    trail_s: float | None = Field(None, ge=0, le=60)  # length in seconds of each person's trail
     angles: tuple[Angle, ...] | None = None  # at the joints
     clock: bool | None = None  # time and frame
     ground: bool | None = None  # inset: everybody's way from above
     space: bool | None = None  # inset: skeletons in space
     people: tuple[int, ...] = ()  # whom to draw; empty: everybody
     background: Literal["video", "black"] = "video"
-    blur: Literal["none", "faces", "people"] = "none"  # of everybody, whoever is drawn
+    blur: Literal["none", "faces", "people"] = "none"  # blurs all people, also those who are not drawn
     scale: float = Field(1.0, ge=0.05, le=8)  # of the written picture
     codec: Literal["h264", "h265", "vp9", "av1"] = "h264"
     crf: int | None = Field(None, ge=0, le=63)  # quality, lower is better; None: the codec's own usual one
@@ -196,16 +196,16 @@ class LiveConfig(Section):
     """How a live stream is received, and cut into segments."""
 
     segment_s: float = Field(600.0, ge=1)  # length of a segment; its tables and its video are whole when it closes
-    part_s: float = Field(5.0, gt=0)  # what is seen is on the disk after so long: the most that a kill can lose
-    tables: Literal["causal", "whole"] = "causal"  # smoothed as it was said live, or both ways with the whole segment
+    part_s: float = Field(5.0, gt=0)  # observations are on the disk after this time: the most that a kill can lose
+    tables: Literal["causal", "whole"] = "causal"  # smoothed as in the live output, or both ways over the whole segment
     queue_frames: int = Field(8, ge=1)  # decoded frames that wait at most; the oldest are dropped
-    timeout_s: float = Field(5.0, gt=0)  # a network source silent for so long is cut
+    timeout_s: float = Field(5.0, gt=0)  # a network source that sends nothing for so long is disconnected
     wait_s: float = Field(0.0, ge=0)  # how long to wait at the start for a source that is not there yet
-    retry_s: float = Field(0.5, gt=0)  # pause before connecting again, half as long again each time, with jitter
-    retry_most_s: float = Field(2.0, gt=0)  # and no longer than this
+    retry_s: float = Field(0.5, gt=0)  # pause before reconnecting, 1.5 times longer each time, with jitter
+    retry_most_s: float = Field(2.0, gt=0)  # the longest such pause
     give_up_s: float = Field(0.0, ge=0)  # a source away for longer ends the run; 0: never
     gap_s: float = Field(1.0, gt=0)  # frames further apart are a gap, which run.json names
-    jump_s: float = Field(2.0, gt=0)  # a stream's clock that is ahead of ours by more has jumped
+    jump_s: float = Field(2.0, gt=0)  # a stream's clock that is further ahead of this machine's clock has jumped
     options: dict[str, str] = {}  # for FFmpeg's opening of the source, such as { rtsp_transport = "udp" }
 
 
@@ -218,5 +218,5 @@ class RuntimeConfig(Section):
     batch_frames: int = Field(4, ge=1)  # frames the detector sees at once
     batch_people: int = Field(16, ge=1)  # crops the pose network sees at once
     queue_batches: int = Field(2, ge=1)  # decoded batches that wait at most
-    random_weights: int | None = Field(None, ge=0)  # seed: mmdet: and mmpose: networks know nothing, for tests
+    random_weights: int | None = Field(None, ge=0)  # seed of random weights for mmdet: and mmpose: networks, for tests
     trust_checkpoint: bool = False  # load checkpoints that hold Python objects, which may run any code

@@ -57,8 +57,8 @@ def oks(
         score_a, score_b: ``(N, K)`` and ``(M, K)``; a point is seen when its score is at least ``min_score``.
         area: ``(N,)`` px², the size of the people of ``a``.
         sigmas: ``(K,)`` standard deviations as fractions of √area / 2, as in ``Skeleton.sigmas``.
-        extra_var: ``(N,)`` px², variance of each coordinate of ``a`` that comes on top, such as a prediction's.
-        min_points: pairs with fewer common points get 0, as two people may well share one.
+        extra_var: ``(N,)`` px², additional variance of each coordinate of ``a``, such as a prediction's.
+        min_points: pairs with fewer common points get 0, because two people may share a point by chance.
     """
     var = (2.0 * np.asarray(sigmas, np.float64)) ** 2 * (area[:, None] + _EPS)  # (N, K)
     if extra_var is not None:
@@ -72,7 +72,7 @@ def oks(
 
 
 def iou_of_pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """`iou` of boxes ``a (P, 4)`` with those of ``b (P, 4)`` one by one: (P,)."""
+    """`iou` of each box of ``a (P, 4)`` with the box of ``b (P, 4)`` in the same row: (P,)."""
     size = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0.0)
     inter = size[:, 0] * size[:, 1]
     return inter / np.maximum(box_area(a) + box_area(b) - inter, _EPS)
@@ -87,7 +87,7 @@ def oks_of_pairs(
     sigmas: np.ndarray,
     extra_var: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`oks` of people ``a (P, K, 2)`` with those of ``b`` one by one, and how many points both see: (P,), (P,)."""
+    """`oks` of each person of ``a (P, K, 2)`` with the same row of ``b``, and how many points both see: (P,), (P,)."""
     var = np.square(2.0 * sigmas) * (area[:, None] + _EPS) + extra_var[:, None]
     diff = a - b
     both = (score_a >= VISIBLE) & (score_b >= VISIBLE)
@@ -110,9 +110,9 @@ def suppress_duplicates(
 ) -> np.ndarray:
     """Greedy OKS non-maximum suppression among the N people of one frame: keep mask (N,) bool.
 
-    People are visited in falling score, equal scores in row order; each one kept removes those after it whose OKS with
-    it is above ``threshold``, measured on the kept one's ``area (N,)`` in px². A pair with fewer than ``min_points``
-    common points cannot be told apart by OKS; where ``box (N, 4)`` is given such pairs go by IoU instead.
+    People are visited in falling score, equal scores in row order; each kept person removes all later people whose OKS
+    with the kept one is above ``threshold``; the OKS uses the kept person's ``area (N,)`` in px². OKS cannot compare a
+    pair with fewer than ``min_points`` common points; where ``box (N, 4)`` is given, IoU compares such pairs instead.
     """
     n = len(score)
     if n < 2:

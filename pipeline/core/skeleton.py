@@ -74,7 +74,7 @@ class Skeleton:
 
     @cached_property
     def tracked(self) -> np.ndarray:
-        """(K',) indices of the points that tell people apart: of a whole body its body, else all.
+        """(K',) indices of the points that tell people apart: the body's points of a whole-body set, else all points.
 
         The 110 points of hands and face move with the body and would outvote it.
         """
@@ -95,7 +95,7 @@ class Skeleton:
     def from_spec(cls, spec: dict[str, Any]) -> Skeleton:
         """The set that `spec` described; KeyError or ValueError when it describes none.
 
-        Names become columns of CSV files, where some characters would be more than a name.
+        Names become columns of CSV files, hence characters with a meaning in CSV are refused.
         """
         names = tuple(str(n) for n in spec["names"])
         odd = next((n for n in names if not _NAME.fullmatch(n)), None)

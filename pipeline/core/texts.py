@@ -1,4 +1,4 @@
-"""Small text files that users write, read with bounds: no file, however made, fills memory or ends in a traceback."""
+"""Reads small text files of users with size limits: no file can fill the memory or cause a traceback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 MOST_BYTES = 2 << 20
-MOST_DOTS = 1000  # of a line: reading a key of many parts takes time that grows with their square
+MOST_DOTS = 1000  # in a line: the time to parse a dotted key grows with the square of its number of parts
 
 
 def read_text(path: Path) -> str:
@@ -20,7 +20,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """TOML as a dict; ValueError with one line for what is none, or is nested beyond all measure."""
+    """TOML as a dict; ValueError with a one-line message for text that is not TOML or is nested too deeply."""
     if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
         raise ValueError(f"a line with more than {MOST_DOTS} dots")
     try:

@@ -56,7 +56,7 @@ class VideoInfo(_Arrays):
     codec: str = ""
     pixel_format: str = ""
     kind: str = "file"  # file, or images (a folder)
-    warnings: tuple[str, ...] = ()  # what the container promises and does not hold, for the user
+    warnings: tuple[str, ...] = ()  # for the user: what the container announces but does not hold
 
     def __post_init__(self) -> None:
         n = len(self.pts)
@@ -169,7 +169,7 @@ class Motion(_Arrays):
     velocity_px_s: np.ndarray | None = None  # (L, K, 2) f32, NaN where the position is
     acceleration_px_s2: np.ndarray | None = None  # (L, K, 2) f32
     quantities: dict[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
-    figures: dict[str, float] = field(default_factory=dict)  # about the person in space, for people.csv
+    figures: dict[str, float] = field(default_factory=dict)  # 3D figures of the person, for people.csv
     facts: dict[str, str] = field(default_factory=dict)  # about the person, for the Parquet file metadata
 
     def __post_init__(self) -> None:

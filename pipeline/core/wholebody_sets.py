@@ -36,7 +36,7 @@ _FACE_LINES = (
     (0, 16, False), (17, 21, False), (22, 26, False), (27, 30, False), (31, 35, False), (36, 41, True), (42, 47, True),
     (48, 59, True), (60, 67, True),
 )  # fmt: skip
-# Lines of the face that are their own mirror image, by the sum of a point and its mirror; eyes and mouth turn around.
+# Face lines that are their own mirror image: (first, last, sum of a point and its mirror); eyes and mouth turn around.
 _FACE_MIRROR = ((0, 16, 16), (17, 26, 43), (31, 35, 66), (48, 54, 102), (55, 59, 114), (60, 64, 124), (65, 67, 132))
 _EYES = ((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46))
 

@@ -1,1 +1,1 @@
-"""Networks: what they are given, what they answer, and what that means."""
+"""Networks: their inputs, their outputs and the decoding of the outputs."""

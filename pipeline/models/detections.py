@@ -94,7 +94,7 @@ class Poses(NamedTuple):
 
     keypoints_px: np.ndarray  # (N, K, 2) f32
     score: np.ndarray  # (N, K) f32, 0…1
-    certainty: np.ndarray | None = None  # (N,) f32, 0…1: a person is there, where the keypoints cannot tell
+    certainty: np.ndarray | None = None  # (N,) f32, 0…1: that a person is there, where keypoint scores cannot tell
 
     def take(self, rows: np.ndarray) -> Poses:
         """The given rows (mask or indices)."""
@@ -114,7 +114,7 @@ def class_rows(wanted: tuple[str, ...], known: tuple[str, ...], network: str) ->
 
 
 def suppress(box: np.ndarray, score: np.ndarray, threshold: float) -> np.ndarray:
-    """Indices kept by greedy non-maximum suppression, best first; overlaps of an IoU above ``threshold`` go."""
+    """Indices kept by greedy non-maximum suppression, best first; IoUs above ``threshold`` count as overlaps."""
     order = np.argsort(-score, kind="stable")
     above = iou(box[order], box[order]) > threshold
     kept = np.ones(len(order), bool)

@@ -1,4 +1,4 @@
-"""A detector that also says where somebody may be whom it is not sure enough of. They are hidden, and nothing else."""
+"""A detector that also returns faint detections: people of a low score, whom poseline hides but does not track."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.models.detections import Detections
 from pipeline.models.protocols import Detector
 
-FAINT = 0.03  # score from which a box may be somebody; chosen on 113 heads in photographs, of which .02 finds no more
+FAINT = 0.03  # least score of a faint detection; chosen on 113 heads in photographs, of which .02 finds no more
 
 
 class Graded:
-    """A detector built with the threshold ``FAINT``, which finds with ``least`` what it would find with that alone.
+    """A detector built with the threshold ``FAINT``. Above ``least`` it finds the boxes of one built with ``least``.
 
-    That holds since weaker boxes never change what suppression does to better ones.
+    This holds because weaker boxes never change what suppression does to better ones.
     """
 
     def __init__(self, network: Detector, least: float) -> None:
@@ -35,7 +35,7 @@ class Graded:
         return self.graded(images)[0]
 
     def graded(self, images: np.ndarray) -> tuple[Detections, Detections]:
-        """Those, and all fainter ones."""
+        """The people that score more than ``least``, and all fainter ones."""
         every = self._network.detect(images)
         sure = every.score > self._least
         return every.take(sure), every.take(~sure)

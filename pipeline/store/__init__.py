@@ -1,1 +1,1 @@
-"""The run folder, read and written. No other room knows its files."""
+"""Reads and writes the run folder. No other package knows the files in a run folder."""

@@ -1,4 +1,4 @@
-"""A file that is there is whole: it is written to a temporary name, fsynced and renamed."""
+"""Atomic writing, so that every existing file is whole: a file is written to a temporary name, fsynced and renamed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEFTOVER = re.compile(r"\..+\.(\d+)(?:-\d+)?\.(?:tmp|partial)(?:\.\w+)?", re.DO
 def temporary_name(path: Path, kind: str = "tmp") -> Path:
     """A name beside ``path`` that nobody else uses: not another process, and not another thread of this one.
 
-    ``kind`` is tmp, or partial for what is written over a long time. `remove_leftovers` knows these names.
+    ``kind`` is tmp, or partial for a file that is written over a long time. `remove_leftovers` knows these names.
     """
     return path.with_name(f".{path.name}.{os.getpid()}-{next(_count)}.{kind}")
 
@@ -50,9 +50,9 @@ def atomic(path: Path) -> Iterator[Path]:
 def remove_leftovers(folder: Path, alone: bool = False) -> None:
     """Delete the temporary files of runs that were killed.
 
-    The video of a live segment stays (``.live.mp4``): of a killed one it is all there is, and `pipeline.live` takes it.
-    Where nobody else can be at work in the folder (``alone``) that is all of them: a number may be another process's by
-    now. Else those of processes that are alive stay.
+    The video of a live segment (``.live.mp4``) stays: a killed segment has no other video, and `pipeline.live` uses it.
+    With ``alone``, no other process can be at work in the folder and all temporary files go, because another process
+    may have the number by now. Otherwise the temporary files of living processes stay.
     """
     for path in folder.rglob(".*"):
         left = _LEFTOVER.fullmatch(path.name)
@@ -73,7 +73,7 @@ def _alive(process: int) -> bool:
 
 
 def write_error(path: Path, error: OSError) -> PoselineError:
-    """What a user is told when a file cannot be written."""
+    """The error that a user sees when a file cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return PoselineError(f"{path}: the disk is full; free some space and run the same command again to go on")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

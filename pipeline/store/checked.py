@@ -1,4 +1,4 @@
-"""Parquet tables that tell when they are damaged: a checksum of the content, or checksums of the pages."""
+"""Parquet tables whose damage is found on reading: by a checksum of the content, or by checksums of the pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_table(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
 
 
 def read_table(path: Path) -> pa.Table:
-    """A table that `write_table` wrote; ValueError where it is not what was written. Old ones have no checksum."""
+    """A table that `write_table` wrote; ValueError where its content has changed. Old tables have no checksum."""
     table = pq.read_table(path, page_checksum_verification=True)
     metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     told = metadata.pop("checksum", None)
@@ -36,7 +36,7 @@ def read_table(path: Path) -> pa.Table:
 
 
 def _checksum(table: pa.Table, metadata: dict[str, str]) -> str:
-    """Hex digest of names, types, values and metadata, whatever the file looks like."""
+    """Hex digest of names, types, values and metadata; it does not depend on the file's layout."""
     total = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode("utf-8", "backslashreplace"), digest_size=16)
     for name, column in zip(table.column_names, table.columns, strict=True):
         rows, flat = len(column), column.combine_chunks()
@@ -50,7 +50,7 @@ def _checksum(table: pa.Table, metadata: dict[str, str]) -> str:
 class TableFile:
     """A table of a run that is read row group by row group, its pages checked; a context manager.
 
-    PoselineError, whatever is read, where the file is missing or damaged.
+    Every read raises PoselineError where the file is missing or damaged.
     """
 
     def __init__(self, path: Path) -> None:

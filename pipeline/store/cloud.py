@@ -1,6 +1,6 @@
-"""Runs in object storage: made in a work folder on this machine, then uploaded, whole files only, run.json last.
+"""Runs in object storage: made in a work folder on this machine, then uploaded as whole files, run.json last.
 
-What is in the storage already, of a run that stopped here or elsewhere, is fetched first, so that it goes on.
+If a run stopped on this or another machine, its files are fetched from the storage first, so that the run continues.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pipeline.store.atomic import atomic
 from pipeline.store.folder import RunFolder
 
 WORK = Path("outputs/.work")
-# Where an object appears when all of it is there; elsewhere files are uploaded under another name and renamed.
+# In these storages an object appears once it is whole; elsewhere files are uploaded under another name and renamed.
 AT_ONCE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
-# What a run makes and may take away again; a user's own files may lie beside it. An address's part of a run folder.
+# Files that a run makes and may remove, by their paths in the run folder; a user's own files may lie beside them.
 OBSERVED = re.compile(r"observations(?:-[0-9a-f]{8})?/(?:part-\d{5,}|index)\.parquet")
 TABLED = re.compile(r"people/person_\d{4,}\.(?:parquet|csv)")
 CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"})
 
 
 def is_remote(out: str | Path) -> bool:
-    """Whether it is an address such as s3://bucket/prefix."""
+    """Whether ``out`` is an address such as s3://bucket/prefix."""
     return re.match(r"[a-z][a-z0-9+.]*://", str(out)) is not None
 
 
@@ -45,7 +45,7 @@ class UploadedRun(RunFolder):
 class Store:
     """A place for run folders, such as s3://bucket/prefix.
 
-    Raises PoselineError, before anything is computed, where it cannot be written to.
+    Raises PoselineError, before anything is computed, where the place cannot be written to.
     """
 
     def __init__(self, url: str, work: str | Path | None = None) -> None:
@@ -63,11 +63,11 @@ class Store:
         self._try(self._fs.rm_file, probe)
 
     def fetch_manifest(self, folder: RunFolder) -> None:
-        """Have run.json here, if there is one, so that the folder can be chosen."""
+        """Fetch run.json, if the storage has one, so that the folder can be chosen."""
         self._fetch(folder, ["run.json"])
 
     def fetch(self, folder: RunFolder, parts: bool, video: bool) -> None:
-        """Have what a run goes on from: the edits, with ``parts`` the observations, with ``video`` annotated.mp4."""
+        """Fetch what a run continues from: the edits, with ``parts`` the observations, with ``video`` annotated.mp4."""
         at = self._place(folder.path)
         found = self._try(self._fs.find, at) if self._try(self._fs.exists, at) else []
         names = [str(path)[len(at) :].lstrip("/") for path in found]
@@ -81,14 +81,14 @@ class Store:
         )
 
     def keep(self, path: Path, say: Callable[[str], None]) -> None:
-        """Upload a file now. One that cannot be is uploaded with the rest, when the run has ended."""
+        """Upload a file now. If this fails, the file is uploaded with the others at the end of the run."""
         try:
             self._put(path)
         except PoselineError as error:
             say(f"{error}; tried again at the end")
 
     def upload(self, folder: RunFolder) -> UploadedRun:
-        """Upload a finished run and remove it here. Raises PoselineError where that fails, and leaves it here then."""
+        """Upload a finished run and remove the local copy. A failed upload raises PoselineError and keeps the copy."""
         files = [p for p in sorted(folder.path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
         for path in files:
             if path != folder.manifest_file:
@@ -137,7 +137,7 @@ class Store:
         self._sent[path] = stamp
 
     def _try(self, act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """What ``act`` returns. Every storage's library has errors of its own: they become a PoselineError."""
+        """The result of ``act``. The errors of every storage's library become a PoselineError."""
         try:
             return act(*arguments, **named)
         except PoselineError:
@@ -147,7 +147,7 @@ class Store:
 
 
 def _work_name(url: str) -> str:
-    """One plain name of an address; no two addresses share it, as s3://b/p and s3://b_p would without the digest."""
+    """A plain folder name for an address. Its digest keeps s3://b/p and s3://b_p apart."""
     plain = re.sub(r"[^\w.-]+", "_", url)[:100]
     return f"{plain}-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
 
@@ -168,7 +168,7 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 
 def _told(url: str, error: Exception, work: Path) -> PoselineError:
-    """One line for what a storage's library raised."""
+    """A one-line error for an exception of a storage's library."""
     kind, reason = type(error).__name__, (str(error).strip() or type(error).__name__).split("\n")[0][:200]
     if isinstance(error, FileNotFoundError):
         return PoselineError(f"--out {url}: there is no such bucket or folder ({reason}); make it first")

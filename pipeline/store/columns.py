@@ -13,7 +13,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.store.checked import TableFile
 
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
-# The unit that a column's name ends with, longest first; UNITLESS are the ends of those that have none.
+# The unit that a column's name ends with, longest first; UNITLESS are the ends of column names without a unit.
 UNITS = {
     "px_per_m": "px/m", "steps_per_min": "1/min", "deg_s2": "deg/s²", "deg_s": "deg/s", "px_s2": "px/s²",
     "px_s": "px/s", "m_s2": "m/s²", "m_s": "m/s", "px": "px", "deg": "deg", "m": "m", "s": "s",
@@ -31,8 +31,8 @@ def person_schema(
 ) -> pa.Schema:
     """Columns of a person's table: frame, time, box and score, then each joint's values, then ``quantities``.
 
-    ``names_m`` are the joints with a place in metres, with the columns ``parts_m``; those that the
-    skeleton lacks follow its joints.
+    ``names_m`` are the joints with a position in metres, in the columns ``parts_m``. Joints that the skeleton lacks
+    follow the skeleton's joints.
     """
     fields = [("frame", pa.int64()), ("time_s", pa.float64())]
     fields += [(name, pa.float32()) for name in (*BOX, "score")]
@@ -65,7 +65,7 @@ def person_name(person_id: int) -> str:
 
 
 def person_of(file: TableFile) -> int:
-    """Whose table it is; PoselineError unless the file is called so."""
+    """The id of the person whose table this is; PoselineError unless the file's name agrees."""
     told = (file.schema.metadata or {}).get(b"person_id", b"").decode(errors="replace")
     if not told.isdecimal() or person_name(int(told)) != file.path.stem:
         raise PoselineError(f"{file.path}: no table of this person; poseline track on its run makes it again")

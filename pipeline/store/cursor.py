@@ -16,7 +16,7 @@ from pipeline.store.columns import BOX, person_of, person_span
 class PersonCursor:
     """Walks through a person's table with rising frames, holding one row group at a time.
 
-    ``further`` are columns whose values are wanted too; one that the table lacks is NaN.
+    ``further`` are additional columns to read; a column that the table lacks is NaN.
     """
 
     def __init__(self, path: Path, skeleton: Skeleton, further: Sequence[str] = ()):

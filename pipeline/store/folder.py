@@ -28,7 +28,7 @@ class RunFolder:
 
     @classmethod
     def existing(cls, path: Path | str) -> RunFolder:
-        """The folder of a run that was made before; PoselineError when it is none."""
+        """The folder of a run that was made before; PoselineError for a folder that holds no run."""
         folder = cls(path)
         if not folder.manifest_file.is_file():
             raise PoselineError(f"{path}: is not a run folder (no run.json); make one with poseline run VIDEO")
@@ -62,7 +62,7 @@ class RunFolder:
             raise PoselineError(f"{self.manifest_file}: damaged ({why}); poseline run on the video mends it") from error
 
     def begun(self) -> Manifest:
-        """run.json of a run that has begun; PoselineError where it is gone, or says nothing of a video."""
+        """run.json of a run that has begun; PoselineError where run.json is missing or names no video."""
         manifest = self.manifest()
         if "video" not in manifest:
             raise PoselineError(f"{self.manifest_file}: gone, or says nothing of a video; run poseline run on it again")

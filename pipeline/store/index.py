@@ -39,7 +39,7 @@ def read_index(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def indexed_digest(folder: RunFolder) -> str:
-    """The digest of the video that the folder's index is of; empty where there is none that can be read."""
+    """The digest of the video that the folder's index describes; empty without a readable index."""
     try:
         meta = pq.read_schema(folder.observations / "index.parquet").metadata or {}
         return meta.get(b"video_digest", b"").decode()

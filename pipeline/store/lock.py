@@ -1,8 +1,8 @@
 """One poseline at a time in a run folder: a lock that ends with the process that holds it.
 
-The lock is the kernel's (flock) on ``.lock`` in the folder. The file may stay behind when a process is killed; the lock
-does not, so it is never in the way. Where a file system has no such locks the work goes on without, which is said.
-Threads of one process are kept apart as processes are, with or without the kernel's locks.
+The lock is the kernel's (flock) on ``.lock`` in the folder. The file may stay behind when a process is killed, but the
+lock ends with the process and blocks no later run. On a file system without such locks the work goes on without a lock,
+and the user is told. Threads of one process exclude each other in the same way, with or without the kernel's locks.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _guard = threading.Lock()  # over _held
 
 @contextlib.contextmanager
 def locked(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
-    """Hold the run folder, which is made where it is missing; what killed processes left in it is removed.
+    """Hold the run folder. A missing folder is made, and temporary files of killed processes are removed.
 
-    The thread that holds it may take it again inside. ``say`` is told where there are no locks.
-    PoselineError where another thread or process holds it, or it may not be written to.
+    The thread that holds the folder may take it again inside. ``say`` gets a line where the file system has no locks.
+    PoselineError where another thread or process holds the folder, or where the folder may not be written to.
     """
     real, me = folder.resolve(), (os.getpid(), threading.get_ident())
     with _guard:
@@ -59,7 +59,7 @@ def locked(folder: Path, say: Callable[[str], None] = lambda line: None) -> Iter
 def locked_for(
     folder: Path, out: Path | None, say: Callable[[str], None] = lambda line: None
 ) -> contextlib.AbstractContextManager[None]:
-    """Hold the run folder where ``out`` (None: its place there) lies in it; elsewhere it needs no right to write."""
+    """Hold the run folder only if ``out`` lies in it (None does); for other outputs the folder may be read-only."""
     inside = out is None or folder.resolve() in out.resolve().parents
     return locked(folder, say) if inside else contextlib.nullcontext()
 
@@ -107,7 +107,7 @@ def _take(folder: Path) -> int | None:
             if not isinstance(error, BlockingIOError):
                 raise
             raise _busy(folder, owner) from error
-        if _is_the_file(handle, folder / NAME):  # not one that its last owner has just deleted
+        if _is_the_file(handle, folder / NAME):  # not a lock file that its last owner has just deleted
             break
         os.close(handle)
     os.ftruncate(handle, 0)

@@ -1,4 +1,4 @@
-"""run.json: what it says of the video, and whether it is what was written."""
+"""run.json: its entries about the run and its video, and the check that they are as written."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import VideoInfo
 
 FORMAT_VERSION = "1"
-OBSERVED_VERSION = "2"  # of what is observed: observations of another are made again
+OBSERVED_VERSION = "2"  # of the observations; those of another version are made again
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What run.json says of a run that has begun, and what a stage makes of it; entries of other versions are kept."""
+    """The entries of run.json of a run that has begun, and their changes by stages; unknown entries are kept."""
 
     told: Mapping[str, Any]
 
     @property
     def frames(self) -> tuple[int, int]:
-        """The first frame that is observed, and one past the last."""
+        """The first frame that is observed, and the last one plus 1."""
         low, high = self.told["frames_observed"]
         return low, high
 
     def but(self, **entries: Any) -> Manifest:
-        """The same with these entries."""
+        """A copy with these entries set."""
         return Manifest({**self.told, **entries})
 
     def without(self, name: str) -> Manifest:
-        """The same without this entry."""
+        """A copy without this entry."""
         return Manifest({k: v for k, v in self.told.items() if k != name})
 
     def after(self, stages_s: Mapping[str, float]) -> Manifest:
-        """The same, with the seconds that these stages took."""
+        """A copy with the seconds that these stages took."""
         return self.but(stages_s={**self.told.get("stages_s", {}), **stages_s})
 
     def warned(self, warnings: Iterable[str]) -> Manifest:
-        """The same with further warnings, each once."""
+        """A copy with further warnings, each one once."""
         return self.but(warnings=list(dict.fromkeys([*self.told.get("warnings", []), *warnings])))
 
     def finished(
@@ -53,10 +53,10 @@ class Manifest:
         said: Mapping[str, Any],
         lines: Iterable[str],
     ) -> Manifest:
-        """The same of a run whose tables are written.
+        """A copy for a run whose tables are written.
 
-        ``lifter`` has the digests of its networks by name, ``people`` the rows of people.csv, ``said`` is what making
-        them found out, and ``lines`` are warnings that belong to nobody.
+        ``lifter`` has the digests of the lifter's networks by name, ``people`` the rows of people.csv, ``said`` the
+        entries found while the rows were made, and ``lines`` are warnings that concern no single person.
         """
         before = [*self.told.get("video_warnings", []), *self.told.get("network_warnings", [])]
         return self.but(
@@ -83,7 +83,7 @@ def begun(
     versions: Mapping[str, str],
     network_warnings: Iterable[str],
 ) -> Manifest:
-    """That of a run whose observations are still to be made, under settings that ``digest`` stands for."""
+    """The manifest of a run without observations yet; ``digest`` is the digest of its settings."""
     return Manifest(
         {
             "poseline": FORMAT_VERSION,
@@ -103,14 +103,14 @@ def begun(
 
 
 def checksum_of(manifest: dict[str, Any]) -> str:
-    """Hex digest of all that run.json says but the video's path, which a user may put right when the video moves."""
+    """Hex digest of all entries of run.json except the video's path, which a user may correct when the video moves."""
     told = {**manifest, "video": {**manifest.get("video", {}), "path": ""}}
     text = json.dumps(told, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def check_manifest(manifest: dict[str, Any]) -> None:
-    """Raise ValueError, KeyError or TypeError for what is no run.json; what can be done without is filled in."""
+    """Raise ValueError, KeyError or TypeError for data that are no run.json; missing optional entries are filled in."""
     if "video" not in manifest:
         return
     facts = manifest["video"]
@@ -130,7 +130,7 @@ def check_manifest(manifest: dict[str, Any]) -> None:
 
 
 def video_facts(info: VideoInfo) -> dict[str, Any]:
-    """What run.json says of the video."""
+    """The entries of run.json about the video."""
     return {
         "path": str(info.path),
         "digest": info.digest,

@@ -1,4 +1,4 @@
-"""Observation parts: the people of consecutive frames, as one chunk of the video gave them."""
+"""Observation parts: each file holds the people seen in one chunk of consecutive frames."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_part(
     camera: str = "",
     faint: str = "",
 ) -> None:
-    """One observation part: the people of frames [first, last), made under the settings that ``digest`` stands for.
+    """One observation part: the people of frames [first, last), made under the settings with this ``digest``.
 
     ``camera`` and ``faint`` are what `pipeline.observe.camera.CameraMotion` and `pipeline.observe.faint.Faint` store.
     """
@@ -64,7 +64,7 @@ def write_part(
 
 
 def part_digest(path: Path) -> str:
-    """Stands for the settings that a part was made under; empty where it cannot be read."""
+    """The digest of the settings that a part was made under; empty where the part cannot be read."""
     try:
         return (pq.read_schema(path).metadata or {}).get(b"digest", b"").decode()
     except (OSError, pa.ArrowException, ValueError):
@@ -83,7 +83,7 @@ def part_is_whole(path: Path, frames: tuple[int, int], digest: str) -> bool:
 
 
 def check_parts(folder: RunFolder, content: bool = False) -> None:
-    """PoselineError unless the parts are this run's and cover its frames; ``content``: and none is damaged."""
+    """PoselineError unless the parts belong to this run and cover its frames; ``content``: also if one is damaged."""
     manifest = folder.begun()
     (at, end), digest = manifest.frames, manifest.told["observe_digest"]
     for path in folder.parts():
@@ -105,7 +105,7 @@ def check_parts(folder: RunFolder, content: bool = False) -> None:
 
 
 def part_warnings(path: Path) -> list[str]:
-    """What the decoder had to say while the part was made."""
+    """The decoder's warnings from the time when the part was made."""
     return json.loads((pq.read_schema(path).metadata or {}).get(b"warnings", b"[]"))
 
 
@@ -127,7 +127,7 @@ def part_faint(path: Path) -> str:
 
 
 def keeps_faint(path: Path) -> bool:
-    """Whether the part says where somebody may be; those of earlier versions do not."""
+    """Whether the part stores faint detections (`pipeline.observe.faint`); parts of earlier versions do not."""
     return KEEPS_FAINT.encode() in (pq.read_schema(path).metadata or {})
 
 

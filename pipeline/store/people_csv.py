@@ -1,4 +1,4 @@
-"""people.csv, and other small CSV tables: written so that a spreadsheet takes no name for a formula."""
+"""people.csv and other small CSV tables, written so that no spreadsheet reads a name as a formula."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shown(value: Any) -> Any:
 
 
 def write_people_csv(path: Path, people: list[dict[str, Any]]) -> None:
-    """Write people.csv: `PEOPLE_COLUMNS`, figures, warnings; with nobody there it has its header only."""
+    """Write people.csv: `PEOPLE_COLUMNS`, figures, warnings; without people it has only its header."""
     write_rows(path, people_columns(people), people)
 
 
@@ -45,7 +45,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 def cell(text: str) -> str:
-    """A text as a CSV cell: one that would be a formula gets an apostrophe in front, as spreadsheets have it."""
+    """A text as a CSV cell: a text that looks like a formula gets an apostrophe in front, as in spreadsheets."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
 
 

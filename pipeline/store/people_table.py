@@ -1,6 +1,6 @@
-"""One row per person: people.parquet, which is read, and people.csv beside it, for people and spreadsheets.
+"""One row per person: people.parquet, which poseline reads, and people.csv beside it for people and spreadsheets.
 
-Every column has one type, whoever is in the run: texts, counts, and all else are doubles, null where not known.
+Every column has the same type in every run: text, count or, for all other columns, double; null means not known.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write_people(folder: RunFolder, people: list[dict[str, Any]]) -> None:
 def people_table(folder: RunFolder) -> pa.Table:
     """The people of a run, a row each in order of their ids; runs of earlier versions have people.csv only.
 
-    `PEOPLE_COLUMNS` are there in any case. PoselineError where the table is missing or damaged.
+    The table always has all `PEOPLE_COLUMNS`. PoselineError where the table is missing or damaged.
     """
     if not folder.people_parquet.is_file():
         return _from_csv(folder)
@@ -51,7 +51,7 @@ def people_rows(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def people_names(folder: RunFolder) -> dict[int, str]:
-    """What the user calls the people, by id; those without a name are not in it."""
+    """The names that the user gave to people, by id; people without a name are left out."""
     return {row["person_id"]: row["name"] for row in people_rows(folder) if row["name"]}
 
 

@@ -20,7 +20,7 @@ def stored_config(folder: RunFolder) -> Config:
 
 
 def later_config(folder: RunFolder, config: Config) -> Config:
-    """A run's settings with those of ``config`` for all that comes after observe, which stays as it was made."""
+    """A run's settings for observe, with the settings of ``config`` for all later stages."""
     later = {
         name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
     }
@@ -33,7 +33,7 @@ def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config
 
 
 def render_digest(manifest: dict[str, Any], config: Config) -> str:
-    """Stands for all that annotated.mp4 is made from."""
+    """Digest of everything that annotated.mp4 is made from."""
     content = [manifest["observe_digest"], manifest["config_digest"], config.digest("render")]
     content += [manifest["edits_digest"]] if manifest.get("edits_digest") else []
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

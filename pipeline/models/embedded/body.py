@@ -1,4 +1,4 @@
-"""The networks inside the package, which are of the same families as users' ONNX files: YOLOX-tiny and RTMPose-s."""
+"""The networks inside the package, YOLOX-tiny and RTMPose-s, which run in the same way as users' ONNX files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pose(device: Device, config: Config) -> TopDownOnnx:
 
 
 def _as_they_are(config: Config) -> Config:
-    """The config without what it tells of users' files."""
+    """The config without the settings that describe users' files."""
     detect = config.detect.model_copy(update={"layout": "auto"})
     pose = config.pose.model_copy(update={"layout": "auto", "keypoints": "auto"})
     return config.model_copy(update={"detect": detect, "pose": pose})

@@ -2,8 +2,8 @@
 
 Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs": the crop stands upright
 on the eyes and is 1.5 times as large as the face. The first crop comes from the body's eyes and ears, the second one
-from the mesh found in the first. The network was made for faces that look at the camera, and knows it: profiles get a
-presence near 0.
+from the mesh found in the first. The network was made for faces that look at the camera: profiles get a presence
+near 0.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pipeline.models.runtime import ASSETS, Device, Session
 
 SIZE = 192  # px, side of the crop
 N_MESH = 468
-VIEW_M = 0.28  # side of the first crop: of a grown-up's face
-BELOW_M = 0.02  # of its middle from that of eyes and ears
-NECK_M = 0.05  # weight of the line from the neck to the top of the head; that of the eyes counts by their distance
-MARGIN = 1.5  # the second crop over the face's extent
+VIEW_M = 0.28  # side of the first crop, for an adult's face
+BELOW_M = 0.02  # the first crop's middle lies so far below the middle of eyes and ears
+NECK_M = 0.05  # weight of the line from neck to top of the head; the weight of the eyes' line is their distance
+MARGIN = 1.5  # side of the second crop over the face's extent
 AGAIN = 0.05  # presence from which a face is looked at again
-LEAST_RANGE = 0.25  # of the brightness that a crop is stretched to; less is noise
-# The 68 points of 300-W (jaw, brows, nose, eyes, mouth; the person's right side first), each the middle of two of the
-# mesh's vertices: along jaw and nose no single ones lie as evenly as the 68 points do.
+LEAST_RANGE = 0.25  # smallest brightness range, 0…1, that is stretched; a smaller range is noise
+# The 68 points of 300-W (jaw, brows, nose, eyes, mouth; the person's right side first), each the middle of two mesh
+# vertices: along jaw and nose no single vertices lie as evenly as the 68 points do.
 MESH68 = np.array([
     *((127, 127), (234, 234), (93, 132), (132, 58), (58, 172), (136, 136), (150, 149), (176, 148), (152, 152)),
     *((400, 377), (379, 378), (365, 365), (288, 397), (361, 288), (323, 361), (454, 454), (356, 356)),
@@ -35,8 +35,9 @@ MESH68 = np.array([
     *((v, v) for v in (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178)),
 ])  # fmt: skip
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners
-_SIDES = [234, 454]  # before the ears
-# Cosines between a point's outward direction and the direction to the camera: hidden below, plainly seen above.
+_SIDES = [234, 454]  # vertices in front of the ears
+# Cosines between a point's outward direction and the direction to the camera: a point is hidden below the first value
+# and plainly seen above the second one.
 _HIDDEN, _SEEN = -0.7, -0.3
 
 
@@ -56,7 +57,7 @@ class Faces(NamedTuple):
     """M faces that were looked for."""
 
     points_px: np.ndarray  # (M, 68, 2) f64
-    presence: np.ndarray  # (M,) 0…1: a face is there, as both looks say
+    presence: np.ndarray  # (M,) 0…1: a face is there, from both crops
     facing: np.ndarray  # (M, 68) 0…1: the point is on the side that the camera sees
     side_px: np.ndarray  # (M,) of the last crop
 
@@ -69,7 +70,7 @@ class FaceNetwork:
         self.batch = batch
 
     def find(self, images: np.ndarray, image: np.ndarray, views: Views) -> Faces:
-        """Faces in images (B, H, W, 3) u8 RGB; ``image`` (M,) and the views say where to look first."""
+        """Faces in images (B, H, W, 3) u8 RGB; ``image`` (M,) and the views give the first crops."""
         mesh, presence = self._look(images, image, views)
         side = views.side.copy()
         rows = np.flatnonzero(presence >= AGAIN)
@@ -98,8 +99,8 @@ class FaceNetwork:
 def stretched(crops: np.ndarray) -> np.ndarray:
     """Crops (N, S, S, 3) f32, 0…1, of faces against the light or in shade, brought to the full range of brightness.
 
-    The range is taken from the middle of each crop, where the face is. It doubles the presence of dark faces, and
-    leaves the backs of heads where they were.
+    The range is taken from the middle of each crop, where the face is. Stretching doubles the
+    presence of dark faces, and does not change the presence at backs of heads.
     """
     s = crops.shape[1]
     middle = crops[:, s // 4 : 3 * s // 4, s // 4 : 3 * s // 4]
@@ -112,9 +113,10 @@ def stretched(crops: np.ndarray) -> np.ndarray:
 
 
 def views_of_heads(heads: Heads) -> Views:
-    """Views of the faces of heads, as the body's points and size let expect them.
+    """Views of the faces of heads, where the body's points and size let faces be expected.
 
-    Upright is where neck and top of the head say, and across the eyes where the two agree: not seen from behind.
+    The up direction comes from neck and top of the head, and also from the line of the eyes where the two agree, which
+    they do not for a head seen from behind.
     """
     up = heads.top - heads.neck
     up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-6)
@@ -142,8 +144,8 @@ def views_of_faces(mesh: np.ndarray) -> Views:
 def facing(points: np.ndarray, sides: np.ndarray) -> np.ndarray:
     """(N, K) 0…1: how well points (N, K, 3) of faces, z to the back, are turned to the camera.
 
-    A head is taken as a ball around the middle between its two ``sides`` (N, 2, 3), before the ears: exact enough to
-    tell the far cheek.
+    A head is modelled as a ball around the middle of its two ``sides`` (N, 2, 3) in front of the ears, which is exact
+    enough to find the far cheek.
     """
     outward = points - sides.mean(1, keepdims=True)
     cosine = -outward[..., 2] / np.maximum(np.linalg.norm(outward, axis=2), 1e-6)

@@ -16,15 +16,15 @@ from pipeline.models.runtime import ASSETS, Device, Session
 
 SIZE = 224  # px, side of the crop
 K = 21  # wrist, then four points of each finger from the thumb on: COCO-WholeBody's order too
-VIEW_M = 0.255  # side of the first crop: of a grown-up's hand
-# Of its middle from the wrist, on the forearm's line: for a forearm that points at the camera, and across the picture.
+VIEW_M = 0.255  # side of the first crop, for an adult's hand
+# From the wrist to the first crop's middle along the forearm: for a forearm towards the camera, and across the picture.
 AHEAD_M = (0.025, 0.075)
 FOREARM_M = 0.25
-MARGIN = 2.0  # the second crop over the palm's extent
-SHIFT = 0.1  # of the palm's extent: the second crop's middle lies so far towards the fingers
+MARGIN = 2.0  # side of the second crop over the palm's extent
+SHIFT = 0.1  # shift of the second crop's middle towards the fingers, as a share of the palm's extent
 AGAIN = 0.05  # presence from which a hand is looked at again
-_PALM = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]  # without the tips and the joints before them
-_INDEX, _MIDDLE, _RING = 6, 10, 14  # second joints, to which the hand points
+_PALM = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]  # all points but the fingertips and the joints next to them
+_INDEX, _MIDDLE, _RING = 6, 10, 14  # second joints, which give the hand's direction
 
 
 class Arms(NamedTuple):
@@ -41,8 +41,8 @@ class Hands(NamedTuple):
     """M hands that were looked for."""
 
     points_px: np.ndarray  # (M, 21, 2) f64
-    presence: np.ndarray  # (M,) 0…1: a hand is there, as the second look says
-    right: np.ndarray  # (M,) 0…1: it is a right one
+    presence: np.ndarray  # (M,) 0…1: a hand is there, from the second crop
+    right: np.ndarray  # (M,) 0…1: the hand is a right one
     side_px: np.ndarray  # (M,) of the last crop
 
 
@@ -53,7 +53,7 @@ class HandNetwork:
         self.sessions = [Session(ASSETS / "handlandmark-full.onnx", device)]
 
     def find(self, images: np.ndarray, arms: Arms) -> Hands:
-        """The hands of arms in images (B, H, W, 3) u8 RGB; a second look where the first one found something."""
+        """The hands of arms in images (B, H, W, 3) u8 RGB; a second crop where the first one found a hand."""
         hands = self._look(images, arms.image, views_of_arms(arms))
         rows = np.flatnonzero(hands.presence >= AGAIN)
         again = self._look(images, arms.image[rows], views_of_hands(hands.points_px[rows]))
@@ -74,7 +74,7 @@ class HandNetwork:
 
 
 def views_of_arms(arms: Arms) -> Views:
-    """Views of the hands at the ends of arms, as the forearm and the body's size let expect them."""
+    """Views of the hands at the ends of arms, where the forearm and the body's size let hands be expected."""
     forearm = arms.wrist - arms.elbow
     length = np.linalg.norm(forearm, axis=1)
     share = (length / (FOREARM_M * arms.px_per_m)).clip(0, 1)

@@ -13,7 +13,7 @@ class Views(NamedTuple):
 
     centre: np.ndarray  # (N, 2) f64 px
     side: np.ndarray  # (N,) f64 px
-    angle: np.ndarray  # (N,) f64 rad, clockwise: what leans to the right by it stands upright in the crop
+    angle: np.ndarray  # (N,) f64 rad, clockwise: an object that leans right by this angle stands upright in the crop
 
     def take(self, rows: np.ndarray | slice) -> Views:
         """The given rows (mask, indices or slice)."""
@@ -21,7 +21,7 @@ class Views(NamedTuple):
 
 
 def turned_crops(images: np.ndarray, image: np.ndarray, views: Views, size: int) -> np.ndarray:
-    """Crops (N, size, size, 3) f32 RGB, 0…1, of images (B, H, W, 3) u8; ``image`` (N,) says of which. Black outside."""
+    """Crops (N, size, size, 3) f32 RGB 0…1 of images (B, H, W, 3) u8; ``image`` (N,) has their rows. Black outside."""
     crops = np.empty((len(image), size, size, 3), np.float32)
     for n, i in enumerate(image):
         matrix = _to_crop(views.centre[n], views.side[n], views.angle[n], size)

@@ -1,7 +1,7 @@
-"""Whole bodies from the embedded networks: RTMPose's body and feet, hands and faces in crops placed by its points.
+"""Whole bodies from the embedded networks: RTMPose's body and feet; hands and faces in crops placed by its points.
 
-A point is as sure as all that speaks for it. What cannot be seen is not invented: a hand behind the back, a face from
-behind, a hand of a few pixels, a point outside the picture have a score of 0.
+A point's score combines all evidence for the point. Hidden points are not invented: a hand behind the back, a face from
+behind, a hand of a few px and a point outside the picture have a score of 0.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ PARTS: dict[str, tuple[Skeleton, slice]] = {
     "hands": (HANDS42, HANDS),
     "face": (FACE68, FACE),
 }
-# Side of a crop in px, of which a hand or face takes two thirds: not looked at below, and nothing taken from the score
-# from the second one on; at the first one a quarter is left of it.
+# Sides of a crop in px, of which a hand or face takes two thirds. Crops below the first side are not looked at, a crop
+# of the first side keeps a quarter of its score, and crops from the second side on keep their whole score.
 LEAST_PX, FULL_PX = 17.0, 34.0
-HIDDEN, VISIBLE = 0.2, 0.4  # a wrist's or head's own score: nothing is looked for below, nothing taken away above
-NEAR_M, FAR_M = 0.1, 0.25  # between the hand's root and the body's wrist: full agreement up to, none from
+HIDDEN, VISIBLE = 0.2, 0.4  # score of a wrist or head: no hand or face is sought below, no score is lost above
+NEAR_M, FAR_M = 0.1, 0.25  # hand's root to body's wrist: full agreement up to the first, none from the second
 SAME_HAND_M = 0.07  # two hands of a person closer than this are one, seen twice
-SIDE_PENALTY = 0.65  # taken from the score of a hand that surely belongs to the other arm
-ODD_SIZE = (0.4, 2.3)  # a hand's size over what the body lets expect: outside it is no hand of this person
-FACE_NEAR, FACE_FAR = 0.15, 0.35  # of the face's size: between the mesh's eyes and nose and the body's
+SIDE_PENALTY = 0.65  # share of its score that a hand of the other arm loses
+ODD_SIZE = (0.4, 2.3)  # hand size over the size expected from the body: a hand outside is not this person's
+FACE_NEAR, FACE_FAR = 0.15, 0.35  # from the mesh's eyes and nose to the body's, over the face's size
 _AT = HALPE26.index
 _FEET = [_AT(name) for name in FOOT_NAMES]
 _HEAD = [COCO17.index(name) for name in ("nose", "left_eye", "right_eye")]
-_HEAD_IN_FACE = ([30], [42, 43, 44, 45, 46, 47], [36, 37, 38, 39, 40, 41])  # whose means are these
-# Lengths of a body 1.70 m tall in metres, each between the middles of points: trunk and legs as Winter (2009) has them,
-# the others as RTMPose's points lie, measured against the trunk and the size of faces.
+_HEAD_IN_FACE = ([30], [42, 43, 44, 45, 46, 47], [36, 37, 38, 39, 40, 41])  # mesh points whose means are nose and eyes
+# Lengths of a body 1.70 m tall in metres, each between the middles of points: trunk and legs follow Winter
+# (2009), the others RTMPose's points, measured against the trunk and the size of faces.
 HEIGHT_M = 1.70
 _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
 LENGTHS_M: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
@@ -48,9 +48,9 @@ LENGTHS_M: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
     (("left_shoulder",), ("right_shoulder",), 0.34),
     (("left_ear",), ("right_ear",), 0.165),
 )
-SURE = 0.3  # score of the points between which a length counts
-MOST = 1.3  # the largest scale that a length tells counts as so many times the next one at most
-BOX_M = 1.04 * HEIGHT_M  # longer side of a box around all of somebody
+SURE = 0.3  # least score of the end points of a length that is used
+MOST = 1.3  # the largest scale from a length counts as at most this many times the second largest
+BOX_M = 1.04 * HEIGHT_M  # longer side of a box around a whole person
 
 
 class WholeBody:
@@ -127,8 +127,8 @@ def ramp(x: np.ndarray, zero: float, one: float) -> np.ndarray:
 def px_per_metre(body: Poses, box_px: np.ndarray) -> np.ndarray:
     """(N,) px of the picture per metre at each person, as if 1.70 m tall; from the box (N, 4) where little is seen.
 
-    The mean of the two lengths that say most: what points at the camera looks short, but nothing looks long, unless a
-    point is misplaced.
+    The scale is the mean of the two largest scales from body lengths: a limb that points at the camera looks short, but
+    no limb looks too long unless a point is misplaced.
     """
     said = np.zeros((len(body.score), len(LENGTHS_M)))
     for i, (ends_a, ends_b, metres) in enumerate(LENGTHS_M):
@@ -144,13 +144,13 @@ def px_per_metre(body: Poses, box_px: np.ndarray) -> np.ndarray:
 
 
 def middle(body: Poses, columns: list[int]) -> np.ndarray:
-    """(N, 2) f64 mean of one or two points. Taken, not indexed: the last bits must not depend on how many people
-    there are."""
+    """(N, 2) f64 mean of one or two points. ``np.take`` instead of indexing: the last bits must not depend on the
+    number of people."""
     return np.take(body.keypoints_px, columns, 1).astype(np.float64).mean(1)
 
 
 def large_enough(side: np.ndarray) -> np.ndarray:
-    """(N,) 0…1: what a crop of ``side`` px lets see."""
+    """(N,) 0…1: the factor of the score by a crop's ``side`` in px."""
     return ramp(side, LEAST_PX - (FULL_PX - LEAST_PX) / 3, FULL_PX)
 
 
@@ -173,10 +173,10 @@ def arms_of(image: np.ndarray, body: Poses, scale: np.ndarray) -> tuple[Arms, np
 
 
 def hand_scores(hands: Hands, arms: Arms, visible: np.ndarray) -> np.ndarray:
-    """(M,) 0…1: presence, less what speaks against it.
+    """(M,) 0…1: presence, lowered by all evidence against the hand.
 
-    A hidden wrist, a hand too small to tell its fingers, at another place or of another size than the arm's, or
-    the other side's hand.
+    Such evidence is a hidden wrist, a hand too small to tell its fingers, a place or size that does not fit the arm, or
+    a hand of the other side.
     """
     expected = VIEW_M * arms.px_per_m
     size = hands.side_px / expected
@@ -205,20 +205,20 @@ def heads_of(body: Poses, scale: np.ndarray) -> Heads:
 
 
 def visible_heads(body: Poses) -> np.ndarray:
-    """(N,) 0…1: how well nose and eyes are seen. RTMPose is also sure of those of heads from behind."""
+    """(N,) 0…1: how well nose and eyes are seen. RTMPose also gives high scores to heads from behind."""
     return np.take(body.score, _HEAD, 1).astype(np.float64).mean(1)
 
 
 def face_scores(faces: Faces, body: Poses) -> np.ndarray:
-    """(M, 68) 0…1: presence, less what speaks against it.
+    """(M, 68) 0…1: presence, lowered by all evidence against each point.
 
-    A hidden or very small face, eyes and nose at another place than the body's, and the side turned away.
+    Such evidence is a hidden or very small face, eyes and nose away from the body's, or a side that is turned away.
     """
     size = np.maximum(faces.side_px / MARGIN, 1e-3)
     anchors = np.stack([np.take(faces.points_px, rows, 1).mean(1) for rows in _HEAD_IN_FACE], 1)  # (M, 3, 2)
     apart = np.linalg.norm(np.take(body.keypoints_px, _HEAD, 1) - anchors, axis=2) / size[:, None]
     sure = np.take(body.score, _HEAD, 1) >= VISIBLE
-    mean = np.where(sure, apart, 0).sum(1) / np.maximum(sure.sum(1), 1)  # 0 where it knows nothing
+    mean = np.where(sure, apart, 0).sum(1) / np.maximum(sure.sum(1), 1)  # 0 where the body knows no point
     score = faces.presence * ramp(visible_heads(body), HIDDEN, VISIBLE) * large_enough(faces.side_px)
     score *= ramp(mean, FACE_FAR, FACE_NEAR)
     return score[:, None] * faces.facing

@@ -75,7 +75,7 @@ def build_detector(reference: str, device: Device, config: Config) -> OnnxDetect
         decode,
         wanted,
         c.score,
-        None if decode is from_dets else c.nms_iou,  # it is done inside
+        None if decode is from_dets else c.nms_iou,  # suppression is inside the graph
     )
 
 
@@ -117,7 +117,7 @@ def _classes(graph: Graph) -> tuple[str, ...]:
     if "scores" in graph.outputs:
         count = graph.outputs["scores"][2]
     elif "dets" in graph.outputs:
-        count = None  # the file does not tell
+        count = None  # the graph does not fix the number of classes
     else:
         count = (next(iter(graph.outputs.values()))[2] or 5) - 5
     if count in (None, 1, len(COCO_CLASSES)):
@@ -126,7 +126,7 @@ def _classes(graph: Graph) -> tuple[str, ...]:
 
 
 def _skeleton(graph: Graph, layout: str, config: Config) -> tuple[Skeleton, str]:
-    """The keypoint set, and what there is to warn of: told by the setting, noted in the file, else by their number."""
+    """The keypoint set and a warning or "": the setting's set, else the file's, else the usual one for the number."""
     k = _points(graph, layout)
     if config.pose.keypoints != "auto":
         return by_name(config.pose.keypoints, k), ""

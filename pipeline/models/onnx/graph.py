@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself before it runs: input, outputs, notes of its maker, and what its layout is.
+"""Facts of an ONNX file that are read before it runs: input, outputs, its maker's notes and its layout.
 
 The layouts are those that MMDeploy writes and rtmlib reads: RTMDet and YOLOX with suppression inside (``dets``,
 ``labels``), RTMPose and all SimCC networks (``simcc_x``, ``simcc_y``), RTMO (``dets``, ``keypoints``); YOLOX as its own
@@ -56,7 +56,7 @@ def _read(option: str, file: Path, _modified: int) -> Graph:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # it is only looked at
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the graph is only inspected
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     session = open_network(file, options, ("CPUExecutionProvider",))
@@ -96,8 +96,8 @@ def _notes(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _tried(graph: Graph, session: Any) -> Graph:
-    """The graph with the sides that its file leaves open, such as the number of keypoints, as a blank picture has
-    them; a detector's number of boxes differs from picture to picture and stays open."""
+    """The graph with its open sides, such as the number of keypoints, filled in from a run on a blank picture; a
+    detector's number of boxes differs from picture to picture and stays open."""
     w, h = input_size(graph)
     blank = np.zeros((graph.input[0] or 1, 3, h, w), np.float32)
     made = run_network(graph.file, session, {session.get_inputs()[0].name: blank})
@@ -111,8 +111,8 @@ def _tried(graph: Graph, session: Any) -> Graph:
     return graph._replace(outputs=shapes)
 
 
-MOST_INPUT_PX = 8192  # of a side of the input: a file may claim anything
-FREE_PX = 640  # side of the input where the file leaves it open: that of most RTMDet, YOLOX and RTMO
+MOST_INPUT_PX = 8192  # longest side of the input: a file may claim any size
+FREE_PX = 640  # side of the input where the file leaves it open: the usual side of RTMDet, YOLOX and RTMO
 
 
 def input_size(graph: Graph) -> tuple[int, int]:
@@ -133,8 +133,8 @@ def _is_side(n: Any) -> bool:
 def detector_layout(graph: Graph, told: str) -> str:
     """``rtmdet`` or ``yolox``, which want different pixel values. PoselineError for a graph that is neither.
 
-    ``told`` is the setting detect.layout. Else the file's notes tell, else the graph: YOLOX begins by taking every
-    other pixel (its Focus layer), RTMDet by a convolution.
+    ``told`` is the setting detect.layout. For auto the file's notes decide, else the graph: YOLOX begins by taking
+    every other pixel (its Focus layer), RTMDet begins with a convolution.
     """
     names = set(graph.outputs)
     single = len(graph.outputs) == 1 and len(shape := next(iter(graph.outputs.values()))) == 3 and (shape[2] or 0) > 5
@@ -188,7 +188,7 @@ def _has_focus(file: Path) -> bool:
 
 
 def operators(file: Path) -> Iterator[str]:
-    """The kinds of the graph's nodes in order, read from the file: ONNX Runtime does not tell them.
+    """The operator names of the graph's nodes in order, read from the file because ONNX Runtime does not list them.
 
     ONNX is a protocol buffer (onnx.proto): ModelProto.graph is field 7, GraphProto.node 1, NodeProto.op_type 4.
     """
@@ -203,7 +203,7 @@ def operators(file: Path) -> Iterator[str]:
 
 
 def _fields(data: mmap.mmap, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """(field number, start, stop) of a message's parts of variable length; others are passed over."""
+    """(field number, start, stop) of a message's fields of variable length; other fields are skipped."""
     while at < stop:
         key, at = _varint(data, at)
         kind = key & 7
@@ -218,7 +218,7 @@ def _fields(data: mmap.mmap, at: int, stop: int) -> Iterator[tuple[int, int, int
 
 
 def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """A number in groups of 7 bits, the lowest first, and where it ends."""
+    """A number stored in groups of 7 bits, the lowest first, and the offset of its end."""
     value = shift = 0
     while True:
         byte = data[at]

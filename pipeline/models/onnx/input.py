@@ -1,7 +1,7 @@
 """Pictures as the networks in ONNX files want them: fitted or cropped, in planes of floats, in batches.
 
 Geometry and pixel values follow mmdet's and mmpose's own pipelines to the bit, also where those count pixel centres
-from 0: only then are our numbers theirs.
+from 0: only then are poseline's results equal to theirs.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Pixels(NamedTuple):
     rgb: bool  # red first; else blue first
 
 
-# What the published configs of mmdet and mmpose say, by layout. rtmlib feeds its pose networks blue first though the
-# configs turn the order (bgr_to_rgb); ours is the configs'.
+# Pixel values of the published configs of mmdet and mmpose, by layout. rtmlib feeds its pose networks blue first though
+# the configs swap the order (bgr_to_rgb); poseline follows the configs.
 PIXELS = {
     "rtmdet": Pixels((103.53, 116.28, 123.675), (57.375, 57.12, 58.395), False),
     "yolox": Pixels((0, 0, 0), (1, 1, 1), False),
@@ -51,7 +51,7 @@ class Planes:
         self._room = np.empty(0, np.float32)
 
     def empty(self, count: int, size: tuple[int, int]) -> np.ndarray:
-        """Planes (count, 3, h, w) f32 to fill, in the memory of those before: new pages cost more than filling them."""
+        """Planes (count, 3, h, w) f32 to fill, in the memory of earlier ones: new pages cost more than the filling."""
         need = count * 3 * size[0] * size[1]
         if len(self._room) < need:
             self._room = np.empty(need, np.float32)
@@ -67,7 +67,7 @@ class Planes:
 def size_for(height: int, width: int, pixels: int | None = None) -> tuple[int, int]:
     """(w, h) in multiples of 32 of a detector's input for pictures of this shape, with about so many ``pixels``.
 
-    Without ``pixels`` larger pictures get more of them, as people in them are smaller shares: see ``USUAL_PIXELS``.
+    Without ``pixels`` larger pictures get larger inputs, as people fill a smaller share of them: see ``USUAL_PIXELS``.
     """
     wanted = pixels or USUAL_PIXELS * (height * width / VGA) ** GROWTH
     scale = (wanted / (height * width)) ** 0.5 / STEP
@@ -105,8 +105,8 @@ def views(box: np.ndarray, size: tuple[int, int], padding: float) -> tuple[np.nd
 def matrices(centre: np.ndarray, side: np.ndarray, size: tuple[int, int], udp: bool) -> np.ndarray:
     """(N, 2, 3) maps from the image to crops of ``size`` (w, h), pixel centres counted from 0.
 
-    With ``udp`` the outermost pixel centres fall together (Huang et al. 2020, "The Devil Is in the Details"), else the
-    crop's middle does, and one scale, that of the width, holds for both axes.
+    With ``udp`` the outermost pixel centres coincide (Huang et al. 2020, "The Devil Is in the Details"). Without
+    ``udp`` the middles coincide, and the scale of the width holds for both axes.
     """
     if udp:
         scale = (np.array(size) - 1) / side  # (N, 2)
@@ -134,10 +134,10 @@ def to_image(points: np.ndarray, centre: np.ndarray, side: np.ndarray, size: tup
 def batches(
     session: Session, planes: np.ndarray, fixed: int | None, cpu_batch: int
 ) -> Iterator[tuple[range, dict[str, np.ndarray]]]:
-    """(rows, outputs) of a network for planes (N, 3, h, w), in batches as its input and the device like them.
+    """(rows, outputs) of a network for planes (N, 3, h, w), in batches that suit the network's input and the device.
 
-    ``fixed`` is the batch that the input is fixed to, if it is. Else other devices take all at once, and a CPU
-    ``cpu_batch``: more of them would leave its caches. The numbers are the same.
+    ``fixed`` is the batch size of an input with a fixed one. Otherwise a CPU takes ``cpu_batch`` planes at once, since
+    more would not fit its caches, and other devices take all. The outputs do not depend on the batches.
     """
     step = fixed or (cpu_batch if session.device.name == "cpu" else len(planes))
     for start in range(0, len(planes), step):

@@ -1,6 +1,6 @@
 """Appearance by a ReID network in an ONNX file, such as OSNet's or FastReID's: one vector of length 1 per person.
 
-Crops are the boxes, stretched to the network's input, RGB, with ImageNet's means: what those projects export.
+Crops are the boxes, stretched to the network's input, RGB, with ImageNet's means, as those projects export them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def reference(name: str) -> str | None:
 
 
 def digests(name: str) -> dict[str, str]:
-    """The file and what stands for its contents; PoselineError when it gives no vector per picture."""
+    """The file and its digest; PoselineError when the network gives no vector per picture."""
     file = reference(name)
     if file is None:
         return {}
@@ -66,7 +66,7 @@ class ReId:
             raise PoselineError(f"--reid onnx:{graph.file}: vectors of {self.width} values; 2 to {LARGEST} make sense")
 
     def describe(self, images: np.ndarray, image: np.ndarray, box_px: np.ndarray, batch: int) -> np.ndarray:
-        """(N, D) f16 of people in images (B, H, W, 3): ``image (N,)`` says in which, ``box_px (N, 4)`` where.
+        """(N, D) f16 of people in images (B, H, W, 3): ``image (N,)`` has their rows, ``box_px (N, 4)`` their boxes.
 
         NaN for a box that lies outside.
         """

@@ -1,4 +1,4 @@
-"""Detectors in ONNX files: RTMDet (Lyu et al. 2022), and what all of them share.
+"""Detectors in ONNX files: RTMDet (Lyu et al. 2022), and the code that all detectors share.
 
 Three kinds of outputs: ``boxes`` (B, N, 4) with ``scores`` (B, N, C) before suppression, as `poseline models export`
 writes them; ``dets`` (B, N, 5) with ``labels`` (B, N) after it, as MMDeploy does; YOLOX's one (B, N, 5 + C).
@@ -41,7 +41,7 @@ Decoder = Callable[[dict[str, np.ndarray], int, np.ndarray, float, tuple[int, in
 
 
 class OnnxDetector:
-    """Boxes of the wanted classes. They are those of `mmdet.apis.inference_detector`, pixel centres as it has them."""
+    """Boxes of the wanted classes, equal to those of `mmdet.apis.inference_detector`, with mmdet's pixel centres."""
 
     skeleton = COCO17
 
@@ -88,7 +88,7 @@ class OnnxDetector:
 
 
 def suppressed(found: Candidates, nms_iou: float) -> Candidates:
-    """Without those that overlap a better one of the same class."""
+    """The candidates without those that overlap a better one of the same class."""
     kept = [
         rows[suppress(found.box[rows], found.score[rows], nms_iou)]
         for rows in (np.flatnonzero(found.label == label) for label in np.unique(found.label))
@@ -100,7 +100,7 @@ def suppressed(found: Candidates, nms_iou: float) -> Candidates:
 def from_scores(
     out: dict[str, np.ndarray], image: int, wanted: np.ndarray, threshold: float, size: tuple[int, int]
 ) -> Candidates:
-    """From ``boxes`` and ``scores``: a box may be of several classes."""
+    """Candidates from ``boxes`` and ``scores``: a box may be of several classes."""
     score = out["scores"][image][:, wanted]
     row, column = np.nonzero(score > threshold)
     return Candidates(out["boxes"][image][row], score[row, column], wanted[column])
@@ -109,7 +109,7 @@ def from_scores(
 def from_dets(
     out: dict[str, np.ndarray], image: int, wanted: np.ndarray, threshold: float, size: tuple[int, int]
 ) -> Candidates:
-    """From ``dets`` and ``labels``, where suppression is done; rows that hold nothing have a score of 0."""
+    """Candidates from ``dets`` and ``labels``, which are suppressed already; empty rows have a score of 0."""
     dets, label = out["dets"][image], out["labels"][image].astype(np.int64)
     keep = np.isin(label, wanted) & (dets[:, 4] > threshold)
     return Candidates(dets[keep, :4], dets[keep, 4], label[keep])

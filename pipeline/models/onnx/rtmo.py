@@ -74,7 +74,7 @@ def outputs(out: dict[str, np.ndarray], image: int) -> tuple[np.ndarray, np.ndar
 
 
 def chosen(dets: np.ndarray, threshold: float, nms_iou: float | None) -> np.ndarray:
-    """Rows of dets (N, 5) that are people, best first; suppression is done where ``nms_iou`` is None."""
+    """Rows of dets (N, 5) that are people, best first; with ``nms_iou`` None they are suppressed already."""
     rows = np.flatnonzero(dets[:, 4] > threshold)
     rows = rows[np.argsort(-dets[rows, 4], kind="stable")][:MOST_PEOPLE]
     return rows if nms_iou is None else rows[suppress(dets[rows, :4], dets[rows, 4], nms_iou)]

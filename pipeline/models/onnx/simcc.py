@@ -23,18 +23,18 @@ Decoder = Callable[[dict[str, np.ndarray], tuple[int, int]], tuple[np.ndarray, n
 
 
 class Crop(NamedTuple):
-    """How a network wants a person."""
+    """How a network's input is cropped around a person."""
 
     size: tuple[int, int]  # w, h
     pixels: Pixels
-    padding: float = 1.25  # crop over box
+    padding: float = 1.25  # size of the crop over the size of the box
     udp: bool = False
 
 
 class TopDownOnnx:
     """The pose of each person from a crop around the box. Keypoints are those of `mmpose.apis.inference_topdown`.
 
-    Its numbers are kept as they are: mmpose counts pixel centres from 0 where the rest of poseline has them at .5.
+    Its coordinates are not shifted: mmpose counts pixel centres from 0 where the rest of poseline has them at .5.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class TopDownOnnx:
 def both_ways(
     out: dict[str, np.ndarray], mirrored: dict[str, np.ndarray], flip: np.ndarray, width: int
 ) -> dict[str, np.ndarray]:
-    """The mean of what a network says of crops of ``width`` px and, turned back, of their mirror images.
+    """The mean of a network's outputs for crops of ``width`` px and, mirrored back, for their mirror images.
 
     ``flip`` (K,) exchanges left and right. Pixel i is pixel width - 1 - i of the mirror image, so that bin b of n,
     which lies at b · width / n, is bin n - n / width - b.
@@ -90,17 +90,17 @@ def both_ways(
 
 
 def simcc(out: dict[str, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (N, K, 2) in crop px and scores (N, K), those of the less sure axis, f32.
+    """Keypoints (N, K, 2) in crop px and scores (N, K) of the less sure axis, f32.
 
-    A point that neither axis knows lies at bin -1, as mmpose has it.
+    A point that neither axis finds lies at bin -1, as in mmpose.
     """
     return _placed(out, size, lambda bins: bins.argmax(2))
 
 
 def refined_simcc(out: dict[str, np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The same between the bins: the top of the parabola through the highest bin and its neighbours.
+    """Like `simcc`, between the bins: each value is the top of a parabola through the highest bin and its neighbours.
 
-    On photographs of COCO it is worth .002 of AP with given boxes, and a path has no steps of half a crop pixel.
+    On COCO's photographs this raises AP by .002 with given boxes, and a path has no steps of half a crop pixel.
     """
     return _placed(out, size, _tops)
 
@@ -116,13 +116,13 @@ def _placed(
 
 
 def _tops(bins: np.ndarray) -> np.ndarray:
-    """(N, K) where bins (N, K, W) are highest, in bins and parts of them."""
+    """(N, K) positions of the maxima of bins (N, K, W), in fractional bins."""
     best = bins.argmax(2)
     if bins.shape[2] < 3:
         return best
     middle = best.clip(1, bins.shape[2] - 2)
     low, high, top = (np.take_along_axis(bins, (middle + d)[..., None], 2)[..., 0] for d in (-1, 1, 0))
-    with np.errstate(invalid="ignore"):  # a network may say infinity
+    with np.errstate(invalid="ignore"):  # a network may return infinity
         bend = low - 2 * top + high
         shift = np.where(bend < 0, 0.5 * (low - high) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
     return np.where(middle == best, best + np.nan_to_num(shift), best)

@@ -1,7 +1,7 @@
-"""Checkpoints: a network's weights, and what was noted beside them, read without executing anything in the file.
+"""Checkpoints: a network's weights and the notes beside them, read without executing anything in the file.
 
-torch's ``weights_only`` loader knows tensors, numbers and plain containers. Checkpoints as MMEngine writes them hold
-numpy arrays beside, which it is told of, and the training's log, for which it gets a stand-in that does nothing.
+torch's ``weights_only`` loader knows tensors, numbers and plain containers. MMEngine's checkpoints also hold numpy
+arrays, which are registered with the loader, and the training's log, whose classes are replaced by inert stand-ins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 
 STATE = ("state_dict", "model", "module")  # where MMEngine, and others, keep the weights in a checkpoint
-# Share of a file's weights that may have no place in the network: a ResNet-101 would fill a ResNet-50 without a word.
+# Share of a file's weights that may have no place in the network: a ResNet-101 would fill a ResNet-50 without an error.
 UNUSED = 0.1
 
 
@@ -32,10 +32,10 @@ def _nothing(*args: Any) -> None:
 
 
 def _known() -> list[Any]:
-    """What checkpoints of OpenMMLab hold beside tensors and numbers, for torch's loader."""
+    """The types in OpenMMLab's checkpoints beside tensors and numbers, for torch's loader."""
     known: list[Any] = [np.ndarray, np.dtype]
     array, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]  # the functions that numpy pickles by
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # its name before numpy 2, and since
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # the module's name before and since numpy 2
         known += [(array, f"{module}._reconstruct"), (scalar, f"{module}.scalar")]
     kinds = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "U")
     known += [type(np.dtype(kind)) for kind in kinds]
@@ -47,7 +47,7 @@ def _known() -> list[Any]:
 
 @cache
 def notes(path: Path, trust: bool) -> dict[str, Any]:
-    """The ``meta`` of a checkpoint; empty where it has none. Errors as of `weights`."""
+    """The ``meta`` of a checkpoint; empty where it has none. Raises as `weights` does."""
     if path.suffix == ".safetensors":
         return {}
     meta = _load(path, trust).get("meta")
@@ -55,7 +55,7 @@ def notes(path: Path, trust: bool) -> dict[str, Any]:
 
 
 def weights(path: Path, trust: bool) -> dict[str, Any]:
-    """The tensors of a checkpoint by name. Raises PoselineError for what is none, or may run code without ``trust``."""
+    """The tensors of a checkpoint by name. Raises PoselineError for other files, or for code without ``trust``."""
     import torch
 
     data = _safetensors(path) if path.suffix == ".safetensors" else _load(path, trust)
@@ -64,7 +64,7 @@ def weights(path: Path, trust: bool) -> dict[str, Any]:
     if not named:
         raise PoselineError(f"{path}: holds no weights; give a checkpoint as MMEngine saves it")
     found = OrderedDict(named)
-    if hasattr(state, "_metadata"):  # versions of its layers, by which old names are told from new ones
+    if hasattr(state, "_metadata"):  # versions of the layers, which tell old weight names from new ones
         found._metadata = state._metadata  # type: ignore[attr-defined]
     return found
 
@@ -78,7 +78,7 @@ def _load(path: Path, trust: bool) -> dict[str, Any]:
             data = torch.load(path, map_location="cpu", weights_only=not trust, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise _unreadable(path, error) from error
-    except Exception as error:  # whatever a damaged file, or trusted code in it, leads to
+    except Exception as error:  # a damaged file, or trusted code in it, may raise any error
         raise PoselineError(f"{path}: is no checkpoint, or a damaged one ({first_line(error)})") from error
     if not isinstance(data, dict):
         raise PoselineError(f"{path}: holds a {type(data).__name__}, not a checkpoint; save model.state_dict()")
@@ -111,7 +111,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind where it says nothing."""
+    """The first line of an error's message, or the error's type where the message is empty."""
     text = str(error).strip()
     return text.splitlines()[0][:160] if text else type(error).__name__
 
@@ -122,7 +122,7 @@ def first_line(error: BaseException) -> str:
 def fit(model: Any, path: Path, trust: bool, config_name: str) -> None:
     """Give a network its weights from a file; PoselineError unless they are those of its config.
 
-    The network's own hooks rename the weights of older versions, so that names are compared after loading.
+    Names are compared after loading, because the network's own hooks rename the weights of older versions.
     """
     given = weights(path, trust)
     try:
@@ -149,6 +149,6 @@ def _misfit(path: Path, config_name: str, what: str) -> PoselineError:
 
 
 def _for_training(name: str) -> bool:
-    """Whether only training needs it: counts of batches, losses, and the preprocessor, which the config decides."""
+    """Whether only training needs this weight: batch counts, losses, and the preprocessor, which the config sets."""
     parts = name.split(".")
     return parts[0] == "data_preprocessor" or parts[-1] == "num_batches_tracked" or any("loss" in p for p in parts)
