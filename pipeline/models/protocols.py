@@ -1,4 +1,4 @@
-"""What a network is to the rest of poseline, and what is known of one before it is loaded."""
+"""The interfaces of networks to the rest of poseline, and the facts of a network before it is loaded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PoseNetwork(Protocol):
 class NetworkFacts(NamedTuple):
     """What is known of a network before it is loaded."""
 
-    digests: dict[str, str]  # name: digest of all that decides its numbers
+    digests: dict[str, str]  # name: digest of everything that the network's outputs depend on
     skeleton: Skeleton
     one_stage: bool = False  # finds people and poses together
     warnings: tuple[str, ...] = ()

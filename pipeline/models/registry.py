@@ -99,7 +99,7 @@ def _split(name: str, families: dict[str, Callable[[], Family]]) -> tuple[Family
 
 
 def unknown(option: str, name: str, choices: tuple[str, ...], gone: dict[str, str]) -> PoselineError:
-    """What is said of a network that is not there; ``gone`` has what replaces those of earlier versions."""
+    """The error for an unknown network; ``gone`` has the replacements of earlier versions' networks."""
     instead = gone.get(name)
     if instead:
         return PoselineError(f"{option} {name}: this network is gone; {instead} replaces it")
@@ -113,7 +113,7 @@ def _embedded(option: str, name: str, known: dict[str, Entry], families: dict[st
 
 
 def _embedded_facts(entry: Entry, files_only: tuple[str, ...]) -> NetworkFacts:
-    """``files_only`` are the settings that say what the networks in users' files are."""
+    """``files_only`` are the settings that describe networks in users' files only."""
     digests = {file: file_digest(ASSETS / file) for file in entry.files}
     return NetworkFacts(digests, entry.skeleton, idle=dict.fromkeys(files_only, "it is for onnx: networks alone"))
 
@@ -181,7 +181,7 @@ def _device(family: Family | None, config: Config) -> Device:
 
 
 def run_facts(config: Config) -> NetworkFacts:
-    """Digests of every network that a run with this config uses, its keypoint set and what there is to warn of."""
+    """Digests of every network that a run with this config uses, its keypoint set and its warnings."""
     check_names(config)
     posing = pose_facts(config)
     boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
@@ -191,14 +191,14 @@ def run_facts(config: Config) -> NetworkFacts:
 
 
 def _idle(boxes: NetworkFacts, posing: NetworkFacts, config: Config) -> tuple[str, ...]:
-    """A warning for each setting that was given and that the networks cannot follow."""
+    """A warning for each setting that the user gave and that the networks cannot follow."""
     names = [config.pose.name, config.lift.name] + ([] if posing.one_stage else [config.detect.name])
     cannot = [(config.detect.name, boxes.idle), (config.pose.name, posing.idle)]
     if posing.one_stage:
         cannot.append((config.pose.name, _ONE_STAGE_IDLE))
     if not any(name.startswith(("mmdet:", "mmpose:")) for name in names):
         cannot.append((" and ".join(names), _OPENMM_ONLY))
-    usual = [load_config(name) for name in NAMED]  # the named configs' own values were not given
+    usual = [load_config(name) for name in NAMED]  # values of the named configs do not count as given by the user
     return tuple(
         f"{key}={json.dumps(_setting(config, key))} has no effect on {name}: {why}; leave it out"
         for name, idle in cannot

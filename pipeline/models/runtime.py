@@ -67,12 +67,12 @@ def refusals() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     known = ("Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NotImplemented", "NoSuchFile", "NoModel")
-    others = (state.RuntimeException, state.EPFail, RuntimeError, UnicodeDecodeError)  # of names that are no UTF-8
+    others = (state.RuntimeException, state.EPFail, RuntimeError, UnicodeDecodeError)  # for names that are no UTF-8
     return (*(getattr(state, name) for name in known), *others)
 
 
 def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tuple[str, ...]) -> Any:
-    """ONNX Runtime's session of a file; PoselineError for what is no network that it can run."""
+    """ONNX Runtime's session of a file; PoselineError for a file that ONNX Runtime cannot run."""
     import onnxruntime
 
     # OpenVINO has threads of its own.
@@ -88,7 +88,7 @@ def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tup
 
 
 def run_network(file: Path, session: Any, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """The outputs of one call; PoselineError where the network fails, or gives arrays of other ranks than it says."""
+    """The outputs of one call; PoselineError where the network fails, or returns other ranks than its file declares."""
     try:
         made = session.run(None, feeds)
     except refusals() as error:
@@ -123,7 +123,7 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.device.threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what fails is raised
+        options.log_severity_level = 4  # failures are raised as errors, so ONNX Runtime need not log them
         # Idle workers must not spin: decoding and drawing share the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._ort = open_network(self.file, options, self.device.providers)

@@ -1,4 +1,4 @@
-"""The sound of a source, passed on to an output as pictures come: copied where the file may hold it, else encoded."""
+"""Passes a source's sound on while pictures are written: copied where the output may hold the codec, else encoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AudioCopy:
         self, path: Path, out: av.container.OutputContainer, container: Container, stop_s: float | None
     ) -> None:
         self._out, self._container, self._stop_s = out, container, stop_s
-        self._origin_s: Fraction | None = None  # of the source's clock, that is 0 in the output
+        self._origin_s: Fraction | None = None  # time of the source's clock that is 0 in the output
         self._audio: Iterator[av.Packet] = iter(())
         self._waiting: av.Packet | None = None
         self._source: av.container.InputContainer | None = open_media(path)
@@ -30,15 +30,15 @@ class AudioCopy:
             raise
 
     def copy(self, origin_s: Fraction, until_s: Fraction | None) -> None:
-        """Pass on the audio up to a time of the source's clock, so that little waits to be interleaved; None: all.
+        """Pass on the audio up to ``until_s`` of the source's clock (None: all), so that few packets wait.
 
-        ``origin_s`` of the source's clock is 0 in the output, the same in all calls.
+        The time ``origin_s`` of the source's clock is 0 in the output; all calls must give the same time.
         """
         self._origin_s = origin_s
         while (packet := self._waiting or next(self._audio, None)) is not None:
             self._waiting = packet
             if until_s is not None:
-                assert packet.pts is not None  # the copied have one, encoders set it
+                assert packet.pts is not None  # copied packets have a pts, encoders set it
                 if packet.pts * packet.time_base + origin_s > until_s:
                     return
             self._out.mux(packet)
@@ -52,7 +52,7 @@ class AudioCopy:
 
     def _packets(self, container: av.container.InputContainer) -> Iterator[av.Packet]:
         source = container.streams.best("audio")
-        # A stream that FFmpeg has no decoder for has no context, whatever the stubs say: it cannot be named or kept.
+        # A stream that FFmpeg has no decoder for has no context, whatever the stubs say: the stream is left out.
         if not isinstance(source, av.AudioStream) or source.codec_context is None:
             self.close()
             return iter(())

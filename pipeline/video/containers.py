@@ -1,4 +1,4 @@
-"""What kinds of video files hold: pictures and sound of which codecs, ticks; and what the encoders are told."""
+"""The kinds of video files, with their codecs for pictures and sound and their ticks; and the encoders' options."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MAX_TIMESCALE = 2**31 - 1  # MP4 keeps it in 32 bits
 
 
 class Container(NamedTuple):
-    """A kind of file: FFmpeg's name, the pictures it may hold, the sound it may hold, and what other sound becomes."""
+    """A kind of file: FFmpeg's name, its picture codecs, its sound codecs, and the codec that other sound becomes."""
 
     muxer: str
     codecs: tuple[str, ...]
     copied: frozenset[str]
     audio: str
-    rates: tuple[int, ...]  # of that sound; others become 48 kHz
-    samples: int  # in a packet of it
+    rates: tuple[int, ...]  # sample rates in Hz of that codec; other rates become 48 kHz
+    samples: int  # audio samples in a packet of that codec
     timescale: int  # most ticks a second
 
 
@@ -36,13 +36,13 @@ CONTAINERS: dict[str, Container] = {
     ".webm": Container("webm", ("vp9", "av1"), _WEBM_AUDIO, "libopus", (48000,), 960, 1000),
 }
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-_VP9_SPEED, _AV1_SPEED = (8, 7, 6, 5, 4, 3, 2, 1, 0), (12, 11, 10, 9, 8, 7, 5, 4, 2)  # of the presets above
-_CRF = {"h264": 23, "h265": 26, "vp9": 33, "av1": 34}  # that look about alike
+_VP9_SPEED, _AV1_SPEED = (8, 7, 6, 5, 4, 3, 2, 1, 0), (12, 11, 10, 9, 8, 7, 5, 4, 2)  # speeds for the presets above
+_CRF = {"h264": 23, "h265": 26, "vp9": 33, "av1": 34}  # values of about equal quality
 ENCODERS = {"h264": "libx264", "h265": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1"}
 
 
 def container_of(path: Path, codec: str) -> Container:
-    """The kind of file that a name asks for; PoselineError where it may not hold the codec."""
+    """The kind of file by the name's suffix; PoselineError where such files may not hold the codec."""
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
         raise PoselineError(f"{path}: unknown kind of video; end its name in one of {', '.join(CONTAINERS)}")
@@ -53,7 +53,7 @@ def container_of(path: Path, codec: str) -> Container:
 
 
 def encoder_options(codec: str, crf: int | None, preset: str) -> dict[str, str]:
-    """What the encoder is told; ``preset`` is x264's name of a speed, for all of them."""
+    """The encoder's options; ``preset`` is one of x264's speed names, which holds for all codecs."""
     quality = {"crf": str(_CRF[codec] if crf is None else crf)}
     if codec == "h264":
         return quality | {"preset": preset}

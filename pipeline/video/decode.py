@@ -1,6 +1,6 @@
 """Upright RGB frames of any range of a video, by decord or by PyAV, with the same bytes from either.
 
-The index (``VideoInfo``) decides which frames there are; a decoder only fills them in.
+The index (``VideoInfo``) decides which frames exist; a decoder only supplies their pictures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Reader:
     """Reads ranges of one video; a context manager. ``warnings`` grows by one line for each thing a user should know.
 
-    Consecutive ranges continue where the last one stopped: nothing is sought or decoded twice.
+    Consecutive ranges continue where the last one stopped: the reader does not seek and decodes no frame twice.
     """
 
     def __init__(self, info: VideoInfo, decoder: str = "decord", threads: int = 1) -> None:
@@ -83,7 +83,7 @@ class Reader:
 
 
 def left_out(info: VideoInfo, start: int, stop: int, missing: set[int]) -> str:
-    """What a user is told of frames of [start, stop) that do not decode."""
+    """The warning about frames of [start, stop) that do not decode."""
     times = info.time_s[sorted(missing)]
     return (
         f"{info.path}: {len(missing)} of the frames {start} to {stop - 1} could not be decoded and are"
@@ -139,7 +139,7 @@ def prefetch(iterator: Iterator[T], depth: int) -> Generator[T, None, None]:
             del item
     finally:
         stopped.set()
-        while thread.is_alive():  # one item may be put between the emptying and the thread's look at `stopped`
+        while thread.is_alive():  # the thread may put one more item before it checks `stopped`
             while not items.empty():
                 items.get_nowait()
             thread.join(0.01)

@@ -28,14 +28,14 @@ class VideoWriter:
     The time ``start_s`` of the source becomes 0 in the output; without it, the time of the first picture written does.
     Pictures keep their distances exactly: the output's ticks are those of ``time_base`` or an integer fraction of them
     (a time base finer than MP4 can hold, 1 / 2^31 s, is rounded to microseconds; Matroska and WebM have milliseconds).
-    A picture whose tick is taken gets the next one, and is late by `MOST_LATE` ticks at most.
+    A picture whose tick is taken gets the next free tick, at most `MOST_LATE` ticks late.
     Audio between ``start_s`` and ``stop_s`` (None: to its end) is moved by the same amount, copied where the file may
-    hold its codec, else made AAC, in WebM Opus.
+    hold its codec, else encoded as AAC, or as Opus in WebM.
 
     4:2:0 has no odd sizes: the last column or row of an odd picture is repeated once, so its pixels keep their places.
 
-    The file appears under its name when all of it is written, and not at all when an error ends the ``with`` block.
-    With ``fragment_s`` the temporary file can be played up to about so many seconds before the end at any time.
+    The file appears under its name when it is completely written, and not at all when an error ends the ``with`` block.
+    With ``fragment_s`` the temporary file can be played at any time, except for about its last ``fragment_s`` seconds.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._out: av.container.OutputContainer | None = None  # None when closed
         try:
-            self._partial.open("wb").close()  # FFmpeg opens it with the first packet only, when much work may be done
+            self._partial.open("wb").close()  # an early test: FFmpeg opens the file only at the first packet
             flags = {"movflags": "+faststart"} if self._container.muxer in ("mp4", "mov") else {}
             coding = encoder_options(codec, crf, preset)
             if fragment_s is not None:
@@ -114,7 +114,7 @@ class VideoWriter:
         self.write_frame(of_rgb(image, self._colours, even_size(self._size_px)), pts)
 
     def write_frame(self, frame: av.VideoFrame, pts: int) -> None:
-        """Add one yuv420p frame, limited range, of the even size, as `pipeline.video.planes` gives it. As `write`."""
+        """Add one yuv420p frame, limited range, even size, as `pipeline.video.planes` gives it. Raises as `write`."""
         size = even_size(self._size_px)
         if (frame.width, frame.height) != size or frame.format.name != "yuv420p":
             raise ValueError(f"frame must be {size} yuv420p, got {(frame.width, frame.height)} {frame.format.name}")
@@ -132,7 +132,7 @@ class VideoWriter:
             raise self._error(error) from error
 
     def _next_ticks(self, pts: int) -> int:
-        """The file's tick for a picture: the nearest, or the one after the last where that is taken already."""
+        """The file's tick for a picture: the nearest tick, or the one after the last picture's if that is taken."""
         exact = round(pts * self._scale)
         if self._last is None or self._last_pts is None:
             return exact
@@ -169,7 +169,7 @@ class VideoWriter:
     def _add_video(self, fps: Fraction, options: dict[str, str], threads: int) -> av.VideoStream:
         assert self._out is not None  # not closed
         if self._codec == "av1":
-            os.environ.setdefault("SVT_LOG", "1")  # errors only: its reports would stand amid ours
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1's reports would mix with poseline's output
         stream = self._out.add_stream(ENCODERS[self._codec], rate=fps, options=options)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context

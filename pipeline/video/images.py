@@ -1,4 +1,4 @@
-"""Pictures in files of their own: one image read, and a folder of them indexed and read as a video."""
+"""Image files: one image is read as a picture, a folder of images is indexed and read as a video."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
     stored = _stored_size(files[0])
     height, width = read_image(files[0]).shape[:2]
     for file in files[1:]:
-        # Reading headers is much faster than decoding; only an image that looks different is decoded to be sure.
+        # Reading headers is much faster than decoding; only an image whose header has another size is decoded.
         if _stored_size(file) != stored and (shape := read_image(file).shape) != (height, width, 3):
             raise PoselineError(
                 f"{file}: {shape[1]}x{shape[0]} pixels but {files[0].name} has {width}x{height}; make all sizes equal"

@@ -1,6 +1,6 @@
-"""What a video holds, found without decoding it: the pts of every displayed frame, key frames, size, rotation.
+"""The index of a video, made without decoding it: the pts of every displayed frame, key frames, size, rotation.
 
-The table made here is the authority on frames and times; decoders are matched against it, never asked for it.
+The pts table decides about frames and times; decoded frames are matched with the table and never change it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pipeline.core.types import VideoInfo
 from pipeline.video.images import index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
 
-MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # times that make more frames a second, or ten years, are no times
-_SLACK_S = 1.0  # by which a video may end before its header says so
+MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # more frames a second, or more than ten years, are invalid times
+_SLACK_S = 1.0  # a video may end so much earlier than its header says
 
 
 @dataclass(frozen=True)
 class _IndexedPicture:
-    """What only a decoded picture tells: upright turn, size and first pts."""
+    """Facts that need a decoded picture: upright turn, size and first pts."""
 
     pts: int | None
     width: int
@@ -114,12 +114,12 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
 
 @dataclass(frozen=True)
 class _Packets:
-    """What demuxing tells: pts (T,) i64 strictly ascending and is_key (T,) bool of the packets that show a picture."""
+    """Facts from demuxing: pts (T,) i64 strictly ascending and is_key (T,) bool of the packets that show a picture."""
 
     pts: np.ndarray
     is_key: np.ndarray
-    found: int  # packets, shown or not
-    doubled: int  # left out: their time is another's
+    found: int  # number of packets, shown or not
+    doubled: int  # number of packets left out because another one has their time
     reason: str  # why the file could not be read to its end, or empty
 
 
@@ -136,7 +136,7 @@ def _read_packets(container: av.container.InputContainer, stream: av.VideoStream
                 continue
             rows.append((packet.pts, packet.dts, packet.is_keyframe))
     except av.FFmpegError as error:
-        reason = _reason(error)  # a file cut short ends here: the frames before are good
+        reason = _reason(error)  # a truncated file ends here: the frames before are good
     is_key = np.array([row[2] for row in rows], bool)
     if any(row[0] is None for row in rows):
         if any(row[1] is None for row in rows):
@@ -149,14 +149,14 @@ def _read_packets(container: av.container.InputContainer, stream: av.VideoStream
         pts = np.array([row[0] for row in rows], np.int64)
     order = np.argsort(pts, kind="stable")
     pts, is_key = pts[order], is_key[order]
-    first = np.append(True, pts[1:] != pts[:-1])[: len(pts)]  # of pictures at one time the others are never seen
+    first = np.append(True, pts[1:] != pts[:-1])[: len(pts)]  # of several pictures at one time only one is shown
     return _Packets(pts[first], is_key[first], found, int((~first).sum()), reason)
 
 
 def _promised(
     path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: _Packets
 ) -> list[str]:
-    """What the container promises and does not hold."""
+    """Warnings about frames or times that the container announces and does not hold."""
     tick = fraction(stream.time_base or Fraction(1, 1_000_000))
     lines, end_s = [], float(packets.pts[-1] * tick)
     usual = float(np.median(np.diff(packets.pts)) * tick) if len(packets.pts) > 1 else 0.0
@@ -174,16 +174,16 @@ def _promised(
 
 
 def _promised_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """Where the pictures end by the file's header; None where it does not tell."""
+    """The end of the pictures in s from the file's header; None where the header does not state the end."""
     if stream.duration is not None and stream.time_base is not None:
         return float((stream.duration + (stream.start_time or 0)) * fraction(stream.time_base))
     if container.duration is None or container.streams.audio or container.format.name == "mpegts":
-        return None  # of the longest stream; of a transport stream FFmpeg guesses
+        return None  # it is the longest stream's, or a guess of FFmpeg's for a transport stream
     return (container.duration + (container.start_time or 0)) / av.time_base
 
 
 def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> tuple[np.ndarray, list[str]]:
-    """Seconds (T,) of the frames, and what to say where the file's own make no sense."""
+    """Times (T,) of the frames in s, and a warning where the file's own times make no sense."""
     time_s = pts.astype(np.float64) * time_base.numerator / time_base.denominator
     steps = np.diff(time_s)
     if not len(steps) or (np.median(steps) >= 1 / MOST_RATE_HZ and time_s[-1] - time_s[0] <= MOST_SPAN_S):

@@ -1,4 +1,4 @@
-"""What a command line names as inputs: files, folders of videos or of images, and pipes, which are kept as files."""
+"""The inputs on a command line: files, folders of videos or of images, and pipes, which are copied to files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def find_inputs(paths: list[str], recursive: bool = False) -> list[Path]:
     """Expand files and folders, in the given order, into inputs for ``index_video`` ('-' and FIFOs are kept).
 
     A folder stands for the videos directly in it (by extension, in natural order) or, where it has none, is itself one
-    input made of images. With ``recursive`` it stands for those of the folders in it, too. Raises PoselineError for a
+    input made of images. With ``recursive`` it also stands for the inputs in its subfolders. Raises PoselineError for a
     path that is missing, an address, or a folder with neither.
     """
     found: list[Path] = []
@@ -45,19 +45,19 @@ def find_inputs(paths: list[str], recursive: bool = False) -> list[Path]:
 
 
 def _inputs_in(folder: Path) -> list[Path]:
-    """The videos directly in a folder; the folder where it has only images."""
+    """The videos directly in a folder; the folder itself where it has only images."""
     return _listed(folder, VIDEO_SUFFIXES) or ([folder] if _listed(folder, IMAGE_SUFFIXES) else [])
 
 
 def _folders(folder: Path) -> list[Path]:
-    """All visible folders in a folder, those in folders included, in natural order."""
+    """All visible folders below a folder, at any depth, in natural order."""
     found = [Path(place) for place, _, _ in os.walk(folder) if Path(place) != folder]
     visible = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     return sorted(visible, key=lambda p: [_natural(part) for part in p.relative_to(folder).parts])
 
 
 def _of_empty(folder: Path, recursive: bool) -> str:
-    """What is said of a folder without videos and images."""
+    """The error message for a folder without videos and images."""
     deeper = 0 if recursive else sum(bool(_inputs_in(f)) for f in _folders(folder))
     if deeper:
         return f"no videos and no images directly in this folder, but in {deeper} inside it; add --recursive"
@@ -65,7 +65,7 @@ def _of_empty(folder: Path, recursive: bool) -> str:
 
 
 def _of_address(name: str) -> str | None:
-    """What is said of an address in place of a file; None where it is none."""
+    """The error message for an address in place of a file; None where the name is no address."""
     scheme, there, _ = name.partition("://")
     if not there or not scheme.isalnum():
         return None
@@ -106,7 +106,7 @@ def is_pipe(source: Path | str) -> bool:
 def spool(source: Path | str, folder: Path) -> Path:
     """Copy a pipe ('-' for standard input, or a FIFO) to a file in ``folder``; a regular file is returned as it is.
 
-    Everything later seeks, which a pipe cannot. The copy goes through a small buffer, so the disk must hold the video
+    All later steps seek, which a pipe cannot. The copy goes through a small buffer, so the disk must hold the video
     but memory need not. Raises PoselineError when nothing arrives or the copy cannot be written.
     """
     name = str(source)

@@ -1,4 +1,4 @@
-"""How FFmpeg opens a file: as what, with which limits, and which stream of it is read; a file's digest."""
+"""How FFmpeg opens a file: the demuxers, the size limits and the stream that is read; also a file's digest."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import av
 from pipeline.core.errors import PoselineError
 
 BLOCK_BYTES = 1 << 20  # bytes per read
-# Files are read by these demuxers only. Others follow what a file says to further files or hosts (concat, hls, dash),
-# take any text for a picture (tty), or are for devices.
+# Files are read by these demuxers only. Others open further files or hosts that a file names (concat, hls, dash), take
+# any text for a picture (tty), or are for devices.
 DEMUXERS = (
     *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "gxf"),
     *("h264", "hevc", "vvc", "m4v", "h263", "vc1", "av1", "obu", "ivf", "dirac", "mjpeg", "mpjpeg", "yuv4mpegpipe"),
@@ -26,7 +26,7 @@ ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__versio
 
 
 def open_media(path: Path) -> av.container.InputContainer:
-    """A file opened by FFmpeg: as the file it is, whatever its name looks like, and by one of `DEMUXERS`."""
+    """A file opened by FFmpeg with one of `DEMUXERS`; a name that looks like an address is a file name all the same."""
     options = {"format_whitelist": ",".join(DEMUXERS)}
     return av.open(f"file:{path}", options=options, **ANY_METADATA)
 
@@ -41,7 +41,7 @@ def check_size(path: Path, width: int, height: int) -> None:
 
 
 def limit_pixels(stream: av.VideoStream) -> None:
-    """Have a decoder that is not open yet refuse larger pictures, wherever in the stream they come."""
+    """Make a decoder that is not open yet refuse pictures above `MOST_PIXELS` anywhere in the stream."""
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
 
 

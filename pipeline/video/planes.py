@@ -1,6 +1,6 @@
-"""Frames as encoders take them: upright, 4:2:0, of any even size, without a way through RGB.
+"""Frames as encoders take them: upright, 4:2:0, of any even size, without conversion to RGB and back.
 
-Drawing wants no other pixels than encoding does, and at 1080p the two conversions cost more than decoding.
+Drawing works on the encoder's pixels, and at 1080p the two conversions would cost more than decoding.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pipeline.video.decode import left_out
 from pipeline.video.images import ImageSource
 from pipeline.video.sources import DecodedSource, Filter, open_video, stored_size_px
 
-HD_PX = 720  # pictures of this height and more are BT.709 where they do not say what they are
-_UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers: of an unspecified matrix, and of the full range
+HD_PX = 720  # pictures of this height or more are taken as BT.709 where the video names no matrix
+_UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers of the unspecified matrix and the full range
 
 
 class Colours(NamedTuple):
@@ -30,7 +30,7 @@ class Colours(NamedTuple):
 
     @property
     def weights(self) -> tuple[float, float]:
-        """What red and blue count in luma."""
+        """The weights of red and blue in luma."""
         return {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}.get(self.matrix, (0.299, 0.114))
 
 
@@ -38,7 +38,7 @@ BT709, BT601 = Colours(1, 1, 1), Colours(6, 6, 6)
 
 
 def colours_of(info: VideoInfo) -> Colours:
-    """How the video says its colours are coded; where it says nothing, as players take it by the size."""
+    """The colour coding that the video states; where it states none, the one that players assume for its size."""
     usual = BT709 if info.size_px[1] >= HD_PX else BT601
     if info.kind == "images" or not info.path.exists():  # skeletons can be drawn without the video
         return usual
@@ -122,7 +122,7 @@ class PlaneReader:
         return of_rgb(picture, self.colours, (width, height))
 
     def _upright(self, decoded: av.VideoFrame) -> av.VideoFrame:
-        """A copy that is nobody else's (decoders look back at theirs), turned, its last odd row or column repeated."""
+        """An upright copy with the last odd row or column repeated; decoders still refer to the original frame."""
         out = av.VideoFrame(*self.size_px, "yuv420p")
         for source, target in zip(planes_of(decoded), planes_of(out), strict=True):
             turned = np.rot90(source, -self.info.rotation_deg // 90)

@@ -1,10 +1,10 @@
 """Frames of a video file read by decord, held to a bounded amount of memory and checked against the index.
 
 decord decodes ahead without bound: given a whole file and a consumer slower than the decoder it held 2.8 GB after 300
-frames of 1768x994, and it puts a copy of its neighbour where a frame is lost. So it is never given a file. It is given
-one closed run of pictures at a time, copied without re-encoding into memory, and its frames count only when all of them
-came out. Runs that would not fit in ``SEGMENT_BYTES`` go to PyAV; so does everything from the first run on that decord
-cannot read.
+frames of 1768x994, and it replaces a lost frame by a copy of its neighbour. So decord never gets a whole file. It gets
+one closed run of pictures at a time, copied without re-encoding into memory, and the frames are used only if all frames
+of the run came out. PyAV reads runs that would not fit in ``SEGMENT_BYTES``, and all runs from the first one on that
+decord cannot read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from itertools import pairwise
 import av
 import numpy as np
 
-os.environ.setdefault("PATH", os.defpath)  # decord cannot be imported without one
+os.environ.setdefault("PATH", os.defpath)  # decord cannot be imported without a PATH
 import decord
 
 from pipeline.core.types import VideoInfo
@@ -42,7 +42,7 @@ def decord_reads(info: VideoInfo) -> bool:
         info.kind == "file"
         and info.codec in _DECORD_CODECS
         and info.pixel_format in _DECORD_FORMATS
-        and 2 * sum(b - a for a, b in segments(info) if _fits(info, a, b)) >= len(info)  # else it is not worth opening
+        and 2 * sum(b - a for a, b in segments(info) if _fits(info, a, b)) >= len(info)  # else decord does not pay
     )
 
 
@@ -92,7 +92,7 @@ class DecordSource:
                     yield picture
 
     def _load(self, a: int, b: int, first: int) -> bool:
-        """Have the pictures of run [a, b) from ``first`` on ready; False where PyAV must read them."""
+        """Decode the pictures of run [a, b) from ``first`` on; False where PyAV must read them."""
         if self._ready and self._ready[0][0] <= first and self._ready[-1][0] == b - 1:
             return True
         if a >= self._failed_at or not _fits(self._info, a, b):
@@ -112,15 +112,15 @@ class DecordSource:
         return bool(self._ready)
 
     def _decode(self, data: io.BytesIO, a: int, b: int) -> deque[Picture]:
-        # One thread: with more, decord fails on some clips and takes damaged pictures differently. A fault tolerance of
-        # next to nothing: it must not give a copy of its neighbour for a frame that it lost.
+        # One thread: with more, decord fails on some clips and takes damaged pictures differently. The fault
+        # tolerance is nearly 0, because decord must not replace a lost frame by a copy of its neighbour.
         reader = decord.VideoReader(data, num_threads=1, fault_tol="1e-9")
         if len(reader) != b - a:
             raise ValueError(f"{len(reader)} frames instead of {b - a}")
         return deque([(i, self._checked(reader.next().asnumpy())) for i in range(a, b)])
 
     def _checked(self, picture: np.ndarray) -> np.ndarray:
-        """The picture without the padding of its rows, which decord gives out as a fourth channel at some widths."""
+        """The picture without its row padding, which decord returns as a fourth channel at some widths."""
         width, height = self._size_px
         if picture.shape[:2] != (height, width):
             raise ValueError(f"pictures of {picture.shape[1]}x{picture.shape[0]} instead of {width}x{height}")
@@ -144,8 +144,8 @@ class _RunPackets:
         self._first: av.Packet | None = None  # the key packet that ended the run before
 
     def remux(self, a: int, b: int) -> io.BytesIO:
-        """Frames [a, b), which start at a key frame. Raises ValueError when their packets are not exactly theirs, as in
-        an open group of pictures, where the next run's key packet is needed for the last pictures of this one."""
+        """Frames [a, b), which start at a key frame. Raises ValueError when the packets are not just theirs,
+        as in an open group of pictures, where the next run's key packet is needed for the last pictures of this one."""
         packets = self._collect(a, b)
         pts = np.array([np.iinfo(np.int64).min if p.pts is None else p.pts for p in packets], np.int64)
         rank = np.argsort(np.argsort(pts, kind="stable"), kind="stable")
@@ -154,7 +154,7 @@ class _RunPackets:
         if not np.array_equal(np.sort(pts), self._info.pts[a:b]):
             raise ValueError("they are not a closed group of pictures")
         data = io.BytesIO()
-        # Simple times (decord counts frames, it does not ask when they are shown) keep the muxer from dropping any.
+        # Simple times keep the muxer from dropping packets; decord only counts frames and does not use their times.
         delay = int(np.max(np.arange(len(packets)) - rank))
         with av.open(data, "w", format="mp4", options={"use_editlist": "0"}) as out:
             stream = out.add_stream_from_template(self._stream, opaque=True)

@@ -50,7 +50,7 @@ def key_frames(info: VideoInfo) -> np.ndarray:
 
 
 class Filter:
-    """Passes frames through a chain of FFmpeg's filters, which is made anew where a stream changes its format.
+    """Passes frames through a chain of FFmpeg's filters. The chain is rebuilt where a stream changes its format.
 
     Args:
         chain: (filter, arguments) each.
@@ -86,8 +86,8 @@ class Filter:
 class _ToRGB:
     """Converts frames to RGB arrays with the filters that decord uses.
 
-    ``VideoFrame.to_ndarray`` takes other ones: with it interlaced pictures, 10 bits and odd sizes come out differently,
-    by up to 57 of 255 in the tests' clips.
+    ``VideoFrame.to_ndarray`` uses other filters: interlaced pictures, 10 bits and odd sizes then differ by up to 57 of
+    255 in the tests' clips.
     """
 
     def __init__(self, size_px: tuple[int, int]) -> None:
@@ -109,9 +109,9 @@ class DecodedSource(Generic[T]):
         self._container, self._stream = open_video(info)
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next = len(info)  # no frame before this one will come out of _decoded
-        self._held: tuple[int, av.VideoFrame] | None = None  # came out, not asked for yet
-        # Behind lost pictures a decoder makes do with what it saw before, so the next range must start afresh to be the
-        # same whatever was read before it.
+        self._held: tuple[int, av.VideoFrame] | None = None  # decoded, not requested yet
+        # After lost pictures a decoder reuses earlier pictures, so the next range must start afresh: its pictures must
+        # not depend on the ranges read before.
         self._damaged = False
 
     def frames(self, start: int, stop: int) -> Iterator[tuple[int, T]]:
@@ -126,7 +126,7 @@ class DecodedSource(Generic[T]):
                 return
             index, frame = held
             if index >= stop:
-                # Frames are missing up to here; all of them are behind us, so the next range may go on.
+                # All missing frames lie before this frame, so the next range may continue without a seek.
                 self._next = stop
                 return
             self._held, self._next = None, index + 1
@@ -134,7 +134,7 @@ class DecodedSource(Generic[T]):
                 yield index, self._convert(frame)
 
     def _seek(self, start: int) -> None:
-        """Stand at the last key frame that makes ``start`` come out, where any does."""
+        """Move to the last key frame from which ``start`` decodes, where one exists."""
         self._damaged = False
         nearest = int(np.searchsorted(self._keys, start, "right")) - 1
         for k in range(nearest, max(nearest - STEPS_BACK, 0) - 1, -1):
@@ -153,12 +153,12 @@ class DecodedSource(Generic[T]):
             self._container.seek(int(self._info.pts[key]), stream=self._stream, backward=True)
         context = self._stream.codec_context
         if not context.is_open:
-            # Not by frames: with those, damaged packets give other pictures than with one thread.
+            # No frame threads: with them, damaged packets give other pictures than with one thread.
             context.thread_count, context.thread_type = self._threads, "SLICE"
         self._decoded = self._decode(key)
 
     def _decode(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """(row, frame) ascending; damaged packets and frames that are not in the table are passed over."""
+        """(row, frame) ascending; damaged packets and frames that are not in the table are skipped."""
         last = key - 1
         packets = self._container.demux(self._stream)
         while True:

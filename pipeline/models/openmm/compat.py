@@ -1,8 +1,8 @@
-"""Make mmdet 3.3 and mmpose 1.3 importable on a current Python, where a piece they want is missing or broken.
+"""Make mmdet 3.3 and mmpose 1.3 importable on a current Python, where a package they need is missing or broken.
 
-Both want mmcv's compiled operators, for which there are wheels of old torch versions only, though none of the common
-networks uses any but ``nms``; torchvision for one class that inference never calls; and xtcocotools, built for numpy 1,
-whose place pycocotools takes. The real piece is used wherever it works.
+Both need three packages. mmcv's compiled operators have wheels for old torch versions only, though the common networks
+use none but ``nms``. torchvision is needed for one class that inference never calls. xtcocotools is built for numpy 1;
+pycocotools replaces it. The real package is used wherever it works.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def missing() -> list[str]:
 
 @cache
 def ensure() -> dict[str, str]:
-    """Make the packages importable; what each doubtful piece is: real with its version, a stand-in, or an alias.
+    """Make the packages importable. Returns for each doubtful package: real with its version, a stand-in, or an alias.
 
     Raises PoselineError when a package is not installed or does not import.
     """
     absent = missing()
     if absent:
         raise PoselineError(f"mmdet: and mmpose: networks need {', '.join(absent)}, not installed here; {INSTALL}")
-    # Threads of torch that wait must not spin: decoding shares the cores, and a run took five times as long with them.
+    # Waiting threads of torch must not spin: decoding shares the cores, and spinning made a run five times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # language models of some detectors: nothing is downloaded
     try:
-        with warnings.catch_warnings(record=True):  # old ways of doing things, which are theirs to mend
+        with warnings.catch_warnings(record=True):  # deprecations that only the packages can mend
             pieces = {
                 "pkg_resources": _pkg_resources(),
                 "torchvision": _torchvision(),
@@ -56,19 +56,19 @@ def ensure() -> dict[str, str]:
             }
             importlib.import_module("mmdet.models")
             importlib.import_module("mmpose.models")
-    except Exception as error:  # whatever importing packages that do not fit one another leads to
+    except Exception as error:  # packages that do not fit one another may raise any error
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PoselineError(f"the OpenMMLab packages do not import ({first}); {INSTALL}") from error
     from mmengine.logging import MMLogger
 
-    MMLogger.get_current_instance().setLevel(logging.ERROR)  # it logs every weight that it makes, to standard output
+    MMLogger.get_current_instance().setLevel(logging.ERROR)  # mmengine logs every new weight to standard output
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     warnings.filterwarnings("ignore", category=FutureWarning, module="mm(det|pose|engine|cv)")
     return pieces
 
 
 def _pkg_resources() -> str:
-    """mmengine imports it; setuptools has it below 81."""
+    """mmengine imports pkg_resources, which setuptools has below version 81."""
     if importlib.util.find_spec("pkg_resources") is None:
         raise ImportError("pkg_resources is missing: setuptools must be below 81")
     return f"real, of setuptools {version('setuptools')}"
@@ -79,7 +79,7 @@ class MissingOperatorError(RuntimeError):
 
 
 class _StandIn(ModuleType):
-    """A module of which every function is there, and says that it is not when it is called."""
+    """A module with any function; each one raises MissingOperatorError when it is called."""
 
     def __init__(self, name: str, remedy: str, **contents: Any):
         super().__init__(name)
@@ -112,10 +112,10 @@ TORCHVISION = ("torchvision", "torchvision.ops", "torchvision.ops.boxes", "torch
 
 
 def _torchvision() -> str:
-    """mmpose imports it to draw, mmpretrain for networks of text and pictures; pose networks do not call it."""
+    """mmpose imports torchvision to draw, mmpretrain for networks of text and pictures; pose networks never call it."""
     try:
         return f"real {importlib.import_module('torchvision').__version__}"
-    except Exception:  # whatever one that was built for another torch leads to
+    except Exception:  # a torchvision built for another torch may raise any error
         _forget("torchvision")
     for name in TORCHVISION:
         _StandIn(name, "install the torchvision that was built for your torch", __version__="0.0.0")
@@ -129,7 +129,7 @@ MMCV_REMEDY = "install mmcv 2.1.0, built for your torch"
 
 
 def _mmcv_operators() -> str:
-    """The compiled module behind ``mmcv.ops``: mmcv has it, mmcv-lite has not."""
+    """The compiled module behind ``mmcv.ops``, which mmcv has and mmcv-lite lacks."""
     mmcv = importlib.import_module("mmcv")
     try:
         importlib.import_module("mmcv._ext")
@@ -167,7 +167,7 @@ def _roi_align(
     feature: Any, rois: Any, output: Any, argmax_y: Any, argmax_x: Any, aligned_height: int, aligned_width: int,
     spatial_scale: float, sampling_ratio: int, pool_mode: int, aligned: bool,
 ) -> None:  # fmt: skip
-    """RoIAlign by averages, by torchvision; written into ``output``."""
+    """Average-pooling RoIAlign by torchvision, written into ``output``."""
     from torchvision.ops import roi_align
 
     if pool_mode != 1:
@@ -186,14 +186,14 @@ def _deform_conv(
     output.copy_(deform_conv2d(feature, shift, weight, None, (dH, dW), (padH, padW), (dilationH, dilationW)))
 
 
-LENT = {"roi_align_forward": _roi_align, "deform_conv_forward": _deform_conv}  # of torchvision, where it is real
+LENT = {"roi_align_forward": _roi_align, "deform_conv_forward": _deform_conv}  # by torchvision, where it is real
 
 
 # --- xtcocotools -----------------------------------------------------------------------------------------------------
 
 
 def _xtcocotools() -> str:
-    """mmpose's data sets read annotations with it; its wheels are built for numpy 1."""
+    """mmpose's data sets read annotations with xtcocotools, whose wheels are built for numpy 1."""
     try:
         importlib.import_module("xtcocotools.mask")
         return f"real {version('xtcocotools')}"

@@ -43,7 +43,7 @@ class MMDetector:
 
 
 def _classes(loaded: Loaded, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of what a detector finds; one that finds a single thing and does not say what finds what is wanted."""
+    """The names of a detector's classes; a detector with a single unnamed class finds the first wanted class."""
     told = loaded.meta.get("classes") or ()
     known = (told,) if isinstance(told, str) else tuple(str(name) for name in told)
     if known:
@@ -58,7 +58,7 @@ def _classes(loaded: Loaded, wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _raise_threshold(model: Any, score: float) -> None:
-    """Drop hopeless boxes before they are compared with one another, which costs most of the time on noise.
+    """Drop boxes of low score before suppression compares all boxes, which takes most of the time on noisy pictures.
 
     Suppression goes from the best box down, so that weaker boxes never change what happens to better ones.
     """

@@ -1,7 +1,7 @@
-"""OpenMMLab networks to ONNX files, verified: what ``onnx:`` runs, and rtmlib too.
+"""Exports OpenMMLab networks to verified ONNX files, which ``onnx:`` and rtmlib run.
 
 Inputs are planes as the network's preprocessor makes them; layouts are in `pipeline.models.openmm.graphs`. Beside
-the graph a file notes what its users must know: pixel values, crop, keypoint set, classes.
+the graph a file holds notes that its users need: pixel values, crop, keypoint set, classes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pipeline.models.openmm.meta import skeleton
 from pipeline.models.runtime import Session, pick_device
 
 OPSET = 17
-TOLERANCE = 1e-3  # of every number that comes out: px, or a score; and of the largest one, which may be small
-HALF_TOLERANCE = 0.02  # of the largest one, in half precision
-BATCHES = (1, 3)  # that both are tried on
+TOLERANCE = 1e-3  # largest error of an output in px or score, and as a share of the largest output
+HALF_TOLERANCE = 0.02  # the same share in half precision
+BATCHES = (1, 3)  # batch sizes that ONNX Runtime and torch are compared on
 KNOWN = "RTMDet, YOLOX, SimCC networks such as RTMPose, heatmap networks, RTMO"
 
 
@@ -32,8 +32,8 @@ def export(reference: str, out: Path, config: Config, half: bool = False) -> dic
     """Write the network ``mmpose:CONFIG@CHECKPOINT`` or ``mmdet:…`` to an ONNX file, and verify it.
 
     ``half`` stores weights in half precision; inputs and outputs stay f32. Returns file, layout, input size and the
-    maximum difference between ONNX Runtime and torch. Raises PoselineError for a network that cannot be exported, or
-    differs; no file is left then.
+    maximum difference between ONNX Runtime and torch. Raises PoselineError, and leaves no file, for a network that
+    cannot be exported or whose outputs differ.
     """
     scope, colon, rest = reference.partition(":")
     if not colon or scope not in load.OPTION:
@@ -52,12 +52,12 @@ def export(reference: str, out: Path, config: Config, half: bool = False) -> dic
     pictures = [_pictures(loaded.model.data_preprocessor, b, size) for b in BATCHES]
     if layout == "rtmo":
         threshold = module.least
-        module.least = module.cut(torch.from_numpy(pictures[-1]))  # in noise nobody is found, and nothing compared
+        module.least = module.cut(torch.from_numpy(pictures[-1]))  # the usual threshold leaves no boxes in noise
     wanted = [_answers(module, planes) for planes in pictures]
     if half:
         loaded.model.half()
         module = _module(loaded.model, layout, size, torch.float16)
-    part = out.with_name(out.name + ".part")  # a file under the given name has been verified
+    part = out.with_name(out.name + ".part")  # only a verified file gets the given name
     try:
         _write(module, part, size, notes, reference)
         difference, share = _verified(Session(part, device), pictures, wanted, half, reference)
@@ -81,7 +81,7 @@ def export(reference: str, out: Path, config: Config, half: bool = False) -> dic
 
 
 def _notes(found: Reference, loaded: Loaded, half: bool) -> dict[str, Any]:
-    """What the file says of itself."""
+    """The notes of the file: layout, pixel values, crop, keypoint set, classes."""
     preprocessor = loaded.model.data_preprocessor
     layout = _layout(found, loaded)
     notes: dict[str, Any] = {
@@ -107,12 +107,12 @@ def _notes(found: Reference, loaded: Loaded, half: bool) -> dict[str, Any]:
 def _values(preprocessor: Any, name: str, default: float) -> list[float]:
     if not preprocessor._enable_normalize:
         return [default] * 3
-    # As the config writes them: a f32 has seven digits.
+    # Rounded to the seven digits of a f32, as the config writes them.
     return [float(f"{float(v):.7g}") for v in getattr(preprocessor, name).flatten()]
 
 
 def _layout(found: Reference, loaded: Loaded) -> str:
-    """The layout that the network's head has. PoselineError for one that is not known here."""
+    """The layout that the network's head has. PoselineError for an unknown head."""
     model, settings = loaded.model, loaded.config.model
     head = str((settings.get("bbox_head") or settings.get("head") or {}).get("type", settings.type)).rsplit(".")[-1]
     if found.scope == "mmdet":
@@ -187,7 +187,7 @@ def _write(module: Any, out: Path, size: tuple[int, ...], notes: dict[str, Any],
                 output_names=list(module.names),
                 dynamic_axes=free,
             )
-    except RuntimeError as error:  # torch's, of which its exporter's errors are
+    except RuntimeError as error:  # the errors of torch's exporter are RuntimeErrors, too
         reason = str(error).strip().splitlines()[0][:160]
         raise PoselineError(f"models export {reference}: torch cannot export it ({reason})") from error
     model = onnx.load(str(out))
@@ -196,7 +196,7 @@ def _write(module: Any, out: Path, size: tuple[int, ...], notes: dict[str, Any],
 
 
 def _set_threshold(out: Path, threshold: float) -> None:
-    """Give the file's suppression another threshold of scores."""
+    """Set the score threshold of the suppression in the file."""
     import onnx
 
     model = onnx.load(str(out))
@@ -231,7 +231,7 @@ def _answers(module: Any, planes: np.ndarray) -> dict[str, np.ndarray]:
 def _verified(
     session: Session, pictures: list[np.ndarray], wanted: list[dict[str, np.ndarray]], half: bool, reference: str
 ) -> tuple[float, float]:
-    """How far the file's answers are from the wanted ones: at most, and as a share. PoselineError when too far."""
+    """Largest difference of the file's outputs from the wanted ones, and its share. PoselineError when too large."""
     pairs = [_difference(session.run(p), w) for p, w in zip(pictures, wanted, strict=True)]
     difference, share = max(d for d, _ in pairs), max(s for _, s in pairs)
     if not (share <= HALF_TOLERANCE if half else max(difference, share) <= TOLERANCE):

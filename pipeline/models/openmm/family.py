@@ -20,7 +20,7 @@ POSE_IDLE = dict.fromkeys(("pose.layout", "pose.keypoints"), _POINTS)
 
 
 def pick(name: str, threads: int) -> Device:
-    """The device for torch: CUDA where wanted (auto, cuda) and there; PoselineError when it must be, and is not."""
+    """The device for torch: CUDA for auto where there is CUDA, and for cuda; PoselineError for cuda without CUDA."""
     import torch
 
     cpu = pick_device("cpu", threads)

@@ -1,7 +1,7 @@
 """OpenMMLab networks as plain modules from planes to tensors; `pipeline.models.openmm.export` writes them into files.
 
-What comes after a module, and is not in it: suppression of boxes (but RTMO's, which poses only who is left), and the
-decoding of keypoints.
+The modules do not suppress boxes and do not decode keypoints; only RTMO's module suppresses boxes, because RTMO
+estimates poses for the remaining people only.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class PosedPeople(nn.Module):
         return self.model.head(self.model.extract_feat(planes.to(self.dtype)))
 
     def cut(self, planes: Tensor, most: int = 20) -> float:
-        """A threshold that leaves about ``most`` boxes, between two scores that lie apart."""
+        """A threshold that leaves about ``most`` boxes, in a wide gap between two neighbouring scores."""
         with torch.inference_mode():
             scores = np.sort(_flat(self._head(planes)[0]).sigmoid().max(2).values.numpy().ravel())[::-1]
         gaps = scores[most // 2 : 2 * most] - scores[most // 2 + 1 : 2 * most + 1]
@@ -115,11 +115,11 @@ class PosedPeople(nn.Module):
 
 
 class Suppression(torch.autograd.Function):
-    """ONNX's NonMaxSuppression: (M, 3) i64 image, class, row of what is left of boxes (B, N, 4), scores (B, 1, N)."""
+    """ONNX's NonMaxSuppression: (M, 3) i64 image, class, row of the boxes left of (B, N, 4) with scores (B, 1, N)."""
 
     @staticmethod
     def forward(ctx: Any, boxes: Tensor, scores: Tensor, overlap: float, least: float) -> Tensor:
-        if torch.onnx.is_in_onnx_export():  # anybody, so that what follows has something to be traced with
+        if torch.onnx.is_in_onnx_export():  # any box, so that the following operators can be traced
             return torch.tensor([[0, 0, 0], [1, 0, 1]])
         out = []
         for i, (box, score) in enumerate(zip(boxes.numpy(), scores[:, 0].numpy(), strict=True)):

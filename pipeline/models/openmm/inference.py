@@ -1,4 +1,4 @@
-"""What all OpenMMLab networks share at run time: time taken, inference mode, pictures as they want them."""
+"""Code that all OpenMMLab networks share at run time: timing, inference mode, input pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.models.openmm.load import Loaded, quiet
 
 @dataclass
 class Stopwatch:
-    """Time inside a network, as `pipeline.models.runtime.Session` keeps it."""
+    """Seconds inside a network, counted as in `pipeline.models.runtime.Session`."""
 
     seconds: float = 0.0
     calls: int = 0
@@ -43,7 +43,7 @@ def inference(loaded: Loaded, scope: str, watch: Stopwatch) -> Iterator[None]:
 def pipeline_of(loaded: Loaded, scope: str) -> tuple[list[dict[str, Any]], Any]:
     """The config's own steps from a picture to the network's input: their settings, and built.
 
-    The first one, which would read a file, takes arrays instead.
+    The first step, which would read a file, takes arrays instead.
     """
     from mmengine.dataset import Compose
     from mmengine.registry import DefaultScope

@@ -1,4 +1,4 @@
-"""What of the OpenMMLab packages is there, and what of it is real: for `poseline doctor`."""
+"""Which OpenMMLab packages are installed, and which are stand-ins: for `poseline doctor`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DISTRIBUTIONS = {
 
 
 def checks() -> Iterator[tuple[bool, str, str]]:
-    """(works, what, detail) of every piece; one line when the packages are not installed, which is no fault."""
+    """(works, name, detail) of every package; one working entry when none is installed, since they are optional."""
     absent = compat.missing()
     if "mmpose" in absent and "mmdet" in absent:
         yield True, "openmm", "not installed; mmdet: and mmpose: networks need it: make openmm"

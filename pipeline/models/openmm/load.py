@@ -29,7 +29,7 @@ OPTION = {"mmdet": "--detector mmdet:", "mmpose": "--pose mmpose:"}
 
 
 class Reference(NamedTuple):
-    """A network that was named, and is there."""
+    """A network that the user named, with its files found."""
 
     scope: str  # mmdet or mmpose
     config_file: Path
@@ -52,7 +52,7 @@ class Loaded(NamedTuple):
 
 
 def find(scope: str, reference: str, config: Config, option: str = "") -> Reference:
-    """The network that ``CONFIG[@CHECKPOINT]`` names. Raises PoselineError when a part of it is not there.
+    """The network that ``CONFIG[@CHECKPOINT]`` names. Raises PoselineError when config or checkpoint is missing.
 
     ``option`` is how the user named it, for messages: ``--lifter mmpose:``.
     """
@@ -67,9 +67,9 @@ def _find(scope: str, reference: str, seed: int | None, option: str) -> Referenc
     if not name:
         raise PoselineError(f"{option}{reference}: write {option}CONFIG@CHECKPOINT, such as {option}my.py@my.pth")
     file = find_config(scope, name)
-    # Its contents with all that it inherits, not its layout.
+    # The digest covers the config's settings, inherited ones included, and not the file's layout.
     settings = hashlib.sha256(repr(_read(file).to_dict()).encode()).hexdigest()[:16]
-    # Named after the config: two networks' files may both be called best.pth.
+    # The digest is named after the config, because two networks' checkpoints may both be called best.pth.
     what, of_weights = f"{scope}:{file.stem}", f"{scope}:{file.stem} weights"
     if checkpoint:
         path = Path(checkpoint)
@@ -84,7 +84,7 @@ def _find(scope: str, reference: str, seed: int | None, option: str) -> Referenc
 
 
 def _fetch(scope: str, file: Path, named: str) -> str:
-    """How to come by a checkpoint, and to name it."""
+    """Instructions to download a checkpoint and to name it in the reference."""
     official = official_checkpoint(scope, file) or "the one published with the config"
     return f"fetch {official} and name it: {named}@FILE"
 
@@ -106,7 +106,7 @@ def _read(file: Path) -> Any:
 def read_config(reference: Reference) -> Any:
     """A copy of the network's mmengine Config, without pretrained parts to download.
 
-    A deep one: networks change settings in it, such as thresholds, that must not reach the next network.
+    The copy is deep: networks change settings in the Config, such as thresholds, which must not reach the next network.
     """
     config = copy.deepcopy(_read(reference.config_file))
     _drop_pretrained(config.model)
@@ -114,7 +114,7 @@ def read_config(reference: Reference) -> Any:
 
 
 def _drop_pretrained(node: Any) -> None:
-    """Remove weights that would be downloaded, from a model's config, in place."""
+    """Delete the entries of a model's config, in place, that name weights to download."""
     if isinstance(node, dict):
         init = node.get("init_cfg")
         if init:
@@ -130,7 +130,7 @@ def _drop_pretrained(node: Any) -> None:
 
 
 def _is_pretrained(init: Any) -> bool:
-    """Whether a way of making first weights is to read them from a file. Its type is a name or a class."""
+    """Whether an ``init_cfg`` entry reads the first weights from a file. The entry's type is a name or a class."""
     kind = init.get("type") if isinstance(init, dict) else None
     return getattr(kind, "__name__", str(kind)).rsplit(".")[-1] in ("Pretrained", "PretrainedInit")
 
@@ -155,7 +155,7 @@ def _declared_meta(scope: str, file: Path) -> dict[str, Any]:
     try:
         with DefaultScope.overwrite_default_scope(scope), quiet():
             return _points(config) if scope == "mmpose" else _classes(config)
-    except Exception as error:  # whatever the config's own words lead to
+    except Exception as error:  # a config may cause any error
         raise PoselineError(f"{file}: its data set cannot be read ({first_line(error)})") from error
 
 
@@ -206,7 +206,7 @@ def load(reference: Reference, device: Device, config: Config) -> Loaded:
 
 
 def _build(reference: Reference, settings: Any, seed: int | None) -> Any:
-    """The model with weights that the seed decides."""
+    """The model with random weights from the seed."""
     import torch
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import DefaultScope
@@ -222,7 +222,7 @@ def _build(reference: Reference, settings: Any, seed: int | None) -> Any:
             if hasattr(model, "init_weights") and reference.checkpoint is None:
                 model.init_weights()
             return revert_sync_batchnorm(model)
-    except Exception as error:  # whatever the config's own words lead to
+    except Exception as error:  # a config may cause any error
         wanted = "mmpretrain" in f"{settings.model} {error}" and importlib.util.find_spec("mmpretrain") is None
         extra = f"; it needs mmpretrain: {compat.INSTALL_MMPRETRAIN}" if wanted else ""
         raise PoselineError(f"{reference.config_file}: cannot be built ({first_line(error)}){extra}") from error
@@ -243,6 +243,6 @@ def _registry(scope: str) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what the packages print to standard output, which is for results, and warn of, which no user can mend."""
+    """Drop the packages' prints, as standard output is for results, and their warnings, which no user can mend."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(record=True):
         yield

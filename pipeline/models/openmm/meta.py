@@ -1,4 +1,4 @@
-"""A network's own description of its keypoints as a keypoint set of ours."""
+"""A network's own description of its keypoints as a `Skeleton`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGMA = 0.05
 def skeleton(meta: dict[str, Any]) -> Skeleton:
     """The keypoint set of an mmpose ``dataset_meta``. PoselineError when it names no keypoints.
 
-    Names become column names, hence letters, digits and underscores; pairs are (left, right) where a name tells.
+    Names become column names, hence letters, digits and underscores; pairs are (left, right) where the names say so.
     """
     by_id = meta.get("keypoint_id2name")
     if not by_id:

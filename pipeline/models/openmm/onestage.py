@@ -60,7 +60,7 @@ class OneStage:
 
 
 def around(keypoints: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) f32 around the points (N, K, 2) that are seen, with a margin; around all where none is."""
+    """Boxes (N, 4) f32 around the points (N, K, 2) that are seen, with a margin; around all where no point is seen."""
     seen = (score >= SEEN) | ~(score >= SEEN).any(1, keepdims=True)
     low = np.where(seen[..., None], keypoints, np.inf).min(1)
     high = np.where(seen[..., None], keypoints, -np.inf).max(1)

@@ -18,7 +18,7 @@ _PLAIN = ["LoadImage", "GetBBoxCenterScale", "TopdownAffine", "PackPoseInputs"]
 class TopDown:
     """Any top-down network of mmpose. Keypoints are those of `mmpose.apis.inference_topdown`.
 
-    Its numbers are kept as they are: mmpose counts pixel centres from 0 where the rest of poseline has them at .5.
+    Its coordinates are not shifted: mmpose counts pixel centres from 0 where the rest of poseline has them at .5.
     """
 
     def __init__(self, loaded: Loaded, batch: int, flip_test: bool):
@@ -65,7 +65,7 @@ def _plain(preprocessor: Any) -> bool:
 
 
 class _Crop:
-    """The same input as the config's pipeline makes, without its Python per person."""
+    """Makes the same input as the config's pipeline, without running Python code for each person."""
 
     def __init__(self, loaded: Loaded, steps: list[dict[str, Any]]):
         self.padding = float(steps[1].get("padding", 1.25))
@@ -91,7 +91,7 @@ class _Crop:
             matrix = warp(centre[n], scale[n], 0.0, output_size=self.size)
             crops[n] = cv2.warpAffine(images[i], matrix, self.size, flags=cv2.INTER_LINEAR)
             samples.append(self._sample(people.box_px[n], centre[n], scale[n]))
-        # Our pictures are RGB: mmpose's, of files, are BGR and turned by the preprocessor where the network wants RGB.
+        # poseline's pictures are RGB. mmpose reads files as BGR, which the preprocessor turns into RGB where wanted.
         p = self.preprocessor
         ordered = crops if p._channel_conversion else crops[..., ::-1]
         planes = np.ascontiguousarray(ordered.transpose(0, 3, 1, 2))

@@ -14,7 +14,7 @@ FOLDERS = {
     "mmdet": (("mmdet", "configs"), ("mmpose", "demo/mmdetection_cfg"), ("mmpose", "projects")),
     "mmpose": (("mmpose", "configs"), ("mmpose", "projects")),
 }
-# Published for MMPose's demos, in no metafile.
+# These checkpoints are published for MMPose's demos and are in no metafile.
 _RTMPOSE = "https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/"
 DEMO_CHECKPOINTS = {
     "rtmdet_nano_320-8xb32_coco-person": _RTMPOSE + "rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.pth",
@@ -84,11 +84,11 @@ def find_config(scope: str, name: str) -> Path:
 
 
 def official_checkpoint(scope: str, config_file: Path) -> str | None:
-    """Where the checkpoint of a model-zoo config is published, as the packages say; None where they don't."""
+    """The address of a model-zoo config's checkpoint from the packages' metafiles; None where they have none."""
     if config_file.stem in DEMO_CHECKPOINTS:
         return DEMO_CHECKPOINTS[config_file.stem]
     own = config_file.stem
-    for by in (1, 0):  # the config's file first: some entries bear another one's name
+    for by in (1, 0):  # by file name first: some entries have another config's name
         for metafile in _metafiles(scope, config_file):
             for model in _metafile(metafile):
                 if model[by] == own and model[2]:
