@@ -32,13 +32,13 @@ def track(folder: RunFolder | str | Path, config: Config | None = None, progress
 def finish(
     folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: dict[str, float], progress: Progress
 ) -> None:
-    """Everything after observe, and the manifest of the finished run. Whoever asks for it holds the run folder."""
-    check_parts(folder)  # they may be gone by now
+    """Do everything after observe and write the manifest of the finished run. The caller holds the run folder."""
+    check_parts(folder)  # somebody may have deleted parts since
     low, high = folder.begun().frames
     with timed(stages, "track"):
         progress.start("track", high - low, 0)
         lifter = build_lifter(config, skeleton_of_run(folder))
-        # Tables of two settings would stand beside each other if this were stopped.
+        # A run that is stopped here would leave tables of two different settings beside each other.
         folder.write_manifest(folder.begun().but(finished=False))
         people, said = build_people(folder, info, config, progress.stage, lifter)
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
@@ -59,7 +59,7 @@ def finish(
 
 
 def _of_nobody(folder: RunFolder, config: Config, people: list[dict[str, Any]]) -> list[str]:
-    """What is to be said where nobody comes out: an empty video, a network that does not fit, or thresholds."""
+    """Warnings for a run without people: an empty video, a network that does not fit, or thresholds."""
     if people:
         return []
     seen = sum(sightings(path) for path in folder.parts())
@@ -72,7 +72,7 @@ def _of_nobody(folder: RunFolder, config: Config, people: list[dict[str, Any]]) 
 
 
 def _of_heights(config: Config, people: list[dict[str, Any]]) -> list[str]:
-    """What is to be said of heights that are nobody's, or several people's."""
+    """Warnings about heights that were given for nobody, or for a name that several people have."""
     lines = []
     for who, height_m in config.metres.heights_m.items():
         owners = [p["person_id"] for p in people if who == (str(p["person_id"]) if who.isdecimal() else p["name"])]
@@ -86,7 +86,7 @@ def _of_heights(config: Config, people: list[dict[str, Any]]) -> list[str]:
 
 
 def _of_the_lens(field: dict[str, Any]) -> list[str]:
-    """What is to be said of a field of view that nobody gave."""
+    """Warnings about a field of view that the user did not give."""
     if field.get("from") == "assumed":
         shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is assumed"
     elif field.get("from") == "estimated":
@@ -121,7 +121,7 @@ def _render(
     span_s: tuple[float | None, float | None] = (None, None),
     out: Path | None = None,
 ) -> Path:
-    """The same by one who holds the run folder."""
+    """Do the work of `render_run` for a caller that holds the run folder."""
     from pipeline.render.privacy import Privacy
     from pipeline.render.video import render
 
@@ -132,7 +132,7 @@ def _render(
     progress.start("render", max(high - low, 1), 0)
     stages: dict[str, float] = {}
     privacy, before = Privacy.of(config.render).facts(), folder.begun().told.get("rendered_privacy")
-    if out is None and before not in (None, privacy):  # a kill may leave the new video beside what is said of the old
+    if out is None and before not in (None, privacy):  # a kill may leave the new video beside the old facts
         folder.write_manifest(folder.begun().without("rendered_privacy"))
     with timed(stages, "render"):
         drawn = render(folder, config, progress.advance, low, high, out)
@@ -142,7 +142,7 @@ def _render(
         return out
     manifest = folder.begun().after(stages)
     digest = render_digest(dict(manifest.told), config) + (f" {low} {high}" if part else "")
-    # Frames that do not decode were said when they were observed.
+    # The observe stage has already warned about frames that do not decode.
     manifest = manifest.but(rendered=digest, rendered_frames=[low, high], rendered_privacy=privacy)
     folder.write_manifest(manifest.warned(drawn["warnings"]))
     write_page(folder, config, progress)
@@ -150,7 +150,7 @@ def _render(
 
 
 def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
-    """Write report.html, if it is wanted; whatever goes wrong there is said, and the run is as good as before."""
+    """Write report.html, if the settings ask for it; an error is reported as a warning and does not fail the run."""
     if not config.report.enabled:
         return
     from pipeline.render.privacy import Privacy

@@ -43,9 +43,9 @@ from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
 from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify
 
-LEAST_STILL = 0.95  # share of the frames in which a camera that is to be found out does not move
-_LONG_ROWS = 20_000  # rows that wait to be written at most: more would take much memory
-GROUP_ROWS = 10_000  # of people whose motions are worked out side by side
+LEAST_STILL = 0.95  # share of frames without camera motion that the estimate of the field of view needs
+_LONG_ROWS = 20_000  # most rows that may wait to be written: more would take much memory
+GROUP_ROWS = 10_000  # rows of the people whose motions are computed side by side
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
@@ -53,18 +53,18 @@ class PeopleMade(NamedTuple):
     """The people of a run, whose tables are written."""
 
     rows: list[dict[str, Any]]  # of people.csv
-    said: dict[str, Any]  # what run.json says of edits, of the field of view, and of the time that 3D took (lift_s)
+    said: dict[str, Any]  # facts for run.json: edits, the field of view, and the seconds that 3D took (lift_s)
 
 
 class _Run(NamedTuple):
-    """What the stages below share."""
+    """The inputs that the stages below share."""
 
     folder: RunFolder
     parts: list[Path]
     info: VideoInfo
     skeleton: Skeleton
     config: Config
-    camera: np.ndarray | None  # (T, 4) its motion into each frame; None: it is taken to keep still
+    camera: np.ndarray | None  # (T, 4) the camera's motion into each frame; None: the camera is assumed still
 
 
 def build_people(
@@ -97,7 +97,7 @@ def build_people(
 
 
 def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:
-    """Who each observation is, the user's edits made."""
+    """The person of each observation, after the user's edits."""
     info, (low, high) = run.info, run.folder.begun().frames
     if known is not None:
         return apply_stored(run.folder, known, [], info.time_s)
@@ -152,16 +152,16 @@ def _write_people(
 def _tables(
     folder: RunFolder, schema: pa.Schema, skeleton: Skeleton, metadata: dict[str, str]
 ) -> Iterator[Callable[[Motion], None]]:
-    """A function that writes the next person's rows of tracks.parquet and tables, beside the work on the one after.
+    """A function that writes a person's rows of tracks.parquet and tables in a thread, beside the work on the next one.
 
-    People of `_LONG_ROWS` rows together wait at most. It raises what went wrong with one before.
+    At most `_LONG_ROWS` rows wait to be written. The function raises the error of an earlier write.
     """
     with (
         atomic(folder.tracks) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", **CHECKED_PAGES) as tracks,
         ThreadPoolExecutor(2) as beside,
     ):
-        waiting: deque[tuple[int, Future[None]]] = deque()  # rows, and their writing
+        waiting: deque[tuple[int, Future[None]]] = deque()  # number of rows, and the task that writes them
 
         def written(most_rows: int) -> None:
             while waiting and sum(rows for rows, _ in waiting) > most_rows:
@@ -178,7 +178,7 @@ def _tables(
 
 
 class _Watched:
-    """An iterator of motions, and how long it took to make them."""
+    """An iterator of motions that measures the seconds spent on making them."""
 
     def __init__(self, motions: Iterator[Motion]):
         self.motions, self.spent_s = motions, 0.0
@@ -195,7 +195,7 @@ class _Watched:
 
 
 class _Clock:
-    """A lifter, or none, and how long it lifts."""
+    """A lifter, or none, with the seconds that it has taken."""
 
     def __init__(self, lifter: Lifter | None):
         self.lifter, self.spent_s = lifter, 0.0
@@ -226,7 +226,7 @@ class _Clock:
 
 
 def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
-    """Everybody's motion, in metres where there is a way to them; people with few rows are worked on side by side."""
+    """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
     for group in _by_person(run.parts, who.ids):
         motions = build_motions(group, info.time_s, skeleton, config.track, config.smooth)
@@ -239,7 +239,7 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
 
 
 def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, Any]]:
-    """Degrees across the picture's width where people say it, else None; and what run.json says of it."""
+    """The field of view in degrees across the picture's width, None where people do not tell it; facts for run.json."""
     info, camera, metres = run.info, run.camera, run.config.metres
     if metres.ground is not None and metres.ground.camera is not None:
         return None, {"from": "calibration"}
@@ -254,7 +254,7 @@ def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, 
 
 
 def _video(run: _Run, lifter: Lifter | None) -> Video:
-    """What places everybody in the world."""
+    """The facts of the video by which people are placed in the world."""
     still = None if run.camera is None else (run.camera == STILL).all(1)
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
     return Video(run.skeleton.names, still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
@@ -268,9 +268,9 @@ def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, A
 
 
 def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observations]]]:
-    """(person, its observations) in order of the ids, as many at a time as have `GROUP_ROWS` together, at least one.
+    """Groups of (person, its observations) in order of the ids: `GROUP_ROWS` rows a group, at least one person.
 
-    Reads each part once per `GATHER_ROWS` of people that are in it.
+    Each part is read once for every `GATHER_ROWS` rows of the people in that part.
     """
     sizes = [pq.read_metadata(p).num_rows for p in parts]
     ends = np.cumsum(sizes)

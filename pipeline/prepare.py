@@ -1,4 +1,4 @@
-"""Before a video is observed: which run folder it gets, what in it is still good, and what the manifest says."""
+"""Before a video is observed: choose its run folder, keep what is still valid there, and fill in the manifest."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def folder_name(video: Path) -> str:
 def choose_folder(
     out: Path, video: Path, info: VideoInfo, progress: Progress, fetch: Callable[[RunFolder], None] | None = None
 ) -> RunFolder:
-    """``out/<video stem>``, or with the video's digest behind it where another video has that name already.
+    """``out/<video stem>``, with the video's digest appended where another video already has that name.
 
-    ``fetch`` is given each folder before it is looked at.
+    ``fetch`` is called with each folder before the folder is read.
     """
     name = folder_name(video)
     folder, other = RunFolder(out / name), RunFolder(out / f"{name}-{info.digest[:8]}")
@@ -98,7 +98,7 @@ def prepare(
     """
     try:
         manifest = folder.manifest()
-    except PoselineError:  # said by choose_folder; what is in it can be made again, and parts know what they are
+    except PoselineError:  # choose_folder has warned; the files can be made again, and each part names its settings
         manifest = {}
     settings = config.digest("observe", "detect", "pose")
     content = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
@@ -113,10 +113,10 @@ def prepare(
 
 
 def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: bool) -> None:
-    """Have observations of these settings, or none, in their place; those of others in a folder of their own.
+    """Move observations of other settings into folders of their own, and move those of these settings back.
 
-    What the parts say of themselves counts, as a run may have been killed between these renames and the next manifest.
-    Without ``going_on`` the run starts over, and takes nothing back.
+    The settings that the parts themselves name count, not the manifest's: a run may have been killed between these
+    renames and the next manifest. Without ``going_on`` the run starts over, and nothing is moved back.
     """
     digests = [known for known in map(part_digest, folder.parts()) if known]
     if digests and digest not in digests:
@@ -126,14 +126,14 @@ def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: boo
     back = folder.path / f"observations-{digest[:8]}"
     if going_on and back.is_dir():
         if digest not in map(part_digest, folder.parts()):
-            _clear(folder.observations, PART)  # holds no whole part
+            _clear(folder.observations, PART)  # the folder holds no complete part
         _move(back, folder.observations)
 
 
 def _move(place: Path, to: Path) -> None:
     """Move the observations from one folder to another, at once where nothing else is there.
 
-    Those of one name are the same, as both are of the same settings. A user's own files stay where they are.
+    Two parts of the same name are equal, since both come from the same settings. A user's own files are not moved.
     """
     parts = _written(place, PART)
     if not to.exists() and len(parts) == len(list(place.iterdir())):
@@ -154,7 +154,7 @@ def remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
 
 
 def versions(config: Config) -> dict[str, str]:
-    """Of the packages that may decide a result."""
+    """The versions of the packages that may change a result."""
     names = (config.detect.name, config.pose.name, config.lift.name)
     zoo = VERSIONED_IF_USED if any(n.startswith(("mmdet:", "mmpose:")) for n in names) else ()
     return {name: _version(name) for name in VERSIONED + zoo}

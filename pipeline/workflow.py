@@ -65,11 +65,11 @@ def run(
 
 
 class _Asked(NamedTuple):
-    """What a run is to do, checked."""
+    """The checked request for a run."""
 
     videos: list[Path]
     out: Path  # where run folders are made
-    store: Store | None  # where they go from there
+    store: Store | None  # where finished run folders are uploaded
     config: Config
     networks: NetworkFacts
     fps: Fraction | None
@@ -90,7 +90,7 @@ def _asked(
     work: str | Path | None,
     recursive: bool,
 ) -> _Asked:
-    """The videos, the settings and the networks that are meant; PoselineError where one of them cannot be."""
+    """The requested videos, settings and networks; PoselineError where one of them is not usable."""
     if out.encode(errors="ignore").decode() != out:
         raise PoselineError(f"--out {out}: this name is no UTF-8, which tables' files must have; choose another")
     config = config if isinstance(config, Config) else load_config(config)
@@ -107,7 +107,7 @@ def _asked(
 
 
 class _Results:
-    """What became of the videos: their run folders, and the errors of those that failed."""
+    """The results of the videos: their run folders, and the errors of the videos that failed."""
 
     def __init__(self, videos: int, progress: Progress) -> None:
         self._videos, self._progress = videos, progress
@@ -151,7 +151,7 @@ def _check_pipes(videos: list[Path]) -> None:
 
 def _jobs(asked: _Asked, results: _Results, progress: Progress) -> Generator[Job, None, None]:
     """The prepared videos, one after another; those that cannot be prepared have failed."""
-    of: dict[Path, Path] = {}  # the run folders of this run, and the videos that they are of
+    of: dict[Path, Path] = {}  # run folder → its video, for this run
     with ExitStack() as held:
         for video in asked.videos:
             try:
@@ -166,7 +166,7 @@ def _jobs(asked: _Asked, results: _Results, progress: Progress) -> Generator[Job
 
 
 def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -> Job | None:
-    """Index a video and prepare its run folder; None where one ``of`` this run's folders is of the same video."""
+    """Index a video and prepare its run folder; None where ``of`` already has a run folder for the same video."""
     stages: dict[str, float] = {}
     with ExitStack() as held:
         with timed(stages, "index"):
@@ -186,9 +186,9 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
 def _own_folder(
     video: Path, info: VideoInfo, asked: _Asked, of: dict[Path, Path], held: ExitStack, progress: Progress
 ) -> RunFolder:
-    """The video's run folder, held, unless it is one ``of`` this run's, which are held already.
+    """The video's run folder, locked; a folder in ``of`` belongs to this run and is locked already.
 
-    Until it is held another process may make it the folder of another video: then one is chosen again.
+    Before the lock is taken another process may give the folder to another video: then a folder is chosen again.
     """
     fetch = asked.store.fetch_manifest if asked.store else None
     while True:
@@ -210,11 +210,11 @@ def _prepared(
     asked: _Asked,
     progress: Progress,
 ) -> Job:
-    """A run folder made ready, and what is missing in it."""
+    """The job of a prepared run folder, with the chunks that are still missing."""
     store, config = asked.store, asked.config
     for line in info.warnings:
         progress.say(line)
-    info = dataclasses.replace(info, path=info.path.resolve())  # what workers elsewhere know it by
+    info = dataclasses.replace(info, path=info.path.resolve())  # workers in other processes need the absolute path
     if store:
         store.fetch(folder, parts=not asked.force, video=asked.render)
     if asked.force and folder.path.exists():
@@ -225,6 +225,6 @@ def _prepared(
     remove_other_parts(folder, {folder.part(c.number) for c in chunks})
     job = Job(folder, info, frames, digest, missing, stages)
     if store:
-        store.keep(folder.manifest_file, progress.say)  # says that the run is not finished
+        store.keep(folder.manifest_file, progress.say)  # the stored manifest marks the run as unfinished
         job.kept = lambda path: store.keep(path, progress.say)
     return job

@@ -20,7 +20,7 @@ from pipeline.core.version import VERSION
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 STOPPED = "stopped; run the same command again to go on"
-# Ctrl-C, an end asked for by another process, a terminal that was closed.
+# Ctrl-C, a request of another process to end, a closed terminal.
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 app = typer.Typer(
@@ -74,14 +74,14 @@ def main() -> None:
     debug = "--debug" in sys.argv
     _open_streams()
     stopped: list[int] = []
-    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it sees to signals
+    with contextlib.suppress(ValueError):  # outside the main thread the caller handles signals
         for number in STOPPING:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, lambda number, frame: _stop(number, stopped))
     try:
         # Typer returns the status of an Exit here, and turns an interrupt into 130.
         status = app(standalone_mode=False) or 0
-        sys.stdout.flush()  # here, where a broken pipe is seen to
+        sys.stdout.flush()  # flushed here, where a broken pipe is caught
     except PoselineError as error:
         if debug:
             raise
@@ -116,9 +116,9 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Have something behind the three standard streams, which a caller may have closed.
+    """Open the three standard streams on the null device where the caller has closed them.
 
-    Otherwise the first file that is opened would get a stream's number, and what native code prints would go into it.
+    Otherwise the first opened file would get a stream's number, and native code would print into that file.
     """
     for number in range(3):
         try:
@@ -129,12 +129,12 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files may hold what the terminal's encoding lacks
+        if isinstance(stream, io.TextIOWrapper):  # file names may hold characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
 
 
 def _stop(number: int, stopped: list[int]) -> None:
-    """End in good order; at the second signal at once."""
+    """End in good order at the first signal, and at once at the second."""
     if stopped:
         with contextlib.suppress(OSError):
             os.write(2, f"poseline: {STOPPED}\n".encode())

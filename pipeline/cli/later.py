@@ -1,4 +1,4 @@
-"""What works on a run folder, from the stored observations on: track, people."""
+"""Commands that work on a run folder from its stored observations: track, people."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def live_command(given: Given) -> None:
 
 
 def _print(folder: Path) -> None:
-    """What the live folder holds."""
+    """Print the contents of the live folder."""
     books = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     reasons = ", ".join(f"{n} {reason}" for reason, n in books["dropped_by_reason"].items())
     print(

@@ -1,4 +1,4 @@
-"""Options as data: what each is called, holds, says and sets. From them come a command's signature and its settings."""
+"""Options as data: name, type, help and setting of each. A command's signature and settings are made from them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pipeline.core.progress import Bar, Lines, Progress, Silent
 
 @dataclass(frozen=True)
 class Option:
-    """An option of the command line. A ``default`` of ... is one that must be given; None and False are not given."""
+    """An option of the command line. A ``default`` of ... marks a required option; None and False mean "not given"."""
 
     name: str  # in Python; the flag is --name where ``flags`` has none
     type: Any
     help: str
-    sets: str = ""  # the setting that it sets, section.key; "": none, the command sees to it
+    sets: str = ""  # the setting, section.key, that the option sets; "": none, the command reads the option
     default: Any = None
     flags: tuple[str, ...] = ()
     read: Callable[[str, str], Any] | None = None  # of (flag, text): the value that the text stands for
@@ -35,14 +35,14 @@ class Option:
     max: float | None = None
 
     def parameter(self) -> inspect.Parameter:
-        """It as a parameter of a function that Typer reads."""
+        """The option as a function parameter that Typer reads."""
         flags = self.flags or (self.flag,)
         info = typer.Option(self.default, *flags, help=self.help, metavar=self.metavar, min=self.min, max=self.max)
         kind = self.type | None if self.default is None else self.type
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind)
 
     def value(self, given: Any) -> Any:
-        """What was given, read; PoselineError for a text that means nothing."""
+        """The parsed value of the given text; PoselineError for a text that cannot be parsed."""
         return given if self.read is None or given is None else self.read(self.flag, given)
 
     @property
@@ -108,7 +108,7 @@ METRES = "height length ground"
 
 
 class Given:
-    """What the command line gave: ``given.start`` is what --start says, read."""
+    """The parsed values of the command line: ``given.start`` is the value of --start."""
 
     def __init__(self, options: list[Option], texts: dict[str, Any]):
         self._options, self._texts = {option.name: option for option in options}, texts
@@ -133,7 +133,7 @@ class Given:
                 raise PoselineError(f"{option.flag}: {why}; leave it out")
 
     def settings(self, source: str | None = None) -> Config:
-        """Those of --config, or of ``source``, with what the options change."""
+        """The settings of --config, or of ``source``, with the changes of the options."""
         settings = load_config(source or self.config, self.changes())
         return self.with_metres(settings) if "height" in self._options else settings
 
@@ -152,14 +152,14 @@ class Given:
         return settings.model_copy(update={"metres": settings.metres.model_copy(update=told)}) if told else settings
 
     def progress(self) -> Progress:
-        """Where to tell how far the work is."""
+        """The object that reports progress."""
         if self.quiet:
             return Silent()
         return Bar() if sys.stderr.isatty() else Lines()
 
 
 def takes(*options: str | Option) -> Callable[[Callable[[Given], None]], Callable[..., None]]:
-    """Make a command of a function of what was given. Options come in the order of its help; texts name shared ones."""
+    """Make a command of a function of `Given`. Options stand in the order of the help; a text names a shared option."""
     listed = [
         option
         for entry in options

@@ -41,9 +41,9 @@ def render_command(given: Given) -> None:
 
 
 def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
-    """Ids from ``1,3`` or from names that the user gave; a number is an id, whoever may be called so.
+    """Ids from ``1,3`` or from names that the user gave; a number is always an id, even where a person has that name.
 
-    PoselineError for what is neither, and for a name that several people have.
+    PoselineError for a text that is neither an id nor a name, and for a name that several people have.
     """
     names: dict[str, list[int]] = {}
     for person_id, name in (folder.manifest().get("names") or {}).items():
@@ -99,7 +99,7 @@ def plot_command(given: Given) -> None:
 
 
 def _longest(folder: Any) -> int:
-    """Whoever was measured in most frames."""
+    """The id of the person who was measured in the most frames."""
     from pipeline.store.people_table import people_rows
 
     people = people_rows(folder)

@@ -63,7 +63,7 @@ def run_command(given: Given) -> None:
 def print_run(folder: Any) -> None:
     manifest = folder.manifest()
     low, high = manifest["frames_observed"]
-    where = getattr(folder, "url", folder.path)  # of one that was uploaded
+    where = getattr(folder, "url", folder.path)  # the address of an uploaded run
     people, frames = manifest.get("people", 0), high - low
     print(f"{where}: {people} {_plural(people, 'person', 'people')} in {frames} {_plural(frames, 'frame', 'frames')}")
     for path in (folder.people_csv, folder.people, folder.tracks, folder.video, folder.report):

@@ -22,7 +22,7 @@ from pipeline.store.folder import RunFolder
 
 
 class Options(NamedTuple):
-    """What the command line says of the engine."""
+    """The engine's options from the command line."""
 
     name: str = "local"
     workers: int | None = None
@@ -37,11 +37,11 @@ class Job:
     folder: RunFolder
     info: VideoInfo
     frames: tuple[int, int]
-    digest: str  # of all that decides its observations
+    digest: str  # of everything that determines the observations
     missing: list[Chunk]
     stages: dict[str, float] = field(default_factory=dict)
-    kept: Callable[[Path], None] = lambda path: None  # told of each new part
-    held: ExitStack = field(default_factory=ExitStack)  # its run folder, given back when it is closed
+    kept: Callable[[Path], None] = lambda path: None  # called with each new part
+    held: ExitStack = field(default_factory=ExitStack)  # the lock of the run folder, released when closed
 
     @property
     def observed(self) -> int:
@@ -50,7 +50,7 @@ class Job:
 
 
 class Ended(NamedTuple):
-    """A video that is done with, finished where there is no error."""
+    """A video whose work has ended: finished, or failed with an error."""
 
     job: Job
     error: PoselineError | None = None
@@ -67,7 +67,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop all workers. What they have written is whole."""
+        """Stop all workers. The files that they have written are complete."""
         ...
 
 

@@ -33,7 +33,7 @@ class LocalEngine:
                 observe(job.folder, job.info, config, job.missing, self._networks, job.digest, progress, job.kept)
                 job.stages["observe"] = clock.seconds()
                 if job.stages["observe"] > RELOAD_S:
-                    self._networks.release()  # what comes now needs memory of its own
+                    self._networks.release()  # tracking and rendering need the memory
                 finish(job.folder, config, job.info, render, job.stages, progress)
             except PoselineError as error:
                 yield Ended(job, error)

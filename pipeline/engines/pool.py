@@ -19,11 +19,11 @@ from pipeline.engines.base import Ended, Job
 from pipeline.engines.work import Outcome, Task, WallClock
 
 TRIES = 3  # a task that fails so often fails its video
-AHEAD = 2  # tasks in flight for each worker: one that it does, one that waits
+AHEAD = 2  # tasks in flight for each worker: one running, one waiting
 
 
 class WorkerLostError(Exception):
-    """The worker is gone; the message says how."""
+    """The worker has ended; the message says how."""
 
 
 class Handle(Protocol):
@@ -39,7 +39,7 @@ class Handle(Protocol):
 
 
 class _Open:
-    """A video that is worked on."""
+    """A video in progress."""
 
     def __init__(self, job: Job) -> None:
         self.job, self.clock = job, WallClock()
@@ -101,15 +101,15 @@ class Pool:
                 except WorkerLostError as lost:
                     outcome = Outcome(error=f"its worker {lost}")
                 if outcome.error and not outcome.final and (broken := self._handles.pop(number, None)):
-                    broken.stop()  # whatever went wrong may have left it in disorder
+                    broken.stop()  # the error may have left the worker in a bad state
                 self._results.put((item, outcome))
         except PoselineError as error:
             self._results.put(error)
-        except Exception as error:  # in this program; the run must not wait for this thread
+        except Exception as error:  # an error of this program; the run must not wait for this thread
             self._results.put(PoselineError(f"internal error: {type(error).__name__}: {error}"))
 
     def _started(self, number: int) -> Handle:
-        """A new worker. Raises PoselineError when it ends as it starts, again and again."""
+        """A new worker. Raises PoselineError when every attempt ends during start."""
         why = ""
         for _ in range(TRIES):
             if self._stopping:
@@ -142,7 +142,7 @@ class _Board:
         return self._flying > 0
 
     def next(self) -> _Item | None:
-        """The next task that may be handed out, None where so many are in flight or none is known."""
+        """The next task to hand out; None while enough tasks are in flight or no task is known."""
         if self._flying >= self._most:
             return None
         while not self._ready and not self._exhausted:
@@ -161,7 +161,7 @@ class _Board:
         return ended
 
     def take(self, item: _Item, outcome: Outcome) -> None:
-        """A task came back."""
+        """Record the outcome of a task."""
         self._flying -= 1
         video, task = item
         job = video.job
@@ -217,7 +217,7 @@ class _Board:
 
 
 def _error(line: str, outcome: Outcome) -> PoselineError:
-    """What a user is told; the worker's traceback goes with it for --debug."""
+    """The error for the user, with the worker's traceback for --debug."""
     error = PoselineError(line)
     if outcome.trace:
         error.add_note(f"In the worker:\n{outcome.trace}")

@@ -1,7 +1,7 @@
 """Worker processes on this machine. Each is a Python of its own that takes tasks from its standard input.
 
-Not multiprocessing, which would import the caller's script again in each worker. A worker ends at once when its input
-ends, so that none outlives the run, however that ends.
+The module does not use multiprocessing, which would import the caller's script again in each worker. A worker ends at
+once when its input ends, so that no worker outlives the run, however the run ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.engines.base import Options, division, usable_cores
 from pipeline.engines.pool import Pool, WorkerLostError
 from pipeline.engines.work import Outcome, Task, Worker
 
-ROOT = Path(__file__).resolve().parents[2]  # what has to be on the path of imports
+ROOT = Path(__file__).resolve().parents[2]  # the folder that must be on the import path
 
 
 def start(options: Options, config: Config) -> Pool:
@@ -38,7 +38,7 @@ class Child:
     def __init__(self, config: Config) -> None:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process: Any = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline.engines.process"],  # -P: what lies in the user's folder is not ours
+            [sys.executable, "-P", "-m", "pipeline.engines.process"],  # -P: no imports from the user's folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
@@ -72,9 +72,9 @@ def _ending(status: int) -> str:
 
 
 def main() -> None:
-    """A worker's life."""
+    """Run one worker until its input ends."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not get between the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(messages,), daemon=True).start()
     worker = Worker(messages.get())
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def _listen(messages: queue.SimpleQueue[Any]) -> None:
-    """Take messages in; when there can be no more, end the process, whatever it is at."""
+    """Queue the incoming messages; when the input ends, end the process at once, even during a task."""
     with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
         while True:
             messages.put(pickle.load(sys.stdin.buffer))

@@ -15,7 +15,7 @@ from pipeline.engines.pool import Pool, WorkerLostError
 from pipeline.engines.process import ROOT
 from pipeline.engines.work import Outcome, Task, Worker
 
-STORE_BYTES = 100_000_000  # of the object store of a Ray of our own: only paths and lines of text go through it
+STORE_BYTES = 100_000_000  # object store of a Ray that we start: only paths and lines of text pass through it
 
 
 def start(options: Options, config: Config) -> RayPool:
@@ -47,13 +47,13 @@ def start(options: Options, config: Config) -> RayPool:
 
 
 def _begin(ray: Any, address: str, **options: Any) -> None:
-    # Ray's processes of this machine inherit it, and find this package as this process does.
+    # Ray's processes on this machine inherit the variable, and find this package as this process does.
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [before])])
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except Exception as error:  # Ray raises bare ones too, as when its services start too slowly
-        ray.shutdown()  # of what has started
+    except Exception as error:  # Ray also raises plain Exceptions, for instance when its services start too slowly
+        ray.shutdown()  # stops the services that have started
         reason = str(error).strip().split("\n")[0][:200]
         where = "does not start on this machine" if address == "local" else f"at {address} does not answer"
         raise PoselineError(f"--engine ray: Ray {where} ({reason}); see ray status, or use --engine process") from error
@@ -89,7 +89,7 @@ class RayWorker:
         self._worker = Worker(config)
 
     def ready(self) -> str:
-        """What is wrong with this worker, in words."""
+        """The fault of this worker in words, or an empty text."""
         return self._other
 
     def do(self, task: Task) -> Outcome:
@@ -121,7 +121,7 @@ class Actor:
 
 
 def _reason(error: Exception) -> str:
-    """The line of Ray's many that says why."""
+    """The line of Ray's long message that names the cause."""
     lines = [line.strip() for line in str(error).split("\n") if line.strip()]
     told = [
         line for line in lines if line.startswith(("The actor died", "Worker exit", "Task was killed", "ModuleNot"))

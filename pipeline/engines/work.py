@@ -1,4 +1,4 @@
-"""What is done with a video: its chunks observed into parts, then all after that. The same in every engine."""
+"""The work on a video: observe its chunks into parts, then do all later stages. Every engine does the same work."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Networks:
         return self._models
 
     def release(self) -> None:
-        """Give their memory back; the next chunk loads them again."""
+        """Free the networks' memory; the next chunk loads them again."""
         self._models = None
-        # glibc keeps what was freed; elsewhere there is no such call.
+        # glibc keeps freed memory; other C libraries lack this call.
         with contextlib.suppress(OSError, AttributeError, TypeError):
             ctypes.CDLL(None).malloc_trim(0)
 
@@ -78,7 +78,7 @@ def observe(
 
 
 def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:
-    """The frames of each chunk, and after them what the decoder had to say: runs in the decoding thread."""
+    """The frames of each chunk, then the decoder's warnings. Runs in the decoding thread."""
     for chunk in chunks:
         said = len(reader.warnings)
         for frames in reader.read(chunk.start, chunk.stop, config.runtime.batch_frames):
@@ -112,24 +112,24 @@ class Task(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What a user is told of it."""
+        """The task's name in messages to the user."""
         if self.chunk is None:
             return f"{self.folder}: tracking and tables"
         return f"{self.folder}: frames {self.chunk.start} to {self.chunk.stop - 1}"
 
 
 class Outcome(NamedTuple):
-    """What became of a task."""
+    """The result of a task."""
 
     people: float = float("nan")  # clearly seen people a frame
-    lines: tuple[str, ...] = ()  # that the user should read
+    lines: tuple[str, ...] = ()  # messages for the user
     error: str = ""  # one line
-    final: bool = False  # the error would come again: a PoselineError
+    final: bool = False  # a PoselineError, which would recur: do not try again
     trace: str = ""
 
 
 class _Heard(Progress):
-    """Keeps what is said."""
+    """Keeps the messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Random cameras for motion capture, and 2D points as the embedded networks would have them."""
+"""Random cameras for motion capture, and 2D points with the errors of the embedded networks."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def _panned(cameras: Cameras, hips: np.ndarray, share: np.ndarray) -> Cameras:
 
 # --- 2D points as a network has them ---------------------------------------------------------------------------------
 
-# Standard deviation of a point's error per axis where its score is USUAL, in sizes of the person (the longer side of
-# the box), by point; measured, as are the scores and how often points are lost: docs/lifting.md.
+# Standard deviation of each point's error per axis at the score USUAL, in sizes of the person (the longer side of the
+# box). These values, the scores and the rate of lost points were measured: docs/lifting.md.
 ERROR = {
     "nose": 0.009, "eye": 0.008, "ear": 0.012, "shoulder": 0.018, "elbow": 0.015, "wrist": 0.017, "hip": 0.021,
     "knee": 0.015, "ankle": 0.015, "heel": 0.018, "toe": 0.018,
@@ -94,10 +94,10 @@ def _kind(name: str) -> str:
 def detector_noise(
     rays: np.ndarray, rate_hz: np.ndarray, rng: np.random.Generator, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rays (N, T, K, 2) and scores (N, T, K) as a network has them after repair and smoothing, not seen: score 0.
+    """Rays (N, T, K, 2) and scores (N, T, K) with a network's errors after repair and smoothing; score 0: not seen.
 
     Args:
-        level: (N,) factor of the errors and of how often things go wrong.
+        level: (N,) factor of the errors and of the rates of outliers, losses and swaps.
     """
     n, t, k, _ = rays.shape
     size = np.median(np.ptp(rays, axis=2).max(-1), 1)  # (N,) larger extent
@@ -132,7 +132,7 @@ def _lasting(shape: tuple[int, ...], tau_s: np.ndarray, rate_hz: np.ndarray, rng
 def _spans(
     shape: tuple[int, int, int], per_s: np.ndarray, last_s: float, rate_hz: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """(N, T, K) bool: spells that begin at random, (N,) or (N, K) in a second, and last about ``last_s``."""
+    """(N, T, K) bool: spells that begin at random, ``per_s`` (N,) or (N, K) per second, and last about ``last_s`` s."""
     n, t, k = shape
     chance = np.asarray(per_s).reshape(n, -1) / rate_hz[:, None]  # (N, 1 or K)
     begins = rng.random((n, t, k)) < chance[:, None]
@@ -147,7 +147,7 @@ def _spans(
 def _exchanged(
     rays: np.ndarray, score: np.ndarray, level: np.ndarray, rate_hz: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Legs or arms exchanged for spells."""
+    """The points with left and right of legs or arms swapped during random spells."""
     other = flipped(POINTS)
     spells = _spans((*score.shape[:2], 2), SWAP_PER_S * level, SWAP_S, rate_hz, rng)
     for part, kinds in enumerate((("knee", "ankle", "heel", "toe"), ("elbow", "wrist"))):

@@ -7,8 +7,8 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.evaluate.sequence import EPS, THRESHOLD, Sequence
 
-MOSTLY_TRACKED, MOSTLY_LOST = 0.8, 0.2  # fraction of a true track's frames: above the one, below the other
-_KEEP_BONUS = 1000.0  # CLEAR continues last frame's pairs first, at any loss of similarity
+MOSTLY_TRACKED, MOSTLY_LOST = 0.8, 0.2  # fractions of a true track's matched frames: above the first, below the second
+_KEEP_BONUS = 1000.0  # CLEAR first continues the pairs of the last frame, whatever similarity is lost
 
 
 def clear(sequence: Sequence) -> dict[str, float]:

@@ -2,7 +2,7 @@
 identity scores (Ristani et al. 2016).
 
 The numbers are those of TrackEval 1.3 (github.com/JonathonLuiten/TrackEval), whose conventions are kept where the
-papers leave a choice. Nothing here knows what a similarity is: IoU of boxes and OKS of poses are scored alike.
+papers leave a choice. The scores do not depend on the kind of similarity: IoU of boxes and OKS of poses work alike.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def hota_curves(frames: Iterable[Frame | tuple[np.ndarray, np.ndarray, np.ndarra
 def _hota(sequence: Sequence) -> dict[str, np.ndarray]:
     """HOTA at each threshold; see `hota_curves`.
 
-    The matching is one and the same for all thresholds: it maximises similarity × how well the two tracks go
-    together over the whole sequence, and a threshold then drops the pairs below it (TrackEval ``metrics/hota.py``).
+    One matching serves all thresholds: it maximises similarity × the alignment of the two tracks over the whole
+    sequence. Each threshold then drops the pairs with less similarity (TrackEval ``metrics/hota.py``).
     """
     truth_count, found_count = sequence.truth_count, sequence.found_count
     alignment = _alignment(sequence)
@@ -85,7 +85,7 @@ def _hota(sequence: Sequence) -> dict[str, np.ndarray]:
 
 
 def _alignment(sequence: Sequence) -> np.ndarray:
-    """(G, P) Jaccard index of two tracks where each frame counts by how much the pair stands out in it."""
+    """(G, P) Jaccard index of two tracks, with each frame weighted by how much the pair stands out in that frame."""
     shared = np.zeros((len(sequence.truth_count), len(sequence.found_count)))
     for truth, found, similarity in sequence.frames:
         rivals = similarity.sum(0)[None, :] + similarity.sum(1)[:, None] - similarity

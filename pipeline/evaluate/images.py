@@ -25,7 +25,7 @@ def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> d
     A keypoint set of more points is scored on the 17 it shares with COCO by name. Raises PoselineError for a missing
     or foreign annotation file, a missing image, or a pose network that lacks COCO's points.
     """
-    truth = read_truth(gt)  # all that can be wrong with it is said before the networks run
+    truth = read_truth(gt)  # errors of the file are raised before the networks run
     if truth.keypoints != len(COCO17) or tuple(truth.category.get("keypoints") or COCO17.names) != COCO17.names:
         raise PoselineError(f"{gt}: its people do not have COCO's 17 keypoints; give COCO keypoint annotations")
     files = {image["id"]: image.get("file_name") for image in json.loads(gt.read_text(encoding="utf-8"))["images"]}
@@ -62,7 +62,7 @@ def _true_people(truth: KeypointTruth, image_id: int) -> Detections:
 
 
 def _results(image_id: int, people: Observations, columns: np.ndarray) -> list[dict[str, Any]]:
-    """COCO's result format."""
+    """The people of an image in COCO's result format."""
     points = np.concatenate([people.keypoints_px, people.keypoint_score[..., None]], 2)[:, columns]
     return [
         {"image_id": image_id, "keypoints": p.ravel().tolist(), "score": float(s)}

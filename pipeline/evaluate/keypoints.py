@@ -59,7 +59,7 @@ def score_keypoints(
       where the keypoint set itself has none, the longer side of the box takes the torso's place.
     - ``images``, ``people``: how many were scored.
 
-    Raises PoselineError when an input is not what is said here or pycocotools is not installed.
+    Raises PoselineError when an input has another form or pycocotools is not installed.
     """
     truth = read_truth(gt)
     found = _read_results(results, truth)
@@ -86,7 +86,7 @@ class KeypointTruth:
 
 
 def load_json(source: Any, wanted: str) -> tuple[Any, str]:
-    """The parsed JSON of a path, or the value itself; and how to call it in a message."""
+    """The parsed JSON of a path, or the value itself; and the name of the source for messages."""
     if not isinstance(source, str | Path):
         return source, wanted
     try:
@@ -110,7 +110,7 @@ def _triplets(values: Any, count: int, owner: str) -> np.ndarray:
 
 
 def read_truth(source: Path | dict[str, Any], name: str | None = None) -> KeypointTruth:
-    """Checked annotations of a COCO keypoint file or its content; PoselineError, naming ``name``, if it is none."""
+    """Checked annotations of a COCO keypoint file or its content; PoselineError with ``name`` for any other content."""
     data, found = load_json(source, "a COCO keypoint annotation file")
     name = name or found
     lists = ("images", "annotations", "categories")
@@ -142,7 +142,7 @@ def _person_category(categories: list[dict[str, Any]], name: str) -> dict[str, A
 
 
 def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict[str, Any]:
-    """A checked copy with what pycocotools needs and some data sets leave out."""
+    """A checked copy, completed by the fields that pycocotools needs and some data sets leave out."""
     owner = f"{name}: annotation {ann.get('id', new_id)}"
     points = _triplets(ann.get("keypoints") or [0] * (3 * count), count, owner)
     labelled = points[points[:, 2] > 0, :2]
@@ -164,7 +164,7 @@ def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict
 
 
 def _read_results(source: Path | Sequence[dict[str, Any]], truth: KeypointTruth) -> dict[int, dict[str, Any]]:
-    """Checked copies of the results, by a new id. Their area is that of the points' extent, as pycocotools has it."""
+    """Checked copies of the results, by a new id. As in pycocotools a result's area is that of its points' extent."""
     data, name = load_json(source, "a COCO keypoint result list")
     if not isinstance(data, list | tuple) or not all(isinstance(r, dict) for r in data):
         raise PoselineError(f"{name}: expected a list of results with image_id, keypoints and score")
@@ -199,7 +199,7 @@ def _choose_images(truth: KeypointTruth, image_ids: Iterable[int] | None) -> lis
 
 
 def oks_sigmas(truth: KeypointTruth, sigmas: Sequence[float] | None) -> np.ndarray:
-    """(K,) OKS sigmas: given, the category's, the set's of these names, by each name, or COCO's for 17 points."""
+    """(K,) OKS sigmas, the first of: given, the category's, the named set's, each name's, COCO's for 17 points."""
     names = truth.category.get("keypoints") or ()
     if sigmas is None:
         sigmas = truth.category.get("sigmas")
@@ -252,7 +252,7 @@ def _summary(evaluator: Any) -> list[float]:
 
 @dataclass(frozen=True)
 class Matches:
-    """What accumulation needs of all areas' matches: I images, D results by falling score, T OKS thresholds."""
+    """The matches of people of any size for accumulation: I images, D results by falling score, T OKS thresholds."""
 
     people: np.ndarray  # (I,) people to be found
     image: np.ndarray  # (D,) index of the result's image
@@ -305,7 +305,7 @@ def bootstrap_ap(matches: Matches, draws: int, seed: int) -> list[float]:
     scores = np.array(
         [average_precision(matches, rng.multinomial(count, np.full(count, 1 / count))) for _ in range(draws)]
     )
-    scores = scores[~np.isnan(scores)]  # a draw without any person says nothing
+    scores = scores[~np.isnan(scores)]  # a draw without any person has no AP
     return [float(v) for v in np.percentile(scores, (2.5, 97.5))] if scores.size else [float("nan")] * 2
 
 

@@ -23,14 +23,14 @@ from pipeline.models.runtime import pick_device
 # Lifts one sequence: times (T,), rays (T, K, 2), scores (T, K) to joints (T, J, 3) m about the hips of a person
 # HEIGHT_M tall, in the camera's axes, and their standard deviations (T, J) per axis.
 Lift = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-Single = Callable[[np.ndarray, np.ndarray], np.ndarray]  # the same of frames each by itself, joints only
+Single = Callable[[np.ndarray, np.ndarray], np.ndarray]  # rays and scores to joints, each frame by itself
 JUDGED = np.array([JOINTS.index(name) for name in TRUE])
 NOISES = ("none", "detector")
 NEAREST_M = 0.3  # points nearer to the camera, or behind it, are not seen
 
 
 def aligned(found: np.ndarray, truth: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
-    """``found`` (N, J, 3), each row brought as near to ``truth`` as a rotation, scale and shift do it.
+    """``found`` (N, J, 3), each row aligned to ``truth`` by the best rotation, scale and shift.
 
     Orthogonal Procrustes without reflection (Umeyama 1991), by the joints that are ``known`` (N, J).
     """
@@ -67,14 +67,14 @@ def distance(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def velocity_error(found: np.ndarray, truth: np.ndarray, fps: float) -> np.ndarray:
-    """(N - 1, J) lengths of the differences of velocities, those being differences of neighbouring frames (MPJVE)."""
+    """(N - 1, J) lengths of the velocity errors; a velocity is the difference of neighbouring frames (MPJVE)."""
     return np.linalg.norm(np.diff(found - truth, axis=0), axis=-1) * fps
 
 
 def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none", live: bool = False) -> dict[str, Any]:
-    """`evaluate_mocap` of the embedded lifter on a file; its velocities also where it sees each frame alone.
+    """`evaluate_mocap` of the embedded lifter on a file, with velocity errors also for frames lifted one by one.
 
-    ``live``: each frame is lifted from those before it.
+    ``live``: each frame is lifted from that frame and earlier ones.
     """
     network = Network(pick_device("cpu"))
     if live:
@@ -91,7 +91,7 @@ def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none", live: bool
 def lift_whole(
     network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (T, J, 3) and their standard deviations (T, J) as tables have them, but for the place of the body."""
+    """Joints (T, J, 3) and their standard deviations (T, J) as in the tables, without the place of the body."""
     joints, std, centre = lift_sequence(network, time_s, rays, score)
     std = std[..., [0, 0, 1]]
     seen = Seen(time_s, np.arange(len(time_s)), rays, score, centre)
@@ -111,7 +111,7 @@ def lift_live(
 
 
 def lift_single(network: Network, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Joints (T, J, 3) of frames that are lifted each by itself; one without hips is given the last one's."""
+    """Joints (T, J, 3) of frames lifted one by one; a frame without hips takes the joints of the last frame."""
     seen = (score > LEAST_SCORE) & np.isfinite(rays).all(-1)
     known = seen[:, HIPS].any(1)
     if not known.any():
@@ -129,12 +129,12 @@ def evaluate_mocap(
 ) -> dict[str, Any]:
     """Errors of a lifter on motion capture seen by random cameras, one for each trial.
 
-    The camera's focal length is known, the people's height is not (``mpjpe_mm``) or is (``mpjpe_known_height_mm``).
-    Joints are those of `TRUE`, about the middle of the hips, which itself does not count. ``within_95_share``: of the
-    coordinates, known heights, that are less than 1.96 standard deviations off.
+    The camera's focal length is known. The people's height is unknown for ``mpjpe_mm`` and known for
+    ``mpjpe_known_height_mm``. Joints are those of `TRUE`, about the middle of the hips, which itself does not count.
+    ``within_95_share``: share of the coordinates, at known heights, with an error below 1.96 standard deviations.
 
     Args:
-        noise: "none", or "detector" for 2D points as the embedded networks have them.
+        noise: "none", or "detector" for 2D points with the errors of the embedded networks.
         single: lifts each frame by itself, for ``mpjve_single_frame_mm_s``.
     """
     sums: dict[str, list[np.ndarray]] = {key: [] for key in ("raw", "scaled", "pa", "velocity", "single", "within")}

@@ -14,8 +14,8 @@ from pipeline.evaluate.truth import Truth, read_truth
 from pipeline.export.person import PersonTable, everybody
 from pipeline.store.folder import RunFolder
 
-LEAST_JOINTS = 4  # in common, for an alignment
-LEAST_AHEAD_M = 0.3  # people nearer to the camera are not placed before it, but about their hips
+LEAST_JOINTS = 4  # fewest common joints for an alignment
+LEAST_AHEAD_M = 0.3  # nearer people have no place in front of the camera; their joints are about their hips
 
 
 def score_run(run: Path, gt: Path) -> dict[str, Any]:
@@ -25,9 +25,9 @@ def score_run(run: Path, gt: Path) -> dict[str, Any]:
     similarity per frame ``pa_mpjpe_mm``, after one similarity over the sequence ``pa_sequence_mm``, after one rotation
     ``rotated_mpjpe_mm``; of velocities ``mpjve_mm_s``.
 
-    One true person is the one whose movements are the most alike; several are told apart by where the camera sees
-    them; ``missed`` is how many of them are nobody's match. ``ignored`` are names of the truth that the run has not.
-    A figure is None where there is nothing to compute it from.
+    A single true person is matched with the person of the run who moves most alike; several are matched by where the
+    camera sees them. ``missed`` counts the true people without a match. ``ignored`` are joint names that only the
+    truth has. A figure is None where the data to compute it are missing.
 
     Raises:
         PoselineError: no run, no truth, or nothing in common.
@@ -75,7 +75,7 @@ def _range(frames: np.ndarray) -> str:
 
 
 def _matched(scores: list[list[dict[str, Any] | None]]) -> list[dict[str, Any] | None]:
-    """For each true person one row of scores; None where there is none. Nobody of the run stands for two."""
+    """The scores of each true person's match, None without a match. No person of the run is matched twice."""
     cost = np.full((len(scores), max(len(row) for row in scores) if scores else 0), np.inf)
     key = "pa_sequence_mm" if len(scores) == 1 else "apart_deg"
     for p, row in enumerate(scores):
@@ -133,7 +133,7 @@ def _score(person: PersonTable, truth: Truth, p: int) -> dict[str, Any] | None:
 
 
 def _apart_deg(found: np.ndarray, truth: np.ndarray) -> float:
-    """Median angle at which the camera sees two people (n, J, 3) apart; NaN where the truth is not before it."""
+    """Median angle between two people (n, J, 3) seen from the camera; NaN where the truth is not in front of it."""
     known = np.isfinite(found).all(-1) & np.isfinite(truth).all(-1)
     rows = known.any(1)
     if not rows.any():

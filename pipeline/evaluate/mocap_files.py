@@ -1,7 +1,7 @@
 """Motion capture from files as they are published: Acclaim's ASF and AMC, and BVH, each with forward kinematics.
 
-A bone of an ASF is known by its end, a joint of a BVH by its start. Angles are in degrees. Of AMC files, which do not
-say it, the rate is taken to be 120 frames/s, that of the CMU database.
+An ASF names a bone for its end, a BVH names a joint for its start. Angles are in degrees. AMC files do not hold a frame
+rate; 120 frames/s, the rate of the CMU database, is assumed.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ BVH = (
     "RightFoot", "RightToeBase", "RightToeBase_end", "Neck", "Neck1", "Head", "Head_end", "LeftArm", "LeftForeArm",
     "LeftHand", "LeftHandIndex1", "RightArm", "RightForeArm", "RightHand", "RightHandIndex1",
 )  # fmt: skip
-_UNITS_M = (1.0, 0.01, 0.001, INCH_M, INCH_M / 0.45)  # of BVH files, which do not say it; the last is CMU's
+_UNITS_M = (1.0, 0.01, 0.001, INCH_M, INCH_M / 0.45)  # possible units of BVH files; the last is CMU's
 _SHANK_M, _USUAL_SHANK_M = (0.27, 0.55), 0.41
-_THORAX_M, _WRIST = 0.117, 0.5  # what a common conversion of CMU's files to BVH lost: a bone, and of the forearm a part
+_THORAX_M, _WRIST = 0.117, 0.5  # lost in a usual conversion of CMU's files to BVH: a bone, a share of the forearm
 
 
 class Trial(NamedTuple):
@@ -45,8 +45,8 @@ class Trial(NamedTuple):
 def from_folder(folder: Path, say: Callable[[str], None] | None = None) -> Mocap:
     """All AMC and BVH files of a folder and those in it, at `RATE_HZ`; trials are named by their files.
 
-    An AMC's skeleton is the ASF of its subject (``02.asf`` for ``02_01.amc``), else the only ASF beside it. Files that
-    cannot be used are left out, and ``say`` is told (default: standard error).
+    An AMC's skeleton is the ASF of its subject (``02.asf`` for ``02_01.amc``), else the only ASF beside it. Unusable
+    files are left out with a message to ``say`` (default: standard error).
 
     Raises PoselineError when nothing is left.
     """
@@ -119,12 +119,12 @@ def _about(axis: str, degrees: np.ndarray | float) -> np.ndarray:
 class _Bone(NamedTuple):
     way: np.ndarray  # (3,) from its start to its end in the pose of rest
     axes: np.ndarray  # (3, 3) its own axes
-    free: tuple[str, ...]  # about which of them it turns, in the order of the AMC's numbers
+    free: tuple[str, ...]  # the axes about which the bone turns, in the order of the AMC's numbers
     parent: str
 
 
 def read_asf(file: Path) -> tuple[dict[str, _Bone], float]:
-    """Bones, parents first, and metres per unit. ValueError or KeyError where it is none."""
+    """Bones, parents first, and metres per unit. ValueError or KeyError for a file that is not an ASF."""
     text = file.read_text(errors="replace")
     sections = dict(re.findall(r"^:(\w+)(.*?)(?=^:|\Z)", text, re.S | re.M))
     unit = re.search(r"length\s+(\S+)", sections.get("units", ""))
@@ -203,7 +203,7 @@ def _hierarchy(text: str) -> list[_Joint]:
 
 
 def read_bvh(file: Path) -> Trial:
-    """The joints of a recording but for its first frame, in which many stand in a T. ValueError where it is none."""
+    """The joints of a recording without its first frame, often a T-pose. ValueError for a file that is not a BVH."""
     head, _, tail = file.read_text(errors="replace").partition("MOTION")
     rate, body = re.search(r"Frame Time:\s*(\S+)", tail), re.split(r"Frame Time:.*", tail)[-1]
     joints = _hierarchy(head)

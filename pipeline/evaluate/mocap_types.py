@@ -1,4 +1,4 @@
-"""What motion capture is here: trials of joint centres, and which joints those are."""
+"""The form of motion capture data: trials of joint centres, and the names of the joints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = (
     "left_knuckles", "right_shoulder", "right_elbow", "right_wrist", "right_knuckles",
 )  # fmt: skip
 AT = {name: i for i, name in enumerate(NAMES)}
-# Joints that the lifter gives and motion capture has; the rest (face, heels) is made from them.
+# Joints of the lifter that motion capture has, too; face and heels are computed from them.
 TRUE = tuple(j for j in JOINTS if j in NAMES)
 # The face about the head joint, in metres to the left, up and forward, for a head of usual size.
 FACE = {

@@ -22,7 +22,7 @@ from pipeline.evaluate.keypoints import KeypointTruth, load_json, oks_sigmas, re
 from pipeline.evaluate.sequence import THRESHOLD, Frame
 
 MOT_COLUMNS = "frame, id, x, y, w, h, conf"
-_FRAME_KEYS = ("frame_id", "frame_index", "frame")  # what data sets call the place of an image in its video
+_FRAME_KEYS = ("frame_id", "frame_index", "frame")  # the names that data sets use for an image's place in its video
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def _mot_row(line: str, where: str) -> tuple[float, ...]:
 def score_mot(gt: MotTable, pred: MotTable) -> dict[str, float]:
     """Scores of predicted boxes by IoU, as `score_similarities` returns them.
 
-    True rows with score 0 are left out; what is predicted there is a false alarm. All frames of both tables count,
-    those that only the prediction has too.
+    True rows with score 0 are left out; a prediction there is a false alarm. All frames of both tables count, also
+    frames that only the prediction has.
     """
     scored = gt.score != 0
     truth = MotTable(gt.frame[scored], gt.id[scored], gt.box[scored], gt.score[scored])
@@ -134,7 +134,7 @@ def read_pose_tracks(source: Path | dict[str, Any] | list[Any], truth: PoseTrack
     rows = list(zip(coco.annotations.values(), raw, strict=True))
     keypoints = np.array([ann["keypoints"] for ann, _ in rows], np.float64).reshape(-1, coco.keypoints, 3)
     crowd = np.array([ann["iscrowd"] != 0 for ann, _ in rows], bool)
-    ignored = (crowd | ~(keypoints[..., 2] > 0).any(1)) & (truth is None)  # all that is predicted counts
+    ignored = (crowd | ~(keypoints[..., 2] > 0).any(1)) & (truth is None)  # every prediction counts
     images = truth.images if truth else _in_order(data["images"])
     place = {image: i for i, image in enumerate(images)}
     tracks = _check_tracks(rows, ignored, set(coco.images), name)
@@ -154,7 +154,7 @@ def read_pose_tracks(source: Path | dict[str, Any] | list[Any], truth: PoseTrack
 def _check_tracks(
     rows: list[tuple[dict[str, Any], dict[str, Any]]], ignored: np.ndarray, images: set[Any], name: str
 ) -> np.ndarray:
-    """Track ids of annotations, given as checked and as they came; −1 for those ignored, which need none."""
+    """Track ids of annotations, from their checked and their original form; −1 for ignored ones, which need no id."""
     tracks = np.full(len(rows), -1, np.int64)
     seen = set()
     for i, (ann, original) in enumerate(rows):

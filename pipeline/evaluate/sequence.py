@@ -1,4 +1,4 @@
-"""Frames of truth and prediction, checked, with ids numbered through: what HOTA, CLEAR and identity scores count."""
+"""Checked frames of truth and prediction with consecutive ids: the input of HOTA, CLEAR and identity scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 class Frame(NamedTuple):
-    """One frame: who is there in truth and in the prediction, and how alike they are."""
+    """One frame: the ids of the truth and of the prediction, and the similarities of their people."""
 
     truth_id: np.ndarray  # (N,) no id twice
     found_id: np.ndarray  # (M,) no id twice
@@ -54,8 +54,8 @@ def numbered(frames: Iterable[Frame | tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 def _number_ids(ids: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Each frame's ids numbered through, and in how many frames each id is."""
-    some = [i for i in ids if len(i)]  # an empty array has no telling dtype
+    """Each frame's ids as consecutive numbers, and the number of frames of each id."""
+    some = [i for i in ids if len(i)]  # the dtype of an empty array may differ
     if not some:
         return [np.zeros(0, np.int64) for _ in ids], np.zeros(0, np.int64)
     _, number, count = np.unique(np.concatenate(some), return_inverse=True, return_counts=True)

@@ -14,7 +14,7 @@ from pipeline.core.errors import PoselineError
 
 NAMES, FRAMES, PLACES = ("names", "joint_names", "joints"), ("frames", "frame"), ("positions", "joints", "joints_m")
 WANTED = "names (J,), frames (n,) and positions (n, J, 3) or (people, n, J, 3) in metres, NaN where not known"
-MOST_M = 20.0  # from joint to joint of one person: more is no metres
+MOST_M = 20.0  # largest distance between two joints of a person: larger values are not in metres
 
 
 class Truth(NamedTuple):
@@ -26,13 +26,13 @@ class Truth(NamedTuple):
 
 
 def read_truth(path: Path) -> Truth:
-    """Read names, frames and positions, in any order; arrays that are called otherwise are known by kind and shape.
+    """Read names, frames and positions, in any order; arrays with other names are recognised by kind and shape.
 
-    Without frames they are 0 to n - 1. Instead of names and positions there may be an array (n, 3) or (people, n, 3)
-    for each joint, called as it is. ``LeftHip``, ``L_Hip``, ``left hip`` and the like are ``left_hip``.
+    Missing frames are 0 to n - 1. Instead of names and positions there may be an array (n, 3) or (people, n, 3) for
+    each joint, with the joint's name. ``LeftHip``, ``L_Hip``, ``left hip`` and the like are ``left_hip``.
 
     Raises:
-        PoselineError: the file does not hold what is wanted.
+        PoselineError: the file lacks these arrays.
     """
     arrays = _arrays(path)
     found = ", ".join(f"{key} {a.dtype}{a.shape}" for key, a in arrays.items()) or "nothing"
@@ -79,7 +79,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def _only(
     arrays: dict[str, np.ndarray], called: tuple[str, ...], fits: Callable[[np.ndarray], bool]
 ) -> np.ndarray | None:
-    """The first that is called so and fits, else the only one that fits."""
+    """The first array with one of the names that fits, else the only array that fits."""
     named = [arrays[name] for name in called if name in arrays and fits(arrays[name])]
     fitting = named[:1] or [a for a in arrays.values() if fits(a)]
     return fitting[0] if len(fitting) == 1 else None
@@ -105,7 +105,7 @@ def _whole(path: Path, frames: np.ndarray | None, n: int) -> np.ndarray:
 
 
 def _check_metres(path: Path, positions: np.ndarray) -> None:
-    """Raise where people are larger than any are in metres."""
+    """Raise PoselineError where people are too large for positions in metres."""
     known = np.isfinite(positions).all(-1)
     some = known.sum(-1) >= 2
     if not some.any():

@@ -18,9 +18,9 @@ MOST = 65534  # frames of a file: the header counts in 16 bits, and readers add 
 
 
 def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
-    """Write one person's joints; more frames than the format counts go on in ``…_part2.c3d`` and so on.
+    """Write one person's joints; frames beyond the format's limit go into ``…_part2.c3d`` and so on.
 
-    C3D has a rate and no times: where the frames keep no even beat, positions are put on one by straight lines.
+    C3D stores a rate and no times: positions of unevenly spaced frames are interpolated linearly at an even rate.
     The whole person is in memory.
 
     Raises:
@@ -48,7 +48,7 @@ def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
 
 
 def _remove_parts(path: Path, last: int) -> None:
-    """Delete the parts behind the ``last`` one, of an earlier, longer export; a killed one may have left gaps."""
+    """Delete parts numbered above ``last`` of an earlier, longer export; a killed export may have left gaps."""
     for file in path.parent.iterdir():
         head, _, number = file.stem.rpartition("_part")
         if head == path.stem and file.suffix == ".c3d" and number.isdecimal() and int(number) > last:
@@ -56,7 +56,7 @@ def _remove_parts(path: Path, last: int) -> None:
 
 
 def _content(ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray, first: int) -> Any:
-    """A part of a person, ``place`` (L, J, 3), as ezc3d has it; each point is described by its name in the table."""
+    """ezc3d's form of a part of a person, ``place`` (L, J, 3); each point's description is its name in the table."""
     content = ezc3d.c3d()
     point = content["parameters"]["POINT"]
     point["RATE"]["value"] = [float(person.fps)]  # stored as float32
@@ -68,7 +68,7 @@ def _content(ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray,
     content["header"]["points"]["first_frame"] = first if last <= MOST else 0
     points = np.ones((4, len(there.names), len(place)))
     points[:3] = place.transpose(2, 1, 0)
-    content["data"]["points"] = points  # of NaN ezc3d makes residuals of -1
+    content["data"]["points"] = points  # ezc3d turns NaN into residuals of -1
     for name, value in (("USED", [1]), ("NAMES", [person.label]), ("USES_PREFIXES", [0])):
         content.add_parameter("SUBJECTS", name, value)
     return content

@@ -1,4 +1,4 @@
-"""Frames whose times keep no even beat, and values put on one."""
+"""Unevenly spaced frame times, and values resampled at an even rate."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ TOLERANCE = 0.25  # steps
 
 
 def uneven(time_s: np.ndarray, fps: Fraction) -> bool:
-    """Whether a frame's time (L,) f64 is more than a quarter of a step off the rate's beat, counted from the first.
+    """Whether any time (L,) f64 is over a quarter of a step away from even steps of the rate after the first time.
 
-    Times that a container rounds to milliseconds are not.
+    Times that a container rounds to milliseconds count as even.
     """
     if len(time_s) < 2:
         return False
@@ -21,7 +21,7 @@ def uneven(time_s: np.ndarray, fps: Fraction) -> bool:
 
 
 def at_rate(time_s: np.ndarray, values: np.ndarray, fps: Fraction) -> np.ndarray:
-    """Values (L, …) f64 at times (L,) f64 put on the even beat of ``fps`` from the first time on by straight lines.
+    """Values (L, …) f64 at times (L,) f64, interpolated linearly at even steps of ``fps`` from the first time on.
 
     Returns (M, …) f64, NaN where one of the two neighbours is NaN, so that no gap is filled.
     """
@@ -31,6 +31,6 @@ def at_rate(time_s: np.ndarray, values: np.ndarray, fps: Fraction) -> np.ndarray
     left = right - 1
     share = (wanted - time_s[left]) / (time_s[right] - time_s[left])
     share = share.reshape(-1, *[1] * (values.ndim - 1))
-    # A share of 0 or 1 must not take NaN from the neighbour that does not count.
+    # A share of 0 or 1 must not take NaN from the neighbour with weight 0.
     line = values[left] * (1 - share) + values[right] * share
     return np.where(share == 0, values[left], np.where(share == 1, values[right], line))

@@ -23,9 +23,10 @@ VISIBLE = 0.3  # keypoint score from which a point counts as seen
 def export_coco(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     """Write all frames that were observed and all rows of tracks.parquet, one person in memory at a time.
 
-    Of a set that has all of COCO's 17 keypoints these alone, in their order, since readers of COCO know no others;
-    whole bodies keep hands and face. A keypoint is (x, y, v): v 2 where its score is at least .3, 1 where it is less or
-    bridged, 0 with x = y = 0 where there is none. ``time_s`` stands with each image, ``score`` with each annotation.
+    A set with all of COCO's 17 keypoints is written as these 17 alone, in COCO's order, since readers of COCO know no
+    others; whole-body sets keep hands and face. A keypoint is (x, y, v): v is 2 for a score of at least .3, 1 for a
+    lower score or a bridged point, 0 with x = y = 0 for a missing one. Each image has ``time_s``, each annotation
+    ``score``.
     """
     manifest = folder.manifest()
     skeleton = skeleton_of_run(folder)
@@ -42,7 +43,7 @@ def export_coco(folder: RunFolder, path: Path, options: ExportOptions) -> None:
 
 
 def _written(skeleton: Skeleton) -> tuple[Skeleton, np.ndarray]:
-    """The set that is written, and which columns of the run's keypoints it is."""
+    """The keypoint set that is written, and its columns among the run's keypoints."""
     columns = mapping(skeleton, COCO17)
     if len(skeleton) > MANY or (columns < 0).any():
         return skeleton, np.arange(len(skeleton))

@@ -1,8 +1,8 @@
-"""A person's joints as markers in metres with y up, as OpenSim and motion laboratories have them.
+"""A person's joints as markers in metres with y up, the convention of OpenSim and motion laboratories.
 
-Taken from, in this order: `<joint>_world_x_m…` (z up), `<joint>_x_m…` (the camera's axes: x right, y down, z forward),
-or the picture plane. All become right-handed axes with y up: x to the right, z towards the camera; from the world's
-axes x stays x, y is the world's z, z is minus the world's y.
+The source is the first that the table has of: `<joint>_world_x_m…` (z up), `<joint>_x_m…` (the camera's axes: x right,
+y down, z forward), the picture plane. All become right-handed axes with y up: x to the right, z towards the camera;
+from the world's axes x stays x, y is the world's z, z is minus the world's y.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Markers:
 
 
 def markers(person: PersonTable, plane: bool, say: Callable[[str], None]) -> Markers:
-    """The markers of a person; ``plane``: of the picture plane although there is 3D.
+    """The markers of a person; ``plane``: use the picture plane although the table has 3D.
 
-    ``say`` is told where the scale rests on an assumed height.
+    ``say`` gets a warning where the scale rests on an assumed height.
 
     Raises:
         PoselineError: the picture plane has no scale.
@@ -104,7 +104,7 @@ def _joints(person: PersonTable, kind: str) -> tuple[str, ...]:
 
 
 def _floor_px(person: PersonTable, names: tuple[str, ...]) -> float:
-    """How far down the feet come; all joints where no foot was seen."""
+    """The y of the lowest feet in the picture, px; of the lowest joints where no foot was seen."""
     feet = [name for name in names if name.removeprefix("left_").removeprefix("right_") in FEET]
     for joints in (feet, names):
         heights = np.concatenate([person.column(f"{joint}_y_px") for joint in joints] or [np.zeros(0)])

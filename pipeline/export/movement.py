@@ -20,8 +20,8 @@ from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import read_index
 
 DIMENSIONS = ("time", "space", "keypoints", "individuals")
-STEM = re.compile(r"person_\d+")  # of people's files; somebody called so would be taken for another one
-CHUNK = 1024  # frames stored together; what was never written takes no space
+STEM = re.compile(r"person_\d+")  # stems of people's files; a person with such a name could be confused with another
+CHUNK = 1024  # frames in a chunk; a chunk that was never written takes no space
 
 
 def export_movement(folder: RunFolder, path: Path, options: ExportOptions) -> None:

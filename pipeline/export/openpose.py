@@ -24,7 +24,7 @@ SOURCES: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """BODY_25 in OpenPose's order, each the mean of these keypoints."""
 ALIASES = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}  # as BlazePose calls them
-LEAST = 0.05  # confidence of a point that is there though bridged: 0 would mean to OpenPose's readers that it is not
+LEAST = 0.05  # least confidence, for bridged points: OpenPose's readers take 0 for a missing point
 OTHERS = (
     "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "pose_keypoints_3d", "face_keypoints_3d",
     "hand_left_keypoints_3d", "hand_right_keypoints_3d",
@@ -63,8 +63,8 @@ def _person(person_id: int, points: np.ndarray) -> dict[str, Any]:
 def body25(points: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Points (K, 3) x, y, score of a keypoint set as BODY_25's (25, 3), 0 where one is missing.
 
-    Neck and mid hip are what they are for OpenPose: the mean of both sides, with the lesser score, and missing where
-    one side is. Halpe's own neck lies at the throat, about .04 of the height above that; its hip is within .01.
+    Neck and mid hip follow OpenPose: the mean of both sides with the lesser score, missing where one side is missing.
+    Halpe's own neck lies at the throat, about .04 of the height above OpenPose's neck; Halpe's hip is within .01.
     """
     found = np.zeros((len(SOURCES), 3))
     for i, sources in enumerate(SOURCES):
@@ -79,7 +79,7 @@ def body25(points: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def by_frame(
     people: list[PersonTable], names: Sequence[str], frames: range
 ) -> Iterator[tuple[int, list[tuple[int, np.ndarray]]]]:
-    """For each frame: (person id, points (K, 3) x, y, score) of the people there. Holds a row group of each of them."""
+    """For each frame its people: (person id, points (K, 3) x, y, score). One row group per person is in memory."""
     columns = [f"{joint}_{part}" for joint in names for part in ("x_px", "y_px", "score")]
     waiting = sorted(((person.frames[0], person.person_id, person) for person in people), reverse=True)
     active: dict[int, tuple[Iterator[tuple[int, np.ndarray]], tuple[int, np.ndarray]]] = {}

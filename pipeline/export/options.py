@@ -1,4 +1,4 @@
-"""What an export may be told."""
+"""Options of an export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _silent(line: str) -> None:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """``plane``: markers of the picture plane although there is 3D; ``say`` is told what the user should know."""
+    """``plane``: markers of the picture plane although there is 3D; ``say`` gets messages for the user."""
 
     plane: bool = False
     say: Callable[[str], None] = _silent

@@ -1,4 +1,4 @@
-"""What exports of people share: who there is, and each person's columns on an unbroken grid of frames, streamed."""
+"""Shared by exports of people: the list of people, and each person's columns for every frame, streamed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
 from pipeline.store.people_table import people_names
 
-BLOCK = 4096  # rows of a block, so that ten hours take the memory of a minute
+BLOCK = 4096  # rows of a block, so that memory does not grow with the length of the video
 
 
 @dataclass(frozen=True)
 class PersonTable:
-    """One person's table and what is known of it. ``time_s`` (T,) f64 is that of the whole video."""
+    """One person's table with its metadata. ``time_s`` (T,) f64 holds the times of the whole video."""
 
     person_id: int
     name: str  # as the user named the person, else ""
@@ -97,7 +97,7 @@ def decimal(rate: Fraction) -> str:
 
 
 def optional(module: str, form: str) -> Any:
-    """A package of the optional extra; PoselineError that says how to get it where it is missing."""
+    """A package of the optional extra; where it is missing, a PoselineError that says how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

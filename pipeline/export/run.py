@@ -62,11 +62,11 @@ def export_run(
 ) -> Path:
     """Write a run in a format; returns the file, or the folder of formats of many files.
 
-    ``plane``: trc and c3d of the picture plane although there is 3D. ``say`` is told, once each, what the user should
-    know, such as an assumed scale.
+    ``plane``: trc and c3d of the picture plane although there is 3D. ``say`` gets each message for the user once, such
+    as that of an assumed scale.
 
     Raises:
-        PoselineError: an unknown format, an unfinished run, a missing package, or what the format needs is not there.
+        PoselineError: an unknown format, an unfinished run, a missing package, or missing data of the format.
     """
     if name not in FORMATS:
         raise PoselineError(f"--format {name}: no such format; choose one of {', '.join(FORMATS)}")
@@ -117,7 +117,7 @@ def _each(folder: RunFolder, form: Each, out: Path | None, options: ExportOption
 
 
 def _remove_others(path: Path, suffix: str, keep: set[str]) -> None:
-    """Delete what an earlier export wrote of people that a later tracking did not find."""
+    """Delete files that an earlier export wrote for people whom a later tracking did not find."""
     for file in path.glob(f"person_*{suffix}"):
         ours = re.fullmatch(r"(person_\d{4,})(_part\d+)?", file.stem)
         if ours and ours[1] not in keep:

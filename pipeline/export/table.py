@@ -31,7 +31,7 @@ def export_csv(folder: RunFolder, path: Path, options: ExportOptions) -> None:
 
 
 def _schema(folder: RunFolder, people: list[PersonTable]) -> pa.Schema:
-    """The union of the columns in the order of the tables; that of nobody's table where there is nobody."""
+    """The union of the columns in the order of the tables; the columns of an empty table where nobody was found."""
     fields = {"person_id": pa.int64(), "name": pa.string()}
     schemas = [pq.read_schema(person.file) for person in people] or [person_schema(skeleton_of_run(folder), (), {})]
     for schema in schemas:

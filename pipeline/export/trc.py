@@ -1,7 +1,7 @@
 """OpenSim's marker files (TRC): a person a file, in metres, y up.
 
-As OpenSim's TRCFileAdapter writes and reads them: tabs, one after each value, the last of a row too; `nan` where a
-marker is missing.
+The layout is that of OpenSim's TRCFileAdapter: a tab follows each value, also the last of a row; `nan` marks a missing
+marker.
 """
 
 from __future__ import annotations

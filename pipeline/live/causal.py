@@ -1,4 +1,4 @@
-"""Settings as a stream can follow them: smoothing without what comes later, left and right as measured."""
+"""Settings that a stream can follow: smoothing without later frames, left and right as measured."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ CAUSAL = {"kalman": "fixed_lag", "fixed_lag": "fixed_lag", "one_euro": "one_euro
 
 
 def causal(config: Config) -> Config:
-    """The settings of a live run, and of its segments' tables; with ``live.tables`` = whole these stay as they are.
+    """The settings of a live run and of its segments' tables; ``live.tables`` = whole leaves the tables' unchanged.
 
-    PoselineError for a filter that looks at what comes later.
+    PoselineError for a filter that uses later frames.
     """
     if config.smooth.method not in CAUSAL:
         raise PoselineError(

@@ -1,16 +1,16 @@
 """One clock for a stream that is cut, jumps, or runs fast or slow: seconds since the first frame, never back.
 
-Frames keep the distances that the stream itself gives them, so that jitter of the network is not taken for motion. The
-stream's clock is held to this machine's, by steps that are a hundredth longer or shorter: it may not run ahead of the
-time of arrival, and a delay that no frame of `WINDOW_S` was without is taken off. What is far ahead is held at once.
+Frames keep the time steps of the stream itself, so that network jitter is not taken for motion. The stream's clock
+follows this machine's by steps that are a hundredth longer or shorter: frame times may not run ahead of the arrival,
+and a delay that every frame of `WINDOW_S` had is removed. A clock that is far ahead is stopped at once.
 """
 
 from __future__ import annotations
 
 TICK_S = 1 / 90_000  # the least step
-AHEAD_S = 0.1  # that frames may seem to be taken after they arrived; beyond it steps are shortened
-FAR_AHEAD_S = 0.5  # and beyond this time stands still
-BEHIND_S = 0.1  # least delay over a window that is left as it is
+AHEAD_S = 0.1  # frame times may lie so far after the arrival; beyond it steps are shortened
+FAR_AHEAD_S = 0.5  # beyond this lead the clock stops
+BEHIND_S = 0.1  # a least delay over a window of up to this is not corrected
 WINDOW_S = 10.0
 SLEW = 0.01  # share of a step by which it is lengthened or shortened
 

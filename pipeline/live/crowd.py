@@ -1,4 +1,4 @@
-"""Online: frames to people, one after another, with memory of those who are there and of nobody else."""
+"""Online tracking: frames to people, one after another; only people who are present are kept in memory."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Result:
 
 @dataclass
 class _Tracklet:
-    """What is kept of one tracklet while it is there."""
+    """The state of one tracklet while it is present."""
 
     smoother: Smoother
     sizes: deque[float] = field(default_factory=lambda: deque(maxlen=SIZE_ROWS))
@@ -78,7 +78,7 @@ class Crowd:
     """Everybody who is there: identities online, smoothing with a lag.
 
     A tracklet becomes a person, with the next free number, when it is confirmed, was there for ``track.min_length_s``
-    and scores ``track.min_mean_score``; that is when it is told of for the first time.
+    and scores ``track.min_mean_score``. The first result with the person follows then.
     """
 
     def __init__(self, config: Config, models: Models, size_px: tuple[int, int], first_person: int = 1) -> None:
@@ -86,12 +86,12 @@ class Crowd:
         self._tracker = Tracker(config.track, models.skeleton, size_px)
         self._size_px = size_px
         self._tracklets: dict[int, _Tracklet] = {}
-        self.person_of: dict[int, int] = {}  # of the tracklets that are there
+        self.person_of: dict[int, int] = {}  # tracklet to person, of the present tracklets
         self._named: dict[int, int] = {}  # tracklet to person: all since `names` was last asked for
         self.next_person = first_person
         self._steps: deque[float] = deque(maxlen=STEP_ROWS)
         self._last_s: float | None = None
-        self._waiting: deque[tuple[float, object, list[int]]] = deque()  # frames not told yet: their tracklets
+        self._waiting: deque[tuple[float, object, list[int]]] = deque()  # without a result: (time, tag, tracklets)
 
     @property
     def step_s(self) -> float:
@@ -104,14 +104,14 @@ class Crowd:
         return len(self.person_of)
 
     def names(self) -> dict[int, int]:
-        """Tracklet to person, of all that became people or were there since this was last asked for."""
+        """Tracklet to person, of all that became people or were present since the last call."""
         names = self._named
         waiting = {i for _, _, tracklets in self._waiting for i in tracklets}
         self._named = {i: p for i, p in names.items() if i in self.person_of or i in waiting}
         return names
 
     def resized(self, size_px: tuple[int, int]) -> np.ndarray:
-        """The pictures have another size from now on: the motion (4,) that carries everybody over; nothing may wait."""
+        """Change the size of the pictures; returns the motion (4,) that scales everybody. No frame may be waiting."""
         scale = size_px[0] / self._size_px[0]
         self._size_px = size_px
         for tracklet in self._tracklets.values():
@@ -143,7 +143,7 @@ class Crowd:
         return ids
 
     def tell(self, all_: bool = False) -> list[Result]:
-        """The frames whose people are smoothed: those that lie the lag behind the newest one, or all that wait."""
+        """Results of the smoothed frames: those that lie the lag behind the newest one, or all waiting frames."""
         method, step_s = self._config.smooth.method, self.step_s
         lag = round(self._config.smooth.lag_s / step_s) if method == "fixed_lag" else 0
         told = []
@@ -156,7 +156,7 @@ class Crowd:
         return Smoother(len(self._skeleton), self._config.smooth, self._config.track.max_gap_s)
 
     def _name_people(self) -> None:
-        """Numbers for those who have become people; who ended is no longer among `person_of`."""
+        """Number the tracklets that have become people, and remove ended ones from `person_of`."""
         track, there = self._config.track, self._tracker.present()
         enough = there.last_s - there.first_s >= track.min_length_s - EPS_S
         enough &= (there.score_sum >= track.min_mean_score * there.hits) & (there.hits >= track.confirm_hits)
@@ -199,7 +199,7 @@ class Crowd:
         return Result(time_s, tag, sorted(people, key=lambda p: p.person_id))
 
     def _forget(self) -> None:
-        """Drop those whom the tracker has forgotten, when nothing of them waits any more."""
+        """Drop tracklets that the tracker has forgotten, once none of their frames waits."""
         kept = set(self._tracker.alive.tolist())
         kept.update(i for _, _, tracklets in self._waiting for i in tracklets)
         self._tracklets = {i: t for i, t in self._tracklets.items() if i in kept}

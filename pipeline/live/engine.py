@@ -1,4 +1,4 @@
-"""A live stream from its first frame to its last: receive, look, track, smooth, tell, and write segments."""
+"""A live stream from its first frame to its last: receive, observe, track, smooth, report, and write segments."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
 from pipeline.video.sources import _ToRGB
 
-WAIT_S = 0.25  # for a group of frames to be whole
-SILENT_S = 0.5  # without frames, after which those that wait for later ones are told
+WAIT_S = 0.25  # longest wait for a full group of frames
+SILENT_S = 0.5  # after so long without frames the waiting ones are finished without later frames
 TELL_S = 10.0  # between lines of progress
-AHEAD = 100  # numbers of people that run.json keeps for this run alone, so that a kill gives none of them to others
+AHEAD = 100  # numbers of people that run.json reserves for this run, so that no later run reuses one after a kill
 
 
 class _Tag(NamedTuple):
-    """What belongs to a frame until its people are known."""
+    """The data of a frame that are kept until its people are known."""
 
     segment: Segment
     frame: int  # of the segment
@@ -50,14 +50,14 @@ class LiveEngine:
         self.facts = run_facts(config)
         for line in self.facts.warnings + lifter_facts(config).warnings:
             self.say(line)
-        self.stopping = ""  # why, once it is
+        self.stopping = ""  # the reason, once the run is stopping
         self.folder = LiveFolder(path)
         self.ledger = Ledger()
         self.models = build_models(config)
         self.eyes = Eyes(self.models, config)
         self.crowd: Crowd | None = None
         self.segment: Segment | None = None
-        self._closed: Segment | None = None  # the one before it, until it is open
+        self._closed: Segment | None = None  # the last closed segment, until the next one is open
         self.frames = 0
         self.number = self.folder.next_segment
         self.finishers = Finishers(self.say)
@@ -68,17 +68,17 @@ class LiveEngine:
         self._rgb: tuple[tuple[int, int], _ToRGB] | None = None
         self._segment_counts: dict[str, Any] = {}
         self._flushed = self._told = self._seen = time.monotonic()
-        self._kept_below = 0  # numbers of people below it are this run's, as run.json says
+        self._kept_below = 0  # run.json reserves the numbers of people below it for this run
         self._before = (0, 0, 0)  # received, processed, dropped at the last line
 
     def _lines(self, target: str) -> JsonLines:
-        """Listeners get 3D too, where the lifter has a form for streams."""
+        """The lines for listeners, with 3D where the lifter has a form for streams."""
         self.space = build_space(self.config, self.models.skeleton)
         joints = self.space.names if self.space is not None else ()
         return JsonLines(target, self.models.skeleton, joints, self.source.shown, self.say)
 
     def go(self, max_seconds: float | None) -> None:
-        """Until the end, whatever it is; then everything is closed."""
+        """Follow the stream to its end, whatever ends it; then close everything."""
         self.receiver.start(lambda: bool(self.stopping))
         self.folder.event("started", {"source": self.source.shown})
         for path in unfinished(self.folder.path):
@@ -91,7 +91,7 @@ class LiveEngine:
                 if group:
                     self._group(group)
                 elif self.crowd is not None and time.monotonic() - self._seen > SILENT_S:
-                    self._tell(self.crowd.tell(all_=True))  # nothing comes that they could wait for
+                    self._tell(self.crowd.tell(all_=True))  # no later frame will come
                 self._housekeeping()
             how = self.stopping or ("max_seconds" if not self.receiver.ended else "source ended")
             if self.receiver.error is not None:
@@ -103,8 +103,8 @@ class LiveEngine:
     def _close(self, how: str) -> None:
         self.say(f"live: stopping ({how})")
         self.receiver.stop()
-        self.ledger.drop(STOPPED, self.ledger.counts()["waiting"])  # taken, when something failed
-        with contextlib.ExitStack() as last:  # from below; each is done whatever becomes of those before it
+        self.ledger.drop(STOPPED, self.ledger.counts()["waiting"])  # frames that were taken when an error came
+        with contextlib.ExitStack() as last:  # runs from the last line up; each call runs even if another one fails
             last.callback(self._write_manifest)
             last.callback(self.finishers.wait)
             last.callback(self._end, how)
@@ -120,7 +120,7 @@ class LiveEngine:
     # --- frames ------------------------------------------------------------------------------------------------------
 
     def _group(self, group: list[Received]) -> None:
-        """Frames of one size, in order: looked at together, then one after another."""
+        """Process frames of one size, in order: observe them together, then track them one after another."""
         size_px, first = group[0].size_px, group[0]
         carry = self._make_room(size_px, first)
         assert self.segment is not None
@@ -142,7 +142,7 @@ class LiveEngine:
         self._tell(self.crowd.tell())
 
     def _make_room(self, size_px: tuple[int, int], first: Received) -> np.ndarray | None:
-        """An open segment for frames of this size; the motion that carries people over where the size has changed."""
+        """Open a segment for frames of this size; returns the motion that scales people where the size has changed."""
         carry = None
         if self.crowd is None:
             self.crowd = Crowd(online(self.config), self.models, size_px, self.folder.next_person)
@@ -178,7 +178,7 @@ class LiveEngine:
         return np.rot90(self._rgb[1](frame.picture), -frame.turn)
 
     def _tell(self, results: list[Result]) -> None:
-        """The people of frames are known: said, drawn, timed."""
+        """Write, draw and time the results of frames."""
         for result in results:
             tag = result.tag
             assert isinstance(tag, _Tag)
@@ -199,7 +199,7 @@ class LiveEngine:
     # --- segments ----------------------------------------------------------------------------------------------------
 
     def _roll(self) -> None:
-        """Close the open segment, and have its tables made beside the stream."""
+        """Close the open segment and start making its tables in a process beside the stream."""
         if self.segment is None or self.crowd is None:
             return
         self._tell(self.crowd.tell(all_=True))
@@ -231,7 +231,7 @@ class LiveEngine:
             self._told = now
 
     def _line(self, seconds: float) -> str:
-        """How it goes."""
+        """The line of progress."""
         books, recent = self.ledger.counts(), self.ledger.recent
         now = (books["received"], books["processed"], books["dropped"])
         came, done, lost = (a - b for a, b in zip(now, self._before, strict=True))
@@ -245,12 +245,12 @@ class LiveEngine:
         )
 
     def _keep_numbers(self, next_person: int) -> None:
-        """Before numbers below ``next_person`` are told or stored, run.json says that they are taken."""
+        """Reserve the numbers below ``next_person`` in run.json before they are reported or stored."""
         if next_person > self._kept_below:
             self._write_manifest()
 
     def _write_manifest(self) -> None:
-        """Write run.json. Its ``next_person`` is ahead of those given out while the run goes on, then exact."""
+        """Write run.json. Its ``next_person`` includes the reserved numbers during the run, and is exact at the end."""
         crowd, going_on = self.crowd, self.session["end"] == "running"
         self._kept_below = crowd.next_person if crowd is not None else self.folder.next_person
         self._kept_below += AHEAD if going_on and crowd is not None else 0

@@ -43,7 +43,7 @@ SEGMENTS = "segments"
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Whether the lock file ``path`` could be taken, which is held during the block."""
+    """Lock the file ``path`` during the block; yields whether the lock was free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as handle:
         try:
@@ -55,9 +55,9 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def finish_segment(path: Path, progress: Progress | None = None) -> bool:
-    """Make the tables, the video and the page of a segment, unless another process does; whether it is finished.
+    """Make the tables, the video and the page of a segment; returns False where another process is making them.
 
-    A segment of which nothing was flushed is removed. PoselineError when it cannot be finished.
+    A segment without any flushed data is removed. PoselineError when the segment cannot be finished.
     """
     folder = RunFolder.existing(path)
     with locked(path / ".finishing") as mine, held(path) if mine else contextlib.nullcontext():
@@ -83,7 +83,7 @@ def finish_segment(path: Path, progress: Progress | None = None) -> bool:
 
 
 def _cut_index(folder: RunFolder) -> VideoInfo:
-    """The table of frames without those whose observations were not flushed; run.json made to agree with it."""
+    """Remove frames without flushed observations from the table of frames, and update run.json to match."""
     manifest = folder.begun()
     meta = pq.read_schema(folder.parts()[-1]).metadata or {}
     stop = int(json.loads(meta[b"frames"])[1])
@@ -167,7 +167,7 @@ class Finishers:
         self.poll()
 
     def poll(self) -> None:
-        """See to the one at work, and start the next."""
+        """Check the running process, and start the next one when it has ended."""
         if self._process is not None:
             status = self._process.poll()
             if status is None:
@@ -178,13 +178,13 @@ class Finishers:
         if self._paths:
             self._path = self._paths.pop(0)
             command = [sys.executable, "-m", "pipeline.live.finish", str(self._path)]
-            # A session of its own, so that Ctrl-C stops the stream and not this.
+            # A session of its own, so that Ctrl-C stops the stream and not this process.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
             )
 
     def wait(self) -> None:
-        """Until all are finished."""
+        """Wait until all segments are finished."""
         while self._process is not None:
             self._process.wait()
             self.poll()

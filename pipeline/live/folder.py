@@ -1,4 +1,4 @@
-"""The folder of a live stream: its segments, what happened (events.jsonl), and the books of all its runs (run.json)."""
+"""The folder of a live stream: segments, events (events.jsonl), and the frame counts of all runs (run.json)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LiveFolder:
         return manifest
 
     def _close_killed(self) -> None:
-        """The last run was killed: what it had received and not processed by its last entry is lost."""
+        """After a kill of the last run: count the frames that were waiting at its last entry as dropped."""
         last, waiting = self.sessions[-1], self.sessions[-1].get("waiting", 0)
         for books in (self.before, last):
             reasons = Counter(books.get("dropped_by_reason", {}))
@@ -80,7 +80,7 @@ class LiveFolder:
             out.write(line + "\n")
 
     def write(self, ledger: Ledger, session: dict[str, Any], facts: dict[str, Any], config: Config) -> None:
-        """Write run.json: the books of all runs together, and of this ``session`` (how it began and ended)."""
+        """Write run.json: the counts of all runs together, and those of this ``session`` (its start and end)."""
         books = {**ledger.facts(), "clock_jumps": facts.pop("clock_jumps")}
         total = {key: round(self.before.get(key, 0) + books[key], 3) for key in SUMS}
         reasons = Counter(self.before.get("dropped_by_reason", {})) + Counter(books["dropped_by_reason"])

@@ -1,4 +1,4 @@
-"""What is to be hidden in the pictures of a stream: of whom the networks saw in the frames before and just after."""
+"""Regions to hide in the pictures of a stream, from the people seen in the frames before and just after."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipeline.render.privacy import Privacy
 from pipeline.render.regions import Regions
 from pipeline.render.strays import LEAD_S, SLACK_S, Strays, clock
 
-HOLD_S = 3.0  # a region is held so long after the last sight: nobody knows yet whether they come back
-_ANOTHER = 1.4  # times larger or smaller from one sight to the next is somebody else
-_MOST_SIZES = 1000  # tracklets that are remembered, after which those that are not in sight are forgotten
+HOLD_S = 3.0  # a region is held so long after the last sight, since the person may come back
+_ANOTHER = 1.4  # a box so many times larger or smaller than at the last sight is another person's
+_MOST_SIZES = 1000  # most remembered tracklets; beyond it tracklets out of sight are forgotten
 _FIRST_PART = 1 << 24  # above all tracklets
 
 
 class _WatchedPerson(NamedTuple):
-    """What is hidden of those who were seen in a frame, and their tracklets."""
+    """The regions of the people seen in a frame, and their tracklets."""
 
     time_s: float
     shape: np.ndarray  # (n, 5) capsules of heads or (n, 4) boxes of people
@@ -28,17 +28,17 @@ class _WatchedPerson(NamedTuple):
 
 
 class Hidden:
-    """The frames of the last seconds of a stream, in which regions of people are asked for.
+    """The frames of the last seconds of a stream, with the regions of people to hide.
 
-    Whom the tracker follows is hidden through gaps, and after the last sight for `HOLD_S`, larger and larger, towards
-    where they went; so are, where they are, those whom it does not follow.
+    A tracked person's region is held through gaps and for `HOLD_S` after the last sight, while it grows and moves on
+    in the person's direction. The region of an untracked person is held, too, and grows in its place.
     """
 
     def __init__(self, privacy: Privacy, skeleton: Skeleton) -> None:
         self._privacy, self._skeleton = privacy, skeleton
         self._frames: deque[_WatchedPerson] = deque()
         self._strays = Strays(HOLD_S)
-        self._sizes: dict[int, tuple[float, int]] = {}  # of the tracklets: the last size, and what they are called here
+        self._sizes: dict[int, tuple[float, int]] = {}  # tracklet → its last size, and its number here
         self._parts = 0
 
     def add(self, time_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
@@ -55,9 +55,9 @@ class Hidden:
         self._strays.add(time_s, shape[ids < 0], shape[ids >= 0])
 
     def _one_size(self, box_px: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Tracklets (n,) that begin anew where their boxes (n, 4) have another size at once.
+        """Tracklets (n,), with a new number where a box (n, 4) suddenly has another size.
 
-        There the tracker went over to somebody else: one of them is to be hidden before, the other one after.
+        There the tracker switched to another person: the first is hidden before the switch, the second after it.
         """
         out = ids.copy()
         for row in np.flatnonzero(ids >= 0):
@@ -69,7 +69,7 @@ class Hidden:
         return out
 
     def is_ahead_of(self, time_s: float) -> bool:
-        """Whether all that counts of what comes after the frame at a time was added."""
+        """Whether all later frames that affect the frame at ``time_s`` were added."""
         ahead = clock(np.array([frame.time_s for frame in self._frames if frame.time_s >= time_s]))
         return len(ahead) > 1 and ahead[-1] > LEAD_S + SLACK_S
 

@@ -18,7 +18,7 @@ from pipeline.live.space import LiveSpace
 
 
 class JsonLines:
-    """Writes to a file, appending, or to standard output (``-``). A listener that goes away ends it, not the run."""
+    """Appends to a file, or writes to standard output (``-``). A listener that leaves ends the output, not the run."""
 
     def __init__(
         self, target: str, skeleton: Skeleton, joints: tuple[str, ...], source: str, say: Callable[[str], None]
@@ -42,7 +42,7 @@ class JsonLines:
         )
 
     def frame(self, facts: dict[str, Any], people: list[Seen], in_space: dict[int, LiveSpace]) -> None:
-        """One frame: facts about it, its people, and where those of them are who are known in space."""
+        """Write one frame: its facts, its people, and the 3D of the people who could be lifted."""
         self._write({**facts, "people": [_person(p, in_space.get(p.person_id)) for p in people]})
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The books of a live run: every frame received is processed, dropped for a reason, or waits; gaps, and delays."""
+"""The counts of a live run: every received frame is processed, dropped for a reason, or waiting; gaps and delays."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 # Why a frame is not processed.
-BEHIND = "behind"  # newer ones came before there was time for it
+BEHIND = "behind"  # newer frames came before this one could be processed
 BEFORE_KEY = "before_key_frame"  # nothing can be decoded before the first key frame of a connection
-UNDECODABLE = "undecodable"  # the decoder took it for no picture
+UNDECODABLE = "undecodable"  # the decoder made no picture of the packet
 DAMAGED = "damaged"  # decoded, but the decoder says that parts are missing
 STOPPED = "stopped"  # still waiting when the run was stopped
 KILLED = "killed"  # still waiting when the process was killed
 REASONS = (BEHIND, BEFORE_KEY, UNDECODABLE, DAMAGED, STOPPED, KILLED)
-GAPS_KEPT = 200  # of the latest gaps run.json names so many; events.jsonl has all
+GAPS_KEPT = 200  # run.json lists so many of the latest gaps; events.jsonl has all
 
 
 class Delays:
-    """A histogram of delays in s, in steps of 2 %, of any number of values in little memory."""
+    """A histogram of delays in s with bins of 2 %; its memory does not grow with the number of values."""
 
     _LEAST, _RATIO, _BINS = 1e-3, 1.02, 800
 
@@ -48,7 +48,7 @@ class Delays:
 
 
 class Ledger:
-    """Counts of one run, from several threads. ``received`` = ``processed`` + all ``dropped`` + what waits."""
+    """Counts of one run, from several threads. ``received`` = ``processed`` + all ``dropped`` + waiting frames."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -90,12 +90,12 @@ class Ledger:
         return entry
 
     def told(self, seconds: float) -> None:
-        """A frame's result is there, so long after the frame was received."""
+        """Count a frame's result, which came ``seconds`` after the frame."""
         self.latency.add(seconds)
         self.recent.add(seconds)
 
     def counts(self) -> dict[str, Any]:
-        """One moment of the books: received = processed + dropped + waiting."""
+        """The counts at one moment: received = processed + dropped + waiting."""
         with self._lock:
             dropped = {reason: self.dropped[reason] for reason in REASONS if self.dropped[reason]}
             total = sum(dropped.values())
@@ -108,7 +108,7 @@ class Ledger:
             }
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says."""
+        """The facts for run.json."""
         return {
             **self.counts(),
             "reconnects": max(self.connections - 1, 0),

@@ -25,14 +25,14 @@ from pipeline.render.look import Look
 from pipeline.render.privacy import Privacy
 from pipeline.video.encode import VideoWriter
 
-TICKS = 90_000  # per second, of the tables of frames and the videos
-FRAGMENT_S = 1.0  # of video that a kill may lose, besides what the encoder holds
+TICKS = 90_000  # ticks per second in the tables of frames and the videos
+FRAGMENT_S = 1.0  # length of a fragment: a kill may lose it and the frames in the encoder
 USUAL_RATE = Fraction(25)  # for the video's header, until the true one is known
-PICTURES = 4  # that wait to be drawn
+PICTURES = 4  # most pictures that wait to be drawn
 
 
 class _Sighting(NamedTuple):
-    """Who was seen in a frame, and their tracklets (n,)."""
+    """The observations of a frame, and their tracklets (n,)."""
 
     time_s: float
     obs: Observations
@@ -41,7 +41,7 @@ class _Sighting(NamedTuple):
 
 
 class _Picture(NamedTuple):
-    """A frame to be drawn, when its people are told."""
+    """A frame to be drawn, with its people."""
 
     time_s: float
     image: np.ndarray  # (H, W, 3) u8 RGB, drawn upon
@@ -52,11 +52,11 @@ class _Picture(NamedTuple):
 class LivePainter:
     """Draws and encodes in fragments that can be played after a kill.
 
-    Where people are hidden, pictures wait until it is known who is seen just after them; only what is hidden already
-    reaches the file. Pictures that still wait at the end are hidden as a whole.
+    Where people are hidden, each picture waits for the observations of the frames just after it, and only hidden
+    pictures reach the file. Pictures that still wait at the end are blurred as a whole.
 
     Args:
-        hidden: what is known of the frames before, where the pictures have the same size.
+        hidden: the regions of the frames before, where the pictures have the same size.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class LivePainter:
         self._put(_Picture(time_s, image, pts, people))
 
     def close(self) -> None:
-        """Draw what waits, and end the file."""
+        """Draw the waiting pictures and end the file."""
         self._items.put(None)
         self._thread.join()
         if self._error is not None:
@@ -126,7 +126,7 @@ class LivePainter:
                 pass
 
     def _is_ready(self, picture: _Picture) -> bool:
-        """Whether nothing that comes later can hide more of it."""
+        """Whether no later frame can add a region to the picture."""
         return not self._privacy.hides or self.hidden.is_ahead_of(picture.time_s)
 
     def _draw(self, picture: _Picture) -> None:

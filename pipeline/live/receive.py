@@ -20,8 +20,8 @@ from pipeline.live.ledger import Ledger
 from pipeline.live.source import LiveSource, Pace, open_source, reason_of, untimed
 from pipeline.video.media import video_stream
 
-KEY_PACKETS = 250  # a stream without a key frame for so many packets is decoded all the same
-DAMAGED_MOST = 50  # damaged pictures in a row; then they are taken as they are
+KEY_PACKETS = 250  # after so many packets without a key frame decoding starts anyway
+DAMAGED_MOST = 50  # damaged pictures in a row that are dropped; later ones are kept
 PENDING = 256  # packets whose time of arrival is remembered
 
 
@@ -33,7 +33,7 @@ class Received(NamedTuple):
     turn: int  # clockwise quarter turns that make it upright
     time_s: float  # of the run
     received_s: float  # monotonic
-    wall_s: float  # Unix time at which it was taken, as far as can be told
+    wall_s: float  # Unix time at which the picture was taken, as far as known
 
 
 class Receiver:
@@ -76,7 +76,7 @@ class Receiver:
             raise self.error
 
     def stop(self) -> None:
-        """Receive no more; what waits is dropped as stopped."""
+        """Stop receiving; waiting frames are dropped with the reason `STOPPED`."""
         self._stopped.set()
         self._thread.join(self.config.timeout_s + 1)
         with self._ready:
@@ -86,14 +86,14 @@ class Receiver:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing waits and nothing will come."""
+        """Whether no frame waits and none will come."""
         with self._ready:
             return self._ended and not self._queue
 
     def take(self, frames: int, timeout_s: float) -> list[Received]:
-        """Up to ``frames`` of those that wait, evenly spread, the newest among them; all before it leave the queue.
+        """Up to ``frames`` waiting frames, evenly spread up to the newest; the other waiting frames are dropped.
 
-        Waits until so many are there, or for ``timeout_s``; the frames are all of one size.
+        Waits until so many frames are there, or for ``timeout_s`` seconds; the frames are all of one size.
         """
         end = self._now() + timeout_s
         with self._ready:
@@ -138,7 +138,7 @@ class Receiver:
                 container = self._connect_again()
         except PoselineError as error:
             self.error = error
-        except BaseException as error:  # shown by the main thread: this one has nobody to raise to
+        except BaseException as error:  # the main thread raises it
             self.error = PoselineError(f"{self.source.shown}: receiving failed: {type(error).__name__}: {error}")
         finally:
             with self._ready:
@@ -167,7 +167,7 @@ class Receiver:
         return None
 
     def _receive(self, container: av.container.InputContainer) -> str:
-        """Everything of one connection; returns why it ended."""
+        """Receive all packets of one connection; returns the reason of its end."""
         self.ledger.connections += 1
         self.clock.connected()
         try:
@@ -181,7 +181,7 @@ class Receiver:
             return reason_of(error)
 
     def accept(self, picture: av.VideoFrame, pts_s: float | None, received: float) -> None:
-        """A decoded picture, counted as received before."""
+        """Queue a decoded picture, which is already counted as received."""
         if self._first_s is None:
             self._first_s, self.wall_start = received, self._wall() - (self._now() - received)
         jumps = self.clock.jumps
@@ -218,7 +218,7 @@ class Receiver:
 
 
 class _Connection:
-    """Packets of one connection to pictures."""
+    """Decodes the packets of one connection to pictures."""
 
     def __init__(self, receiver: Receiver, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self._r, self._container, self._stream = receiver, container, stream
@@ -229,12 +229,12 @@ class _Connection:
 
     def run(self) -> None:
         stream, ledger = self._stream, self._r.ledger
-        stream.codec_context.thread_type = "SLICE"  # threads by frames hold frames back
+        stream.codec_context.thread_type = "SLICE"  # threads by frames would delay frames
         for packet in self._container.demux(stream):
             if self._r.stopped.is_set():
                 return
             received = self._r._now()
-            if packet.size == 0:  # the end: what the decoder still holds
+            if packet.size == 0:  # the end: flush the decoder
                 self._decode(packet, received)
                 continue
             self._packets += 1

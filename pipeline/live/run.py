@@ -1,4 +1,4 @@
-"""Live streams: the call that follows one, and finishes what a kill left open."""
+"""Live streams: the call that follows a stream, or finishes the segments that a kill left open."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def live(
 ) -> Path:
     """Follow people in a live stream until it ends, ``max_seconds`` have passed, or SIGINT or SIGTERM comes.
 
-    Returns the folder, ``out/<name>``, whose ``segments`` are run folders. ``source`` may be such a folder: what a kill
-    left open there is then finished, and nothing else happens. ``jsonl`` is a file, or - for standard output.
+    Returns the folder, ``out/<name>``, whose ``segments`` are run folders. ``source`` may be such a folder: then only
+    the segments that a kill left open there are finished. ``jsonl`` is a file, or - for standard output.
 
-    Raises PoselineError when the source is not there, is away for longer than ``live.give_up_s``, or nothing can be
-    written any more; all that came before is whole then.
+    Raises PoselineError when the source is not there, is away for longer than ``live.give_up_s``, or files cannot be
+    written any more; all earlier results are complete then.
     """
     progress = progress or Silent()
     config = config if isinstance(config, Config) else load_config(config)

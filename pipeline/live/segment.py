@@ -1,6 +1,6 @@
-"""The segment that is being written: parts of observations, who they are, the table of frames, and the video.
+"""The open segment: parts of observations, their identities, the table of frames, and the video.
 
-What is flushed is whole: a kill loses what came since. `pipeline.live.finish` makes the tables of it.
+Flushed data are complete: a kill loses only later frames. `pipeline.live.finish` makes the segment's tables.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pipeline.store.parts import write_part
 
 
 class Segment:
-    """A segment's folder while frames come in. ``live`` is what run.json says of it beyond what it says of a run.
+    """A segment's folder while frames come in. ``live`` holds facts for run.json besides those of every run.
 
     ``before`` is the segment that was closed when this one began.
     """
@@ -71,7 +71,7 @@ class Segment:
 
     @property
     def hidden(self) -> Hidden | None:
-        """What is to be hidden of those seen last, for the next segment; known when this one is closed."""
+        """The regions of the people seen last, for the next segment; known when this segment is closed."""
         return self._painter.hidden if self._painter is not None else None
 
     @property
@@ -80,9 +80,9 @@ class Segment:
         return len(self._frames) - self._flushed
 
     def add(self, time_s: float, wall_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
-        """The next frame, shown at ``time_s`` of the run, with its observations (n, …) and their tracklets (n,).
+        """Add the next frame, at ``time_s`` of the run, with its observations (n, …) and their tracklets (n,).
 
-        ``faint_px`` (m, 4) are boxes in which people may be, too.
+        ``faint_px`` (m, 4) are boxes of low score that may hold further people.
         """
         pts = round(time_s * TICKS)
         if self._frames:
@@ -94,14 +94,14 @@ class Segment:
             self._painter.saw(pts / TICKS, obs, ids, faint_px)
 
     def told(self, frame: int, image: np.ndarray | None, people: list[Seen], delay_s: float) -> None:
-        """The people of a frame are known, ``delay_s`` after it came; ``image`` is drawn upon."""
+        """Record that a frame's people are known ``delay_s`` after its arrival, and draw them into ``image``."""
         pts, key, wall_s, _ = self._frames[frame]
         self._frames[frame] = (pts, key, wall_s, delay_s)
         if self._painter is not None and image is not None:
             self._painter.put(pts / TICKS, image, pts, people)
 
     def flush(self, names: dict[int, int], eyes: Eyes) -> None:
-        """Write what came since the last time: the table of frames, then who is who, then the observations."""
+        """Write the data since the last flush: the table of frames, then the identities, then the observations."""
         if self._flushed == len(self._frames):
             return
         self._write_index()
@@ -117,7 +117,7 @@ class Segment:
         self._parts, self._flushed = self._parts + 1, len(self._frames)
 
     def close(self, names: dict[int, int], eyes: Eyes, live: dict[str, Any]) -> None:
-        """Nothing more comes; ``live`` is added to run.json."""
+        """Close the segment after its last frame; ``live`` is added to run.json."""
         self.flush(names, eyes)
         if self._painter is not None:
             self._painter.close()
@@ -169,12 +169,12 @@ class Segment:
 
 
 def ids_file(folder: RunFolder, part: int) -> Path:
-    """Who the observations of a part are: tracklets, and the people that they are."""
+    """The file of identities of a part's observations: tracklets and people."""
     return folder.observations / f"ids-{part:05d}.parquet"
 
 
 def usual_rate(time_s: np.ndarray) -> Fraction:
-    """Frames per second by the median step of times (T,): for headers, not to compute a time with."""
+    """Frames per second by the median step of times (T,); for file headers only, not for computing times."""
     return Fraction(1 / float(np.median(np.diff(time_s)))).limit_denominator(1000) if len(time_s) > 1 else USUAL_RATE
 
 

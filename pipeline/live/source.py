@@ -49,12 +49,12 @@ class LiveSource:
 
     @property
     def ends(self) -> bool:
-        """Whether its end is the end, and no cut."""
+        """Whether an end of the data is the end of the source, not a cut connection."""
         return self.kind in ("pipe", "file")
 
 
 def parse_source(text: str) -> LiveSource:
-    """What a user's SOURCE means; PoselineError when it means nothing."""
+    """The source that a user's SOURCE names; PoselineError for a text that names none."""
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme:
         if scheme not in NETWORK:
@@ -86,7 +86,7 @@ def open_source(source: LiveSource, config: LiveConfig) -> av.container.InputCon
         if source.url.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
     options |= config.options
-    if "listen" in options.get("rtsp_flags", "") or "listen" in options:  # somebody is to call us
+    if "listen" in options.get("rtsp_flags", "") or "listen" in options:  # the sender connects to us
         wait_s = max(config.wait_s, config.timeout_s)
         timeout = (wait_s, config.timeout_s)
         if "rtsp_flags" in options:
@@ -104,7 +104,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def untimed(container: av.container.InputContainer) -> bool:
-    """Whether the packets' times are made up, so that only the time of arrival says something."""
+    """Whether the packets' times are invented, so that only their arrival times are usable."""
     return bool(_UNTIMED & set(container.format.name.split(",")))
 
 
@@ -116,7 +116,7 @@ class Pace:
         self._start: float | None = None
 
     def wait(self, pts_s: float) -> None:
-        """Until it is time for what is shown at ``pts_s``."""
+        """Wait until the frame at ``pts_s`` is due."""
         if self._start is None:
             self._start = self._now() - pts_s
         self._stopped.wait(max(self._start + pts_s - self._now(), 0.0))

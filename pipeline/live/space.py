@@ -1,4 +1,4 @@
-"""People of a frame in metres, from this frame and those before it: our own lifter, as far as a stream allows."""
+"""People of a frame in metres, from this frame and earlier ones: the form of our own lifter for streams."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Space:
         self._focal = focal_doubt(config)
 
     def lift(self, result: Result, size_px: tuple[int, int]) -> dict[int, LiveSpace]:
-        """Of each person of the frame that can be lifted."""
+        """The 3D of each person of the frame who can be lifted, by id."""
         people = result.people
         px = np.full((len(people), K, 2), np.nan)
         score = np.zeros((len(people), K), np.float32)
@@ -64,6 +64,6 @@ class Space:
 
 
 def build_space(config: Config, skeleton: Skeleton) -> Space | None:
-    """The live form of the config's lifter; None where it has none, or nobody's body is seen."""
+    """The live form of the config's lifter; None without such a form, or for keypoint sets without a body."""
     lifter = build_lifter(config, skeleton)
     return Space(lifter, config) if isinstance(lifter, PoselineLifter) else None
