@@ -1,4 +1,4 @@
-"""Where people's heads are, for blurring them: rather too large than not all of it.
+"""Capsules around people's heads, for blurring: when in doubt too large, so that the whole head is covered.
 
 Lengths are shares of a standing height: a head with hair reaches about .07 from its middle in each direction (Winter
 2009: from chin to vertex .130), the middle of the shoulders lies .13 below its middle, the trunk is .288 long. The top
@@ -13,18 +13,19 @@ from pipeline.core.skeleton import Skeleton
 
 RADIUS = 0.092  # of the blurred disc: a head with hair and chin, and a margin
 _TRUNK, _NECK = 0.288, 0.135  # hips to shoulders; shoulders to the middle of the head
-# Distances of which each alone says how large the head is, as it looks when they are longest: radius / distance.
+# Head radius per distance between two points, for the view in which that distance looks longest.
 _RATIOS = {("ear", "ear"): 1.1, ("eye", "eye"): 2.5, ("shoulder", "shoulder"): 0.42}
 _EYE_EAR, _NOSE_EAR = 1.6, 1.35  # from the side
 _UPRIGHT, _MIDDLE = 0.14, 0.54  # top of the head to the neck, and the head's middle on the way from the neck
-_ASTRAY = 2.0  # radii between that and what the shoulders say, beyond which the point is on something else
-_NOD, _BY_NECK = 0.03, 1.15  # from the shoulders alone it may be so much higher or lower, and farther off
+_ASTRAY = 2.0  # radii; a middle by top and neck that is farther from the place by all other points is misplaced
+_NOD, _BY_NECK = 0.03, 1.15  # from the shoulders alone the head may be so much higher or lower; factor of the radius
 _TRUNK_RATIO = RADIUS / _TRUNK
 _OF_BOX = RADIUS / 1.04  # a standing person's box is a little higher than the person
-_MOST_OF_BODY = 1.35  # no larger, whatever the points say: times what the body says
-_MOST_OF_BOX, _MOST_OF_SLENDER, _SLENDER = 0.35, 0.22, 1.5  # of the box, or of one so much longer than wide
+_MOST_OF_BODY = 1.35  # largest radius, times the radius from the body
+# Largest radius as a share of the box's longer side: in general, and for a box over `_SLENDER` times as long as wide.
+_MOST_OF_BOX, _MOST_OF_SLENDER, _SLENDER = 0.35, 0.22, 1.5
 _REACH = 0.075  # how far a head reaches beyond its points
-_MOST_TRUNK = 0.62  # of the box: of somebody whose legs are not in it
+_MOST_TRUNK = 0.62  # longest trunk as a share of the box, for people whose legs are not in the box
 _SURE = 0.5  # score from which on the points of a face need no support by the shoulders
 
 FACE = ("nose", "eye", "ear", "mouth")
@@ -35,8 +36,8 @@ def head_capsules(
 ) -> np.ndarray:
     """(L, 5) x1, y1, x2, y2, radius px of a capsule that holds the head in each row; NaN where nothing is known.
 
-    From the face's points and, where the set has them, the top of the head and the neck; where they are unsure or lost
-    from the shoulders, and where those are from the box, whose upper part is then blurred across its width.
+    A capsule comes from the face's points and, where the set has them, the top of the head and the neck. Where these
+    are unsure or missing it comes from the shoulders; without shoulders it is the upper part of the box in full width.
 
     Args:
         keypoints: (L, K, 2) px, NaN = missing.
@@ -74,9 +75,9 @@ def _is_face(name: str) -> bool:
 
 
 def _radius(face: np.ndarray, trunk: np.ndarray, longer: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """(L,) px from what each part says: the largest, but what a misplaced point makes of a face does not count.
+    """(L,) px, the largest radius that the parts give; a face enlarged by a misplaced point does not count.
 
-    Somebody's body and box bound it; where the hips are not seen the face may fill ``most`` (L,) of the box.
+    The person's body and box bound the radius; where the hips are not seen the face may fill ``most`` (L,) of the box.
     """
     trunk = np.where(trunk > _MOST_TRUNK * longer, _MOST_TRUNK * longer, trunk)
     body = np.fmax(_TRUNK_RATIO * trunk, _OF_BOX * longer)
@@ -91,7 +92,7 @@ def _face_extent(
 ) -> tuple[np.ndarray, ...]:
     """Least and greatest coordinates (L, 2) of the face's points, NaN without any; and whether (L,) they are sure.
 
-    Points (L, F, 2) much farther than ``radius`` from the middle one are on something else.
+    Points (L, F, 2) much farther than ``radius`` from the median point are misplaced and do not count.
     """
     known = np.isfinite(points).all(2)
     rows = known.any(1)
@@ -108,7 +109,7 @@ def _face_extent(
 
 
 def _face_radius(at: dict[str, np.ndarray], rows: int) -> np.ndarray:
-    """(L,) px what the distances between points of head and shoulders say at least; NaN without any."""
+    """(L,) px, the least radius by the distances between points of head and shoulders; NaN without any."""
     out = np.full(rows, np.nan)
     for (a, b), ratio in _RATIOS.items():
         out = np.fmax(out, ratio * _distance(at, f"left_{a}", f"right_{b}", rows))
@@ -120,8 +121,8 @@ def _face_radius(at: dict[str, np.ndarray], rows: int) -> np.ndarray:
 
 
 def _below_top(at: dict[str, np.ndarray], near: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """(L, 2) the head's middle from its top and the neck; NaN where they are not known, or say something else than all
-    other points, which have the head ``near`` (L, 2)."""
+    """(L, 2) the head's middle from its top and the neck; NaN where these are not known, or disagree with ``near``
+    (L, 2), the head's place by all other points."""
     if "head" not in at or "neck" not in at:
         return np.full(near.shape, np.nan)
     middle = at["neck"] + _MIDDLE * (at["head"] - at["neck"])

@@ -20,10 +20,10 @@ class Look:
     boxes: bool = True
     labels: bool = True  # ids, or names where people have some
     speed: bool = False  # on the labels
-    trail_s: float = 0.0  # so many seconds of everybody's way
+    trail_s: float = 0.0  # seconds of everybody's path
     angles: tuple[str, ...] = ()  # at the joints: columns without side and unit, such as knee_flexion
     clock: bool = False  # time and frame
-    ground: bool = False  # inset: everybody's way from above
+    ground: bool = False  # inset: everybody's path from above
     space: bool = False  # inset: skeletons in space
     heads: bool = True  # points of heads in skeletons; not a setting: off where heads are blurred
 

@@ -22,7 +22,7 @@ FORMATS = (".png", ".svg", ".pdf")
 # Okabe & Ito 2008: apart for every kind of colour blindness. Left is blue and right vermilion, as in the video.
 _LEFT, _RIGHT = "#0072B2", "#D55E00"
 _OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_FIRST = (  # what is drawn where nothing is asked for: the first pair of which enough is known
+_FIRST = (  # default columns: the first pair with known values in enough rows
     ("left_knee_flexion_deg", "right_knee_flexion_deg"),
     ("left_knee_flexion_3d_deg", "right_knee_flexion_3d_deg"),
     ("ground_speed_m_s",),
@@ -43,8 +43,8 @@ def plot_person(
 ) -> Path:
     """Draw columns of a person's table over time into ``out`` (PNG, SVG or PDF); returns its path.
 
-    A panel for each unit. Gaps stay gaps, what rests on interpolated points is dotted, a band shows ± 2 standard
-    deviations where the table has them, bars below show when feet are on the ground.
+    Each unit has a panel. Gaps stay gaps, values from interpolated points are dotted, a band shows ± 2 standard
+    deviations where the table has them, and bars below show when feet are on the ground.
 
     Args:
         what: columns; without ``left_`` or ``right_`` both; none: knee flexion, or else a speed.
@@ -89,7 +89,7 @@ def plot_person(
 
 
 def _columns(name: str, names: list[str]) -> list[str]:
-    """The column of this name, or those of both sides; PoselineError that names near ones."""
+    """The column of this name, or those of both sides; else a PoselineError that names similar columns."""
     both = [f"{side}_{name}" for side in ("left", "right")]
     if name in names:
         return [name]
@@ -144,7 +144,7 @@ def _inside(time_s: np.ndarray, span_s: tuple[float | None, float | None]) -> np
 
 
 def _with_breaks(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """With an empty row wherever frames are missing, so that no line crosses the gap."""
+    """The values with an empty row wherever frames are missing, so that no line crosses the gap."""
     gaps = np.flatnonzero(np.diff(values["frame"]) > 1) + 1
     middle = (values["time_s"][gaps - 1] + values["time_s"][gaps]) / 2
     out = {name: np.insert(v, gaps, np.nan) for name, v in values.items()}
@@ -191,8 +191,8 @@ def _draw(
     colour: str,
     label: str,
 ) -> None:
-    """A curve, dotted where it rests on what was not seen, with its band."""
-    near = bridged | np.roll(bridged, 1) | np.roll(bridged, -1)  # dots reach to what was seen
+    """Draw a curve with its band; values from unseen points are dotted."""
+    near = bridged | np.roll(bridged, 1) | np.roll(bridged, -1)  # dots reach to the next measured value
     axis.plot(time_s, np.where(near, curve, np.nan), ":", color=colour, linewidth=1.2)
     axis.plot(time_s, np.where(bridged, np.nan, curve), color=colour, linewidth=1.5, label=label)
     if std is not None:

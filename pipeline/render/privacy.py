@@ -1,7 +1,7 @@
-"""What of people a picture may show. Whatever makes pictures of a run is given a `Privacy`, which decides alone:
+"""How people are hidden in pictures. Every function that makes pictures of a run gets a `Privacy`, which alone decides
 which regions of a frame are hidden, how, and whether the source may be shown as it is.
 
-`tests/test_privacy.py` walks over everything that makes pictures.
+`tests/test_privacy.py` checks every function that makes pictures.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Privacy:
 
     @classmethod
     def of(cls, settings: RenderConfig) -> Privacy:
-        """What the settings ask for."""
+        """The privacy of the settings."""
         return cls(settings.blur, settings.background == "black")
 
     @classmethod
     def of_run(cls, settings: RenderConfig, manifest: dict[str, Any]) -> Privacy:
-        """What the settings ask for, or annotated.mp4 was drawn with: the stricter of the two."""
+        """The stricter of two: the privacy of the settings, and the one that annotated.mp4 was drawn with."""
         asked, drawn = cls.of(settings), cls._drawn(manifest)
         if drawn is None:
             return asked
@@ -66,13 +66,13 @@ class Privacy:
 
     @property
     def draws_heads(self) -> bool:
-        """Whether skeletons have their heads' points, which over a blur would say what it hides."""
+        """Whether skeletons have their heads' points, which would reveal features under a blur."""
         return not self.hides
 
     def shows_video(self, manifest: dict[str, Any], otherwise: Privacy | None = None) -> bool:
-        """Whether annotated.mp4 may be shown; ``otherwise``: how it was drawn, where run.json does not say so itself.
+        """Whether annotated.mp4 may be shown; ``otherwise``: the privacy of the video where run.json does not name it.
 
-        A video of which neither is known is shown only where nothing is hidden.
+        A video of unknown privacy is shown only where nothing is hidden.
         """
         drawn = self._drawn(manifest) or otherwise
         if drawn is None:
@@ -80,19 +80,19 @@ class Privacy:
         return drawn.black or (not self.black and _STRICTER.index(drawn.blur) >= _STRICTER.index(self.blur))
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says of a video that was drawn so: its ``rendered_privacy``."""
+        """The value of ``rendered_privacy`` in run.json for a video drawn with this privacy."""
         return {"blur": self.blur, "black": self.black}
 
     def shapes(self, obs: Observations, skeleton: Skeleton) -> np.ndarray:
-        """What is hidden of each observation: (N, 5) capsules of heads, or (N, 4) boxes of people; NaN unknown."""
+        """The hidden region of each observation: (N, 5) capsules of heads, or (N, 4) boxes of people; NaN unknown."""
         return shapes_of(obs, skeleton, self.whole)
 
     def faint_shapes(self, box_px: np.ndarray) -> np.ndarray:
-        """The same (M, 5 or 4) of boxes (M, 4) in which somebody may be."""
+        """The hidden regions (M, 5 or 4) of faint detections: boxes (M, 4) in which somebody may be."""
         return faint_shapes(box_px, self.whole)
 
     def notes(self, folder: RunFolder) -> list[str]:
-        """What cannot be hidden in a run that an earlier version observed."""
+        """Warnings about people who cannot be hidden in a run that an earlier version observed."""
         if not self.hides or all(keeps_faint(path) for path in folder.parts()):
             return []
         return [
@@ -103,7 +103,7 @@ class Privacy:
     def regions(
         self, folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range
     ) -> Iterator[list[np.ndarray]]:
-        """What is to be hidden in each frame of a rising range of a run's (T,) frames."""
+        """The regions to hide in each frame of a rising range of a run's (T,) frames."""
         if not self.hides:
             return iter([[]] * len(frames))
         return regions_by_frame(folder, skeleton, time_s, frames, self.whole)
@@ -116,6 +116,6 @@ class Privacy:
         (obscure_people if self.whole else obscure_heads)(canvas, scaled)
 
     def hide_all(self, canvas: Canvas) -> None:
-        """Make the whole picture unrecognisable, in place: where it is not known yet who is in it."""
+        """Make the whole picture unrecognisable, in place, for frames whose people are not known yet."""
         if self.hides:
             obscure_people(canvas, [np.array([0, 0, *canvas.size_px], np.float64)])

@@ -1,4 +1,4 @@
-"""What is blurred of people in each frame of a run: rather too early and too long than not at all."""
+"""Regions of people to blur in each frame of a run: when in doubt too early and too long rather than not at all."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from pipeline.store.columns import BOX, person_span
 from pipeline.store.folder import RunFolder
 from pipeline.store.parts import part_frames, read_part
 
-BRIDGE_S = 10.0  # shorter absences are blurred all along the way from where it was to where it is again
-STEADY_S = 0.5  # a head is as large as it mostly is within so long to either side, or as in this row
-_GROWTH = 0.6  # of the radius, in a second without sight
-_SPEED_S = 0.25  # the speed of a head that leaves is taken over so long
-_MOST_STEP_S = 2.0  # or from one sight to the next, where these are further apart
-_MOST_PACE = 3.0  # standing heights / s at most that it is taken to go on with
-_MOST_WAY_S = 3.0  # for so long
+BRIDGE_S = 10.0  # in shorter absences the whole path from the last region to the next one is blurred
+STEADY_S = 0.5  # a head's size is its usual size within so many seconds to either side, or that of the row if larger
+_GROWTH = 0.6  # growth in radii per second without sight
+_SPEED_S = 0.25  # the speed of a leaving head is measured over so many seconds,
+_MOST_STEP_S = 2.0  # or over at most so many between two sights that are further apart
+_MOST_PACE = 3.0  # standing heights / s, greatest speed of a head out of sight
+_MOST_WAY_S = 3.0  # longest time for which a head out of sight moves on
 _OBSERVED = 0.3  # score from which on a keypoint of an observation counts; observations count at any score
-_MARGIN = 0.08  # of a person's box that is blurred beyond it: hair, hands
+_MARGIN = 0.08  # blurred margin around a person's box, as a share of the box: hair, hands
 
 
 class Regions:
-    """What is to be blurred of one person over time: rows of ``shape`` (capsules or boxes) held through gaps.
+    """The regions of one person to blur over time: rows of ``shape`` (capsules or boxes) held through gaps.
 
     Args:
         frame, time_s: (L,) rows in which the person is there.
@@ -93,7 +93,7 @@ class Regions:
         return out
 
     def _between(self, last: int, after: int, now: float) -> np.ndarray:
-        """All along the way from one sight to the next; of whole people, where they would be between them."""
+        """Regions along the whole path between two sights; for whole people only the interpolated place."""
         a, b = self._shape[last], self._shape[after]
         unseen = min(now - self._time[last], self._time[after] - now)
         if len(a) == 5:
@@ -103,7 +103,7 @@ class Regions:
         return _grown((1 - share) * a + share * b, 0.5 * min(unseen, 2.0))
 
     def _beyond(self, row: int, now: float, inward: int) -> np.ndarray:
-        """Before the first or after the last sight: from where it was to where its speed would have brought it."""
+        """The region before the first or after the last sight: from that sight's place to the extrapolated place."""
         shape, unseen = self._shape[row], min(abs(now - self._time[row]), MOST_UNSEEN_S)
         low, high = self._time[row] - _SPEED_S, self._time[row] + _SPEED_S
         near = np.flatnonzero((self._time >= low) & (self._time <= high))
@@ -137,7 +137,7 @@ def _grown(box: np.ndarray, share: float) -> np.ndarray:
 
 
 def person_regions(path: Path, skeleton: Skeleton, time_s: np.ndarray, whole: bool) -> Regions:
-    """What is to be blurred of the person in a table: the head, or with ``whole`` all of them."""
+    """The regions to blur of the person in a table: the head, or with ``whole`` the whole person."""
     scores = [f"{name}_score" for name in skeleton.names]
     points = [f"{name}_{axis}_px" for name in skeleton.names for axis in "xy"]
     parts: list[tuple[np.ndarray, ...]] = []
@@ -177,10 +177,10 @@ def _whole(keypoints: np.ndarray, box: np.ndarray) -> np.ndarray:
 def regions_by_frame(
     folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
 ) -> Iterator[list[np.ndarray]]:
-    """For each frame of the rising range what is to be blurred, of everybody in it; only those near it are held.
+    """The regions to blur in each frame of the rising range; only people near the frame are in memory.
 
-    Beside the people in the tables these are all whom the networks saw at any score, also where the tracker made nobody
-    of them.
+    Besides the people in the tables this covers every observation of any score, also those that the tracker assigned
+    to nobody.
     """
     if not len(frames):
         return
@@ -220,7 +220,7 @@ def _known(
 
 
 def shapes_of(obs: Observations, skeleton: Skeleton, whole: bool) -> np.ndarray:
-    """What is to be blurred of each observation: (N, 5) capsules of heads, with ``whole`` (N, 4) boxes; NaN unknown."""
+    """The region to blur of each observation: (N, 5) capsules of heads, with ``whole`` (N, 4) boxes; NaN unknown."""
     points = np.where((obs.keypoint_score >= _OBSERVED)[..., None], obs.keypoints_px, np.nan)
     if whole:
         return _whole(points, obs.box_px)
@@ -228,8 +228,8 @@ def shapes_of(obs: Observations, skeleton: Skeleton, whole: bool) -> np.ndarray:
 
 
 def faint_shapes(box_px: np.ndarray, whole: bool) -> np.ndarray:
-    """What is to be blurred of boxes (M, 4) in which somebody may be: capsules (M, 5) of their upper halves, in which
-    a head may be anywhere; with ``whole`` boxes (M, 4)."""
+    """The regions to blur of boxes (M, 4) in which somebody may be: capsules (M, 5) around the boxes' upper halves,
+    where a head may be anywhere; with ``whole`` boxes (M, 4)."""
     if whole:
         return _whole(np.full((len(box_px), 1, 2), np.nan), box_px)
     low, high = box_px[:, :2].astype(np.float64), box_px[:, 2:].astype(np.float64)
@@ -241,7 +241,7 @@ def faint_shapes(box_px: np.ndarray, whole: bool) -> np.ndarray:
 
 
 def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[np.ndarray]:
-    """Of each frame of the rising range the regions (n, 5 or 4) of all observations, one part in memory."""
+    """The regions (n, 5 or 4) of all observations in each frame of the rising range, with one part in memory."""
     parts = iter(folder.parts())
     frame_of, shape, last = np.zeros(0, np.int64), np.zeros((0, 4 if whole else 5)), -1
     for frame in frames:

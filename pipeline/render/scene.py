@@ -1,4 +1,4 @@
-"""What the annotated video says beyond positions: which columns it needs of the tables, and the words made of them."""
+"""Texts and insets of the annotated video: the table columns that they need, and the texts made from the values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pipeline.render.look import Look
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import BOX
 
-# The first that a table has is the speed on the labels.
+# The speed on the labels is the first of these columns that a table has.
 _SPEEDS = ("ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_s")
-_STEADY_S = 0.4  # speeds are averaged over so long, and angles shown for a third of it, to be readable
+_STEADY_S = 0.4  # to be readable, speeds are averaged over this time, and an angle is shown for a third of it
 _SIDES = ("left", "right")
 _SAMPLES = 2000  # places of a person from which the extent of the floor is taken
 _ABOVE = ("neck", "thorax", "head_top")  # joints in space that most keypoint sets lack
@@ -26,7 +26,7 @@ _FACE = ("nose", "eye", "ear", "mouth")
 
 
 class Columns(NamedTuple):
-    """The further columns that a look needs, and where they are among them."""
+    """The further columns that a look needs, and the names of each kind among them."""
 
     names: tuple[str, ...]
     speed: str | None
@@ -119,7 +119,7 @@ def floor_of(folder: Path, columns: Columns, frames: range) -> Extent | None:
 
 
 def boxes_of(folder: Path, frames: range) -> np.ndarray:
-    """(N, 4) px of everybody in these frames, some of each person's."""
+    """(N, 4) px, a sample of everybody's boxes in these frames."""
     found = [np.zeros((0, 4))]
     for path in sorted(folder.glob("person_*.parquet")):
         with TableFile(path) as file:
@@ -135,7 +135,7 @@ def _sampled(table: pa.Table, frames: range) -> np.ndarray:
 
 
 class Words:
-    """What stands on labels and at joints, steady enough to be read."""
+    """Texts of labels and joints, averaged so that they are readable."""
 
     def __init__(self, columns: Columns, names: dict[int, str]) -> None:
         self._columns, self._names = columns, names
@@ -162,7 +162,7 @@ class Words:
         return f"{name} · {self._held((person.person_id, 'speed'), number, time_s)}"
 
     def angles(self, person: Person, time_s: float) -> dict[str, str]:
-        """The number at each joint: of the picture plane, or ≈ in space where the plane says nothing."""
+        """The number at each joint: the angle in the picture plane, or ≈ the angle in space where that is missing."""
         out = {}
         for angle in self._columns.angles:
             for kind, form in (("_deg", "{:.0f}°"), ("_3d_deg", "≈{:.0f}°")):

@@ -24,9 +24,9 @@ from pipeline.store.index import stored_video
 from pipeline.video.decode import open_reader
 
 CELL_PX, TEXT_PX, GAP_PX = (210, 280), 26, 14  # a picture (w, h), a line under it, and between cells
-_AROUND = 0.08  # of the box that is shown beyond it
-_KEPT = 24  # candidates of a person that are looked at for others before them
-_LOOKS, _MOST_LOOKS = 240, 5  # pictures that are decoded in all, and of one person
+_AROUND = 0.08  # shown margin around the box, as a share of the box
+_KEPT = 24  # candidates of a person that are checked for people in front
+_LOOKS, _MOST_LOOKS = 240, 5  # most pictures to decode: in all, and of one person
 _INK, _GREY, _PAPER = (30, 34, 40), (110, 116, 124), (255, 255, 255)
 FORMATS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -42,9 +42,9 @@ class Candidate(NamedTuple):
 def contact_sheet(folder: RunFolder, privacy: Privacy, out: Path | None = None) -> Path:
     """Draw the sheet into ``out``, by default people.png of the run; returns its path.
 
-    The best picture of a person is large, certain, sharp, whole in the picture and has nobody before it. What
-    ``privacy`` hides in the annotated video is hidden here; that it may be on black does not count, since a sheet is of
-    pictures.
+    The best picture of a person is large, of a high score, sharp, not cut off by the border, and nobody stands in front
+    of the person. The regions that ``privacy`` hides in the annotated video are hidden here, too. A black background is
+    not used, since a sheet consists of pictures.
     """
     privacy = replace(privacy, black=False)
     out = out or folder.path / "people.png"
@@ -80,7 +80,7 @@ def _rows(folder: RunFolder) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarra
 def _candidates(
     folder: RunFolder, info: VideoInfo
 ) -> tuple[dict[int, list[Candidate]], dict[int, tuple[float, float]]]:
-    """Of each person the most promising frames, apart in time and with nobody before them; and first and last time."""
+    """Each person's most promising frames, apart in time and with nobody in front; and the first and the last time."""
     found: dict[int, list[Candidate]] = {}
     spans: dict[int, tuple[float, float]] = {}
     for person, frame, box, score in _rows(folder):
@@ -115,7 +115,7 @@ def _worth(box: np.ndarray, score: np.ndarray, size_px: tuple[int, int]) -> np.n
 
 
 def _free(box: np.ndarray, person: int, others: list[tuple[int, np.ndarray]]) -> float:
-    """How little of a box is covered by the boxes of others: 1 not at all."""
+    """The share of a box that is not covered by the boxes of other people."""
     area, covered = float(np.prod(box[2:] - box[:2])), 0.0
     for other, theirs in others:
         if other != person:
@@ -149,7 +149,7 @@ def _best(
 
 
 def _sharpness(crop: np.ndarray) -> float:
-    """Fine contrast of a crop at one size: more than twice as sharp counts for twice."""
+    """Fine contrast of a crop at one size, on a logarithmic scale."""
     small = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (96, 192), interpolation=cv2.INTER_AREA)
     return float(np.log2(2 + cv2.Laplacian(small, cv2.CV_32F).std()))
 
@@ -164,7 +164,7 @@ def _cut(image: np.ndarray, box: np.ndarray, around: float) -> tuple[np.ndarray,
 
 
 def _fitted(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A person with some of what is around, in the shape of a cell."""
+    """A person with some of the surroundings, in the shape of a cell."""
     margin = _AROUND * float(max(box[2:] - box[:2]))
     centre, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2] + 2 * margin
     scale = float(max(size / CELL_PX))

@@ -1,7 +1,7 @@
-"""Sightings of whom no track follows: hidden where they were seen, and a while before the first and after the last.
+"""Strays are sightings of people without a track: hidden where they were seen, and for a while before and after.
 
-They have no identity. A sighting goes on in the next frame where somebody is seen near it; where nobody is, it begins
-or ends there, and its region is held over time, larger the further away.
+A stray has no identity. A sighting continues in the next frame where somebody is seen near it. A sighting without such
+a neighbour in time begins or ends there, and its region is held, the larger the further away in time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-LEAD_S = 0.6  # hidden so long before a person is first seen, and after
-STEP_S = 0.3  # from one frame to the next counts no more than this, so that it is two frames at least
-GROWTH_BEYOND = 1.5  # of the radius, in a second before the first and after the last sight, where the other end is open
-MOST_UNSEEN_S = 1.0  # it grows no longer than this
-SLACK_S = 1e-6  # what differs by less is equal
+LEAD_S = 0.6  # a person is hidden for so long before the first and after the last sight
+STEP_S = 0.3  # a step between two frames counts no longer than this, so that `LEAD_S` spans at least two frames
+GROWTH_BEYOND = 1.5  # growth in radii per second before the first and after the last sight, where the other end is open
+MOST_UNSEEN_S = 1.0  # a region grows no longer than this
+SLACK_S = 1e-6  # times that differ by less are equal
 _NEAR = 2.5  # radii of a head, or half sides of a box, from one frame to the next
 
 
@@ -56,7 +56,7 @@ class Strays:
         self._frames.append(_StrayFrame(time_s, clock_s, strays, everybody, begins, np.ones(len(strays), bool)))
 
     def held(self, time_s: float) -> list[np.ndarray]:
-        """What other frames hold in the frame at a time that was added; its own sightings are not among it."""
+        """The regions that other frames hold in the frame at ``time_s``, without that frame's own sightings."""
         times = [frame.time_s for frame in self._frames]
         here, out = times.index(time_s), []
         for i, frame in enumerate(self._frames):
@@ -68,7 +68,7 @@ class Strays:
         return out
 
     def forget(self, time_s: float) -> None:
-        """Frames before this time are not asked for any more."""
+        """Forget the frames before this time."""
         at = next((frame.clock_s for frame in self._frames if frame.time_s >= time_s), 0.0)
         while len(self._frames) > 1 and self._frames[0].clock_s + SLACK_S < at - self._hold_s:
             self._frames.popleft()
@@ -80,7 +80,7 @@ def clock(time_s: np.ndarray) -> np.ndarray:
 
 
 def grown(shape: np.ndarray, unseen_s: float) -> np.ndarray:
-    """A region (S,) as it is held ``unseen_s`` away from its sight."""
+    """A region (S,) grown for a time ``unseen_s`` away from its sighting."""
     share = GROWTH_BEYOND * min(unseen_s, MOST_UNSEEN_S)
     if len(shape) == 5:
         return np.concatenate([shape[:4], [shape[4] * (1 + share)]])

@@ -51,8 +51,8 @@ def render(
 ) -> dict[str, Any]:
     """Make ``annotated.mp4``, or ``out``, from the source video and the people tables of a run.
 
-    Frames are those that the run observed, or those of them in [start_frame, stop_frame). The first one is shown at
-    time 0, all distances are the source's, sound goes along. A frame that nobody is in passes unchanged. Decoding,
+    The frames are those that the run observed, limited to [start_frame, stop_frame) if given. The first one is shown at
+    time 0, all time steps are the source's, and the sound is kept. A frame without people passes unchanged. Decoding,
     drawing and encoding run at the same time, a few frames apart, on the planes that the encoder takes.
 
     Args:
@@ -60,7 +60,7 @@ def render(
 
     Returns:
         frames (written), person_frames (people drawn, summed over frames), seconds, warnings of the decoder, and
-        notes of what was asked for and is not in the tables.
+        notes on requested items that the tables lack.
 
     Raises:
         PoselineError: no frames in the range, no such person, the source video is gone, or the file cannot be written.
@@ -192,7 +192,7 @@ class Painter:
         self._insets(folder.people)
 
     def _insets(self, people: Path) -> None:
-        """Prepare what is asked for and known."""
+        """Prepare the requested insets for which the tables have data."""
         columns, look = self._columns, self._look
         self._floor: FloorInset | None = None
         self._space: SpaceInset | None = None
@@ -216,7 +216,7 @@ class Painter:
             self.notes.append("there is no 3D in the tables: the video has no inset of it (see docs/lifting.md)")
 
     def paint(self, decoded: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame, int]]:
-        """(row, its frame with people drawn in, how many) of all decoded frames; some may be left out there."""
+        """(row, frame with people drawn in, number of people) of all decoded frames; rows may be missing there."""
         frames, settings = self._frames, self._settings
         rows = zip(
             frames,

@@ -1,4 +1,4 @@
-"""What the page shows of each person: spans of presence, curves, the body in space, the way on the floor."""
+"""The page's data of each person: spans of presence, curves, the body in space, the path on the floor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.report.pack import Block, packed, packed_ints, thinned
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_of
 
-Put = Callable[[str, Block], str]  # stores a block of the page under a name and returns what the facts call it
-_BYTES_PER_VALUE = 1.7  # of a curve, packed and as text, measured on the demo clip and on vtest.avi
-_BYTES_PER_JOINT = 4.5  # of a joint's place in one frame
-_PATH_POINTS = 60_000  # of all people's ways together, each at most _PATH_MOST
+Put = Callable[[str, Block], str]  # stores a block under a name and returns its name in the facts
+_BYTES_PER_VALUE = 1.7  # bytes of a curve's value, packed and as text, measured on the demo clip and on vtest.avi
+_BYTES_PER_JOINT = 4.5  # bytes of a joint's place in one frame
+_PATH_POINTS = 60_000  # most points of all people's paths together; one path has at most _PATH_MOST
 _PATH_MOST = 600
 _MOST_CELLS = 80
-_AT_ONCE = 20_000  # rows of a table, some 30 MB
+_AT_ONCE = 20_000  # most rows of a table that are read whole, some 30 MB
 _SPACE_UNIT = "m"
 _FLOOR, _WORLD_HIPS = (
     ("ground_x_m", "ground_y_m"),
@@ -31,16 +31,16 @@ _FLOOR, _WORLD_HIPS = (
 
 
 class Thinning(NamedTuple):
-    """How many frames share one place (least and greatest value) in the page; 1: every frame is there."""
+    """The number of frames that share one entry (least and greatest value) in the page; 1: no thinning."""
 
     tiers: dict[int, int]
     space: int
 
 
 class Table:
-    """One person's table, read inside a ``with``, at once or, if long, a few columns at a time.
+    """One person's table, read inside a ``with``: at once or, if long, a few columns at a time.
 
-    A hundred of them hold no file open.
+    The file is open only inside the ``with``, so that hundreds of tables may exist.
     """
 
     def __init__(self, path: Path):
@@ -59,7 +59,7 @@ class Table:
     def __exit__(self, *_: object) -> None:
         self._file.close()
         self._whole = None
-        del self._file  # its footer, of hundreds of columns, takes megabytes
+        del self._file  # the footer, with hundreds of columns, takes megabytes
 
     def frame(self) -> np.ndarray:
         """(L,) i64."""
@@ -82,7 +82,7 @@ class Table:
 
 
 def plan(tables: Sequence[Table], groups: dict[str, list[Column]], joints: int, room: float) -> Thinning:
-    """What to thin so that the page's data take about ``room`` bytes: what matters least is thinned most."""
+    """The thinning by which the page's data take about ``room`` bytes; the least important data are thinned most."""
     rows = sum(t.rows for t in tables)
     need = dict.fromkeys((1, 2, 3), 0.0)
     for key, columns in groups.items():
@@ -98,7 +98,7 @@ def plan(tables: Sequence[Table], groups: dict[str, list[Column]], joints: int, 
 
 
 def spans(frame: np.ndarray, seen: np.ndarray) -> list[int]:
-    """Where a person is there: first frame, frames, 1 measured or 0 bridged, of each stretch, one after the other."""
+    """A person's presence: first frame, number of frames, 1 measured or 0 bridged, for one stretch after another."""
     if not len(frame):
         return []
     cuts = np.flatnonzero((np.diff(frame) != 1) | (np.diff(seen.astype(np.int8)) != 0)) + 1
@@ -110,7 +110,7 @@ def spans(frame: np.ndarray, seen: np.ndarray) -> list[int]:
 def person_blocks(
     table: Table, groups: dict[str, list[Column]], joints: Sequence[str], world: bool, thinning: Thinning, put: Put
 ) -> dict[str, Any]:
-    """Store a person's curves and body in the page; where they are, and the spans of presence."""
+    """Store a person's curves and body in the page; returns the blocks' names and the spans of presence."""
     frame = table.frame()
     rows = {1: put("frames", packed_ints(frame))}
     curves: dict[str, dict[str, Any]] = {}
@@ -154,7 +154,7 @@ def _space(
 
 
 class Seconds:
-    """Seconds that people spent in each place, in cells: on the floor in m, or in the picture in px."""
+    """Seconds that people spent in each cell of a grid: on the floor in m, or in the picture in px."""
 
     def __init__(self, finest: float):
         self._finest = finest
@@ -183,7 +183,7 @@ class Seconds:
 
 
 def path_of(table: Table, feet: Sequence[str]) -> np.ndarray:
-    """A person's way (L, 4): x, y on the floor in m and of the feet in the picture in px."""
+    """A person's path (L, 4): x, y on the floor in m, and x, y of the feet in the picture in px."""
     floor = table.numbers(_FLOOR)
     if not np.isfinite(floor).any():
         hips = table.numbers(_WORLD_HIPS)
@@ -198,7 +198,7 @@ def path_of(table: Table, feet: Sequence[str]) -> np.ndarray:
 
 
 def shortened(table: Table, path: np.ndarray, people: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (P,) and places (P, 4) of a way, few enough to be drawn together with those of so many people."""
+    """Frames (P,) and places (P, 4) of a path, thinned for drawing the paths of so many ``people`` together."""
     most = int(np.clip(_PATH_POINTS / max(people, 1), 50, _PATH_MOST))
     keep = np.arange(0, table.rows, max(-(-table.rows // most), 1))
     return table.frame()[keep], path[keep]

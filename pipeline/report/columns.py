@@ -1,4 +1,4 @@
-"""What the columns of a person's table are, in words: group, label, unit and side of the body."""
+"""The columns of a person's table in words: group, label, unit and side of the body."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from pipeline.store.columns import unit_of
 
-# Groups in the order in which they are offered: key → (what it says, tier). Where a report would grow too large, curves
-# of the last tier are thinned first.
+# Groups in the order in which they are offered: key → (label, tier). Where a report would grow too large, curves of the
+# last tier are thinned first.
 GROUPS: dict[str, tuple[str, int]] = {
     "angles": ("Joint angles", 1),
     "space_angles": ("Joint angles in space", 1),
@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, int]] = {
 }
 CONTACTS = ("left_foot_contact", "right_foot_contact")
 _LEFT_OUT = {"frame", "time_s", *CONTACTS}
-# The first pattern that a column's name matches says its group, and how the rest of the name is written.
+# The first pattern that a column's name matches gives the group and the spelling of the rest of the name.
 _PATTERNS: tuple[tuple[str, str, str], ...] = (
     (r"(.+)_([xy])_px_raw", "raw", "{} {}, as measured"),
     (r"(.+)_score|(score)", "certainty", "{} score"),
@@ -62,7 +62,7 @@ class Column(NamedTuple):
 
 
 def describe(name: str) -> Column | None:
-    """The column in words; None for what is no curve (frames, times, states, contacts)."""
+    """The column in words; None for a column that is not a curve (frames, times, states, contacts)."""
     if name in _LEFT_OUT or name.endswith("_state"):
         return None
     side = -1 if name.startswith("left_") else 1 if name.startswith("right_") else 0
@@ -87,6 +87,6 @@ def _capital(text: str) -> str:
 def _unit(name: str) -> str:
     try:
         unit = unit_of(name)
-    except ValueError:  # of a newer version: shown without one
+    except ValueError:  # a unit of a newer version: shown without a unit
         return ""
     return {"1": "", "deg": "°", "deg/s": "°/s", "deg/s²": "°/s²"}.get(unit, unit)

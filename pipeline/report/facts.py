@@ -1,4 +1,4 @@
-"""What the page says in words and figures: people.csv, warnings, suspicious moments, settings, files, the video."""
+"""The page's words and figures: people.csv, warnings, suspicious moments, settings, files, the video."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def figure(text: str) -> float | str | None:
-    """A cell of a CSV file: a number where it is one, None where it is empty."""
+    """The value of a CSV cell: a number where the text is one, None for an empty cell."""
     try:
         value = float(text)
     except ValueError:
@@ -75,7 +75,7 @@ def moments(text: str) -> list[list[Any]]:
 
 
 def url(path: Path, start: Path) -> str:
-    """A file as seen from a page in the folder ``start``: relative where that can be, every odd character quoted."""
+    """The URL of a file on a page in the folder ``start``: relative where possible, special characters quoted."""
     try:
         relative = os.path.relpath(path.resolve(), start.resolve())
     except ValueError:  # another drive
@@ -84,9 +84,9 @@ def url(path: Path, start: Path) -> str:
 
 
 def video_facts(folder: RunFolder, manifest: dict[str, Any], privacy: Privacy, time_s: np.ndarray) -> dict[str, Any]:
-    """Which video the page plays, and the table's time at its time 0; none where ``privacy`` lets none be shown.
+    """The page's video, and the table's time at the video's time 0; kind "none" where ``privacy`` allows no video.
 
-    ``annotated.mp4`` starts at the first frame drawn. Of the source, players take the container's first time as 0.
+    ``annotated.mp4`` starts at the first frame drawn. For the source, players take the container's first time as 0.
     """
     facts = manifest["video"]
     source = Path(facts["path"])
@@ -104,7 +104,7 @@ def video_facts(folder: RunFolder, manifest: dict[str, Any], privacy: Privacy, t
 
 
 def _drawn_so(folder: RunFolder, manifest: dict[str, Any]) -> Privacy | None:
-    """What the run's settings hide, where annotated.mp4 was drawn with them; else None."""
+    """The privacy of the run's settings, where annotated.mp4 was drawn with these settings; else None."""
     if "config" not in manifest:
         return None
     config = stored_config(folder)
@@ -132,12 +132,12 @@ def heat_facts(folder: RunFolder) -> dict[str, Any]:
 
 
 def files_of(folder: RunFolder) -> list[list[str]]:
-    """The run's tables that are there: [URL, name, what it is]."""
+    """The existing tables of the run: [URL, name, description]."""
     return [[quote(name), name, about] for name, about in _TABLES.items() if (folder.path / name).is_file()]
 
 
 def person_files(folder: RunFolder, person_id: int) -> list[list[str]]:
-    """The files of one person that are there: [URL, what it is called]."""
+    """The existing files of one person: [URL, name]."""
     stem = f"people/{person_name(person_id)}"
     return [
         [quote(f"{stem}.{kind}"), kind] for kind in ("csv", "parquet") if (folder.path / f"{stem}.{kind}").is_file()
@@ -145,5 +145,5 @@ def person_files(folder: RunFolder, person_id: int) -> list[list[str]]:
 
 
 def run_warnings(manifest: dict[str, Any]) -> list[str]:
-    """What is said of the run as a whole; people's own warnings stand with them."""
+    """The warnings of the run as a whole; people's own warnings stand with the people."""
     return [w for w in manifest.get("warnings", []) if not re.match(r"person \d+: ", w)]

@@ -1,4 +1,4 @@
-"""Arrays as text that a page unpacks: quantised, differences along time, bytes in planes, deflate, base64.
+"""Arrays as text that a page unpacks: quantisation, differences along time, bytes in planes, deflate, base64.
 
 Curves of moving people change little from frame to frame, so that high bytes are nearly all zero and low ones small.
 The other half of this file is ``page/decode.js``.
@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-_STEPS = 65_000  # of a quantised column
-# The step of a value, far below what can be measured; longer where a column's range needs it.
+_STEPS = 65_000  # most quantisation steps of a column
+# The quantisation step of each unit, far below the error of measurement; a column of a large range has a larger step.
 _FINEST = {
     "°": 0.02, "°/s": 0.2, "°/s²": 5.0, "px": 0.05, "px/s": 0.5, "px/s²": 5.0, "m": 0.001, "m/s": 0.002, "m/s²": 0.02,
 }  # fmt: skip
 
 
-_MOST = 1 << 52  # of a step between integers: the page counts in doubles
+_MOST = 1 << 52  # limit of an integer and of a difference: the page computes in doubles
 
 
 class Block(NamedTuple):
-    """Numbers as text, and what a reader must know to take them out again."""
+    """Numbers as text, with the facts that a reader needs to unpack them."""
 
     kind: str  # ints, columns or bytes, as `page/decode.js` has them
     rows: int
@@ -42,7 +42,7 @@ def deflated_bytes(stream: bytes) -> Block:
 
 
 def packed_ints(values: np.ndarray) -> Block:
-    """Integers (N,). ValueError where one, or its step from the one before, is 2⁵² or more: too much for a double."""
+    """Integers (N,). ValueError where an integer, or its difference from the one before, is 2⁵² or more."""
     values = np.asarray(values, np.int64)
     steps: np.ndarray = np.diff(values, prepend=np.int64(0))
     extremes = [int(end) for part in (values, steps) if len(part) for end in (part.min(), part.max())]

@@ -1,4 +1,4 @@
-"""The page itself: one file of text, style, script, charting library and data, with no address of another in it."""
+"""The page itself: one file of text, style, script, charting library and data, without any external address."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Page:
 
 
 def _filled(template: str, values: dict[str, str]) -> str:
-    """The template with each ``{{name}}`` replaced once; what stands in a value is no template."""
+    """The template with each ``{{name}}`` replaced once; a ``{{name}}`` inside a value is not replaced."""
     return re.sub(r"\{\{(\w+)\}\}", lambda name: values[name[1]], template)
 
 

@@ -1,4 +1,4 @@
-"""report.html: a run to look at, in one file that needs nothing but a browser and lies beside the video."""
+"""report.html: one file beside the video that shows a run and needs only a browser."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def write_report(folder: RunFolder, privacy: Privacy, max_mb: float = MAX_MB) ->
     """Write ``report.html`` of a finished run from its tables and return its path.
 
     Args:
-        privacy: says which video the page may play. Where annotated.mp4 was drawn more strictly, that counts.
-        max_mb: about how large the page may become. Curves of long runs then show the least and the greatest value of
-            every few frames; the tables are not touched.
+        privacy: decides which video the page may play. A stricter privacy of annotated.mp4 takes precedence.
+        max_mb: approximate limit of the page's size in MB. To keep to it, curves of long runs show the least and the
+            greatest value of every few frames; the tables are not changed.
 
     Raises:
         PoselineError: the run is not finished, a table is missing or damaged, or the file cannot be written.
@@ -64,7 +64,7 @@ def _facts(
     page: Page,
     max_mb: float,
 ) -> dict[str, Any]:
-    """All that the page knows; arrays go into blocks of their own as the people pass by, one at a time."""
+    """All facts of the page; arrays are stored as separate blocks, one person after another."""
     groups = by_group(name for table in tables for name in table.names)
     joints, world = _joints(tables)
     library = charting_library()
@@ -103,7 +103,7 @@ def _facts(
 
 
 def _of_person(page: Page, person_id: int) -> Put:
-    """Stores a block of one person."""
+    """A function that stores a block of one person."""
     return lambda name, block: page.put(f"{person_name(person_id)}.{name}", block)
 
 
@@ -137,9 +137,9 @@ def _joints(tables: list[Table]) -> tuple[list[str], bool]:
 
 
 def _bones(joints: list[str], skeleton: dict[str, Any]) -> list[list[int]]:
-    """Pairs of joints with a bone between them, and its side: those of the skeleton, and the middle line."""
+    """Pairs of joints with a bone between them, and the bone's side: the skeleton's bones and the middle line."""
     names = [(skeleton["names"][a], skeleton["names"][b]) for a, b in skeleton["limbs"]]
-    if "neck" not in skeleton["names"]:  # else the set has that line itself
+    if "neck" not in skeleton["names"]:  # a set with a neck has that line already
         names += [("neck", "thorax"), ("neck", "head_top")]
     if {"head", "head_top"} & set(joints):  # the head is drawn by its line
         names = [n for n in names if not any(part in _FACE for name in n for part in name.split("_"))]

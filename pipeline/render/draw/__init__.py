@@ -1,1 +1,1 @@
-"""People on a picture: skeletons, boxes, labels, angles, trails, insets, blur. Knows no file."""
+"""People on a picture: skeletons, boxes, labels, angles, trails, insets, blur. These modules read no files."""

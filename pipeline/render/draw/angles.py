@@ -1,4 +1,4 @@
-"""Joint angles where they are: an arc between the segments, and the number beside it."""
+"""Joint angles drawn at the joints: an arc between the segments, and the number beside the arc."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.render.draw.figure import Person, Sizes, drawable
 from pipeline.render.draw.labels import Placer
 from pipeline.render.draw.text import plate
 
-# The joint, and the ends of the segments between which an angle lies; the first one that the keypoint set has.
+# The joint and the ends of the two segments of an angle; of several ends the first that the keypoint set has is used.
 JOINTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "knee_flexion": ("knee", "hip", ("ankle",)),
     "hip_flexion": ("hip", "shoulder", ("knee",)),
@@ -21,8 +21,8 @@ JOINTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "elbow_flexion": ("elbow", "shoulder", ("wrist",)),
     "shoulder_flexion": ("shoulder", "hip", ("elbow",)),
 }
-_ROOM = 15  # heights of a number in a person's length, from which on they can be told apart
-_LEAST_TURN = 0.2  # rad, of which an arc is drawn
+_ROOM = 15  # least length of a person, in heights of a number, at which the numbers stay apart
+_LEAST_TURN = 0.2  # rad, least angle with an arc
 _ARC, _AWAY = 2.6, 4.2  # radius of the arc and distance of the number, in limb widths
 _SMALL = 0.78  # height of a number, relative to a label
 
@@ -36,7 +36,7 @@ def draw_angles(
     texts: Mapping[str, str],
     colours: dict[int, Colour],
 ) -> None:
-    """Draw what stands at the joints, {``left_knee_flexion``: ``62°``}; nothing where a joint or a segment is lost."""
+    """Draw texts at the joints, {``left_knee_flexion``: ``62°``}; nothing where a joint or a segment is missing."""
     height = max(round(_SMALL * sizes.label), 11)
     if sizes.person < _ROOM * height:
         return
@@ -63,7 +63,7 @@ def draw_angles(
 
 
 def _outward(at: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The unit vector away from both segments; of a straight joint to the side."""
+    """The unit vector that points away from both segments; at a straight joint it points to the side."""
     inward = _unit(a - at) + _unit(b - at)
     if np.hypot(*inward) < 0.2:
         along = _unit(b - a)
@@ -74,11 +74,11 @@ def _outward(at: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _draw_arc(
     canvas: Canvas, at: np.ndarray, a: np.ndarray, b: np.ndarray, radius: float, width: float, colour: Colour
 ) -> None:
-    """The arc by which the far segment is turned from the near one's straight continuation."""
+    """Draw the arc from the straight continuation of the near segment to the far segment."""
     straight = np.arctan2(*(at - a)[::-1])
     turn = (np.arctan2(*(b - at)[::-1]) - straight + np.pi) % (2 * np.pi) - np.pi
     if abs(turn) < _LEAST_TURN:
-        return  # would be a dot
+        return  # the arc would be a dot
     angle = straight + turn * np.linspace(0, 1, max(int(abs(turn) / 0.15), 2))
     arc = at + radius * np.stack([np.cos(angle), np.sin(angle)], 1)
     canvas.lines([arc], width, [colour], edge=1)

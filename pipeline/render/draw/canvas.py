@@ -1,4 +1,4 @@
-"""What is drawn on: an RGB picture, or the three planes of a 4:2:0 picture as encoders take them.
+"""The drawing surface: an RGB picture, or the three planes of a 4:2:0 picture as encoders take them.
 
 Points are in px of the picture, pixel centres at .5, whatever the resolution of the layer below. Drawing in the
 encoder's own planes saves converting every pixel to RGB and back, which costs more than the drawing.
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 Colour = tuple[int, int, int]  # RGB
-EDGE: Colour = (25, 25, 25)  # of what must show on any ground
+EDGE: Colour = (25, 25, 25)  # of marks that must be visible on any background
 Ink = tuple[int, ...]  # a colour in one layer's own components
 
 BITS = 4  # cv2 takes coordinates in 1/16 px, so that slow movements do not jump from pixel to pixel
@@ -37,14 +37,14 @@ class Canvas:
 
     Args:
         layers: (h, w, 3) u8 RGB alone; or y (h, w), u and v (h/2, w/2) u8, limited range.
-        weights: what red and blue count in luma; None for RGB.
+        weights: the weights of red and blue in luma; None for RGB.
     """
 
     def __init__(self, layers: Sequence[np.ndarray], weights: tuple[float, float] | None = None) -> None:
         self.layers = tuple(layers)
         self.weights = weights
         self.height, self.width = layers[0].shape[:2]
-        self._steps = (1,) if weights is None else (1, 2, 2)  # px of the picture in one of the layer
+        self._steps = (1,) if weights is None else (1, 2, 2)  # picture px per layer px
 
     @classmethod
     def of(cls, picture: np.ndarray | Canvas) -> Canvas:
@@ -92,7 +92,7 @@ class Canvas:
                 cv2.polylines(layer, [points], False, ink, thin, cv2.LINE_AA, BITS)
 
     def _each(self, colours: Sequence[Colour]) -> Iterator[tuple[np.ndarray, int, list[Ink]]]:
-        """Each layer with its step and the colours in it. Edges are so dark that luma alone makes them."""
+        """Each layer with its step and the colours in it. Edges are so dark that they are drawn in luma only."""
         inks = [self.inks(colour) for colour in colours]
         layers = self.layers[:1] if all(colour == EDGE for colour in colours) else self.layers
         for i, (layer, step) in enumerate(zip(layers, self._steps, strict=False)):
@@ -169,7 +169,8 @@ class Canvas:
 
 
 def fixed(points: np.ndarray, step: int = 1) -> np.ndarray:
-    """Points in px, pixel centres at .5, as cv2's fixed-point integers, pixel centres at 0; ``step`` px to one."""
+    """Points in px, pixel centres at .5, as cv2's fixed-point integers, pixel centres at 0; ``step`` picture px per
+    layer px."""
     return np.rint(points * ((1 << BITS) / step) - (1 << BITS) / 2).astype(np.int32)
 
 
@@ -203,11 +204,11 @@ class _Key:
 
 @lru_cache(maxsize=2048)
 def _plane_patches(key: _Key, weights: tuple[float, float]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """What is added (with half a level, to round) and what is let through, of each plane; means over 2 × 2 px."""
+    """The added colour (with half a level, for rounding) and the transparency of each plane; means over 2 × 2 px."""
     colour, alpha = key.patch
     odd = ((0, alpha.shape[0] % 2), (0, alpha.shape[1] % 2), (0, 0))
     colour, alpha = np.pad(colour, odd), np.pad(alpha, odd)[..., 0]
-    yuv = to_yuv(colour, weights)  # linear, so it may be applied to what is premultiplied
+    yuv = to_yuv(colour, weights)  # the conversion is linear, so premultiplied colours may be converted
     small = cv2.resize(alpha, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     out = [((yuv[..., 0] + 16 * alpha + 0.5).astype(np.float32), 1 - alpha)]
     for i in (1, 2):

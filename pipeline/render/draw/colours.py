@@ -16,13 +16,13 @@ PANEL: Colour = (18, 22, 28)  # ground of insets and small plates
 PALE: Colour = (235, 238, 242)  # text on it
 GRID: Colour = (92, 100, 112)
 _LIGHTNESS = np.array([0.299, 0.587, 0.114])  # of red, green and blue (BT.601 luma)
-_LEAST_LIGHT = 120  # of a person's colour, so that boxes show on dark ground and dark letters on labels
+_LEAST_LIGHT = 120  # of a person's colour, so that boxes are visible on dark ground and dark letters on labels
 
 
 @cache
 def person_colour(person_id: int) -> Colour:
-    """A colour of the person's own, far from those of the ids next to it and the same in every run."""
-    hue = person_id * 0.61803399 % 1.0  # steps of the golden ratio never come close to each other soon
+    """A colour for the person's id, far from the colours of neighbouring ids and the same in every run."""
+    hue = person_id * 0.61803399 % 1.0  # steps of the golden ratio keep the hues of nearby ids far apart
     rgb = 255 * np.array(colorsys.hls_to_rgb(hue, (0.5, 0.72, 0.6)[person_id % 3], 0.9))
     light = float(rgb @ _LIGHTNESS)
     if light < _LEAST_LIGHT:
@@ -32,7 +32,7 @@ def person_colour(person_id: int) -> Colour:
 
 @cache
 def side_colours(person_id: int | None) -> dict[int, Colour]:
-    """Colour of left (−1), middle (0) and right (1): of everybody, or shades of one person's colour."""
+    """Colours of left (−1), middle (0) and right (1): the common ones, or shades of one person's colour."""
     if person_id is None:
         return SIDE_COLOURS
     colour = np.array(person_colour(person_id), np.float64)

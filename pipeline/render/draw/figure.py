@@ -19,11 +19,11 @@ from pipeline.render.draw.colours import OUTLINE
 _BODY = ("neck", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _MINOR = 0.6  # size of face, hand and foot, relative to the body's limbs and joints
 _HEAD = ("nose", "eye", "ear", "head")
-_FINE = 0.25  # of fingers and of the lines of a face
-_FINE_PX = 150  # length of a person from which on these are more than a blot
+_FINE = 0.25  # size of fingers and of the lines of a face, relative to the body's limbs and joints
+_FINE_PX = 150  # px, least length of a person at which fingers and the lines of a face are drawn
 _FINE_NAME = re.compile(r"face_\d+|.*(hand_root|(thumb|forefinger|middle_finger|ring_finger|pinky_finger)\d)")
 _RING = 1.4  # radius of an interpolated joint's ring, relative to a measured joint's dot
-_DETAIL = 70  # limb widths in a person's length from which on face, hands and feet are more than a blot
+_DETAIL = 70  # least length of a person, in limb widths, at which face, hands and feet are drawn
 
 
 class Person(NamedTuple):
@@ -62,7 +62,7 @@ def sizes_of(extent: np.ndarray, size_px: tuple[int, int]) -> Sizes:
 
 
 class _Plan(NamedTuple):
-    """What of a skeleton is drawn: limbs, and the joints they connect."""
+    """The drawn part of a skeleton: limbs, and the joints that they connect."""
 
     limbs: np.ndarray  # (M, 2) keypoint indices
     limb_side: tuple[int, ...]
@@ -105,8 +105,8 @@ def draw_skeleton(
 ) -> None:
     """Limbs whose ends are both known, and joints: dots where measured, rings where interpolated.
 
-    Face, hands and feet are left out where they would be a blot. Fingers and the lines of a face are thin, and their
-    joints too small for rings. ``heads=False`` leaves out all points of heads, for blurred ones.
+    Face, hands and feet of small people are left out. Fingers and the lines of a face are thin, and their joints are
+    too small for rings. ``heads=False`` leaves out all points of heads, for blurred heads.
     """
     plan = _plan(skeleton)
     known = drawable(person, canvas.size_px)
@@ -117,7 +117,7 @@ def draw_skeleton(
     if not heads:
         known &= ~(plan.face | plan.head)
     elif known[plan.face].sum() > plan.face.sum() / 2:
-        known &= ~plan.head  # the face says it better
+        known &= ~plan.head  # the face is drawn instead
     hollow = (person.state == INTERPOLATED) & ~plan.fine
     radius = sizes.joint * plan.weight
     edge = np.where(plan.fine, 0.5, 1.0) * sizes.outline
@@ -147,7 +147,7 @@ def drawable(person: Person, size_px: tuple[int, int]) -> np.ndarray:
 
 
 def _quads(ends: np.ndarray, gap: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (m, 4, 2) of limbs between ends (m, 2, 2) that start ``gap (m, 2)`` inside, and (m,) whether any is left.
+    """Corners (m, 4, 2) of limbs between ends (m, 2, 2), shortened by ``gap (m, 2)``, and (m,) whether a limb is left.
 
     ``half (m,)`` is half the width.
     """
@@ -172,7 +172,7 @@ def _draw_joints(
 
 @contextlib.contextmanager
 def faded(canvas: Canvas, extent: np.ndarray, opacity: float) -> Iterator[None]:
-    """What the block draws within reach of ``extent`` is mixed with what was there before."""
+    """Blend the block's drawing near ``extent`` with the picture before the block, at ``opacity``."""
     if opacity >= 1:
         yield
         return

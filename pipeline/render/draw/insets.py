@@ -1,4 +1,4 @@
-"""Small pictures in the picture: everybody's way on the floor from above, and skeletons in space."""
+"""Small pictures in the picture: everybody's path on the floor from above, and skeletons in space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.render.draw.text import word
 
 _SIDE, _SIDE_UPRIGHT = 0.30, 0.36  # of the picture's shorter side
 _OPACITY = 0.78
-_LEAST_PERSON = 0.26  # of the panel: smaller people in space are drawn larger than the floor's measure
+_LEAST_PERSON = 0.26  # of the panel: smaller people in space are enlarged to this height
 _PERSON_M = 1.7
 _STEPS_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 _MOST_LINES = 8  # of the grid, across
@@ -46,7 +46,7 @@ class Extent(NamedTuple):
 def extent_of(places_m: np.ndarray, heights_m: np.ndarray) -> Extent | None:
     """The floor around places (N, 2) m, square, without the few that lie far off; None without any.
 
-    ``heights_m`` (N,) are those of shoulders, say: the space reaches half a metre above them.
+    ``heights_m`` (N,) are heights of joints such as shoulders: the space reaches half a metre above them.
     """
     places_m = places_m[np.isfinite(places_m).all(1)]
     if not len(places_m):
@@ -69,7 +69,7 @@ def corners(size_px: tuple[int, int]) -> tuple[Box, ...]:
 
 
 def emptiest(boxes: Sequence[Box], people_px: np.ndarray) -> list[int]:
-    """The indices of boxes by how much of them people cover, their boxes being (N, 4) px; the first of equal ones."""
+    """The indices of ``boxes``, the least covered by the boxes (N, 4) px of people first; ties keep their order."""
     people_px = people_px[np.isfinite(people_px).all(1)]
     covered = []
     for box in np.array(boxes, np.float64):
@@ -80,7 +80,7 @@ def emptiest(boxes: Sequence[Box], people_px: np.ndarray) -> list[int]:
 
 
 class FloorInset:
-    """The floor from above, what is far on top: a dot for everybody there, and their way of the last seconds."""
+    """The floor from above, far places on top: a dot for each person, and the person's path of the last seconds."""
 
     def __init__(self, box: Box, extent: Extent, trail_s: float) -> None:
         self._box, self._extent, self._trail_s = box, extent, max(trail_s, 2.0)
@@ -126,7 +126,7 @@ class FloorInset:
 class SpaceInset:
     """Skeletons in space above a floor, seen by a camera that goes slowly to and fro.
 
-    On a wide floor, where people would be specks, they are drawn larger than it, each at its place.
+    On a wide floor, where people would be specks, the people are enlarged, each at the person's place.
     """
 
     def __init__(self, box: Box, extent: Extent, limbs: Sequence[tuple[int, int]]) -> None:
@@ -166,7 +166,7 @@ class SpaceInset:
         _scale_bar(canvas, f"{self._extent.step_m:g} m")
 
     def _px(self, places: np.ndarray, turn: float) -> tuple[np.ndarray, np.ndarray]:
-        """Places (N, 3) m as px (N, 2), and how far away they are."""
+        """Places (N, 3) m as px (N, 2), and their distances from the viewer."""
         middle, half = (self._extent.low + self._extent.high) / 2, (self._box[2] - self._box[0]) / 2
         x, y = places[:, 0] - middle[0], places[:, 1] - middle[1]
         across, away = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
@@ -175,7 +175,7 @@ class SpaceInset:
         return np.stack([half + across * self._scale, half - (up - self._middle_m) * self._scale], 1), away
 
     def _enlarged(self, joints: np.ndarray) -> np.ndarray:
-        """Joints (J, 3) m moved away from the place below their middle, at the height of the lowest."""
+        """Joints (J, 3) m scaled up about the place below their middle, at the height of the lowest joint."""
         known = joints[np.isfinite(joints).all(1)]
         if not len(known):
             return joints

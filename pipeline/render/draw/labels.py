@@ -1,4 +1,4 @@
-"""Where labels go: each near what it names, in the picture, and beside those already placed where there is room."""
+"""Places of labels: near the named person, inside the picture, and where possible beside labels already placed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from pipeline.render.draw.canvas import Canvas, Patch
 
-_KEEP = 0.35  # overlap that a label bears, as a share of its area, before it leaves the place it had in the last frame
+_KEEP = 0.35  # share of a label's area that may be covered before the label leaves its place of the last frame
 
 
 class Placer:
-    """Places labels of one video. What is placed first in a frame keeps its place; `start` begins a frame."""
+    """Places labels of one video. A label placed in a frame is not moved for later ones; `start` begins a frame."""
 
     def __init__(self) -> None:
         self._taken: list[tuple[int, int, int, int]] = []
@@ -24,9 +24,9 @@ class Placer:
         self._taken, self._before, self._now = list(taken), self._now, {}
 
     def put(self, canvas: Canvas, patch: Patch, places: Sequence[tuple[float, float]], key: Hashable) -> bool:
-        """Put the patch at the best of some places of its top left corner, the preferred first; False: too large.
+        """Put the patch's top left corner at the best of some places, the preferred first; False: patch too large.
 
-        The place it had in the last frame is kept while it is free enough, so that labels do not jump.
+        The patch keeps its place of the last frame while that place is free enough, so that labels do not jump.
         """
         width, height = patch.size
         if width > canvas.width or height > canvas.height:

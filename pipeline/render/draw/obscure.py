@@ -1,7 +1,7 @@
-"""Making faces and people unrecognisable: a coarse mosaic, blurred, from which no filter leads back.
+"""Making faces and people unrecognisable: a coarse mosaic, blurred, which no filter can reverse.
 
-Within a region every cell of the mosaic becomes its mean, so that of a head hardly more than twenty numbers a plane are
-left; the blur on top only smooths the edges of the cells.
+Every cell of the mosaic is replaced by its mean, so that hardly more than twenty numbers a plane remain of a head; the
+blur on top only smooths the edges of the cells.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from pipeline.render.draw.canvas import BITS, Canvas, fixed
 
 CELLS = 4.5  # cells of the mosaic across a head
-_LEAST_CELL = 8  # px; smaller cells would leave something of very small heads
-SOFT = 0.12  # of the radius: how softly the blur ends beyond it
-CELLS_OF_PERSON = 14  # along a person
+_LEAST_CELL = 8  # px; smaller cells would leave very small heads recognisable
+SOFT = 0.12  # width of the blur's soft edge beyond the radius, in radii
+CELLS_OF_PERSON = 14  # cells of the mosaic along a person
 
 
 def obscure_heads(canvas: Canvas, heads: Iterable[np.ndarray]) -> None:
@@ -56,11 +56,11 @@ def _obscure(
     ends: np.ndarray | None = None,
     radius: float = 0.0,
 ) -> None:
-    """Blur a box, or of it the capsule between ``ends`` (2, 2)."""
+    """Blur a box, or only the capsule between ``ends`` (2, 2) in the box."""
     x1, y1, x2, y2 = box
     cell = max(cell, _LEAST_CELL)
     for part in canvas.parts(x1, y1, x2, y2):
-        step = (x2 - x1) / part.shape[1]  # px of the picture in one of the layer
+        step = (x2 - x1) / part.shape[1]  # picture px per layer px
         coarse = _mosaic(part, cell / step)
         if ends is None:
             part[:] = coarse

@@ -36,8 +36,8 @@ def draw_people(
     Nearer people, whose boxes end lower, are drawn over those behind them, and labels over everything.
 
     Args:
-        words: what stands on the label of a person; the id where nothing is said.
-        angles: of a person, what stands at a joint.
+        words: the text of a person's label; by default the id.
+        angles: the texts at a person's joints.
         placer: carries the places of labels from frame to frame.
         taken: rectangles x1, y1, x2, y2 that labels keep out of.
     """
@@ -101,7 +101,7 @@ def draw_box(canvas: Canvas, person: Person, sizes: Sizes) -> None:
 def _draw_label(
     canvas: Canvas, placer: Placer, person: Person, extent: np.ndarray, sizes: Sizes, skeleton: Skeleton, text: str
 ) -> None:
-    """A small rounded plate above the head, or where there is room near it, moved as needed to lie in the picture."""
+    """A small rounded plate above the head or in free space near it, moved into the picture where needed."""
     patch = plate(text, sizes.label, person_colour(person.person_id), OUTLINE)
     w, h = patch.size
     known = skeleton.names[0] == "nose" and drawable(person, canvas.size_px)[0]

@@ -14,12 +14,12 @@ from pipeline.render.draw.canvas import Colour, Patch
 
 _FONT = "mpl-data/fonts/ttf/DejaVuSans-Bold.ttf"
 _CAP = 0.729  # height of capitals and digits in DejaVu Sans, as a share of the font's size
-_FINE = 4  # plates are drawn so much larger and scaled down, which smooths their corners
+_FINE = 4  # plates are drawn larger by this factor and scaled down, which smooths their corners
 
 
 @lru_cache(maxsize=64)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    spec = importlib.util.find_spec("matplotlib")  # is not imported: that takes longer than drawing a second
+    spec = importlib.util.find_spec("matplotlib")  # not imported: the import takes longer than drawing 1 s of video
     assert spec is not None  # a dependency
     assert spec.submodule_search_locations is not None
     return ImageFont.truetype(str(Path(spec.submodule_search_locations[0]) / _FONT), size)

@@ -1,4 +1,4 @@
-"""Where people came from: the way of their feet in the picture over the last seconds."""
+"""Trails: the path of people's feet in the picture over the last seconds."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.colours import OUTLINE, person_colour
 from pipeline.render.draw.figure import Person
 
-_PIECES = 4  # of a trail, thinner and darker the older
+_PIECES = 4  # pieces of a trail; older pieces are thinner and darker
 _BREAK_S = 0.5  # longer absences interrupt a trail
 _WIDTH = 0.0038  # of the picture's shorter side
 
 
 class Trails:
-    """Everybody's way over the last ``length_s`` seconds, moved with the camera."""
+    """Everybody's path over the last ``length_s`` seconds, moved with the camera."""
 
     def __init__(self, length_s: float) -> None:
         self._length_s = length_s
         self._ways: dict[int, deque[tuple[float, np.ndarray]]] = {}
 
     def add(self, time_s: float, people: list[Person], motion: np.ndarray, scale: np.ndarray) -> None:
-        """Go on to a frame: ``motion`` is the camera's into it, in px of the source, ``scale`` (2,) ours to those."""
+        """Add a frame: ``motion`` is the camera's motion into it in source px, ``scale`` (2,) our px per source px."""
         still = np.array_equal(motion, STILL)
         for person_id, way in list(self._ways.items()):
             while way and time_s - way[0][0] > self._length_s:
@@ -40,19 +40,19 @@ class Trails:
                 self._ways.setdefault(person.person_id, deque()).append((time_s, np.array([(x1 + x2) / 2, y2])))
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw all ways, also of people who have just left."""
+        """Draw all paths, also those of people who have just left."""
         width = max(_WIDTH * min(canvas.size_px), 1.5)
         for person_id, way in self._ways.items():
             pieces = self._pieces(way)
             sizes = [max(width * (1 - 0.6 * age), 1.0) for _, age in pieces]
-            for (path, _), size in zip(pieces, sizes, strict=True):  # below all of them, so that pieces join
+            for (path, _), size in zip(pieces, sizes, strict=True):  # edges go below all pieces, so that pieces join
                 canvas.lines([path], size + 2, [OUTLINE])
             for (path, age), size in zip(pieces, sizes, strict=True):
                 red, green, blue = (int(c * (1 - 0.5 * age)) for c in person_colour(person_id))
                 canvas.lines([path], size, [(red, green, blue)])
 
     def _pieces(self, way: deque[tuple[float, np.ndarray]]) -> list[tuple[np.ndarray, float]]:
-        """(path (n, 2), age 0…1) of the pieces of a way, the oldest first."""
+        """(path (n, 2), age 0…1) of the pieces of a trail, the oldest first."""
         times, points = np.array([t for t, _ in way]), np.array([at for _, at in way])
         breaks = np.flatnonzero(np.diff(times) > _BREAK_S) + 1
         points = np.concatenate([_smooth(part) for part in np.split(points, breaks)])
@@ -68,7 +68,7 @@ class Trails:
 
 
 def _smooth(points: np.ndarray) -> np.ndarray:
-    """A mean over five points, which takes the trembling out of boxes; ends stay where they are."""
+    """A mean over five points, which removes the jitter of boxes; the ends are kept."""
     if len(points) < 5:
         return points
     padded = np.concatenate([points[:1], points[:1], points, points[-1:], points[-1:]])

@@ -1,10 +1,10 @@
-// The time: one frame of the video's table is now. Everything follows it, and everything may set it.
+// The current frame of the video's table. Every part of the page follows the current frame, and every part may set it.
 
 const [low, high] = facts.frames;
 let times; // seconds on the container's clock of every frame of the video
 const now = { frame: low, playing: false };
 const view = { from: 0, to: 1 }; // the span of time that timeline and curves show
-const chosen = new Set(); // ids of the people whose curves are drawn; the last one is the one told about in words
+const chosen = new Set(); // ids of the people whose curves are drawn; the page describes the last one in words
 
 const timeNow = () => times[now.frame];
 const firstTime = () => times[low];
@@ -22,7 +22,7 @@ function setFrame(frame) {
   emit("frame");
 }
 
-// A wish to be at a frame or a time: the page shows it at once, the player follows.
+// A request for a frame or a time: the page shows it at once, and the player follows.
 function seekFrame(frame) {
   setFrame(frame);
   emit("seek");

@@ -8,7 +8,7 @@ const FAMILIES = { // colours by side of the body, so that left is blue and righ
 };
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 let curves = []; // {person, quantity, unit, colour, dash, frame, value, every}
-let lanes = []; // {unit, top, height}: what shares an axis
+let lanes = []; // {unit, top, height}: one lane for the curves that share an axis
 let drawing = 0;
 
 const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark" ||
@@ -90,7 +90,7 @@ async function drawCurves() {
   await loadCurves();
   const shown = [...chosen].slice(0, 4).map((id) => people.get(id)), feet = await contactTraces(shown);
   await library();
-  if (mine !== drawing) return; // something newer is on its way
+  if (mine !== drawing) return; // a newer drawing has started
   const units = [...new Set(curves.map((c) => c.unit))].slice(0, 6), phone = window.innerWidth <= 640;
   const strip = feet.length ? 14 * shown.length + 24 : 0, tall = Math.max(phone ? 130 : 150, units.length === 1 ? 220 : 0);
   const height = MARGIN.t + MARGIN.b + Math.max(units.length, 1) * tall + strip, width = $("graph-box").clientWidth;
@@ -159,7 +159,7 @@ function startScrub() {
     const r = pad.getBoundingClientRect();
     return view.from + ((event.clientX - r.left - MARGIN.l) / (r.width - MARGIN.l - MARGIN.r)) * (view.to - view.from);
   };
-  let from = null; // where a box to look closer at begins, px
+  let from = null; // px where a zoom box begins
   const fingers = new Map();
   let apart = 0;
   pad.addEventListener("pointerdown", (event) => {

@@ -8,7 +8,7 @@ function once(key, make) {
   return made.get(key);
 }
 
-// What the block of this name holds, as its kind says.
+// The content of the block of this name, decoded by the block's kind.
 const block = (name) => once("block " + name, () => {
   const element = document.getElementById("block-" + name);
   return decoded(element.dataset, element.textContent);

@@ -8,11 +8,11 @@ async function inflate(text) {
 
 const unzigzag = (z) => (z >>> 1) ^ -(z & 1);
 
-// What a block of bytes u holds, by its kind.
+// The content of a block of bytes u, by the block's kind.
 const decoders = {
   bytes: (u) => u,
 
-  // n integers as Float64Array: differences, the lowest bytes of all first, as many bytes of each as there are.
+  // n integers as Float64Array, stored as differences in byte planes: the lowest bytes of all differences come first.
   ints(u, n) {
     const out = new Float64Array(n), width = n ? u.length / n : 0;
     for (let i = 0, sum = 0; i < n; i++) {

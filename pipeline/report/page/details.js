@@ -15,7 +15,7 @@ const panel = (id, title, ...parts) => el("section", { className: "panel", id, "
 const list = (items) => el("ul", {}, ...items.map((item) => el("li", {}, item)));
 const pairs = (entries) => el("dl", { className: "pairs" }, ...entries.map(([k, v]) => el("div", {}, el("dt", {}, k), el("dd", {}, v))));
 
-// Warnings that many people share are said once.
+// A warning that many people share is shown once.
 function warningsPanel() {
   const by = new Map();
   for (const p of people.values()) for (const w of p.warnings) by.set(w, [...(by.get(w) || []), p]);

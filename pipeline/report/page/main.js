@@ -1,4 +1,4 @@
-// Puts the parts together; <html data-ready> says that all of the first view is drawn.
+// Puts the parts together; <html data-ready> marks that the first view is drawn completely.
 
 function report(error) {
   console.error(error);

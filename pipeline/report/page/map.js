@@ -1,4 +1,4 @@
-// Where people went: ways and seconds in each place, on the floor in metres or in the picture in px.
+// Where people went: paths and seconds in each place, on the floor in metres or in the picture in px.
 
 const map = { mode: "m", at: null, paths: [] };
 
@@ -36,7 +36,7 @@ function drawMap() {
   const up = map.mode === "m";
   map.at = (x, y) => [ox + (x - x1) * scale, up ? oy + (y2 - y) * scale : oy + (y - y1) * scale];
   drawGrid(g, [x1, y1, x2, y2], scale, w, h);
-  g.save(); // a few places, far off by an error, lie outside
+  g.save(); // a few wrong places lie outside the map
   g.beginPath();
   g.rect(ox, oy, (x2 - x1) * scale, (y2 - y1) * scale);
   g.clip();
@@ -100,7 +100,7 @@ function drawZones(g) {
 function drawPath(g, path, strong) {
   const [x, y] = places(path), gap = 3 * ((path.frame[1] ?? 1) - (path.frame[0] ?? 0)) + 2;
   g.strokeStyle = strong ? colour("head") : colour("middle");
-  g.globalAlpha = strong ? 1 : Math.max(0.08, Math.min(0.35, 7 / map.paths.length)); // many ways must not hide the places below
+  g.globalAlpha = strong ? 1 : Math.max(0.08, Math.min(0.35, 7 / map.paths.length)); // many paths must not hide the cells below
   g.lineWidth = strong ? 2 : 1;
   g.beginPath();
   let open = false;

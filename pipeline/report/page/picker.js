@@ -1,11 +1,11 @@
-// Which quantities are drawn: grouped, searchable.
+// The choice of the drawn quantities: grouped, searchable.
 
 const quantities = new Map(); // column name → {name, label, unit, side, group, index}
 for (const group of facts.groups)
   group.columns.forEach(([name, label, unit, side], index) => quantities.set(name, { name, label, unit, side, group, index }));
 const picked = new Set();
 
-const FIRST = ["left_knee_flexion_deg", "right_knee_flexion_deg"]; // and the first of these speeds that there is
+const FIRST = ["left_knee_flexion_deg", "right_knee_flexion_deg"]; // and the first existing one of the speeds below
 const SPEEDS = ["ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_s"];
 
 function pickFirst() {
@@ -34,7 +34,7 @@ function listQuantities() {
     if (!all.length) return null;
     const part = el("details", {}, el("summary", {}, group.label + " ", el("small", {}, String(all.length))));
     const fill = () => part.childElementCount === 1 && part.append(...all.map(choiceOf));
-    part.addEventListener("toggle", () => part.open && fill()); // hundreds of quantities: made when looked at
+    part.addEventListener("toggle", () => part.open && fill()); // hundreds of quantities: made when opened
     if (words.length ? all.length <= 60 : all.some((q) => picked.has(q.name)) && group === facts.groups[0]) {
       fill();
       part.open = true;

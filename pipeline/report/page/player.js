@@ -37,9 +37,9 @@ function startVideo() {
   followVideo(video);
 }
 
-// Only what is on the screen counts: the time that goes with the picture, exact for a variable frame rate too.
+// The time of the picture that is on the screen, exact for a variable frame rate, too.
 function followVideo(v) {
-  let wanted = null; // the frame to seek to once the last seek has come to its end
+  let wanted = null; // the frame to seek to once the last seek has ended
   const go = () => {
     v.currentTime = toVideo(wanted);
     wanted = null;
@@ -92,7 +92,7 @@ function runAlone() {
   let at = timeNow(), last = performance.now(), frame = now.frame;
   const tick = (stamp) => {
     if (!now.playing || video) return;
-    if (now.frame !== frame) at = timeNow(); // somebody has moved the time
+    if (now.frame !== frame) at = timeNow(); // another part of the page has set the time
     at += ((stamp - last) / 1000) * Number($("rate").value);
     last = stamp;
     setFrame(Math.max(atOrBefore(times, at), low));

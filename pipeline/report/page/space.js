@@ -3,7 +3,7 @@
 const eye = { yaw: 0.4, pitch: 0.25, distance: 6, x: 0, y: 0, z: 0.9, follow: false };
 let home = { ...eye };
 
-// The places of a person's joints as (frame) → Float32Array (3 J), and once it is there at once.
+// A person's frames and joint places (3 J columns) in space; null until they are loaded.
 function bodyOf(person) {
   if (!person.space) return null;
   if (person.body) return person.body;
@@ -57,7 +57,7 @@ function drawFloor(g, at, w, h) {
   g.lineWidth = 1;
   g.beginPath();
   const line = (x1, y1, x2, y2) => {
-    for (let k = 0; k < 8; k++) { // in pieces, since what is behind the eye cannot be drawn
+    for (let k = 0; k < 8; k++) { // in pieces, since points behind the eye cannot be drawn
       const a = at(x1 + ((x2 - x1) * k) / 8, y1 + ((y2 - y1) * k) / 8, 0), b = at(x1 + ((x2 - x1) * (k + 1)) / 8, y1 + ((y2 - y1) * (k + 1)) / 8, 0);
       if (a && b) { g.moveTo(a[0], a[1]); g.lineTo(b[0], b[1]); }
     }
@@ -95,7 +95,7 @@ function drawBody(g, at, person, places, strong) {
     g.stroke();
   }
   g.globalAlpha = 1;
-  const seen = points.filter(Boolean); // none where all of somebody is behind the eye
+  const seen = points.filter(Boolean); // empty where the whole person is behind the eye
   if (!seen.length) return;
   const top = seen.reduce((a, b) => (b[1] < a[1] ? b : a));
   plate(g, person, top[0], top[1] - 12);
@@ -130,7 +130,7 @@ function drawSpace() {
 }
 const redrawSpace = lazily(drawSpace);
 
-// Look at the person told about, or at the middle of all who are there.
+// Look at the person described in words, or at the middle of all people present.
 function followBody(here) {
   const found = here.filter(([p]) => p === focus()), all = found.length ? found : here;
   if (!all.length) return;
@@ -141,7 +141,7 @@ function followBody(here) {
   [eye.x, eye.y, eye.z] = [mean(0), mean(1), mean(2)];
 }
 
-// The eye looks at the middle of where people were, from where the camera stood; in wide places it follows somebody.
+// The eye looks from the camera's place at the middle of people's places; in wide places the eye follows one person.
 function frameSpace(paths) {
   const x = [], y = [];
   if (facts.world) for (const p of paths) for (let k = 0; k < p.x.length; k++) if (!Number.isNaN(p.x[k])) { x.push(p.x[k]); y.push(p.y[k]); }
@@ -153,7 +153,7 @@ function frameSpace(paths) {
   $("space-follow").setAttribute("aria-pressed", eye.follow);
 }
 
-// Somebody may stand above the floor: all that is there at first is to be seen.
+// People may stand above the floor: the first view must show all of them.
 function frameHeights(here) {
   const tops = here.flatMap((p) => posture(p, now.frame)?.filter((v, c) => c % 3 === 2 && !Number.isNaN(v)) || []);
   const top = Math.max(1.8, ...tops);
