@@ -82,7 +82,7 @@ class Segment:
     def add(self, time_s: float, wall_s: float, obs: Observations, ids: np.ndarray, faint_px: np.ndarray) -> None:
         """Add the next frame, at ``time_s`` of the run, with its observations (n, …) and their tracklets (n,).
 
-        ``faint_px`` (m, 4) are boxes of low score that may hold further people.
+        ``faint_px`` (m, 4) are faint boxes, which may hold further people.
         """
         pts = round(time_s * TICKS)
         if self._frames:
