@@ -1,8 +1,8 @@
 """Which joints of a limb are exchanged when: a switching state space model, searched with a beam.
 
-A limb has J joints (hip, knee, ankle); what is seen of each is the vector from its right to its left one, whose sign
-an exchange turns. A hypothesis is a history of which joints are exchanged, and carries a Kalman filter of its own for
-each of these vectors (constant acceleration disturbed by white jerk), over rows in which nothing was seen, too.
+A limb has J joints (hip, knee, ankle). For each joint the search sees the vector from the right joint to the left one;
+an exchange turns the vector's sign. A hypothesis is a history of exchanged joints. Each hypothesis carries a Kalman
+filter for each vector (constant acceleration disturbed by white jerk), also over rows in which nothing was seen.
 Hypotheses branch where a stretch begins (`pipeline.motion.turns.starts`); the best stay. The covariance does not depend
 on signs, so all hypotheses share it. Blocks of rows and several limbs are worked on side by side.
 
@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.motion.lanes import batches
 
 HYPOTHESES = 24  # at most; 4 a configuration are plenty
-_BLOCK, _WARM_S = 768, 2.0  # rows of a block, and seconds before and after that are looked at, too
+_BLOCK, _WARM_S = 768, 2.0  # rows of a block, and seconds before and after the block that are searched with it
 _CAP = 4.0  # nats against a hypothesis that one joint in one row gives at most: one in 50 is an outlier (RTMPose-s)
 _GATE = 9.0  # squared Mahalanobis distance from all hypotheses beyond which a row counts less
 _START = (1.0, 5.0, 40.0)  # standard deviation of the first state: body lengths, per s, per s²
@@ -40,13 +40,13 @@ class Limbs:
     size_px: np.ndarray  # (L,)
     begins: np.ndarray  # (L, C) bool, rows with which a stretch begins
     against: np.ndarray  # (L, C, S) nats against each configuration, whatever the motion
-    change: np.ndarray  # (S, S) nats against going from one configuration to another, the same for everybody
+    change: np.ndarray  # (S, S) nats against going from one configuration to another, the same for all people
 
 
 def exchanged(people: Sequence[Limbs]) -> list[np.ndarray]:
-    """(L, C) i64 the likeliest configuration of each limb in each row, of each person, of whom there is at least one.
+    """For each person, (L, C) i64 the likeliest configuration of each limb in each row. There is at least one person.
 
-    Everybody has as many limbs and joints.
+    All people have the same number of limbs and joints.
     """
     ends = np.cumsum([len(limbs.time_s) for limbs in people])
     blocks = [_blocks(limbs.time_s) + end - len(limbs.time_s) for limbs, end in zip(people, ends, strict=True)]
@@ -63,7 +63,7 @@ def exchanged(people: Sequence[Limbs]) -> list[np.ndarray]:
             found = _searched(limbs, first[b], last[b], c, start[b, c])
             for i, j, rows in zip(b, c, found, strict=True):
                 out[own[i] : end[i], j] = rows[own[i] - first[i] :][: end[i] - own[i]]
-        # A block begins as the one before it says, which knew what came earlier.
+        # A block begins with the configuration that the block before it found, since that block saw the earlier rows.
         wanted = out[first]
         wanted[opens] = 0
         todo, start = wanted != start, wanted
@@ -73,7 +73,7 @@ def exchanged(people: Sequence[Limbs]) -> list[np.ndarray]:
 
 
 def _blocks(time_s: np.ndarray) -> np.ndarray:
-    """(4, B) rows with which blocks begin and before which they end, and the same with the rows around them."""
+    """(4, B) first row of each block and one past its last, then the same two with the rows around the block."""
     n = len(time_s)
     warm = max(round(_WARM_S / max(float(np.median(np.diff(time_s))), 1e-4)), 8)
     own = np.arange(0, n, _BLOCK) if n > _BLOCK + 2 * warm else np.zeros(1, np.int64)
@@ -93,7 +93,7 @@ def _joined(people: Sequence[Limbs]) -> Limbs:
 def _searched(
     limbs: Limbs, first: np.ndarray, last: np.ndarray, limb: np.ndarray, start: np.ndarray
 ) -> list[np.ndarray]:
-    """The best configurations of rows ``first (B,)`` to ``last (B,)`` of limbs ``limb (B,)``, begun from ``start``."""
+    """The best configurations of rows ``first (B,)`` to ``last (B,)`` of limbs ``limb (B,)``, starting at ``start``."""
     steps, lanes = int((last - first).max()), len(first)
     joints, states = limbs.z.shape[2], limbs.change.shape[0]
     sign = np.where(np.arange(states)[:, None] >> np.arange(joints) & 1, -1.0, 1.0).astype(np.float32)  # (S, J)
@@ -142,11 +142,11 @@ class _Beam:
         self.usual = np.full((lanes, joints), 1.0)
 
     def branch(self, new: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """Let every hypothesis of lanes ``new`` go to every configuration; the best stay. Where they came from."""
+        """Branch every hypothesis of lanes ``new`` to every configuration and keep the best; returns their parents."""
         cost, config, past = self.cost[new], self.config[new], self.past[new]
         states = len(change)
         key = past * states + config
-        # Of two that agree on the last stretches the better one has the better future.
+        # Of two hypotheses that agree on the last stretches, the better one stays better.
         rank = cost + 1e-9 * np.arange(self.count)
         worse = ((key[:, :, None] == key[:, None]) & (rank[:, :, None] > rank[:, None])).any(2)
         cost = np.where(worse, _DEAD, cost)

@@ -8,9 +8,9 @@ from pipeline.core.skeleton import COCO17, Skeleton, mapping
 
 SEEN = 0.3  # keypoint score from which a point counts
 LEAST = 8  # points of the body that must be seen, so that the pose spans the person
-SHARE = 0.6  # of the pose's box
+SHARE = 0.6  # weight of the pose's box in the mean with the detector's box
 STEADY_S = 0.1  # standard deviation of the window in which boxes are made steady
-# What lies beyond the outermost keypoints, as shares of the detector's box height: beside, above, below.
+# How far a person reaches beyond the outermost keypoints, as shares of the detector's box height: beside, above, below.
 BESIDE, ABOVE, BELOW = 0.057, 0.095, 0.08
 
 
@@ -54,7 +54,7 @@ def steady(time_s: np.ndarray, box_px: np.ndarray, weight: np.ndarray) -> np.nda
             total += w * dt**power
         of_box += w[:, None] * value[at]
         of_slope += (w * dt)[:, None] * value[at]
-    # A ridge keeps the slope at 0 where hardly anything is beside.
+    # A ridge keeps the slope near 0 where a row has hardly any neighbours.
     ridge = 0.1 * STEADY_S**2 * sums[0]
     determinant = sums[0] * (sums[2] + ridge) - sums[1] ** 2
     line = ((sums[2] + ridge)[:, None] * of_box - sums[1][:, None] * of_slope) / np.maximum(determinant, 1e-12)[:, None]

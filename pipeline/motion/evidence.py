@@ -1,4 +1,4 @@
-"""What speaks for and against left and right having been exchanged beside motion: limb lengths, bent knees, facing.
+"""Evidence, other than motion, that left and right were exchanged: limb lengths, bent knees, facing.
 
 L rows of one person, K keypoints, px and seconds; evidence is in nats, see `pipeline.motion.swap`.
 """
@@ -11,23 +11,23 @@ from scipy.ndimage import uniform_filter1d
 from pipeline.core.rows import in_blocks, quantile
 from pipeline.core.skeleton import Skeleton
 
-# Nats per second for what the network said: RTMPose-s's exchanges last about .1 s, in side views of walks and sprints.
-# With less, a sprint at 29 frames/s is turned round for a second after each blurred frame; with more, exchanges of 2 s
-# are not found.
+# Nats per second for the network's own sides. RTMPose-s's exchanges last about .1 s in side views of walks and sprints.
+# A smaller value exchanges a sprint at 29 frames/s for a second after each blurred frame; a larger value misses
+# exchanges of 2 s.
 _SAID_S = 9.0
-LINK_S = 0.25  # rows further apart tell nothing of one another
-_LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of it
+LINK_S = 0.25  # rows further apart than this say nothing of one another
+_LIMB_SHARE = 0.08  # least standard deviation of a limb's length in the picture, as a share of that length
 _AWAY = 0.03  # body lengths between left and right from which lengths tell a side
 _LENGTH_S, _LENGTH_ROWS = 2.0, 8  # seconds, and measurements in them, that tell a limb's usual length
 _WIDE = 0.15  # body lengths between left and right from which a side is clear
-_LIMB_CAP = 5.0  # nats of a limb's length in one frame
+_LIMB_CAP = 5.0  # nats that a limb's length in one frame gives at most
 _FACES_S, _FOOT = 0.5, 0.08  # seconds over which, and body lengths, the toes are ahead of the heels from the side
 _STRAIGHT, _BEND = 0.15, 10.0  # sine of the angle by which knees seem to bend forward at most, and nats per sine beyond
 _FACING_S = 5.0  # nats per second for facing, where it is clear
 _TOE = 0.02  # body lengths by which both feet's toes lie below the heels of somebody who clearly faces the camera
-_HIDDEN_S = 20.0  # nats per second for the arm that the trunk hides, where that is clear
-_ASIDE, _HIDES = 0.04, 0.15  # body lengths from ears to nose, and difference of scores, from which it is
-# What hangs on what. An exchange of a part is one of all that hangs on it, unless that is exchanged again.
+_HIDDEN_S = 20.0  # nats per second for the arm that the trunk hides, where that arm is clear
+_ASIDE, _HIDES = 0.04, 0.15  # body lengths from ears to nose, and difference of scores, from which that arm is clear
+# The part on which each part hangs. Exchanging a part exchanges all parts that hang on it, unless they are turned back.
 PARENT = {
     "hip": "", "knee": "hip", "ankle": "knee", "heel": "ankle", "toe": "ankle",
     "shoulder": "", "elbow": "shoulder", "wrist": "elbow", "head": "shoulder",
@@ -43,7 +43,7 @@ def rows_apart(
     skeleton: Skeleton,
     pairs: dict[str, list[tuple[int, int]]],
 ) -> dict[str, np.ndarray]:
-    """(L,) nats, row by row, against each part being exchanged when what it hangs on is not."""
+    """(L,) nats in each row against each part being exchanged while the part on which it hangs is not."""
     dt = np.minimum(np.gradient(time_s), LINK_S)
     out = dict.fromkeys(pairs, _SAID_S * dt)
     for part, parent in PARENT.items():
@@ -62,7 +62,7 @@ def rows_apart(
         out["fits"] = dt * _fits(faces, position, size_px, skeleton, pairs)
     if {"elbow", "wrist"} <= set(pairs) and {"nose", "left_ear", "right_ear"} <= set(skeleton.names):
         hidden = dt * _HIDDEN_S * _hides(position, score, size_px, skeleton)
-        for part in ("shoulder", "elbow"):  # never a reason to exchange an arm, only one not to
+        for part in ("shoulder", "elbow"):  # this evidence may speak against exchanging an arm, never for it
             out[part] = np.maximum(out[part] + hidden, np.minimum(out[part], 0.0))
     return out
 
@@ -72,7 +72,7 @@ def _limbs(
 ) -> np.ndarray:
     """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are.
 
-    A limb is now about as long in the picture as it usually is in these seconds.
+    A limb is about as long in a row's picture as it usually is within `_LENGTH_S` seconds.
     """
     up, low = position[:, upper], position[:, lower]
     straight = _norm(up - low) / size_px[:, None]
@@ -86,7 +86,7 @@ def _limbs(
     spread = 1.48 * quantile(np.abs(values - middle[:, None]), 0.5)[block]
     spread = np.maximum(1.5 * spread, _LIMB_SHARE * length)[:, None]
     off = [np.minimum(np.square((x - length[:, None]) / spread).sum(1) / 2, _LIMB_CAP) for x in (crossed, straight)]
-    # With both sides on one place the lengths differ by noise, which would add up.
+    # Where both sides lie on one place, their lengths differ by noise alone, and the noise would add up.
     told = [_norm(x[:, 0] - x[:, 1]) > _AWAY * size_px for x in (up, low)]
     return np.where(told[0] & told[1], np.nan_to_num(off[0] - off[1]), 0.0)
 
@@ -94,9 +94,9 @@ def _limbs(
 def _bends(
     time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, pairs: dict[str, list[tuple[int, int]]]
 ) -> np.ndarray:
-    """(L,) nats by which knees speak for the ankles as they are: seen from the side, shanks go backward from them.
+    """(L,) nats by which knees speak for the ankles as they are: seen from the side, shanks go backward from the knees.
 
-    Told where the toes show the way, in one frame with the cap of a limb's length.
+    Known only where the toes show the way the person faces. One frame gives at most `_LIMB_CAP` nats.
     """
     if not {"heel", "toe"} <= set(pairs):
         return np.zeros(len(time_s))
@@ -126,7 +126,7 @@ def _agreement(position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, on
 def _faces(
     position: np.ndarray, score: np.ndarray, measured: np.ndarray, size_px: np.ndarray, skeleton: Skeleton
 ) -> np.ndarray:
-    """(L,) −1…1: whether left and right of the shoulders fit to a face, or to none, being seen."""
+    """(L,) −1…1: whether left and right of the shoulders fit to whether a face is seen."""
     eyes = [skeleton.index(name) for name in ("nose", "left_eye", "right_eye") if name in skeleton.names]
     seen = np.where(measured[:, eyes], score[:, eyes], 0.0).mean(1)
     toward = np.clip(4 * seen - 1.0, -1, 1)  # 1: the face is seen, −1: it is not
@@ -137,11 +137,11 @@ def _faces(
 def _fits(
     faces: np.ndarray, position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, pairs: dict[str, list]
 ) -> np.ndarray:
-    """(L,) −1…1: whether left and right of the shoulders fit to face (L,) and feet, where these say the same.
+    """(L,) −1…1: whether left and right of the shoulders fit to face (L,) and feet, where face and feet agree.
 
-    Networks put a face on people seen from behind, and somebody who lifts the heels shows toes below them. So both feet
-    must say it: RTMPose-s in six videos is above −.05 in the mean of each person, and would be −.1 to −.8 for people
-    seen from the front if it called their sides wrong.
+    Networks put a face on people seen from behind, and lifted heels make toes appear below the heels. So both feet must
+    agree with the face. With RTMPose-s in six videos the mean over each person is above −.05; it would be −.1 to −.8
+    for people seen from the front if the network called their sides wrong.
     """
     if not {"heel", "toe"} <= set(pairs):
         return np.zeros(len(faces))

@@ -1,8 +1,8 @@
 """Textbook filters of a person's keypoints: Butterworth, Savitzky–Golay, one euro.
 
-They want evenly spaced values without holes. So short gaps are bridged by lines first, and each stretch of rows without
-a longer gap is filtered by itself; where the steps of a stretch are uneven (variable frame rate, lost frames) it is
-brought to its median step by lines, filtered, and brought back. L rows, K keypoints, px and seconds.
+These filters need evenly spaced values without holes. So lines first bridge the short gaps, and each stretch of rows
+without a longer gap is filtered by itself. Where a stretch has uneven steps (variable frame rate, lost frames), it is
+interpolated to its median step, filtered, and interpolated back. L rows, K keypoints, px and seconds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pipeline.core.settings import SmoothConfig
 from pipeline.motion.repair import bridge
 from pipeline.motion.smooth import Smoothed
 
-_EVEN = 0.02  # share of the median step that steps may differ by and count as even
-NEAR_S = 0.1  # over which motion that a filter cuts off is taken together
+_EVEN = 0.02  # share of the median step by which even steps may differ
+NEAR_S = 0.1  # standard deviation of the window over which the motion that a filter cuts off is averaged
 _LEAST = 4  # rows that a stretch needs; shorter ones stay as they are
 FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 SPEED_HZ = 1.0  # one euro: cutoff of the speed (Casiez et al. 2012)
@@ -45,8 +45,8 @@ def filtered(
 ) -> Smoothed:
     """Paths filtered by ``config.method``, one of `FILTERS`.
 
-    The standard deviation is what the filter leaves of the measurement's, as if that were white, and the motion that it
-    cuts off, as `_cut_off` has it; it is NaN in bridged rows. Velocity and acceleration are central
+    The standard deviation has two parts: what the filter leaves of the measurement noise, taken to be white, and the
+    motion that the filter cuts off (`_cut_off`). Bridged rows have NaN. Velocity and acceleration are central
     differences of the filtered path on real times.
 
     Args:
@@ -74,9 +74,9 @@ def filtered(
 
 
 def _cut_off(time_s: np.ndarray, off_px: np.ndarray, known: np.ndarray, var_px2: np.ndarray) -> np.ndarray:
-    """(n,) px² of motion that a filter cuts off, per axis: by how much more than by noise it is off what was measured.
+    """(n,) px² of motion that a filter cuts off, per axis: squared residuals beyond the variance that noise makes.
 
-    A mean under a Gaussian of `NEAR_S`.
+    The residuals are averaged under a Gaussian of `NEAR_S`.
 
     Args:
         off_px: (n, 2) what was measured less what the filter made of it.
@@ -106,8 +106,8 @@ def slope(time_s: np.ndarray, values: np.ndarray) -> np.ndarray:
 def butterworth(values: np.ndarray, rate_hz: float, cutoff_hz: float, order: int) -> np.ndarray:
     """Zero-phase Butterworth low-pass of evenly spaced ``values (n, …)``: there and back, half of the order each way.
 
-    The cutoff of each pass is raised so that both together have −3 dB at ``cutoff_hz`` (Winter 2009, §2.4.4.2). At and
-    above the highest frequency that the rate can carry there is nothing to filter. ``scipy.signal.filtfilt``.
+    The cutoff of each pass is raised so that both together have −3 dB at ``cutoff_hz`` (Winter 2009, §2.4.4.2). Where
+    the raised cutoff reaches half of the rate, the values stay as they are. ``scipy.signal.filtfilt``.
     """
     share = cutoff_hz / (np.sqrt(2) - 1) ** (1 / order) / (rate_hz / 2)
     if share >= 1:

@@ -1,7 +1,7 @@
-"""How fast a keypoint changes its acceleration, measured from its path: what the smoother has to let through.
+"""The jerk of a keypoint (the rate of change of its acceleration), measured from its path: the smoother must pass it.
 
-A walker's head and a sprinter's ankle differ by a factor of a hundred in jerk; one fixed process noise either flattens
-the one or lets the noise of the other pass.
+A walker's head and a sprinter's ankle differ by a factor of a hundred in jerk. One fixed process noise would either
+flatten the ankle's motion or let the head's noise pass.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
-# Differences over a lag in s: their noise is fixed, the motion in them grows with lag⁵, until it turns faster than the
-# lag. What noise explains, in units of a measurement's variance: 5 in the median over a window, below 10 in 19 of 20;
-# the short lag, where an underestimated noise would do more harm, asks for more.
+# Third differences over lags in s. Their noise does not depend on the lag; the motion in them grows with lag⁵, until it
+# turns faster than the lag. The part that noise explains, in units of a measurement's variance, is 5 in the median over
+# a window, and below 10 in 19 of 20. The short lag takes off more, since an underestimated noise would harm it more.
 LAGS = ((0.1, 10.0), (0.05, 40.0))
 WINDOW_S = 0.8  # about a stride; the median over it ignores outliers and single steps
 THIRD = ((1.5, 1.0), (0.5, -3.0), (-0.5, 3.0), (-1.5, -1.0))  # lags and weights of a third central difference
 _SPLINE = 0.55  # ∫ of the squared quadratic B-spline: third differences of white jerk have variance 0.55 q lag⁵
-_CELLS = 1 << 19  # rows times points that are looked at at once, if one point has no more: some 30 MB
+_CELLS = 1 << 19  # rows times points that are worked on at once, unless one point alone has more: some 30 MB
 _PEAK = 6.0  # jerk comes in bursts; measured on a walker and a sprinter, see tests/motion/test_smooth.py
 
 
@@ -31,8 +31,8 @@ def jerk_density(
 ) -> np.ndarray:
     """Spectral density of the jerk of every keypoint in every row, px²/s⁵ per axis: (L, K) f32.
 
-    From third differences of the measured path over 0.1 and 0.05 s (interpolated, so at any frame rate), of which what
-    the measurement noise explains is taken off; never below ``(least_len × size)²``.
+    The density follows from third differences of the measured path over 0.1 and 0.05 s (interpolated, so at any frame
+    rate), less the part that the measurement noise explains; it is never below ``(least_len × size)²``.
 
     Args:
         time_s: (L,) rising.
@@ -40,7 +40,7 @@ def jerk_density(
         size_px: (L,) body length.
         noise_len: standard deviation of a measurement in body lengths.
         least_len: √ density of a calm person, body lengths / s³ / √Hz.
-        causal: use nothing that comes later; what the path says is then late by half of the window.
+        causal: use no later rows; the density is then late by half of the window.
     """
     size2 = np.square(size_px.astype(np.float64))
     out = np.empty(measured.shape, np.float32)
@@ -68,7 +68,7 @@ def jerk_density(
 
 
 def _bunches(points: np.ndarray, rows: int) -> list[np.ndarray]:
-    """Points, as many at once as memory should hold of so many rows."""
+    """The points in groups, each as large as `_CELLS` allows for so many rows."""
     return np.array_split(points, max(-(-len(points) * rows // _CELLS), 1))
 
 
@@ -82,14 +82,14 @@ def running_median(values: np.ndarray, rows: int) -> np.ndarray:
 
 
 def density_of(excess: np.ndarray, lag: float) -> np.ndarray:
-    """px²/s⁵ of squared third differences over ``lag``, of which what the noise explains is taken off."""
+    """px²/s⁵ from squared third differences over ``lag`` that are already without the part that noise explains."""
     return _PEAK * excess / (_SPLINE * lag**5)
 
 
 def third_differences2(at_s: np.ndarray, time_s: np.ndarray, paths: np.ndarray, lag: float) -> np.ndarray:
     """(L, K) squared third central differences over ``lag`` of ``paths (n, K, 2)``, means of both axes, at ``at_s``.
 
-    The median of three takes off single outliers, which would reach every third row of a window.
+    A median of three removes single outliers, each of which would otherwise reach every third row of a window.
     """
     padded = np.concatenate([paths[1:2], paths, paths[-2:-1]])  # mirrored
     low, high = np.minimum(padded[:-2], padded[2:]), np.maximum(padded[:-2], padded[2:])

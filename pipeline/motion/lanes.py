@@ -20,11 +20,11 @@ import numpy as np
 from pipeline.motion.repair import EPS_S
 
 START_SPEED, START_ACCELERATION = 5.0, 50.0  # standard deviations at a start, body lengths / s and / s²
-CELLS = 3 << 17  # steps times lanes that go through a loop at once, if no single piece has more: some 80 MB
+CELLS = 3 << 17  # steps times lanes that go through a loop at once, unless one piece alone has more: some 80 MB
 
 
 def batches(steps: np.ndarray, lanes: int) -> list[np.ndarray]:
-    """Which pieces of ``steps (B,)`` and ``lanes`` each go through a loop at once: long ones with long ones."""
+    """Groups of pieces, of ``steps (B,)`` and ``lanes`` each, that go through a loop at once, sorted by length."""
     order, out = np.argsort(-steps, kind="stable"), []
     while len(order):
         count = max(CELLS // (int(steps[order[0]]) * lanes), 1)
@@ -35,10 +35,10 @@ def batches(steps: np.ndarray, lanes: int) -> list[np.ndarray]:
 
 @dataclass
 class Rows:
-    """What the filter is given, step by step."""
+    """The filter's input, step by step."""
 
     time_s: np.ndarray  # (S, N)
-    z: np.ndarray  # (S, 2, N) px, of no matter where not measured
+    z: np.ndarray  # (S, 2, N) px; values that are not measured are not used
     measured: np.ndarray  # (S, N) bool
     var: np.ndarray  # (S, N) px², of the measurement
     density: np.ndarray  # (S, N) px²/s⁵, of the jerk
@@ -47,11 +47,11 @@ class Rows:
 
 @dataclass
 class Filtered:
-    """What the backward pass needs."""
+    """The filter's output, which the backward pass needs."""
 
     mean: np.ndarray  # (S, 3, 2, N) predicted position, velocity, acceleration
     cov: np.ndarray  # (S, 6, N) predicted 00, 01, 02, 11, 12, 22
-    dt: np.ndarray  # (S, N) s from the row before that was predicted over, 0 where nothing was
+    dt: np.ndarray  # (S, N) s from the row before, over which the filter predicted; 0 where it predicted nothing
     linked: np.ndarray  # (S, N) bool: predicted from the row before, not started afresh
     used: np.ndarray  # (S, N) bool: a measurement was there and inside the gate
 
@@ -121,7 +121,7 @@ def forward(rows: Rows, gate_sigma: float, bridge_s: float, max_gap_s: float) ->
 def backward(rows: Rows, f: Filtered, lag: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Smoothed means (S, 3, 2, N) and standard deviations of the position (S, N).
 
-    With a ``lag`` each row is told of so many later rows only, as a live system could be; 0 is the filter itself.
+    With a ``lag`` each row uses only so many later rows, as a live system could; 0 is the filter itself.
     """
     if lag is not None:
         return _lagged(rows, f, lag)
@@ -136,7 +136,7 @@ def backward(rows: Rows, f: Filtered, lag: int | None = None) -> tuple[np.ndarra
 
 
 def _lagged(rows: Rows, f: Filtered, lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """`backward` for every row from its own ``lag`` rows ahead: all rows at once, step by step of the lag."""
+    """`backward` for every row, started ``lag`` rows after it: all rows go back together, one step at a time."""
     mean, std = np.empty_like(f.mean), np.empty(f.used.shape)
     for t in range(len(f.used)):
         mean[t], std[t] = told_until(rows, f, t, min(t + lag, len(f.used) - 1))
@@ -182,7 +182,7 @@ def _predict(mean: np.ndarray, cov: np.ndarray, dt: np.ndarray, density: np.ndar
 def _start(
     mean: np.ndarray, cov: np.ndarray, fresh: np.ndarray, z: np.ndarray, var: np.ndarray, size_px: np.ndarray
 ) -> None:
-    """Begin the lanes ``fresh (N,)`` at what is measured, at rest, in place."""
+    """Start the lanes ``fresh (N,)`` at their measured places, at rest; changes the arrays in place."""
     mean[0][:, fresh] = z[:, fresh]
     mean[1:, :, fresh] = 0.0
     cov[:, fresh] = 0.0

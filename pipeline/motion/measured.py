@@ -1,4 +1,4 @@
-"""What was measured of one person's keypoints."""
+"""The measured keypoints of one person."""
 
 from __future__ import annotations
 

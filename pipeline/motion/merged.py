@@ -1,4 +1,4 @@
-"""Both limbs of a pair, or points of both feet, put on one of them by the network: what is not there is not measured.
+"""Where the network puts both limbs of a pair, or points of both feet, on one limb: the wrong ones count as unmeasured.
 
 L rows of one person, K keypoints, px and seconds.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 import numpy as np
 
 _TOGETHER = 0.08  # body lengths between left and right up to which they may be one
-_ON_ONE = 0.04  # and that if one passes the other meanwhile: RTMPose-s's noise is then a third of it
-_LEAVES = 0.25  # of the way that one goes past the other, and as far as _TOGETHER, it is off its way: ways are curved
-_APART = 0.16  # body lengths between them just before and after
-_LONGEST_S = 0.3  # longer than that it may be true
+_ON_ONE = 0.04  # the same in body lengths if one limb passes the other meanwhile; RTMPose-s's noise is then a third of it
+# A limb leaves its way when it is off by more than this share of the way by which one limb passes the other, and by more
+# than _TOGETHER: ways are curved.
+_LEAVES = 0.25
+_APART = 0.16  # body lengths between left and right just before and after
+_LONGEST_S = 0.3  # left and right that stay together for longer may truly be together
 _STRAYS = 1.5  # usual lengths from the ankle to a point of the foot beyond which it may be the other foot's
 # And body lengths: RTMPose-s on walkers, 97 of 100 heels and toes are nearer than .063 and .136.
 FOOT = {"heel": 0.07, "toe": 0.14}
-_ONE = 0.5  # the limb that is there is at most so far from its way as the other one: else both of them moved
+_ONE = 0.5  # the true limb is at most this share of the other's distance off its own way: else both limbs moved
 
 
 def merged(
@@ -26,16 +28,16 @@ def merged(
     pairs: list[tuple[int, int]],
     passing: bool = False,
 ) -> np.ndarray:
-    """(L, K) bool measurements that are the other side's: left and right jump together, and apart again as they were.
+    """(L, K) bool measurements that belong to the other side: left and right jump together, and then apart as before.
 
-    Who brings the feet together, or lets one pass the other, does so gradually, or comes out on the other side.
+    A person who truly brings the feet together does so gradually; feet that truly pass end on opposite sides.
 
     Args:
         time_s: (L,) rising.
         keypoints_px, measured: (L, K, 2) and (L, K) bool, exchanges undone.
         size_px: (L,) body length.
         pairs: (left, right) of the joints looked at.
-        passing: look for limbs that pass each other meanwhile, one of which then leaves its way to be on the other.
+        passing: look for limbs that pass each other meanwhile; one of them then leaves its way and lies on the other.
     """
     out = np.zeros(measured.shape, bool)
     for pair in pairs:
@@ -44,7 +46,7 @@ def merged(
         for begin, end in _runs(t, (point[:, 0] - point[:, 1]) / size[:, None], passing):
             a, b = begin - 1, end
             u = ((t[begin:end] - t[a]) / (t[b] - t[a]))[:, None, None]
-            way = (1 - u) * point[a] + u * point[b]  # (rows, 2, 2) of both limbs, had they been seen
+            way = (1 - u) * point[a] + u * point[b]  # (rows, 2, 2) px of both limbs on lines from before to after
             off = np.linalg.norm(point[begin:end] - way, axis=2).mean(0) / size[begin]
             apart = np.linalg.norm(way[:, 0] - way[:, 1], axis=1).min() / size[begin]
             passes = np.linalg.norm(np.diff(point[b] - point[a], axis=0)) / size[begin]
@@ -55,7 +57,8 @@ def merged(
 
 
 def _runs(time_s: np.ndarray, apart: np.ndarray, passing: bool) -> np.ndarray:
-    """(R, 2) begins and ends of short runs of rows together; ``apart (n, 2)`` body lengths turns over them, or not."""
+    """(R, 2) begins and ends of short runs of rows together. With ``passing``, ``apart (n, 2)`` (body lengths from one to
+    the other) turns round over a run; else it does not."""
     together, least, ends = (_ON_ONE, _TOGETHER, np.maximum) if passing else (_TOGETHER, _APART, np.minimum)
     square = (apart * apart).sum(1)
     near = square < together**2
@@ -76,13 +79,13 @@ def strayed(
     feet: list[tuple[int, int]],
     longest: float,
 ) -> np.ndarray:
-    """(L, K) bool measurements of points of a foot that lie on the other: too far from their ankle, not from that one.
+    """(L, K) bool measurements of foot points that lie on the other foot: too far from their own ankle, near the other.
 
     Args:
         keypoints_px, measured: (L, K, 2) and (L, K) bool, exchanges undone.
         size_px: (L,) body length.
         ankles, feet: (left, right).
-        longest: body lengths from the ankle to these points at least allowed, see ``FOOT``.
+        longest: body lengths from the ankle to these points that are always allowed, see ``FOOT``.
     """
     out = np.zeros(measured.shape, bool)
     for pair in feet:

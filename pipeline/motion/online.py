@@ -1,7 +1,7 @@
-"""One person's keypoints smoothed as they come: what ``smooth.method`` fixed_lag and one_euro make of a whole path.
+"""One person's keypoints smoothed row by row, as the frames arrive, with ``smooth.method`` fixed_lag or one_euro.
 
-The results are those of `pipeline.motion.person.smoothed_paths`, which has all rows at once, as long as a keypoint is
-measured without gaps; across gaps that one may know what comes later. K keypoints, px and seconds.
+While a keypoint is measured without gaps, the results equal those of `pipeline.motion.person.smoothed_paths`, which has
+all rows at once. Across gaps the results may differ, since smoothed_paths knows later rows. K keypoints, px and seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Point(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """What is kept of a row until it is smoothed: inputs and outputs of the filter, lanes last."""
+    """One row that waits to be smoothed: inputs and outputs of the filter, lanes last."""
 
     time_s: float
     z: np.ndarray
@@ -51,7 +51,7 @@ class _Row(NamedTuple):
 
 
 class Smoother:
-    """Smooths one person's rows, one for each frame from the person's first on; a row without a sighting counts.
+    """Smooths one person's rows: one row for each frame from the person's first on, also for frames without a sighting.
 
     ``config.method`` is fixed_lag, one_euro or none.
     """
@@ -94,7 +94,7 @@ class Smoother:
         )
 
     def pop(self) -> Point:
-        """The oldest row that waits, told of all rows after it."""
+        """The oldest row that waits, smoothed with all rows after it."""
         row = self._rows[0]
         if self._config.method == "fixed_lag":
             mean, std = told_until(*self._stacked(), 0, len(self._rows) - 1)
@@ -116,9 +116,9 @@ class Smoother:
         )
 
     def _coasting(self, time_s: float, size_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places (2, K) of points not seen any more, which slow down, and their standard deviations (K,).
+        """Places (2, K) of points no longer seen, which slow down, and their standard deviations (K,).
 
-        The filter's own prediction would accelerate without end.
+        The Kalman filter's own prediction would accelerate without end.
         """
         slow_s, since_s = max(self._config.bridge_s, EPS_S), time_s - self._place_s
         place = self._place + self._speed * slow_s * (1 - np.exp(-since_s / slow_s))
@@ -134,14 +134,14 @@ class Smoother:
 
 
 class _CausalJerk:
-    """`pipeline.motion.jerk.jerk_density` for streams: (K,) of the newest row, from what came before."""
+    """`pipeline.motion.jerk.jerk_density` for streams: (K,) px²/s⁵ of the newest row, from the rows before it."""
 
     def __init__(self, keypoints: int, config: SmoothConfig) -> None:
         self._noise, self._least, self._k = config.noise_len, config.least_jerk, keypoints
         self._rows: deque[tuple[float, np.ndarray, np.ndarray, float]] = deque(maxlen=_JERK_ROWS)
         self._motion: deque[np.ndarray] = deque(maxlen=_JERK_ROWS)  # (lags, K) of the rows from the first on
         self._count = 0  # rows so far
-        self._made = 0  # of which the motion is known
+        self._made = 0  # rows whose motion is known
 
     def add(
         self, time_s: float, step_s: float, keypoints_px: np.ndarray, measured: np.ndarray, size_px: float
@@ -189,7 +189,7 @@ class _CausalJerk:
 
 
 class _OneEuro:
-    """`pipeline.motion.filters`' one euro filter for streams; a short gap is a line, drawn when it has ended."""
+    """`pipeline.motion.filters`' one euro filter for streams; a short gap is bridged by a line once it has ended."""
 
     def __init__(self, keypoints: int, config: SmoothConfig, max_gap_s: float) -> None:
         self._config, self._gap = config, max_gap_s + EPS_S

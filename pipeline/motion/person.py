@@ -1,4 +1,4 @@
-"""People's observations to a motion each: rows, gaps, smoothing, and the provenance of every keypoint."""
+"""From each person's observations to a motion: rows, gaps, smoothing, and the provenance of every keypoint."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def build_motions(
     track_config: TrackConfig,
     smooth_config: SmoothConfig,
 ) -> list[Motion]:
-    """The motions of people (id, observations) from all of their observations; none depends on the others.
+    """The motions of people (id, observations) from all of their observations; no motion depends on the others.
 
-    A row per frame where the person was seen, or lies between two sightings at most ``track_config.max_gap_s`` apart.
-    Each keypoint is MEASURED where its measurement was used, SWAPPED where that of the other side was; INTERPOLATED
-    where none was used (none, score below ``smooth_config.min_keypoint_score``, or an outlier) but used measurements at
-    most ``max_gap_s`` apart lie on both sides; MISSING (NaN) elsewhere.
-    ``raw_px`` is what the network said in every observed row, whatever its score. Bridged rows have a score of NaN and
-    keypoint scores of 0.
+    A motion has a row for each frame in which the person was seen, and for each frame between two sightings at most
+    ``track_config.max_gap_s`` apart. A keypoint is MEASURED where its measurement was used, and SWAPPED where the
+    measurement of the other side was used. It is INTERPOLATED where no measurement was used (none, score below
+    ``smooth_config.min_keypoint_score``, or an outlier) between used measurements at most ``max_gap_s`` apart. It is
+    MISSING (NaN) elsewhere. ``raw_px`` is the network's output in every observed row, whatever its score. Bridged rows
+    have a score of NaN and keypoint scores of 0.
 
     Args:
         people: each with its rows, at most one per frame, at least one.
@@ -112,7 +112,7 @@ def _rows(
 def _motion(
     rows: _Rows, right: Measured, paths: Smoothed, skeleton: Skeleton, config: SmoothConfig, max_gap_s: float
 ) -> Motion:
-    """A person's rows with its smoothed paths, of which gaps are bridged in place."""
+    """The motion of a person's rows with the smoothed paths, whose gaps are bridged in place."""
     provenance = _fill(right.time_s, paths, right.size_px, config, max_gap_s)
     provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
     return Motion(
@@ -134,7 +134,7 @@ def _motion(
 
 
 def smoothed_paths(people: Sequence[Measured], config: SmoothConfig, max_gap_s: float) -> list[Smoothed]:
-    """Everybody's paths by the filter of the settings; outliers are those of the Kalman filter for all of them."""
+    """All people's paths by the filter of the settings; with every filter, the Kalman filter decides on outliers."""
     if config.method == "none":
         return [_as_measured(one, _noise_px(one, config)) for one in people]
     causal = config.method in ("fixed_lag", "one_euro")
@@ -171,7 +171,7 @@ def body_length(box_px: np.ndarray) -> np.ndarray:
 def _fill(
     time_s: np.ndarray, paths: Smoothed, size_px: np.ndarray, config: SmoothConfig, max_gap_s: float
 ) -> np.ndarray:
-    """Bridge what is still open in the paths by lines, in place; provenance (L, K) u8."""
+    """Bridge the remaining gaps in the paths by lines, in place; returns the provenance (L, K) u8."""
     provenance = np.full(paths.used.shape, MISSING, np.uint8)
     stray = np.square(STRAY_LEN * size_px.astype(np.float64))
     for k in range(paths.used.shape[1]):

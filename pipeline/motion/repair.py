@@ -1,7 +1,7 @@
-"""Gaps of one person's path: which rows to make, and lines across what was not measured.
+"""Gaps of one person's path: the rows to make, and lines across the rows that were not measured.
 
-L rows (frames of one person), K keypoints. Lines, not splines: a spline's overshoot is its slope at the ends, which is
-noisy, times the length of the gap; over a second that is worse than the curvature a line cuts off.
+L rows (frames of one person), K keypoints. Gaps are bridged by lines, not splines: a spline overshoots by its noisy
+slope at the ends times the length of the gap. Over a second this error is larger than the curvature a line cuts off.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def bridge(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lines over time across the unknown rows of ``values (L, D)``: filled values and the rows filled (L,) bool.
 
-    Rows in gaps longer than ``max_gap_s``, before the first or after the last known row become NaN.
+    Rows become NaN in gaps longer than ``max_gap_s``, before the first known row and after the last.
     """
     span = gap_s(time_s, known)
     fill = ~known & (span <= max_gap_s + EPS_S)

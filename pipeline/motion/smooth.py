@@ -5,9 +5,9 @@ filter ``1 / (1 + (f/f0)⁶)``, whose cutoff ``f0 = (q / (r dt))^(1/6) / 2π`` f
 measurement variance r and the frame spacing dt. Both noises scale with the person's size, so results do not depend on
 how large a person is in the picture. L rows of one person, K keypoints, px and seconds throughout.
 
-The filter forgets within seconds. So long sequences are cut into blocks that overlap by a few of them, and all blocks
-of all keypoints of several people are filtered side by side (`pipeline.motion.lanes`): a tenth of the time, and memory
-is bounded. Up to `BLOCK` rows there is one block, and the result is exactly that of filterpy.
+The filter forgets within seconds. So long sequences are cut into blocks that overlap by a few seconds, and all blocks
+of all keypoints of several people are filtered side by side (`pipeline.motion.lanes`). This takes a tenth of the time
+and bounded memory. Up to `BLOCK` rows there is one block, and the result is exactly that of filterpy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Smoothed:
 
     @classmethod
     def empty(cls, shape: tuple[int, ...], dtype: type[np.floating] = np.float32) -> Smoothed:
-        """Nothing known of (L, K) points."""
+        """Paths of (L, K) points of which nothing is known."""
         path, std = np.full((*shape, 2), np.nan, dtype), np.full(shape, np.nan, dtype)
         return cls(path, path.copy(), path.copy(), std, np.zeros(shape, bool))
 
@@ -71,12 +71,12 @@ def smooth_all(
     block: int = BLOCK,
     dtype: type[np.floating] = np.float32,
 ) -> list[Smoothed]:
-    """Everybody's paths by the Kalman filter, and the smoother or, for ``config.method`` "fixed_lag", what lags behind.
+    """All people's paths by the Kalman filter and smoother; by the fixed-lag smoother for ``config.method`` "fixed_lag".
 
     A measurement further than ``config.gate_sigma`` Mahalanobis distances from the prediction is an outlier and not
     used. A keypoint without a used measurement for longer than ``config.bridge_s`` starts afresh at the next one;
-    inside such gaps, before the first and after the last used measurement nothing is known. Shorter gaps are filled.
-    Nobody's paths depend on the others.
+    the paths are NaN inside such gaps, before the first and after the last used measurement. Shorter gaps are filled.
+    No person's paths depend on the others.
 
     Args:
         people: all with K keypoints.
@@ -102,7 +102,7 @@ def smooth_all(
 
 
 def _pieces(person: int, n: int, step_s: float, block: int) -> list[_Piece]:
-    """All of a person's ``n`` rows."""
+    """The pieces of a person's ``n`` rows."""
     overlap = int(np.clip(np.ceil(MEMORY_S / max(step_s, 1e-4)), 32, 2048))
     block = max(block, 4 * overlap)
     ends = [(start, min(start + block, n)) for start in range(0, n, block)]
@@ -118,7 +118,7 @@ def _smooth(
     lag: int | None,
     out: list[Smoothed],
 ) -> None:
-    """Put the paths of the pieces into ``out``, side by side."""
+    """Smooth the pieces side by side and put their paths into ``out``."""
     steps = max(p.rows.stop - p.rows.start for p in pieces)
     several = [_lanes(people[p.person], density[p.person], p.rows, steps, config.noise_len) for p in pieces]
     rows = Rows(**{f.name: np.concatenate([getattr(one, f.name) for one in several], -1) for f in fields(Rows)})

@@ -17,8 +17,8 @@ SIZE = len(PARTS) * VALUES
 SEEN = 0.3  # keypoint score from which a part's corner counts
 # How far one person's parts differ from one sighting to another, in units of Lab: L, a, b and L's spread.
 SCALE = np.array([18.0, 5.0, 6.0, 9.0])
-COSINE = 0.4  # of vectors of a ReID network: 1 − cosine that is as foreign as a distance of 1
-FARTHEST = 9.0  # squared distance of one part at which it cannot become more foreign
+COSINE = 0.4  # 1 − cosine between two vectors of a ReID network that counts as a distance of 1
+FARTHEST = 9.0  # largest squared distance of one part; larger ones are cut to this
 
 _NOSE, _SHOULDERS, _HIPS, _KNEES, _ANKLES = 0, (5, 6), (11, 12), (13, 14), (15, 16)
 _ACROSS = np.array([-1.0, 0.0, 1.0])
@@ -27,7 +27,7 @@ _ACROSS = np.array([-1.0, 0.0, 1.0])
 def describe(image: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """(n, SIZE) f16 colours of the parts of people with keypoints (n, K, 2) in an image (H, W, 3) u8 RGB.
 
-    A part that is not seen is NaN, as is everything where the keypoint set has no body.
+    A part that is not seen is NaN. All parts are NaN where the keypoint set has no body.
     """
     out = np.full((len(keypoints_px), len(PARTS), VALUES), np.nan)
     columns = mapping(skeleton, COCO17)
@@ -70,7 +70,7 @@ def _head(p: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _torso(p: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points between shoulders and hips; from the side, where both shoulders are one, a band of the torso's width."""
+    """Points between shoulders and hips. From the side both shoulders coincide: then a band of the torso's width."""
     top, bottom = p[:, _SHOULDERS].mean(1), p[:, _HIPS].mean(1)
     down = bottom - top
     half = np.maximum(np.linalg.norm(p[:, _SHOULDERS[0]] - p[:, _SHOULDERS[1]], axis=1) / 2, 0.15 * _length(down))

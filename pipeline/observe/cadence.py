@@ -1,8 +1,8 @@
-"""How often people are looked for, and where they are in between: carried by their own poses.
+"""How often the detector looks for people, and where their boxes are in the frames between: moved by their poses.
 
-The detector looks at a frame where ``observe.detect_every_s`` have passed since it looked last, at the first frame of a
-chunk, and always where that is 0. In the frames between, each box found last moves with its person's pose: every edge
-goes as far as the outermost points on its side went.
+The detector looks at the first frame of a chunk, and at each frame that is ``observe.detect_every_s`` seconds after the
+last one it looked at; at every frame where that setting is 0. In the frames between, each box of the last detection
+moves with its person's pose: every edge of the box moves as far as the outermost keypoints on that side moved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.observe.poses import observations, posed
 
 SEEN = 0.3  # keypoint score from which a point moves the box
 LEAST_POINTS = 4  # seen in both frames; with fewer the box stays
-ROUNDING_S = 1e-6  # of times: what is as near to be early as to be late is early
+ROUNDING_S = 1e-6  # slack for rounded times: the detector is also due at a frame exactly half a step early
 
 
 class _Found(NamedTuple):
@@ -74,13 +74,13 @@ class PeopleSearch:
         return found
 
     def _left_out(self, frame: np.ndarray, people: Detections, rows: np.ndarray) -> None:
-        """Those who are not among ``rows``, because of their poses, may be people nevertheless."""
+        """Keep the boxes of detections outside ``rows`` as faint: their poses were refused, but they may be people."""
         left = people.take(np.delete(np.arange(len(people)), rows))
         for i, box in zip(left.image, left.box_px, strict=True):
             self.faint.add(int(frame[i]), box[None])
 
     def _due(self, time_s: float) -> bool:
-        """Whether to detect, which is then done. Half a frame early is in time: steps of a clock are not even."""
+        """Whether the detector is due; its run is then noted. Half a frame early counts, since steps are uneven."""
         step = time_s - self._before_s
         # A network that finds people and poses together looks at every frame.
         every_s = self._config.observe.detect_every_s if self._models.pose is not None else 0.0
@@ -91,7 +91,7 @@ class PeopleSearch:
         return due
 
     def _observed(self, images: np.ndarray, frame: np.ndarray, people: Detections) -> Observations:
-        """Observations of people who were detected in these images; those of the last one are carried on."""
+        """Observations of people detected in these images; the people of the last image are carried on."""
         rows, poses, certainty = posed(images, people, self._models, self._config)
         self._left_out(frame, people, rows)
         people = people.take(rows)
@@ -120,7 +120,8 @@ class PeopleSearch:
 
 
 def moved(box_px: np.ndarray, then: Poses, now: Poses, last_px: np.ndarray) -> np.ndarray:
-    """(N, 4) f32 boxes now of people with ``box_px`` then, by their poses; ``last_px`` where these say nothing."""
+    """(N, 4) f32 boxes now of people with ``box_px`` then, moved by their poses; ``last_px`` where a pose has too few
+    points."""
     both = (then.score >= SEEN) & (now.score >= SEEN)
     enough = both.sum(1) >= LEAST_POINTS
     step = _extent(now.keypoints_px, both) - _extent(then.keypoints_px, both)

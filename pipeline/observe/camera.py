@@ -3,8 +3,8 @@
 Corners outside the boxes of people are followed from one frame to the next in a small grey picture (Shi and Tomasi
 1994; Lucas and Kanade in pyramids, Bouguet 2000), and a similarity is fitted that most of them agree with (RANSAC).
 A motion is (a, b, x, y): a pixel (u, v) of the previous frame is at (a u − b v + x, b u + a v + y) in this one. Each
-motion belongs to the number of its frame. Where frames before it did not decode, it is the motion since the last one
-that did, and theirs are still.
+motion belongs to the number of its frame. Where the frames just before did not decode, the motion is counted from the
+last frame that decoded, and the frames that did not decode have no motion.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ WIDTH = 400  # px, of the small picture
 CORNERS = 100  # that are followed at most
 LEAST = 12  # corners that must agree
 AGREE = 0.4  # share of the corners that must agree
-AGREE_PX = 1.0  # small px, how exactly
-STILL_PX = 0.3  # small px: smaller motions of every corner of the picture are none
-MARGIN = 0.1  # of a person's box, left out around it
-CELLS = 6  # along a person's box, of what is stored: a head is smaller than one
-NEAR = 10  # frames whose boxes count in the pictures that are stored: a detector may miss somebody in one of them
-EDGE = 3  # small px around them in which corners are not those of things
+AGREE_PX = 1.0  # small px: a corner agrees when it lies this near to where the motion puts it
+STILL_PX = 0.3  # small px: where no corner of the picture moves farther, the camera counts as still
+MARGIN = 0.1  # share of a person's box that is left out around the box
+CELLS = 6  # cells along a person's box in the stored picture: a head is smaller than one cell
+NEAR = 10  # frames whose boxes are hidden in the stored pictures: a detector may miss somebody in one frame
+EDGE = 3  # small px around hidden boxes in which corners come from the hiding, not from things
 
 
 class CameraMotion:
@@ -49,7 +49,8 @@ class CameraMotion:
     def show(self, frame: int, image: np.ndarray, box_px: np.ndarray, faint_px: np.ndarray | None = None) -> None:
         """The next frame's number, its image (H, W, 3) u8 RGB and the boxes (n, 4) of people, who may move.
 
-        ``faint_px`` (m, 4) are boxes in which people may be, too: nobody can be recognised in what is stored.
+        ``faint_px`` (m, 4) are boxes in which people may be. They are hidden as well, so that nobody can be recognised
+        in the stored pictures.
         """
         small, free, self._scale = _small(image, box_px)
         self._size = (image.shape[1], image.shape[0])
@@ -90,8 +91,8 @@ class CameraMotion:
 def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:
     """(T, 4) motion of each frame of a video, from what its chunks stored in order, each with its first frame.
 
-    Frames of which nothing is known are taken to stand still. Parts of earlier versions have no frame numbers: their
-    motions are of one frame after another from the chunk's first one on.
+    The camera is taken to stand still in frames of which nothing is known. Parts of earlier versions have no frame
+    numbers: their motions belong to consecutive frames, from the chunk's first frame on.
     """
     out = np.tile(STILL, (frames, 1))
     before: list[str] | None = None  # the last picture so far
@@ -132,7 +133,7 @@ def _small(image: np.ndarray, box_px: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """The grey picture at most `WIDTH` wide, where corners may be (255), and its scale."""
     height, width = image.shape[:2]
     scale = min(1.0, WIDTH / max(width, height))
-    step = max(int(0.75 / scale), 1)  # of the large picture every pixel need not be read
+    step = max(int(0.75 / scale), 1)  # not every pixel of the large picture need be read
     grey = np.ascontiguousarray(image[::step, ::step, 1])  # green is nearly grey
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -146,7 +147,7 @@ def _small(image: np.ndarray, box_px: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _motion(before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], scale: float) -> np.ndarray:
-    """(4,) motion between two small pictures, in pixels of the large ones; still where it cannot be told."""
+    """(4,) motion between two small pictures, in px of the large ones; no motion where too few corners agree."""
     if before[0].shape != now[0].shape or np.array_equal(before[0], now[0]):
         return STILL
     corners = cv2.goodFeaturesToTrack(before[0], CORNERS, 0.01, 8, mask=before[1])
@@ -172,7 +173,7 @@ def _motion(before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.nda
 
 
 def _hidden(grey: np.ndarray, free: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A small picture for the disk: of the boxes (n, 4) means of a few cells are left, and no corner is looked for."""
+    """A small picture for the disk: each box (n, 4) is reduced to the means of a few cells, without any corners."""
     grey, free = grey.copy(), free.copy()
     low, high = np.floor(boxes[:, :2]).clip(0).astype(int), np.ceil(boxes[:, 2:]).clip(0).astype(int)
     for (x1, y1), (x2, y2) in zip(low, high, strict=True):

@@ -1,6 +1,6 @@
-"""Where somebody may be whom the networks are not sure enough of: boxes alone, kept beside the observations of a part.
+"""Faint boxes: places where the networks suspect a person but are not sure enough. Each part stores these boxes.
 
-No person is made of them. What hides people hides them, too: `pipeline.render`.
+Tracking makes no person of faint boxes. `pipeline.render` hides faint boxes wherever it hides people.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Faint:
         self._rows: list[np.ndarray] = []
 
     def add(self, frame: int, box_px: np.ndarray) -> None:
-        """Boxes (n, 4) px of a frame; they are kept in whole px, not smaller than they are."""
+        """Add the boxes (n, 4) px of a frame; they are rounded outwards to whole px."""
         whole = np.concatenate([np.floor(box_px[:, :2]), np.ceil(box_px[:, 2:])], 1).clip(0, _MOST_PX)
         self._rows.append(np.concatenate([np.full((len(box_px), 1), frame), whole], 1).astype(np.int32))
 
@@ -33,14 +33,14 @@ class Faint:
         return np.concatenate(here or [np.zeros((0, 5))])[:, 1:].astype(np.float32)
 
     def cut(self) -> str:
-        """What a part stores, which is then forgotten."""
+        """The text that a part stores; its boxes are then forgotten."""
         rows = np.concatenate(self._rows or [np.zeros((0, 5), np.int32)]).astype("<i4")
         rows, self._rows = rows[np.argsort(rows[:, 0], kind="stable")], []
         return base64.b64encode(zlib.compress(rows.tobytes())).decode() if len(rows) else ""
 
 
 def read_faint(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (n,) i64 ascending, and boxes (n, 4) f32 px, of the faint ones of a part; none in older parts."""
+    """Frames (n,) i64, ascending, and boxes (n, 4) f32 px of a part's faint boxes; older parts have none."""
     text = part_faint(path)
     data = zlib.decompress(base64.b64decode(text)) if text else b""
     rows = np.frombuffer(data, "<i4").reshape(-1, 5)

@@ -1,4 +1,4 @@
-"""From people's boxes to observations: poses, who is seen twice, how sure it is, what they look like."""
+"""From people's boxes to observations: poses, second boxes of one person, scores, appearance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.observe import appearance
 
 # Area of a person as a share of the box, as OKS wants it (the mean ratio of segment to box area in COCO).
 BODY_SHARE = 0.53
-LEAST_POINTS = 3  # that two people must both have, to be told apart by their poses rather than boxes
+LEAST_POINTS = 3  # common points of two people from which their poses are compared rather than their boxes
 
 
 def pose_people(
@@ -36,7 +36,7 @@ def posed(
         poses = models.pose.estimate(images, people)
         there = np.ones(len(people), bool)
     skeleton = models.skeleton
-    # score[:, tracked] would lie in memory by columns, and the mean's last bit depend on how many people there are.
+    # score[:, tracked] would lie in memory by columns; the mean's last bit would then depend on the number of people.
     judged = np.take(poses.score, _judged(skeleton), axis=1)
     sure = judged.mean(1) if poses.certainty is None else poses.certainty
     certainty = np.sqrt(sure * people.score) if len(people) else people.score
@@ -89,9 +89,9 @@ def _judged(skeleton: Skeleton) -> np.ndarray:
 def distinct(
     rows: np.ndarray, poses: Poses, certainty: np.ndarray, box_px: np.ndarray, skeleton: Skeleton, threshold: float
 ) -> list[int]:
-    """The rows of one frame that are people of their own: the surer of two that are more alike than ``threshold``.
+    """The rows of one frame that are people of their own: of two rows more alike than ``threshold``, the surer one.
 
-    Where two people overlap, the pose network may see the same one twice.
+    Where two people overlap, the pose network may give both boxes the pose of the same person.
     """
     kept: list[int] = []
     area = BODY_SHARE * box_area(box_px)

@@ -56,13 +56,14 @@ def process_chunk(
 ) -> Observations:
     """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
 
-    ``camera``, a new one, is shown all frames; ``faint``, a new one, is told who may be there, too.
+    ``camera`` must be new and is shown all frames; ``faint`` must be new and takes the faint boxes.
     """
     faint = faint or Faint()
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
     search = PeopleSearch(models, config, faint)
-    # Networks do not fill all cores all the time: the camera looks at a batch while they work on the next one.
+    # The networks do not use all cores all the time: the camera's motion in a batch is measured while they work on the
+    # next batch.
     with ThreadPoolExecutor(1, "camera") as aside:
         shown: Future[None] | None = None
         for batch in batches:

@@ -1,4 +1,4 @@
-"""People made of the pieces of tracklets: linked, the brief and doubtful left out, numbered by first appearance."""
+"""People made of linked pieces of tracklets: brief and doubtful people left out, the rest numbered by appearance."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pipeline.tracking.glimpses import Glimpses
 from pipeline.tracking.pieces import Pieces, cut
 from pipeline.tracking.relink import Moment, link
 
-# Evidence against a link that is put up with, step by step, as long as there are more people than there may be.
+# Log likelihood ratios against a link that are accepted, one after another, while there are more people than allowed.
 LIMITS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
 
 
 class Assembled(NamedTuple):
-    """Who each observation is, and when that may be wrong."""
+    """The person of each observation, and the moments at which that identity may be wrong."""
 
     person: np.ndarray  # (N,) i32, −1 for nobody
     moments: list[tuple[float, int, str]]  # time_s, person, what
@@ -49,7 +49,7 @@ def people_of(
 
 
 def _worthy(p: Pieces, number: np.ndarray, config: TrackConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each person: whether long and surely enough seen, the first frame, the sum of scores."""
+    """For each person: whether the person was seen long and surely enough, the first frame, the sum of scores."""
     size = int(number.max(initial=-1)) + 1
     frames = p.last_frame - p.first_frame + 1
     hits, score, span = (np.bincount(number, values, minlength=size) for values in (p.count, p.score, frames))

@@ -1,4 +1,4 @@
-"""Where a tracklet may go over to somebody else: its clothes change, or somebody comes or goes behind it."""
+"""Where a tracklet may pass from one person to another: its clothes change, or a person appears or vanishes behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.observe.appearance import distance2
 from pipeline.tracking.glimpses import SPAN_S, Glimpses
 
 BODY_AREA = 0.4  # area of a standing person's box in squared body lengths, as in the tracker
-BORDER_LEN = 0.3  # body lengths that are away from the picture's border
+BORDER_LEN = 0.3  # body lengths from the picture's border from which a place counts as away from the border
 _SIDE = 6  # glimpses on either side of a cut that are compared
 _CUT = 0.6  # distance of clothes before and after from which a tracklet is cut
 _BLOCK_VALUES = 1_000_000  # of appearances that are compared at once
@@ -16,7 +16,7 @@ _MET_LEN = 0.5  # body lengths between two people who may be taken for one anoth
 
 
 def changes(g: Glimpses) -> np.ndarray:
-    """(G,) bool: glimpses from which on a tracklet wears other clothes."""
+    """(G,) bool: glimpses at which a tracklet's clothes change."""
     out = np.zeros(len(g), bool)
     if not len(g):
         return out
@@ -34,7 +34,7 @@ def changes(g: Glimpses) -> np.ndarray:
 def meetings(g: Glimpses) -> np.ndarray:
     """(G,) bool: glimpses that follow, or begin with, somebody's vanishing or appearing behind the tracklet.
 
-    Where two people are one for a moment, the one who is still seen afterwards may be the other.
+    Where one tracklet covers two people for a moment, it may continue on the other person afterwards.
     """
     out = np.zeros(len(g), bool)
     start = np.flatnonzero(np.diff(g.tracklet, prepend=-1))
@@ -59,8 +59,8 @@ def meetings(g: Glimpses) -> np.ndarray:
 def _changes(g: Glimpses, jumps: np.ndarray, start: int, stop: int) -> list[int]:
     """The changes of clothes within [start, stop), each as the two glimpses between which it lies.
 
-    Little may be seen between them. ``jumps (G,)`` are those of all glimpses; a side that would reach over the change
-    before ends there, so those of the next few glimpses are worked out again.
+    Little may be seen between the two. ``jumps (G,)`` are the jumps of all glimpses. A side never reaches over an
+    earlier change, so the jumps of the next few glimpses after a change are worked out again.
     """
     found: list[int] = []
     jumps, here = jumps[start:stop].copy(), 0
@@ -84,7 +84,7 @@ def _changes(g: Glimpses, jumps: np.ndarray, start: int, stop: int) -> list[int]
 def _jumps(g: Glimpses, cut: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     """(n,) how much further apart the clothes before and from ``cut (n,)`` on are than each side is within itself.
 
-    A side is the `_SIDE` glimpses next to the cut, of those within [start, stop), (n,) both.
+    A side is the `_SIDE` glimpses next to the cut that lie within [start, stop); both bounds are (n,).
     """
     out = np.zeros(len(cut))
     block = max(_BLOCK_VALUES // (_SIDE * g.look.shape[1]), 1)

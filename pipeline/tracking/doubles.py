@@ -1,4 +1,4 @@
-"""Tracklets that are another view of somebody: counted as they are seen, and left out when all is seen."""
+"""Tracklets that are a second view of one person: counted frame by frame, and left out at the end of the video."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Doubles:
         """One frame's observations with their tracklets: (n,), (n, 4), (n, K, 2), (n, K)."""
         low, high = box_px[:, None, :2], box_px[None, :, 2:]
         near = np.triu((low < high).all(-1) & (low < high).all(-1).T, 1) & (ids > 0)[:, None] & (ids > 0)
-        if not near.any():  # mostly nobody touches anybody, which saves the OKS
+        if not near.any():  # in most frames no two boxes touch; then no OKS is needed
             return
         rows = np.flatnonzero(near.any(0) | near.any(1))
         kp, seen = keypoints_px[rows], keypoint_score[rows]
@@ -38,7 +38,7 @@ def single(t: Tracklets, doubles: dict[tuple[int, int], int], config: TrackConfi
     for (a, b), frames in sorted(doubles.items()):
         if a not in row or b not in row:
             continue
-        # The better of two is the one with more seen of it, equal ones the earlier.
+        # The better of two tracklets is the one with more observations; of equal ones, the earlier.
         keep, drop = sorted((row[a], row[b]), key=lambda r: (-t.score_sum[r], r))
         if good[keep] and good[drop] and frames >= config.duplicate_overlap * min(t.hits[keep], t.hits[drop]):
             good[drop] = False

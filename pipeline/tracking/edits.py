@@ -1,6 +1,7 @@
-"""What a user says of people that tracking found: merge, split, drop, keep and name them.
+"""A user's edits of the people that tracking found: merge, split, drop, keep and name.
 
-People have other ids under other settings. An edit finds its people again by an observation of each: a frame and a box.
+Under other settings people get other ids. So an edit stores an anchor for each of its people: the frame and the box of
+one observation.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 
-SAME_IOU = 0.5  # least overlap with an anchor's box of the observation that is meant
+SAME_IOU = 0.5  # least IoU of an anchor's box with the box of its observation
 ROUNDING_S = 1e-6  # tables show times to the microsecond
 PEOPLE_OF = {"merge": 2, "split": 1, "drop": 1, "keep": 0, "name": 1}
-RULES = {"longest": 1, "region": 4, "height": 1}  # of keep, with how many numbers
+RULES = {"longest": 1, "region": 4, "height": 1}  # rules of keep, and how many numbers each takes
 FORMS = {"merge": "--merge 3 7", "split": "--split 5@12.4", "name": "--name 3=Ann"}
 NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # line ends, control characters and halves of characters
 KEEP_FORM = "--keep longest=2, region=X1,Y1,X2,Y2 or height=150"
@@ -31,12 +32,12 @@ class Edit:
     kind: str  # a key of PEOPLE_OF
     people: tuple[int, ...] = ()
     text: str = ""  # the name, or a key of RULES
-    values: tuple[float, ...] = ()  # of split the time in s, of keep the rule's numbers
+    values: tuple[float, ...] = ()  # for split the time in s, for keep the rule's numbers
     frames: tuple[int, ...] = ()  # of the anchors
     boxes_px: tuple[tuple[float, ...], ...] = ()  # of the anchors, x1 y1 x2 y2
 
     def __str__(self) -> str:
-        """As on the command line."""
+        """The edit as it is typed on the command line."""
         who, numbers = " ".join(map(str, self.people)), ",".join(f"{v:.15g}" for v in self.values)
         ends = {"split": f"{who}@{numbers}", "keep": f"{self.text}={numbers}", "name": f"{who}={self.text}"}
         return f"{self.kind} {ends.get(self.kind, who)}"
@@ -88,11 +89,11 @@ def _parsed(kind: str, text: str, left: str, right: str) -> Edit:
 
 
 class MeaningError(ValueError):
-    """Well formed, but it means nothing."""
+    """The edit is well formed but meaningless."""
 
 
 def check(edit: Edit) -> None:
-    """ValueError where an edit means nothing, whoever the people are."""
+    """Raise ValueError where an edit is meaningless for any set of people."""
     if len(edit.people) != PEOPLE_OF[edit.kind]:
         raise MeaningError(f"{edit.kind} is of {PEOPLE_OF[edit.kind]} people")
     if edit.kind == "merge" and edit.people[0] == edit.people[1]:
@@ -135,7 +136,7 @@ def apply(edits: Sequence[Edit], ids: np.ndarray, frame: np.ndarray, box_px: np.
 
 
 class People:
-    """People while they are edited: ``ids (N,)`` changes, what was seen does not."""
+    """People while they are edited: ``ids (N,)`` changes, the observations do not."""
 
     def __init__(self, ids: np.ndarray, frame: np.ndarray, box_px: np.ndarray, time_s: np.ndarray, largest: int = 0):
         self.largest = max(largest, int(ids.max(initial=0)))  # id that anybody has or had: none is given twice
@@ -175,7 +176,7 @@ class People:
         return rows
 
     def perform(self, edit: Edit, who: list[int]) -> str:
-        """Make the edit, of the people ``who``; says what changed."""
+        """Apply the edit to the people ``who``; the text returned says what changed."""
         if edit.kind == "merge":
             return self._merge(*who)
         if edit.kind == "split":
@@ -188,7 +189,7 @@ class People:
         return f"person {who[0]} is called {edit.text}"
 
     def _merge(self, a: int, b: int) -> str:
-        if a == b:  # this tracking found it by itself
+        if a == b:  # tracking has already made these two one person
             return f"person {a} is one already"
         ours, theirs = self._rows(a), self._rows(b)
         both = np.intersect1d(self._frame[ours], self._frame[theirs])

@@ -73,13 +73,13 @@ def save(folder: RunFolder, edits: Sequence[Edit]) -> None:
 
 
 def digest(folder: RunFolder) -> str:
-    """Stands for the edits in force, empty without any."""
+    """A digest of the edits in force; empty where there are none."""
     path = edits_file(folder)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 class Identities(NamedTuple):
-    """Who is who in a run, the user's edits made."""
+    """The person of each observation of a run, after the user's edits."""
 
     ids: np.ndarray  # (N,) i32 the person of each observation, -1 for nobody
     moments: list[Moment]  # where identity is in doubt
@@ -90,7 +90,7 @@ class Identities(NamedTuple):
 def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Moment], time_s: np.ndarray) -> Identities:
     """A run's edits of the people ``ids (N,)`` of all its observations.
 
-    ``moments`` are told of those who they belong to now.
+    ``moments`` get the ids that their people have after the edits.
     """
     edits = load(folder)
     said: dict[str, Any] = {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
@@ -108,9 +108,9 @@ def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Moment], time
 
 
 def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
-    """Store edits of the people that the run's tables show; a line for each that says what it changes.
+    """Store edits of the people that the run's tables show; returns a line for each edit that says what it changes.
 
-    PoselineError, and nothing is stored, where one of them cannot be made.
+    Raises PoselineError, and stores nothing, where one of the edits cannot be made.
     """
     edits = load(folder)
     facts = folder.manifest()
@@ -124,7 +124,7 @@ def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
             lines.append(people.perform(edit, list(edit.people)))
         except RefusedError as error:
             raise PoselineError(f"--{edit}: {error}") from None
-        if edit not in edits[-1:]:  # a name given again, as after a kill
+        if edit not in edits[-1:]:  # the same name may be given twice, as after a killed run
             edits.append(edit)
     save(folder, edits)
     return lines
@@ -171,7 +171,7 @@ def _columns(part: Path, name: str) -> pa.Table:
 
 
 def _tabled(folder: RunFolder) -> np.ndarray:
-    """(N,) i32 whose each observation is in tracks.parquet, which has an observation's keypoints as they were."""
+    """(N,) i32 person of each observation in tracks.parquet, whose rows hold the observation's keypoints unchanged."""
     keys, people = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
     try:
         with pq.ParquetFile(folder.tracks, page_checksum_verification=True) as tracks:
@@ -194,12 +194,12 @@ def _tabled(folder: RunFolder) -> np.ndarray:
 
 
 def _keys(rows: pa.Table) -> np.ndarray:
-    """(N,) u64 that tell observations apart: of the frame and the bits of the keypoints."""
+    """(N,) u64 keys that tell observations apart, made from the frame and the bits of the keypoints."""
     bits = np.ascontiguousarray(_lists(rows["keypoints_px"]), np.float32).view(np.uint32).astype(np.uint64)
     factors = np.random.default_rng(0).integers(1, 2**63, bits.shape[1] + 1, np.uint64) * np.uint64(2) + np.uint64(1)
     return rows["frame"].to_numpy().astype(np.uint64) * factors[0] + bits @ factors[1:]
 
 
 def _lists(column: pa.ChunkedArray) -> np.ndarray:
-    """(N, size) of a column of fixed-size lists."""
+    """(N, size) values of a column of fixed-size lists."""
     return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)

@@ -1,4 +1,4 @@
-"""Tracklets in short: half a second of one at a time, which is all that the offline pass keeps of the observations.
+"""Tracklets summarised by half seconds: these glimpses are all that the offline pass keeps of the observations.
 
 A glimpse is a mean over the observations of one tracklet in one stretch of `SPAN_S`. Places are in the coordinates of
 frame 0, as if the camera had stood still.
@@ -83,7 +83,7 @@ class Collector:
         )
 
     def glimpses(self) -> Glimpses:
-        """All so far; a span that two parts share has one glimpse from each."""
+        """All glimpses so far; a span that two parts share has one glimpse from each part."""
         if not self._parts:
             none, width = np.zeros(0), len(PARTS) * VALUES
             whole = none.astype(np.int64)

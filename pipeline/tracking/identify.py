@@ -1,4 +1,4 @@
-"""From streamed observations to people: the fold over all frames, then what only the whole file can tell.
+"""From streamed observations to people: the fold over all frames, then the offline pass over the whole file.
 
 The fold keeps a tracklet and a frame per observation, a glimpse of each person per half second and the people present;
 nothing else grows with the video.
@@ -48,8 +48,8 @@ def identify(
 ) -> Assembled:
     """Person of every observation of all ``parts`` in order, 1… by first appearance, −1 for nobody.
 
-    A person confirmed later owns its earlier observations too. Tracklets that are too doubtful, or a second view of
-    another one, and people seen too briefly are nobody.
+    A person's observations before confirmation are included. The observations of tracklets that are too doubtful or a
+    second view of another tracklet, and of people seen too briefly, belong to nobody.
 
     Args:
         parts: observations of consecutive stretches of frames; a frame's observations are all in one part.
@@ -118,7 +118,7 @@ def _check_part(part: Observations, time_s: np.ndarray, skeleton: Skeleton) -> N
 
 
 def _fit_to_length(config: TrackConfig, time_s: np.ndarray) -> TrackConfig:
-    """Settings a very short video can meet: nobody can be seen for longer than it lasts."""
+    """Settings that a very short video can meet: nobody can be seen for longer than the video lasts."""
     span = float(time_s[-1] - time_s[0]) if len(time_s) else 0.0
     hits = min(config.confirm_hits, max(1, (len(time_s) + 1) // 2))
     return config.model_copy(update={"min_length_s": min(config.min_length_s, span / 2), "confirm_hits": hits})

@@ -1,8 +1,8 @@
-"""How likely pieces are one person's: log likelihood ratios of one person against two, of the links that are possible.
+"""How likely two pieces are one person: the log likelihood ratio, one person against two, of each possible link.
 
-Three terms say it: by place, where the person would have gone; by clothes, against those of everybody seen beside; by
-size. Links are worked out in blocks, and only those are kept that may be chosen, so that memory grows with the people
-of a while, not with the square of all.
+The ratio has three terms: place (where the person would have gone), clothes (compared with those of the people seen
+beside the person) and size. Links are worked out in blocks, and only links that may be chosen are kept, so memory grows
+with the number of people present at one time, not with the square of all people.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from pipeline.tracking.cuts import BORDER_LEN
 from pipeline.tracking.pieces import Pieces
 
 _SPREAD_LEN, _SPREAD_LEN_S = 0.2, 0.3  # standard deviation of where somebody is after a gap: at once, and per second
-_COAST_S = 1.0  # how long somebody goes on as before
-_LEFT_S = 0.7  # the same of somebody last seen at the border
+_COAST_S = 1.0  # how long a person keeps the velocity after the last sighting
+_LEFT_S = 0.7  # the same for a person last seen at the border
 _AWAY_S = 3.0  # time constant at which somebody unseen may have left the picture, and come back anywhere
 _BACK = 0.25  # share of those who left that come back
 _SIZE = 0.25  # standard deviation of the logarithm of a size
-_LOOK = 0.35  # mean squared distance of one person's clothes to themselves
+_LOOK = 0.35  # mean squared distance between two sightings of one person's clothes
 _BRIEF = 10.0  # observations from which on clothes are believed
 _STRANGER = 0.1  # likelihood of a stranger's clothes when nobody is there to compare with
 _LEAST_STRANGER = 0.01
 _PRIOR = -1.0  # log odds of one person before anything is known
-_TURN_LEN2_S2 = 0.02  # product of velocities, in body lengths² / s², that is a turn
+_TURN_LEN2_S2 = 0.02  # product of velocities, in body lengths² / s², from which a person has turned round
 _TURNED = 0.1  # share of those leaving the picture who turn round at once
 _INSIDE = 1.0  # log likelihood ratio for an end, or a beginning, away from the picture's border
 # Variance of the change of velocity in a gap, (body lengths / s)²: at once, and per second.
 _VELOCITY_VAR, _VELOCITY_VAR_S = 0.1, 0.4
-_ANY_VELOCITY_VAR = 0.5  # the same of two people
+_ANY_VELOCITY_VAR = 0.5  # the same between two different people
 _STEADY_S = 1.0  # gap from which on velocities on both sides say nothing for one person
-_TINY = 1e-12  # likelihood of what cannot be
-_MOST_SIZE = 6.0  # that sizes say against a link
-_MOST_CLOTHES = float(np.log1p(1e-6) - np.log(_LEAST_STRANGER))  # that clothes say for one
+_TINY = 1e-12  # likelihood of an impossible event
+_MOST_SIZE = 6.0  # largest log likelihood ratio of sizes against a link
+_MOST_CLOTHES = float(np.log1p(1e-6) - np.log(_LEAST_STRANGER))  # the largest of clothes for a link
 _BLOCK_VALUES = 1_000_000  # of appearances that are compared at once
-_MOST_LINKS, _LEAST_LINKS = 4_000_000, 100  # links kept altogether; but as many of each piece
+_MOST_LINKS, _LEAST_LINKS = 4_000_000, 100  # links kept altogether, and least links kept of each piece
 
 
 class Links(NamedTuple):
-    """E possible links. Rows of the pieces, and what speaks for one person, as log likelihood ratios."""
+    """E possible links: the rows of the two pieces, and log likelihood ratios for one person against two."""
 
     before: np.ndarray  # (E,) i64 the piece that ends, ascending
     after: np.ndarray  # (E,) i64 the piece that begins later
@@ -61,9 +61,9 @@ class Links(NamedTuple):
 
 
 def possible_links(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> Links:
-    """The links whose ratio is above ``−limit``; of pieces that overlap in time there are none.
+    """The links whose ratio is above ``−limit``; pieces that overlap in time have no link.
 
-    Where there are more than `_MOST_LINKS`, the most likely ones out of each piece.
+    Where there are more than `_MOST_LINKS`, only the most likely links out of each piece are kept.
     """
     gone = _gone(p)
     strange = _strangers(p)
@@ -80,7 +80,7 @@ def possible_links(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> L
 
 
 def _likeliest(links: Links, most: int) -> Links:
-    """So many links out of each piece at most."""
+    """The likeliest links out of each piece, at most ``most`` of each."""
     order = np.lexsort((links.after, -links.ratio, links.before))
     start = np.flatnonzero(np.diff(links.before[order], prepend=-1))
     rank = np.arange(len(order)) - np.repeat(start, np.diff(np.append(start, len(order))))
@@ -91,22 +91,23 @@ def _likeliest(links: Links, most: int) -> Links:
 
 
 def _gone(p: Pieces) -> np.ndarray:
-    """(P,) how many had ended when each piece began, among whom the one who comes must be; at least 1."""
+    """(P,) how many pieces had ended when each piece began, at least 1: a person who returns is one of those."""
     return np.maximum(np.searchsorted(np.sort(p.last_frame), p.first_frame, "left"), 1)
 
 
 def _candidates(
     p: Pieces, gone: np.ndarray, size_px: tuple[int, int], limit: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pieces by their beginning (P,), and from where to where among those the followers of each piece are (P,), (P,).
+    """Pieces in order of their beginning (P,), and the range of possible followers of each piece in it: (P,), (P,).
 
-    Those who begin after it ends and so soon, or when so few had gone, that a ratio above ``−limit`` is possible: the
-    likelihoods in `_place` add up to at most that of being there, which falls with the gap, and that of coming back.
+    A follower begins after the piece ends. The gap must be so short, or so few people gone, that a ratio above
+    ``−limit`` is possible: the likelihood in `_place` is at most the sum of that of being there, which falls with the
+    gap, and that of coming back.
     """
     order = np.argsort(p.first_frame, kind="stable")
     start = np.searchsorted(p.first_frame[order], p.last_frame, "right")
     needed = np.exp(-limit - _PRIOR - 2 * _INSIDE - _MOST_CLOTHES) - _TINY
-    half = max(needed / 2, 1e-300)  # one of the two likelihoods is above
+    half = max(needed / 2, 1e-300)  # one of the two likelihoods must be above this
     area = size_px[0] * size_px[1] / (p.length[:, 1] * p.length[:, 0].min(initial=np.inf))
     reach_s = np.maximum((np.sqrt(area / (2 * np.pi * half)) - _SPREAD_LEN) / _SPREAD_LEN_S, _STEADY_S)
     soon = np.searchsorted(p.first_s[order], p.last_s + reach_s, "right")
@@ -138,17 +139,17 @@ def _block(p: Pieces) -> int:
 
 
 def _place(p: Pieces, before: np.ndarray, after: np.ndarray, gone: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """(E,) by where and how they went."""
+    """(E,) log likelihood ratio by place, velocity and the picture's borders."""
     gap = np.maximum(p.first_s[after] - p.last_s[before], 0.0)
     length = np.sqrt(p.length[before, 1] * p.length[after, 0])
     there = _there(p, before, after, gap, length, size_px)
     inside, inside_after = p.edge[before, 1] > BORDER_LEN, p.edge[after, 0] > BORDER_LEN
-    # Who walks out and who walks in where the other left are rarely one.
+    # A person who walks out and a person who walks in at the same place are rarely one person.
     against = (p.speed[before, 1] * p.speed[after, 0]).sum(-1) / np.square(length) < -_TURN_LEN2_S2
     there = there * np.where(against & ~inside & ~inside_after, _TURNED, 1.0)
     away = 1 - np.exp(-gap / np.where(inside, _AWAY_S, _LEFT_S))
     hidden = np.where(inside, 1 - _BACK, 0.0) * np.minimum(there, 1.0)
-    # People come and go at the borders: who vanishes and who appears elsewhere was behind something.
+    # People enter and leave at the borders: a person who vanishes or appears elsewhere was behind something.
     vanished = _INSIDE * (inside.astype(float) + inside_after)
     return vanished + np.log((1 - away) * there + away * (hidden + _BACK / gone[after]) + _TINY)
 
@@ -156,7 +157,7 @@ def _place(p: Pieces, before: np.ndarray, after: np.ndarray, gone: np.ndarray, s
 def _there(
     p: Pieces, before: np.ndarray, after: np.ndarray, gap: np.ndarray, length: np.ndarray, size_px: tuple[int, int]
 ) -> np.ndarray:
-    """(E,) likelihood ratio of place and velocity on both sides of a gap: who goes on, against anybody anywhere."""
+    """(E,) likelihood ratio of place and velocity across a gap: one person moving on, against a person anywhere."""
     coast = np.minimum(gap, _COAST_S)[:, None]
     ahead = p.place[before, 1] + p.speed[before, 1] * coast / 2
     behind = p.place[after, 0] - p.speed[after, 0] * coast / 2
@@ -170,7 +171,7 @@ def _there(
 
 
 def _size(p: Pieces, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """(E,) by how large they are."""
+    """(E,) log likelihood ratio by size."""
     gap = np.maximum(p.first_s[after] - p.last_s[before], 0.0)
     size = np.log(p.length[before, 1] / p.length[after, 0])
     spread = np.square(_SIZE) + np.square(0.05 * gap)
@@ -178,7 +179,7 @@ def _size(p: Pieces, before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def _clothes(p: Pieces, strange: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """(E,) by clothes: alike, against those of people seen beside them."""
+    """(E,) log likelihood ratio by clothes: how alike they are, against the clothes of people seen beside them."""
     alike, known = _alike(p, before, after)
     stranger = np.maximum(np.maximum(strange[before], strange[after]), _LEAST_STRANGER)
     return np.where(known, np.log(alike + 1e-6) - np.log(stranger), 0.0)
@@ -187,15 +188,15 @@ def _clothes(p: Pieces, strange: np.ndarray, before: np.ndarray, after: np.ndarr
 def _alike(p: Pieces, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(E,) likelihood of the clothes of two pieces if they are one person's, and whether any part of both is seen."""
     far, common = distance2(p.look[one], p.look[other])
-    # Who is seen briefly is seen behind others, and wears some of their clothes.
+    # A person seen briefly is mostly seen behind others, and the description mixes in their clothes.
     count = np.minimum(p.count[one], p.count[other]).astype(np.float64)
     return np.exp(-far / _LOOK * count / (count + _BRIEF)), common > 0
 
 
 def _strangers(p: Pieces) -> np.ndarray:
-    """(P,) likelihood of a stranger's clothes: how alike those are of whom a piece was seen beside.
+    """(P,) likelihood of a stranger's clothes: how alike a piece is to the pieces seen beside it.
 
-    They are others for sure; as long as few were seen, an average stranger is among them.
+    Pieces seen at the same time are certainly other people. Where few were seen, an average stranger is added to them.
     """
     order = np.argsort(p.first_frame, kind="stable")
     stop = np.searchsorted(p.first_frame[order], p.last_frame[order], "right")

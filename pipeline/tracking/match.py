@@ -1,8 +1,8 @@
 """Which observation belongs to which tracklet in one frame: similarity, gates, costs, optimal assignment.
 
-M tracklets, N observations, P pairs of one of each. A cost is a negative log likelihood ratio, so that costs of well
-known and of long lost tracklets compare: a lost one may be anywhere in a wide area, hence says little by lying right on
-an observation.
+M tracklets, N observations, P pairs of a tracklet and an observation. A cost is a negative log likelihood ratio, so
+that the costs of well known and of long lost tracklets can be compared: a lost person may be anywhere in a wide area,
+so a predicted place right on an observation is weak evidence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.observe import appearance
 from pipeline.tracking.tracks import Sighting, Tracks, areas
 
 _GATE_LEN = 0.03  # body lengths: floor of the gate, breathing room for a well predicted person
-_LOOK_COST = 0.5  # of clothes as different as one person's are from one time to another, in units of a match's cost
+_LOOK_COST = 0.5  # cost of a distance of 1 between clothes, the usual one between two sightings of one person
 _LEAST_PARTS = 2  # of the body that both must show
 _RIGID, _FREE, _CORNER = 1.0, 0.1, 0.01  # weights of torso and head, limbs, box corners for the body's place
 _LIMBS = ("elbow", "wrist", "knee", "ankle", "heel", "foot", "toe", "index", "pinky", "thumb", "hand")
@@ -49,10 +49,10 @@ def body_of(skeleton: Skeleton) -> Body:
 def associate(
     t: Tracks, seen: Sighting, body: Body, config: TrackConfig, min_similarity: float, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Matched pairs among tracklets and observations, both as rows of what is given."""
+    """Matched pairs of tracklets and observations, as rows of the given tracklets and observations."""
     var, length2 = t.cov[:, 0, 0], t.length2
     floor = _GATE_LEN**2 * length2
-    # The places compared are of boxes, which may end at an occluder: a body length on top of the gate.
+    # The places compared are those of boxes. A box may end at an occluder: so the gate is a body length wider.
     reach = config.gate_sigma * np.sqrt(var + floor) + np.sqrt(length2)
     i, j = near(t.points[:, -2:].mean(1), seen.points[:, -2:].mean(1), reach)
     mine, mine_score, other, other_score = t.points[i], t.point_score[i], seen.points[j], seen.point_score[j]
@@ -68,7 +68,7 @@ def associate(
         var[i],
         config.box_points,
     )
-    # Half of somebody may be seen where the whole was before, but nobody grows tenfold.
+    # A person may be half hidden after having been seen whole, but nobody's area grows tenfold.
     grown = np.abs(np.log(np.maximum(areas(other), 1.0) / t.area[i])) > 2 * np.log(config.gate_scale)
     similar = np.where(grown, 0.0, similar)
     offset, _ = shift(mine, mine_score, other, other_score, body.weight)
@@ -89,7 +89,7 @@ def associate(
 def near(place: np.ndarray, other: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (P,), (P,) of ``place (M, 2)`` and ``other (N, 2)`` at most ``reach (M,)`` apart in x and in y, by rows.
 
-    In a crowd most people are far from one another, and only near ones need be compared.
+    In a crowd most people are far from one another, and only near pairs need be compared.
     """
     close = np.abs(place[:, :1] - other[:, 0]) <= reach[:, None]
     close &= np.abs(place[:, 1:] - other[:, 1]) <= reach[:, None]
@@ -102,7 +102,7 @@ def shift(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean displacement from tracklets' points to observations', pair by pair, over points both see.
 
-    Unlike the displacement of box centres it stays put when the feet leave the picture or an arm is raised.
+    Unlike the displacement of box centres, this mean does not jump when the feet leave the picture or an arm is raised.
 
     Args:
         points, other: ``(P, K, 2)`` px.
@@ -132,9 +132,9 @@ def similarity(
 ) -> np.ndarray:
     """OKS and IoU as one number in 0…1, pair by pair: (P,).
 
-    Keypoints weigh by how many both sides see, and IoU as much as ``box_points`` of them, so that a person of whom
-    little is seen goes by the box. ``extra_var (P,)`` px² is the variance of the tracklets' predicted positions; see
-    `pipeline.core.similarity.oks`.
+    OKS weighs by the number of keypoints that both sides see, and IoU as much as ``box_points`` keypoints, so that for
+    a mostly hidden person the box decides. ``extra_var (P,)`` px² is the variance of the tracklets' predicted
+    positions; see `pipeline.core.similarity.oks`.
     """
     points, n = oks_of_pairs(keypoints, keypoint_score, other, other_score, area, sigmas, extra_var)
     return (n * points + box_points * iou_of_pairs(box, other_box)) / np.maximum(n + box_points, 1e-9)
@@ -176,7 +176,7 @@ def match(costs: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
 def most_gained(row: np.ndarray, column: np.ndarray, gain: np.ndarray, size: int) -> np.ndarray:
     """Which pairs (n,) of the given ones (E,) gain most together, at most one of each row and of each column.
 
-    Jonker and Volgenant's shortest augmenting paths on a sparse matrix. Whoever stays alone gains nothing.
+    Jonker and Volgenant's shortest augmenting paths on a sparse matrix. A row without a pair gains 0.
 
     Args:
         row, column: (E,) each below ``size``.
@@ -193,7 +193,7 @@ def most_gained(row: np.ndarray, column: np.ndarray, gain: np.ndarray, size: int
 
 
 def _foreign(row: np.ndarray, mine: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Costs (P,) of clothes (P, D) that differ, above the least of each ``row (P,)``: only differences tell apart."""
+    """Costs (P,) of differing clothes (P, D), less the least cost in each ``row (P,)``: only differences matter."""
     far, common = appearance.distance2(mine, seen)
     cost = np.where(common >= _LEAST_PARTS, _LOOK_COST * far, 0.0)
     least = np.full(int(row.max(initial=-1)) + 1, np.inf)

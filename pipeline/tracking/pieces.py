@@ -1,4 +1,4 @@
-"""Pieces: stretches of tracklets between cuts, in short; and chains of pieces that are one person, in the same form."""
+"""Pieces: summaries of tracklets between cuts; and chains of pieces that are one person, in the same form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.core.settings import TrackConfig
 from pipeline.tracking.cuts import BODY_AREA, changes, mean_look, meetings
 from pipeline.tracking.glimpses import SPAN_S, Glimpses
 
-_END = 3  # glimpses at an end of a piece that its velocity there is taken from
+_END = 3  # glimpses at each end of a piece from which the velocity there is taken
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Pieces:
     """
 
     first_id: np.ndarray  # (P,) i64 id of a chain's first piece
-    last_id: np.ndarray  # (P,) i64 and of its last one; of a piece its own
+    last_id: np.ndarray  # (P,) i64 id of a chain's last piece; a single piece has its own id in both
     tracklet: np.ndarray  # (P,) i64 of the first piece
     first_s: np.ndarray  # (P,) f64
     last_s: np.ndarray  # (P,) f64
@@ -47,7 +47,7 @@ def cut(glimpses: Glimpses, config: TrackConfig) -> Pieces:
 
 
 def pieces(g: Glimpses, cuts: np.ndarray) -> Pieces:
-    """The pieces between cuts; ``cuts (G,)`` is true for glimpses that begin one though their tracklet goes on."""
+    """The pieces between cuts; ``cuts (G,)`` is true for glimpses that begin a new piece of the same tracklet."""
     start = np.flatnonzero((np.diff(g.tracklet, prepend=-1) != 0) | cuts)
     stop = np.append(start[1:], len(g))[: len(start)]
     spans = list(zip(start.tolist(), stop.tolist(), strict=True))
@@ -83,13 +83,13 @@ def _end(g: Glimpses, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, fl
     t, place = g.time_s[start:stop], g.place[start:stop]
     middle, at = float(w @ t), w @ place
     spread = float(w @ np.square(t - middle))
-    # Too short a stretch says little of speed: as if it had been seen to stand for a while beside.
+    # A short stretch says little of speed: the fit shrinks the speed, as if the person had also stood for a while.
     speed = (w * (t - middle)) @ (place - at) / (spread + (0.2 * SPAN_S) ** 2)
     return at, speed, middle, float(w @ g.length[start:stop])
 
 
 def joined(p: Pieces, person: np.ndarray) -> Pieces:
-    """Each person's pieces as one, under the tracklet that the first is of."""
+    """Each person's pieces joined into one, with the tracklet of the first piece."""
     order = np.lexsort((p.first_frame, person))
     start = np.flatnonzero(np.diff(person[order], prepend=-1))
     first, last = order[start], order[np.append(start[1:], len(order))[: len(start)] - 1]

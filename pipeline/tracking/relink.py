@@ -16,7 +16,7 @@ from pipeline.tracking.likelihood import possible_links
 from pipeline.tracking.match import most_gained
 from pipeline.tracking.pieces import Pieces, joined
 
-_DOUBT = 2.0  # links with a lower log likelihood ratio are worth a look
+_DOUBT = 2.0  # links with a lower log likelihood ratio are reported as doubtful
 
 
 class Moment(NamedTuple):
@@ -35,9 +35,9 @@ class _Chosen(NamedTuple):
 
 
 def link(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> tuple[np.ndarray, list[Moment]]:
-    """The person of each piece (P,), from 0, and what is doubtful; a link needs a likelihood ratio above ``−limit``.
+    """The person of each piece (P,), from 0, and the doubtful moments; a link needs a log ratio above ``−limit``.
 
-    Chains of pieces are linked again as long as any are: more of a person says more of their clothes.
+    Chains of pieces are linked again until no new link is found: a longer chain tells more of a person's clothes.
     """
     links = _rejoined(p, _linked(p, size_px, limit))
     person, doubts = _chains(links.follower), _doubts(p, p, links)
@@ -61,7 +61,7 @@ def _linked(p: Pieces, size_px: tuple[int, int], limit: float) -> _Chosen:
 
 
 def _rejoined(p: Pieces, links: _Chosen) -> _Chosen:
-    """With pieces of one tracklet together again that were cut, and then linked to nobody."""
+    """The links, with two pieces of one tracklet joined again where they were cut and then linked to nobody."""
     led = np.zeros(len(p) + 1, bool)
     led[links.follower] = True  # −1 is nobody's place
     alone = np.append(p.tracklet[:-1] == p.tracklet[1:], False)[: len(p)] & (links.follower < 0) & ~led[1:]
@@ -81,7 +81,7 @@ def _chains(follower: np.ndarray) -> np.ndarray:
 
 
 def _doubts(p: Pieces, chains: Pieces, links: _Chosen) -> list[Moment]:
-    """Links of chains that the evidence hardly carries, and changes of clothes within a tracklet of the pieces."""
+    """Moments of links between chains with weak evidence, and of changes of clothes within a tracklet."""
     out = []
     for row in np.flatnonzero(links.follower >= 0).tolist():
         before, after = int(chains.last_id[row]), int(chains.first_id[links.follower[row]])

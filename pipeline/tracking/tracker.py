@@ -1,8 +1,9 @@
 """The fold over frames that gives each observation a tracklet: predict, match twice, confirm, forget.
 
-Observations with a high score are matched first, those with a low score then continue who is still unmatched (the idea
-of ByteTrack, Zhang et al. 2022). Positions are predicted by a constant-velocity Kalman filter on the frames' real
-times, and every threshold is in seconds and body lengths, so that 3 and 120 frames per second mean the same.
+Observations with a high score are matched first; observations with a low score are then matched to the tracklets left
+over (the idea of ByteTrack, Zhang et al. 2022). Positions are predicted by a constant-velocity Kalman filter on the
+frames' real times, and every threshold is in seconds and body lengths, so that 3 and 120 frames per second mean the
+same.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pipeline.tracking.tracks import CONFIRMED, NOISE_LEN, Sighting, Tracklets, 
 
 _SIZE_TAU_S = 0.5  # time constant of the body size, long against a truncated box or a raised arm
 _LOOK_TAU_S = 1.0  # time constant of a person's appearance
-_MEMORY_TAU_S = 0.5  # time constant at which a point not seen any more loses its score
+_MEMORY_TAU_S = 0.5  # time constant with which the score of a point that is no longer seen decays
 _EPS_S = 1e-6  # slack of comparisons between time differences
 
 
@@ -64,7 +65,7 @@ class Tracker:
     ) -> np.ndarray:
         """Tracklet ids (n,) i32 of one frame's observations, −1 for those ignored; call with rising frames.
 
-        A tracklet that was never confirmed has ids here too; `tracklets` lists those that were. Frames without
+        Tracklets that are never confirmed have ids here too; `tracklets` lists the confirmed ones. Frames without
         observations may be left out.
 
         Args:
@@ -96,7 +97,7 @@ class Tracker:
         return Tracklets(**{name: column[order] for name, column in columns.items()})
 
     def present(self) -> Tracklets:
-        """The confirmed tracklets that have not ended, and no memory of those that have: for streams without end."""
+        """The confirmed tracklets that have not ended; ended ones are forgotten: for streams without end."""
         self._ended.clear()
         return self.tracklets()
 
@@ -118,12 +119,12 @@ class Tracker:
         points = np.concatenate([keypoints_px, box_px.reshape(-1, 2, 2)], axis=1, dtype=np.float64)  # (n, P, 2)
         point_score = np.concatenate([keypoint_score, np.ones((len(score), 2))], axis=1, dtype=np.float64)
         look = np.full((len(score), self._tracks.look.shape[1]), np.nan) if look is None else look.astype(np.float64)
-        if look.shape[1] != self._tracks.look.shape[1]:  # a ReID network's, of which the first call tells the width
+        if look.shape[1] != self._tracks.look.shape[1]:  # vectors of a ReID network: the first call tells their width
             self._tracks.look = np.full((len(self._tracks), look.shape[1]), np.nan)
         return Sighting(points, point_score, score, look)
 
     def _continued(self, seen: Sighting) -> np.ndarray:
-        """Ids (n,) of the tracklets that observations go on with, which take them in; −1 for the others."""
+        """Ids (n,) of the tracklets that observations are matched to, which are updated; −1 for the others."""
         c = self.config
         ids = np.full(len(seen), -1, np.int32)
         high = seen.score >= c.high_score
@@ -147,7 +148,7 @@ class Tracker:
         return ids
 
     def _started(self, seen: Sighting, nobody: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """New tracklets for sure observations that are nobody's (n,) yet: rows of those, and their ids."""
+        """New tracklets for sure observations without a tracklet (``nobody (n,)``): their rows and new ids."""
         new = np.flatnonzero((seen.score >= self.config.high_score) & nobody)
         if not len(new):
             return new, np.zeros(0, np.int32)
@@ -158,7 +159,7 @@ class Tracker:
         return new, born.id
 
     def _turn(self, camera: np.ndarray) -> None:
-        """Carry all tracklets along with the picture."""
+        """Move all tracklets by the camera's motion."""
         t = self._tracks
         scale2 = float(camera[0] ** 2 + camera[1] ** 2)
         turn = np.array([[camera[0], camera[1]], [-camera[1], camera[0]]])  # of row vectors
@@ -170,7 +171,7 @@ class Tracker:
         """Carry all tracklets to the new time; forget those unseen for too long."""
         t, c = self._tracks, self.config
         if len(t):
-            # A gap without frames is not a gap in seeing: only a tracklet missed in some frame may end.
+            # A stretch without frames does not count as unseen: only a tracklet missed in some frame may end.
             limit = np.where(t.status == CONFIRMED, c.max_gap_s, c.tentative_gap_s) + _EPS_S
             over = (frame - t.last_frame > 1) & (time_s - t.last_s > limit)
             if over.any():
@@ -183,7 +184,7 @@ class Tracker:
         self._frame, self._time_s = frame, time_s
 
     def _end(self, tracks: Tracks) -> None:
-        """Keep the summary of confirmed tracklets that end, and nothing of the others."""
+        """Keep summaries of the confirmed tracklets that end; the unconfirmed ones are dropped."""
         done = tracks.take(tracks.status == CONFIRMED)
         if len(done):
             empty = self._tracks.take(np.zeros(0, np.int64))
@@ -192,7 +193,7 @@ class Tracker:
             self._ended.append(done)
 
     def _correct(self, rows: np.ndarray, seen: Sighting) -> None:
-        """Take observations into the tracklets ``rows (n,)``."""
+        """Update the tracklets ``rows (n,)`` with their observations."""
         points, point_score, score = seen.points, seen.point_score, seen.score
         t = self._tracks
         old, old_score = t.points[rows], t.point_score[rows]
@@ -202,7 +203,7 @@ class Tracker:
         place = t.mean[rows, 0]
         t.mean[rows], t.cov[rows] = kalman.update(t.mean[rows], t.cov[rows], place + offset, var)
 
-        # Points not seen now move along with the body and are remembered for a while, as when legs are occluded.
+        # Points not seen now, such as occluded legs, move along with the body and are remembered for a while.
         dt = (self._time_s - t.last_s[rows])[:, None]
         visible = point_score >= VISIBLE
         t.points[rows] = np.where(visible[..., None], points, old + offset[:, None])

@@ -47,7 +47,7 @@ class Tracks:
     first_s: np.ndarray  # (M,) f64
     last_frame: np.ndarray  # (M,) i64
     last_s: np.ndarray  # (M,) f64
-    area: np.ndarray  # (M,) f64 px², slow
+    area: np.ndarray  # (M,) f64 px² of the box, averaged over time
     mean: np.ndarray  # (M, 2, 2) position and velocity of an anchor on the body, at the current time
     cov: np.ndarray  # (M, 2, 2)
     points: np.ndarray  # (M, P, 2) f64 px at the current time
