@@ -1,1 +1,1 @@
-"""The path into space: the lifter, and what places people in one world."""
+"""From the picture into space: the lifter, and the placing of all people in one world."""

@@ -10,7 +10,7 @@ from pipeline.core.types import MEASURED, SWAPPED, Motion
 from pipeline.lift.joints import FURTHER, HIPS, JOINTS
 
 AT = {name: i for i, name in enumerate(JOINTS)}
-# What each joint hangs on; "" is the middle of the hips.
+# The joint on which each joint hangs; "" is the middle of the hips.
 PARENT = {
     "left_hip": "", "right_hip": "", "left_knee": "left_hip", "right_knee": "right_hip", "left_ankle": "left_knee",
     "right_ankle": "right_knee", "left_heel": "left_ankle", "right_heel": "right_ankle", "left_toe": "left_ankle",
@@ -24,12 +24,12 @@ PARENT = {
 CHAIN = 0.245 + 0.246 + 0.288
 _DEPTH_S = 0.25  # standard deviation in seconds of the window over which a person's distance is averaged
 _TREND_S, _ASTRAY, _ROUNDS, _LEAN = 1.0, 0.06, 5, 0.02  # see _calm
-_MOST_SCALED = 1.25  # a body is made larger or smaller by at most this to be as tall as is said
+_MOST_SCALED = 1.25  # largest factor by which a body is made larger or smaller to have the given height
 _LEAST_Z_M = 0.3
 
 
 def limb_lengths(joints: np.ndarray) -> dict[str, float]:
-    """Metres from each joint to what it hangs on: medians over the frames of joints (L, J, 3), sides alike.
+    """Metres from each joint to the joint on which it hangs: medians over joints (L, J, 3), the same for both sides.
 
     NaN for joints that are never known.
     """
@@ -44,7 +44,7 @@ def limb_lengths(joints: np.ndarray) -> dict[str, float]:
 
 
 def _bones(joints: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """(L, J, 3) from what each joint hangs on, the ``middle (L, 3)`` of the hips or another joint, to the joint."""
+    """(L, J, 3) m to each joint from the point on which it hangs: a joint, or the ``middle (L, 3)`` of the hips."""
     parent = [AT.get(PARENT[name], len(JOINTS)) for name in JOINTS]
     return joints - np.concatenate([joints, middle[:, None]], 1)[:, parent]
 
@@ -62,7 +62,7 @@ def with_lengths(joints: np.ndarray, lengths: dict[str, float]) -> np.ndarray:
 
 
 def height_of(joints: np.ndarray) -> float:
-    """The height in m of the person with joints (L, J, 3), from legs and trunk; NaN where it is never seen whole."""
+    """The height in m of the person with joints (L, J, 3), from legs and trunk; NaN if these are never seen whole."""
 
     def long(a: str, b: str) -> np.ndarray:
         return np.linalg.norm(joints[:, AT[a]] - joints[:, AT[b]], axis=-1)
@@ -75,24 +75,24 @@ def height_of(joints: np.ndarray) -> float:
 
 
 def as_tall(joints: np.ndarray, height_m: float, usual_m: float) -> np.ndarray:
-    """Joints (L, J, 3) made ``height_m`` tall; they were lifted as those of a person of ``usual_m``."""
+    """Joints (L, J, 3) scaled to a person ``height_m`` tall; they were lifted as those of a person ``usual_m`` tall."""
     now = height_of(joints)
     factor = usual_m / now if np.isfinite(now) else 1.0
     return joints * np.float32(np.clip(factor, 1 / _MOST_SCALED, _MOST_SCALED) * height_m / usual_m)
 
 
 def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.ndarray, step_s: float) -> np.ndarray:
-    """(L, 3) m, where the middle of the hips is, so that joints (L, K, 3) about it lie on their rays (L, K, 2).
+    """(L, 3) m, the middle of the hips at which joints (L, K, 3) about it lie on their rays (L, K, 2).
 
-    In each frame the least squares of x - r_x z = r_x Z - X and the like for y, by the joints' weights (L, K). A
-    person's distance changes slowly: its logarithm is averaged over frames, ``step_s`` apart; then the place across is
-    that on the ray (L, 2) to the hips.
+    Each frame solves x - r_x z = r_x Z - X, and the same for y, by least squares with the joints' weights (L, K). A
+    person's distance changes slowly: so its logarithm is averaged over frames, ``step_s`` apart. The place across then
+    lies on the ray (L, 2) to the hips.
     """
     w = np.where(np.isfinite(rays).all(-1) & np.isfinite(joints).all(-1), weight, 0)
     r, p = np.where((w > 0)[..., None], rays, 0), np.where((w > 0)[..., None], joints, 0)
     want = (r * p[..., 2:] - p[..., :2]).astype(np.float64)  # (L, K, 2)
     ww = w.sum(1)
-    # Normal equations with x and y eliminated: z of the spread of the rays about their weighted mean.
+    # Normal equations with x and y eliminated: z follows from the spread of the rays about their weighted mean.
     mean_r = (w[..., None] * r).sum(1) / np.maximum(ww, 1e-9)[:, None]
     mean_want = (w[..., None] * want).sum(1) / np.maximum(ww, 1e-9)[:, None]
     dr, dwant = r - mean_r[:, None], want - mean_want[:, None]
@@ -109,8 +109,8 @@ def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.nda
 def _calm(log: np.ndarray, sure: np.ndarray, step_s: float) -> np.ndarray:
     """(L,) logarithms of a distance, weighted by ``sure (L,)``, averaged over `_DEPTH_S`.
 
-    Where two people overlap one may seem a third nearer for a second. So values far off the line through those of
-    `_TREND_S` to either side count less (Cauchy), and where nothing else is known the line does.
+    Where two people overlap, one of them may seem a third nearer for a second. So values far off the line through the
+    values within `_TREND_S` to either side count less (Cauchy). Where no other value is known, the line's value counts.
     """
     trust, trend = np.ones(len(log)), log
     for _ in range(_ROUNDS):
@@ -124,7 +124,7 @@ def _calm(log: np.ndarray, sure: np.ndarray, step_s: float) -> np.ndarray:
 
 
 def _trend(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
-    """(L,) of each row the line that fits its neighbours best, weighted by a Gaussian of ``sigma`` rows as well."""
+    """(L,) at each row the line that fits its neighbours best: ``weight (L,)`` times a Gaussian of ``sigma`` rows."""
 
     at = np.arange(len(values)) / sigma
     wanted = np.stack([weight, weight * values, weight * at, weight * at**2, weight * at * values])

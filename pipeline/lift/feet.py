@@ -1,8 +1,7 @@
 """Feet that stand do not slide: the body is moved a little, and the legs are bent a little, so that they hold still.
 
-A foot stands while its ankle keeps its place in the picture and does not race in space. Only a camera that stands
-still can say so. That holds for walkers and for those who stand; it does not for a treadmill, whose belt takes the
-foot along.
+A foot stands while its ankle keeps its place in the picture and is not fast in space. This test needs a camera that
+stands still. It holds for people who walk or stand on the ground, but not on a treadmill, whose belt carries the foot.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from pipeline.motion.person import body_length
 SIDES = ("left", "right")
 FOOT = ("heel", "toe", "foot_index", "big_toe", "small_toe")
 STILL_LEN_S, STILL_M_S = 0.2, 2.0  # an ankle slower than this in the picture (body lengths/s) and in space stands
-LEAST_S = 0.1  # for so long
+LEAST_S = 0.1  # shortest time for which a foot stands
 _CALM_S = 0.3  # standard deviation of the window over which the hips' path is averaged
 _FINEST = 20  # points of a grid of even steps for each row, at most, however uneven those are
 _OFF_M = 0.02  # standard deviation of standing feet about their place
-_PUSH_M_S2 = 1.0  # of the acceleration of the body's correction
-_ACROSS_M, _ALONG = 0.005, 0.03  # of the correction across the line of sight, and along it as a share of the distance
-_LASTS_S = 0.5  # for which that of one frame holds
-_MOST_MOVED = 0.06  # heights that an ankle is moved at most against the hip
-_EASE_S = 0.15  # before and after the stand, in which the leg is let go
+_PUSH_M_S2 = 1.0  # standard deviation of the acceleration of the body's correction
+_ACROSS_M, _ALONG = 0.005, 0.03  # the same of the correction across the line of sight, and along it as distance share
+_LASTS_S = 0.5  # time over which the correction counts as one independent value
+_MOST_MOVED = 0.06  # heights by which an ankle is moved at most against the hip
+_EASE_S = 0.15  # time before and after the stand over which the correction of the leg fades
 
 
 class Stand(NamedTuple):
@@ -67,7 +66,7 @@ def held(
 
 
 def _calm(hips: np.ndarray, motion: Motion) -> np.ndarray:
-    """The path of the hips (L, 3) without its jitter, which is that of the distance to small people."""
+    """The path of the hips (L, 3) without its jitter, which comes from the uncertain distance of small people."""
     out = np.full(hips.shape, np.nan)
     known = np.isfinite(hips).all(-1)
     apart = (np.diff(motion.frame) > 1) | (np.diff(motion.time_s) > 3 * _CALM_S)
@@ -91,7 +90,7 @@ def _averaged(time_s: np.ndarray, known_s: np.ndarray, path: np.ndarray) -> np.n
 
 
 def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: np.ndarray | None) -> list[Stand]:
-    """When each foot stands; not known of one whose ankle the keypoints lack.
+    """When each foot stands; empty for a foot whose ankle the keypoints lack.
 
     Args:
         names: (K,) of the keypoints.
@@ -122,14 +121,15 @@ def standing(motion: Motion, names: tuple[str, ...], ankles: np.ndarray, still: 
 def steadied(ankles: np.ndarray, hips: np.ndarray, stands: list[Stand], time_s: np.ndarray) -> np.ndarray:
     """(L, 3) m by which the body is to be moved so that the ankles (L, 2, 3) that stand hold still.
 
-    Each is held where it is on the average of its stand: no walk becomes longer or shorter by it. Least squares,
-    smooth in time, little across the line of sight to the hips (L, 3); not known where those are not.
+    Each ankle is held at its mean place over the stand, so that no walk becomes longer or shorter. The correction is
+    found by least squares: smooth in time, and small across the line of sight to the hips (L, 3). NaN where the hips
+    are not known.
     """
     n = len(time_s)
     step = np.maximum(np.diff(time_s), 1e-3)
     known = np.isfinite(hips).all(-1)
     hips = np.where(known[:, None], hips, [0.0, 0.0, 1.0])
-    # Blocks of 3 × 3 on the diagonal and the next two: of each row itself, of the row and the next, of that after it.
+    # Blocks of 3 × 3 on the diagonal and the next two: a row with itself, with the next row, with the row after that.
     blocks, wanted = np.zeros((3, n, 3, 3)), np.zeros((n, 3))
     distance = np.linalg.norm(hips, axis=-1)
     along = hips / distance[:, None]
@@ -142,7 +142,7 @@ def steadied(ankles: np.ndarray, hips: np.ndarray, stands: list[Stand], time_s: 
         blocks[0][rows] += weight[:, None, None] * np.eye(3)
         wanted[rows] += weight[:, None] * (_mean_place(ankles[rows, side], time_s[rows]) - ankles[rows, side])
     if n > 2:
-        # The acceleration at each row but the ends, by its two steps, which need not be even.
+        # The acceleration at each row except the ends, from the row's two steps, which need not be even.
         before, after = step[:-1], step[1:]
         both = (before + after) / 2
         factor = (1 / (before * both), -2 / (before * after), 1 / (after * both))
@@ -154,7 +154,7 @@ def steadied(ankles: np.ndarray, hips: np.ndarray, stands: list[Stand], time_s: 
 
 
 def _mean_place(places: np.ndarray, time_s: np.ndarray) -> np.ndarray:
-    """(3,) mean over time of places (n, 3), each of which holds until half way to its neighbours."""
+    """(3,) mean over time of places (n, 3); each place counts until halfway to its neighbours."""
     if len(time_s) < 2:
         return places.mean(0)
     return np.average(places, axis=0, weights=np.maximum(np.gradient(time_s), 1e-6))
@@ -181,11 +181,11 @@ def planted(
     height_m: float,
     up: np.ndarray,
 ) -> np.ndarray:
-    """Joints (L, J, 3) with the ankles that stand over one place of the floor each, feet taken along.
+    """Joints (L, J, 3) in which each standing ankle stays over one place of the floor; feet move with their ankles.
 
-    The leg is turned about the hip, the ankle going up or down a little (``up`` (3,) is the floor's normal), so that
-    the knee's angle stays; it is bent only where that does not do. Thigh and shank keep their lengths. An ankle is
-    moved by at most `_MOST_MOVED`.
+    The leg is turned about the hip, and the ankle goes up or down a little (``up`` (3,) is the floor's normal), so that
+    the knee's angle stays. The knee is bent only where turning is not enough. Thigh and shank keep their lengths. An
+    ankle is moved by at most `_MOST_MOVED`.
     """
     out = joints.astype(np.float64)
     for i, side in enumerate(SIDES):
@@ -205,7 +205,7 @@ def planted(
 
 
 def _offsets(ankle: np.ndarray, stands: list[slice], time_s: np.ndarray) -> np.ndarray:
-    """(L, 3) m from an ankle (L, 3) to where it stands; let go smoothly before and after."""
+    """(L, 3) m from an ankle (L, 3) to the place where it stands; fades smoothly before and after the stand."""
     out = np.zeros(ankle.shape)
     for rows in stands:
         off = _mean_place(ankle[rows], time_s[rows]) - ankle[rows]
@@ -218,7 +218,7 @@ def _offsets(ankle: np.ndarray, stands: list[slice], time_s: np.ndarray) -> np.n
 
 
 def _level(hip: np.ndarray, ankle: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Targets (n, 3) raised or lowered so that they are as far from the hip as the ankle is, if that takes little."""
+    """Targets (n, 3) raised or lowered a little, so that they are as far from the hip as the ankle is, if possible."""
     reach = target - hip
     height = reach @ up
     rest = height**2 - np.square(reach).sum(-1) + np.square(ankle - hip).sum(-1)

@@ -1,9 +1,10 @@
 """The camera's field of view, its pitch and its height, from people who stand and walk on one floor.
 
-People are upright and keep their height. How their size falls off towards the horizon says where that is, how they lean
-apart to the left and right of the picture where the verticals meet; both together give the focal length (compare Lv,
-Zhao & Nevatia 2006, "Camera calibration from video of a walking human"). Where the camera looks straight ahead, or
-people keep to one place, they do not say it: the standard deviation tells.
+People are upright and keep their height. The horizon follows from how people's size in the picture shrinks towards it;
+the point where verticals meet follows from how people lean apart at the left and right of the picture. Horizon and
+point together give the focal length (compare Lv, Zhao & Nevatia 2006, "Camera calibration from video of a walking
+human"). Where the camera looks straight ahead, or people keep to one place, people do not determine the focal length;
+its standard deviation is then large.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from scipy.optimize import least_squares
 from pipeline.core.types import Observations
 
 USUAL_FOV_DEG = 55.0  # along the longer side of a picture of which nothing is known: phones and camcorders have 50-70
-ANKLES, SHOULDERS = 0.039, 0.818  # heights as shares of a person's (Winter 2009)
-LEAST_SCORE, EVERY_S, MOST = 0.4, 0.5, 5000  # keypoints that count; a person counts so often; rows altogether
-_LEG = (1.1, 2.4)  # of hips to ankles over shoulders to hips: others sit or crouch
+ANKLES, SHOULDERS = 0.039, 0.818  # heights of ankles and shoulders as shares of a person's height (Winter 2009)
+LEAST_SCORE, EVERY_S, MOST = 0.4, 0.5, 5000  # least keypoint score; s between a person's rows; rows altogether
+_LEG = (1.1, 2.4)  # range of hips to ankles over shoulders to hips: people outside the range sit or crouch
 _OFF, _INDEPENDENT = 0.05, 0.25  # error of a row along and across the body, as shares of its length; share of new ones
 _HEIGHT, _LEAN, _ROLL = 0.06, 0.03, 0.1  # standard deviations of people's log height and lean (rad), of the roll (rad)
-PRIOR = 0.25  # of the logarithm of the focal length about the usual one
+PRIOR = 0.25  # standard deviation of the logarithm of the focal length about the usual one
 SURE = 0.1  # standard deviation of the logarithm of the focal length at which it is believed
 _LEAST_ROWS = 20
 
@@ -36,7 +37,7 @@ class Upright(NamedTuple):
 
 
 class Field(NamedTuple):
-    """What people say of the camera."""
+    """The camera as it follows from people."""
 
     focal_px: float
     std_log: float  # of the focal length
@@ -47,7 +48,7 @@ class Field(NamedTuple):
 def upright(
     person: np.ndarray, time_s: np.ndarray, px: np.ndarray, score: np.ndarray, names: tuple[str, ...], every_s: float
 ) -> Upright:
-    """The rows that count, of each person one in ``every_s``; none where the keypoints lack ankles, hips or shoulders.
+    """The rows that count, one per person in ``every_s``; none where the keypoints lack ankles, hips or shoulders.
 
     Args:
         person: (n,) ids, 0 = nobody.
@@ -70,8 +71,9 @@ def upright(
 def field_of(people: Upright, size_px: tuple[int, int], usual_px: float) -> Field | None:
     """The most probable camera, whose focal length is about ``usual_px`` if nothing says otherwise; None: too few rows.
 
-    Robust least squares over focal length, pitch, roll and height; each person's height and lean, which are nearly
-    linear, are those that fit best for each camera (variable projection). The principal point is the middle.
+    Robust least squares over focal length, pitch, roll and height. Each person's height and lean, which are nearly
+    linear, take the values that fit each camera best (variable projection). The principal point is the middle of the
+    picture.
     """
     if len(people.person) < _LEAST_ROWS:
         return None
@@ -97,13 +99,13 @@ def field_of(people: Upright, size_px: tuple[int, int], usual_px: float) -> Fiel
     found = min(fits, key=lambda fit: fit.cost)
     slope = np.asarray(found.jac)
     covariance = np.linalg.inv(slope.T @ slope)
-    worse = max(1.0, 2 * found.cost / (2 * _INDEPENDENT * len(who)))  # than the errors that are expected
+    worse = max(1.0, 2 * found.cost / (2 * _INDEPENDENT * len(who)))  # how far errors exceed the expected ones
     focal, pitch, _, height = found.x
     return Field(float(np.exp(focal)), float(np.sqrt(covariance[0, 0] * worse)), float(pitch), float(np.exp(height)))
 
 
 def shoulders_at(camera: np.ndarray, ankles: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """(n, 2) px, where people of height 1 with ankles (n, 2) px have their shoulders.
+    """(n, 2) px, the shoulders of people of height 1 whose ankles are at (n, 2) px.
 
     ``camera``: log of the focal length, pitch downwards, roll, log of the height.
     """

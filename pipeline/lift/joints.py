@@ -1,4 +1,4 @@
-"""The points that the lifter reads and the joints that it gives, and where other keypoint sets have them."""
+"""The points that the lifter reads, the joints that it gives, and their names in other keypoint sets."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def sources(skeleton: Skeleton) -> np.ndarray:
 
 
 def name_in(joint: str, skeleton: Skeleton) -> str:
-    """What one of JOINTS is called beside the points of a set, which may have another one of the same name.
+    """The name of one of JOINTS beside the points of a set, which may have a different point of the same name.
 
-    Halpe's neck lies at the throat, .02 to .04 of the height above the lifter's, which is then ``neck_joint``.
+    Halpe's neck lies at the throat, .02 to .04 of the height above the lifter's neck. The lifter's neck is then named
+    ``neck_joint``.
     """
     if joint in POINTS:
         source = sources(skeleton)[POINTS.index(joint)]
@@ -56,7 +57,7 @@ def name_in(joint: str, skeleton: Skeleton) -> str:
 
 
 def further(skeleton: Skeleton) -> tuple[tuple[str, ...], np.ndarray]:
-    """The names (F,) of those of FURTHER that the set has, and weights (F, J) of the joints beside them."""
+    """The names (F,) of the points of FURTHER that the set has, and weights (F, J) of the joints beside each point."""
     names = tuple(name for name in FURTHER if name in skeleton.names)
     weights = np.zeros((len(names), J), np.float32)
     for row, name in zip(weights, names, strict=True):

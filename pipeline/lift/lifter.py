@@ -26,7 +26,7 @@ from pipeline.motion.measured import Measured
 from pipeline.motion.person import smoothed_paths
 
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
-GUESSED = 0.2  # score of points that were not measured but bridged
+GUESSED = 0.2  # score given to points that were bridged, not measured
 CALIBRATED = 1.3  # what the network says times this has .95 of the truth within 1.96 of it: docs/lifting.md
 SHOULDERS = (POINTS.index("left_shoulder"), POINTS.index("right_shoulder"))
 
@@ -34,8 +34,8 @@ SHOULDERS = (POINTS.index("left_shoulder"), POINTS.index("right_shoulder"))
 def rays_of(px: np.ndarray, size_px: tuple[int, int], fov_deg: float | None, metres: MetresConfig) -> np.ndarray:
     """(…, 2) x / z and y / z of points (…, 2) in px.
 
-    By the calibrated camera where there is one, else by the field of view across the picture's width; where that is
-    not given either, the usual one is assumed (`usual_focal_px`).
+    The calibrated camera is used where there is one, else the field of view across the picture's width. Where neither
+    is given, the usual field of view is assumed (`usual_focal_px`).
     """
     if metres.ground is not None and metres.ground.camera is not None:
         return undistorted(metres.ground.camera, px.astype(np.float64))
@@ -72,11 +72,10 @@ class PoselineLifter:
         size_px: tuple[int, int],
         heights_m: Sequence[float | None],
     ) -> list[InSpace]:
-        """(L, J, 3) f32 m of each person; x right, y down, z forward from the camera; NaN where the picture says
-        nothing.
+        """(L, J, 3) f32 m of each person; x right, y down, z forward from the camera; NaN = not known.
 
-        People are as tall as ``heights_m`` says, or `HEIGHT_M` where that is not given. Limbs keep their lengths.
-        Nobody's joints depend on the others.
+        People have the heights of ``heights_m``, or `HEIGHT_M` where none is given. Limbs keep their lengths. No
+        person's joints depend on the others.
         """
         people = [self._lifted(motion, size_px, h or HEIGHT_M) for motion, h in zip(motions, heights_m, strict=True)]
         joints = finish_all(people, self.config)
@@ -86,7 +85,7 @@ class PoselineLifter:
         ]
 
     def _lifted(self, motion: Motion, size_px: tuple[int, int], height_m: float) -> Lifted:
-        """What the network says of a person."""
+        """The network's joints of a person."""
         px, state, score = self._points(motion)
         rays = self.rays(px, size_px)
         guessed = np.where(state == INTERPOLATED, GUESSED, score)
@@ -118,8 +117,8 @@ class PoselineLifter:
     def _further(
         self, joints: np.ndarray, std: np.ndarray, rays: np.ndarray, skeleton: Skeleton
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Points (L, F, 3) m that the network does not give, on their rays (L, K', 2) beside the joints (L, J, 3), and
-        their deviations (L, F) from those of the joints (L, J)."""
+        """Points (L, F, 3) m that the network does not give, on their rays (L, K', 2) and as far away as the joints
+        (L, J, 3) beside them; and their standard deviations (L, F), from those of the joints (L, J)."""
         ids = [skeleton.index(name) for name in self.names[len(self.joint_names) :]]
         used = np.array(self._beside != 0)
         depth = np.where(used, joints[:, None, :, 2], 0) * self._beside
@@ -130,9 +129,9 @@ class PoselineLifter:
         return np.where(np.isfinite(doubt)[..., None], place, np.nan).astype(np.float32), doubt
 
     def across(self, fov_deg: float | None, focal_std: float = 0.0) -> PoselineLifter:
-        """The same lifter for a picture that is so many degrees wide; None: the usual width.
+        """The same lifter for a picture that is ``fov_deg`` degrees wide; None: the usual width.
 
-        ``focal_std`` is the standard deviation of the focal length that this makes, as a share.
+        ``focal_std`` is the standard deviation of the resulting focal length, as a share.
         """
         other = copy.copy(self)
         other.fov_deg = fov_deg
@@ -171,7 +170,7 @@ class PoselineLifter:
 
 
 def per_axis_std(std: np.ndarray) -> np.ndarray:
-    """(..., J) from the network's standard deviations (..., J, 3): of the three axes' errors together."""
+    """(..., J) m standard deviation per axis, over the three axes together, from the network's own (..., J, 3)."""
     out: np.ndarray = CALIBRATED * np.sqrt(np.square(std).mean(-1))
     return out
 
@@ -187,7 +186,7 @@ class Seen(NamedTuple):
 
 
 class Lifted(NamedTuple):
-    """What the network says of a person, joints about the middle of the hips."""
+    """The network's answer for a person: joints about the middle of the hips."""
 
     seen: Seen
     joints: np.ndarray  # (L, J, 3) m; NaN = not known
@@ -196,7 +195,7 @@ class Lifted(NamedTuple):
 
 
 def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
-    """Everybody's joints (L, J, 3) about the hips, on their rays, smoothed, with constant limbs, of their height."""
+    """All people's joints (L, J, 3) about the hips: on their rays, smoothed, with constant limbs, at each height."""
     near = [_on_rays(person) for person in people]
     measured = [_measured(joints, person, config) for joints, person in zip(near, people, strict=True)]
     out = []
@@ -210,7 +209,7 @@ def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
 
 
 def _on_rays(person: Lifted) -> np.ndarray:
-    """(L, J, 3) joints of constant limbs, as near to their rays as the network's doubts allow."""
+    """(L, J, 3) joints of constant limbs, as near to their rays as the network's standard deviations allow."""
     seen, done = person.seen, _one_body(person.joints, person.height_m)
     off = person.std * np.float32(person.height_m / HEIGHT_M)
     return on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))

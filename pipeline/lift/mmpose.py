@@ -1,9 +1,9 @@
 """mmpose's lifters: one person's 2D motion to 3D joints about the pelvis.
 
-They were trained on Human3.6M: 17 joints of people about 400 px long in pictures of 1000 px. A person of any other
-size and place is brought there: scaled by the median size over a stretch, and moved so that the pelvis lies where it
-does in that data. The pelvis of smoothed keypoints, unlike a box's centre, does not jump. Time is not resampled: a
-window spans as many frames as in training, whatever their rate.
+These lifters were trained on Human3.6M: 17 joints of people about 400 px long in pictures of 1000 px. A person of any
+other size and place is scaled by the median size over a stretch, and moved so that the pelvis lies where Human3.6M has
+it. The pelvis of smoothed keypoints, unlike a box's centre, does not jump. Time is not resampled: a window spans as
+many frames as in training, whatever the frame rate.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pipeline.models.openmm.inference import Stopwatch, inference
 from pipeline.models.runtime import Device
 
 OPTION = "--lifter mmpose:"
-# Human3.6M's joints by our names; what each is made of in other sets, as weights of keypoints that we have. The middle
-# of the eyes for the head and the nose for the upper neck are MMPose's own choice for COCO.
+# Human3.6M's joints by our names, each with its weights of the keypoints of other sets. The middle of the eyes for the
+# head and the nose for the upper neck are MMPose's own choice for COCO.
 JOINTS: dict[str, dict[str, float]] = {
     "pelvis": {"left_hip": 0.5, "right_hip": 0.5},
     "right_hip": {"right_hip": 1},
@@ -54,7 +54,7 @@ BATCH = 64  # windows at once
 
 
 def facts(reference: str, config: Config) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Digests and warnings of an mmpose lifter. PoselineError when it is not there, or is none."""
+    """Digests and warnings of an mmpose lifter. Raises PoselineError when the reference names no mmpose lifter."""
     found = load.find("mmpose", reference, config, OPTION)
     settings = load.read_config(found)
     name = found.config_file.stem
@@ -73,7 +73,7 @@ def build(reference: str, device: Device, config: Config) -> MMLifter:
 
 
 def _scaleless(settings: Any) -> bool:
-    """Whether what comes out is in shares of the picture rather than in metres."""
+    """Whether the lifter's joints are in shares of the picture rather than in metres."""
     return "MotionBERT" in str(settings.model.head.get("decoder", {}).get("type", ""))
 
 
@@ -89,7 +89,7 @@ class MMLifter:
         self.loaded, self.sessions = loaded, [Stopwatch()]
         data = loaded.config.test_dataloader.dataset
         self.causal = bool(data.get("causal", False))
-        self.many = int(data.get("multiple_target", 0))  # frames that come out at once; 0: one
+        self.many = int(data.get("multiple_target", 0))  # frames that one call lifts; 0: one frame
         self.length = self.many or int(data.get("seq_len", 1))
         self.scaleless = _scaleless(loaded.config)
         loaded.model.test_cfg["flip_test"] = False
@@ -101,8 +101,8 @@ class MMLifter:
     ) -> InSpace:
         """(L, 17, 3) f32 metres about the pelvis; x right, y down, z away from the camera; NaN = not known.
 
-        A joint is known where its keypoints are, and the pelvis is. Raises PoselineError for a keypoint set without
-        the joints.
+        A joint is known where its keypoints and the pelvis are known. Raises PoselineError for a keypoint set that
+        lacks the joints.
         """
         joints = human36m(motion.keypoints_px, skeleton)
         side = np.maximum(motion.box_px[:, 2] - motion.box_px[:, 0], motion.box_px[:, 3] - motion.box_px[:, 1])
@@ -133,7 +133,8 @@ class MMLifter:
     def run(self, sequences: list[np.ndarray]) -> list[np.ndarray]:
         """(m, 17, 3) as `mmpose.apis.inference_pose_lifter_model` gives it, of each sequence (T, 17, 2).
 
-        That call takes single frames only of networks that lift many at once; here they get the whole sequence.
+        For networks that lift many frames at once, that call takes single frames only; here such networks get the
+        whole sequence.
         """
         from mmengine.dataset import pseudo_collate
 
@@ -144,7 +145,7 @@ class MMLifter:
 
 
 def _data(sequence: np.ndarray, many: bool) -> dict[str, Any]:
-    """What mmpose's pipeline of a lifter takes; the targets only give shapes."""
+    """The input of mmpose's pipeline for a lifter; the targets only give shapes."""
     t, k = sequence.shape[:2]
     targets = t if many else 1
     return {
@@ -158,7 +159,10 @@ def _data(sequence: np.ndarray, many: bool) -> dict[str, Any]:
 
 
 def human36m(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """(L, 17, 2) f64 Human3.6M joints from keypoints (L, K, 2), NaN where a part is; PoselineError for want of one."""
+    """(L, 17, 2) f64 Human3.6M joints from keypoints (L, K, 2); NaN where a keypoint is NaN.
+
+    Raises PoselineError where the keypoint set lacks the keypoints of a joint.
+    """
     if all(name in skeleton.names for name in NAMES):
         return keypoints[:, [skeleton.index(name) for name in NAMES]].astype(np.float64)
     needed = {part for parts in JOINTS.values() for part in parts}
@@ -175,7 +179,7 @@ def human36m(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def normalised(joints: np.ndarray, size_px: float) -> np.ndarray:
     """Joints (n, 17, 2) as in Human3.6M's pictures, without gaps: (n, 17, 2).
 
-    Missing ones are interpolated over the frames, at the ends held; one that is never seen lies on the pelvis.
+    Missing joints are interpolated over the frames, and held at the ends. A joint never seen lies on the pelvis.
     """
     steps = np.arange(len(joints), dtype=np.float64)
     filled = joints.copy()
@@ -189,10 +193,11 @@ def normalised(joints: np.ndarray, size_px: float) -> np.ndarray:
 
 
 def _windows(n: int, length: int, many: int, causal: bool) -> Iterator[tuple[np.ndarray, slice, slice]]:
-    """(frames of a window, rows of its result, rows of the stretch that they are): together all n rows, once.
+    """(frames of a window, rows of its result, the same rows in the stretch): all windows give each of n rows once.
 
-    A window of one result has that frame in its middle, or at its end, and is padded by the stretch's first and last
-    frame. Windows of many results overlap by half and give their middle, whose frames are seen from both sides.
+    A window with one result has that frame in its middle, or at its end if ``causal``, and is padded by the stretch's
+    first and last frame. Windows with many results overlap by half; their middle is kept, which has context on both
+    sides.
     """
     if not many:
         before = length - 1 if causal else (length - 1) // 2
@@ -212,7 +217,7 @@ def _windows(n: int, length: int, many: int, causal: bool) -> Iterator[tuple[np.
 
 
 def _to_height(joints: np.ndarray, height_m: float = HEIGHT_M) -> float:
-    """Factor that makes the median of legs and trunk those of a person of that height; 1 where none is seen whole."""
+    """Factor that makes the median of legs and trunk fit ``height_m``; 1 where legs and trunk are never seen whole."""
     at = {name: joints[:, j] for j, name in enumerate(NAMES)}
 
     def length(a: str, b: str) -> np.ndarray:

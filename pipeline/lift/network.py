@@ -12,7 +12,7 @@ from pipeline.lift.view import LEAST_SCORE, look_at, view
 from pipeline.models.runtime import ASSETS, Device, Session
 
 FILE = ASSETS / "lifter.onnx"
-HEIGHT_M = 1.70  # of everybody, as the network sees them
+HEIGHT_M = 1.70  # height of all people in the network's answers
 USUAL_HZ, LEAST_HZ = 30.0, 20.0  # the frame rate the network was trained at, and the least it takes
 CONTEXT, WINDOW = 48, 256  # frames that an answer depends on to either side; frames of a window whose answers are kept
 BATCH = 2  # windows at once; more are hardly faster and take more memory
@@ -73,10 +73,10 @@ class Lifted(NamedTuple):
 
 
 def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> Lifted:
-    """Joints in space of one person. Frames more than `LONGEST_STEP_S` apart are lifted apart.
+    """Joints in space of one person. Stretches more than `LONGEST_STEP_S` apart are lifted separately.
 
-    Frames at 20 to 45 a second are taken as they are; faster ones make several such sequences, which lie between each
-    other; slower and unevenly spaced ones are interpolated to an even rate, and the result back.
+    Frames at 20 to 45 per second are taken as they are. Faster frames are split into several interleaved sequences at
+    such a rate. Slower or unevenly spaced frames are interpolated to an even rate, and the result is interpolated back.
 
     Args:
         time_s: (T,) rising, at least one.
@@ -130,7 +130,7 @@ def grid_of(time_s: np.ndarray) -> Grid:
 def resampled(
     time_s: np.ndarray, rays: np.ndarray, score: np.ndarray, wanted_s: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rays and scores at other times; seen only where both neighbours are, or the nearer one lies at that time."""
+    """Rays and scores at other times; seen only where both neighbours are seen, or the nearer one lies at that time."""
     low, part = _bracket(time_s, wanted_s)
     beside = np.stack([score[low], score[low + 1]])
     alone = np.where(part < 0.05, beside[0], np.where(part > 0.95, beside[1], 0))

@@ -1,4 +1,4 @@
-"""Lifting while the frames come in: every frame from those before it alone, all people of it at once."""
+"""Lifting while the frames arrive: each frame from past frames alone, with all people of the frame at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.lift.joints import HIPS, J, K
 from pipeline.lift.network import CONTEXT, HEIGHT_M, USUAL_HZ, Network, resampled
 from pipeline.lift.view import LEAST_SCORE, look_at, view
 
-FORGET_S = 1.0  # somebody who was not seen for so long is somebody new
+FORGET_S = 1.0  # a person not seen for so long is treated as a new person
 _LENGTHS_S, _DISTANCE_S = 3.0, 0.25  # over which limb lengths and the distance are averaged
 _WINDOW = (np.arange(-CONTEXT, 1)) / USUAL_HZ  # s, the times that the network is shown
 
@@ -26,7 +26,7 @@ class Now(NamedTuple):
 
 
 class _Past:
-    """What is kept of one person: as many frames as the network looks back, and running means."""
+    """The memory of one person: as many frames as the network looks back, and running means."""
 
     def __init__(self) -> None:
         self.time_s: list[float] = []
@@ -58,12 +58,12 @@ class _Past:
 class LiveLifter:
     """Joints in space of everybody in a frame, from this and the frames before it.
 
-    What `pipeline.lift.lifter` does with the whole video at hand, limbs are given the lengths, and the body the place,
-    that the past tells; nothing is filtered apart from that.
+    Unlike `pipeline.lift.lifter`, which has the whole video, this class takes limb lengths and the body's place from
+    past frames. Nothing else is filtered.
     """
 
     def __init__(self, network: Network, height_m: float = HEIGHT_M, heights_m: Mapping[int, float] | None = None):
-        """Everybody is ``height_m`` tall but those whose ids are in ``heights_m``."""
+        """People are ``height_m`` tall, except the ids in ``heights_m``, which have their own heights."""
         self.network, self.height_m, self.heights_m = network, height_m, dict(heights_m or {})
         self._people: dict[int, _Past] = {}
 
@@ -125,7 +125,7 @@ class LiveLifter:
 
 
 def _place(past: _Past, body: np.ndarray, rays: np.ndarray, score: np.ndarray, ray: np.ndarray) -> np.ndarray:
-    """(3,) m where the middle of the hips is, at the mean distance of late on the ray (2,) to it."""
+    """(3,) m, the middle of the hips: on the ray (2,) to the hips, at the running mean distance."""
     at = places(body[None, :K], rays[None], score[None], ray[None], 1.0)[0]
     if np.isfinite(at).all():
         step = past.time_s[-1] - past.time_s[-2] if len(past.time_s) > 1 else np.inf

@@ -1,4 +1,4 @@
-"""Everybody's motion into the world, which is known when the last of them has been lifted."""
+"""All people's motions in the world, whose floor is known once the last person has been lifted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.lift.world import World, fitted, of_camera, on_floor, size_on_floo
 
 
 class Video(NamedTuple):
-    """What is the same for all people of a video."""
+    """Facts of a video that are the same for all people."""
 
     keypoints: tuple[str, ...]  # (K,) their names
     still: np.ndarray | None = None  # (T,) the camera kept still since the frame before; None: always
@@ -31,11 +31,11 @@ class Video(NamedTuple):
 def in_world(
     motions: Iterator[Motion], metres: MetresConfig, names: dict[int, str], folder: Path, video: Video
 ) -> Iterator[Motion]:
-    """The motions with ``world_m`` where they are placed before the camera, which those with ``keypoint_std_m`` are.
+    """The motions, with ``world_m`` for people who are placed before the camera: those with ``keypoint_std_m``.
 
-    Their deviations, which were about the hips, get those of the person's place (`pipeline.lift.doubt`) in quadrature.
-    Without a calibrated camera they are kept in a temporary folder in ``folder`` until all have been seen, so that
-    memory holds one person.
+    The standard deviations of the joints about the hips and of the person's place (`pipeline.lift.doubt`) are added in
+    quadrature. Without a calibrated camera the motions are kept in a temporary folder in ``folder`` until all have been
+    seen, so that memory holds one person.
     """
     if metres.ground is not None and metres.ground.camera is not None:
         calibrated = of_camera(metres.ground.camera)
@@ -56,7 +56,7 @@ def in_world(
             files.append(Path(temporary) / f"{motion.person_id}.pickle")
             files[-1].write_bytes(pickle.dumps(motion, protocol=5))
         world = fitted(said)
-        common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean, which makes the scale
+        common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean: the scale
         for file, height_m in zip(files, heights, strict=True):
             motion = pickle.loads(file.read_bytes())
             file.unlink()
@@ -71,7 +71,7 @@ def _doubted(motion: Motion, above_m: float | None, height_m: float | None, vide
 
     Args:
         above_m: how high the camera is above the floor on which the person stands; None where nobody stands on it.
-        common: standard deviation of the scale of all people, whose heights are not given, as a share.
+        common: standard deviation, as a share, of the scale common to all people, from the heights that are not given.
     """
     if motion.keypoints_m is None or motion.keypoint_std_m is None:
         return motion
@@ -84,7 +84,7 @@ def _doubted(motion: Motion, above_m: float | None, height_m: float | None, vide
 
 
 def _placed(motion: Motion, world: World, height_m: float | None, video: Video, common: float) -> Motion:
-    """The motion in the world, its feet held; somebody whose height is not given is as tall as stands on the floor."""
+    """The motion in the world, with feet held; a person without a given height is scaled to stand on the floor."""
     if motion.keypoints_m is None or motion.keypoint_std_m is None:
         return motion
     size = np.float32(1)

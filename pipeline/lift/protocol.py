@@ -1,4 +1,4 @@
-"""What brings a person's motion from the picture into space."""
+"""The interface of lifters, which bring a person's motion from the picture into space."""
 
 from __future__ import annotations
 

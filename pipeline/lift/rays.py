@@ -1,7 +1,7 @@
-"""Joints onto their rays: where the picture says where a joint is across, and a limb's length how deep it is.
+"""Joints onto their rays: the picture tells a joint's place across the line of sight, a limb's length tells its depth.
 
-The network gives depths, and limbs get one length each; neither keeps the joints where the picture has them. Here
-all of it is weighed in every frame: rays, lengths, and what the network says by its own uncertainty.
+The network gives depths, and each limb gets one length; neither keeps the joints where the picture shows them. This
+module weighs three things in every frame: rays, lengths, and the network's joints by the network's own uncertainty.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pipeline.lift.body import AT, PARENT
 from pipeline.lift.joints import HIPS, JOINTS, J, K
 
 _ACROSS_M, _TRUST = 0.015, 5  # standard deviation of a joint of score 1 from its ray; how fast it grows as scores fall
-_LENGTH_M = 0.01  # of limbs
-_LEAST_STD_M, _MOST_STD_M = 0.01, 0.5  # of what the network says
-_LOOSE = 1.2  # the network's places across are trusted so much less than its depths
+_LENGTH_M = 0.01  # standard deviation of a limb's length
+_LEAST_STD_M, _MOST_STD_M = 0.01, 0.5  # limits of the network's standard deviations
+_LOOSE = 1.2  # factor by which the network's places across are trusted less than its depths
 _ROUNDS, _CHUNK = 2, 512  # linearisations of the lengths; frames at once
 _LEAST_SCORE = 0.05  # below it a point is not seen
 _COORDINATES = 3 * J
@@ -30,14 +30,14 @@ def on_rays(
 ) -> np.ndarray:
     """Joints (L, J, 3) m about the middle of the hips, moved towards their rays; NaN stays.
 
-    The most probable places under Gaussian errors, by Gauss-Newton, of each frame for itself.
+    The places are the most probable ones under Gaussian errors, found by Gauss-Newton in each frame alone.
 
     Args:
         std: (L, J, 3) m, the network's standard deviations.
         rays: (L, K, 2) x / z and y / z of the first K joints; NaN = not seen.
         score: (L, K), 0 = not seen.
         hips: (L, 3) m, the middle of the hips before the camera.
-        lengths: of each joint to what it hangs on (`pipeline.lift.body.PARENT`), m.
+        lengths: m from each joint to the joint on which it hangs (`pipeline.lift.body.PARENT`).
     """
     out = joints.copy()
     known = np.isfinite(joints).all((1, 2)) & np.isfinite(hips).all(1) & np.isfinite(std).all((1, 2))
@@ -88,7 +88,7 @@ def _said(places: np.ndarray, std: np.ndarray, rays: np.ndarray, score: np.ndarr
 
 
 def _bones() -> np.ndarray:
-    """(J, J) differences of joints and what they hang on."""
+    """(J, J) matrix of the differences between each joint and the joint on which it hangs."""
     out = np.eye(J)
     for j, name in enumerate(JOINTS):
         for parent in (AT[PARENT[name]],) if PARENT[name] else HIPS:

@@ -37,7 +37,7 @@ def lifter_facts(config: Config) -> NetworkFacts:
 
 
 def _idle(config: Config) -> tuple[str, ...]:
-    """What was set that only our own lifter follows."""
+    """Warnings about settings that only our own lifter follows."""
     if config.lift.fov_deg is None:
         return ()
     name, fov = config.lift.name, config.lift.fov_deg
@@ -45,7 +45,7 @@ def _idle(config: Config) -> tuple[str, ...]:
 
 
 def _assumed(config: Config) -> list[str]:
-    """What the 3D stands on that nobody has said."""
+    """The assumptions on which the 3D rests where the user gave no values."""
     metres, lines = config.metres, []
     if metres.height_m is None and not metres.heights_m:
         lines.append(f"3D: people are taken to be {HEIGHT_M:.2f} m tall; give --height")
@@ -53,7 +53,7 @@ def _assumed(config: Config) -> list[str]:
 
 
 def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
-    """Load the config's lifter; None where nothing is wanted, or bodies are not seen."""
+    """Load the config's lifter; None where no lifter is wanted, or the keypoint set has no body."""
     if config.lift.name == LIFTERS[0]:
         if not liftable(skeleton):
             return None

@@ -1,9 +1,9 @@
-"""What the lifter's network sees of a person: the rays to the keypoints, from a camera turned to look at the person.
+"""The input of the lifter's network: the rays to a person's keypoints, from a camera turned to look at the person.
 
-The pose in the picture depends on where in the picture the person is; seen by a camera that is turned to look at the
-middle of the hips it does not. So rays are turned frame by frame, the network works in the turned frame, and what it
-says is turned back. Sizes are taken relative to the person's over about two seconds, so that the network sees people
-of one size, and their size and its changes as features of their own.
+The pose in the picture depends on the person's place in the picture. A camera turned to look at the middle of the hips
+removes that dependence. So rays are turned frame by frame, the network works in the turned frame, and its answer is
+turned back. Sizes are divided by the person's mean size over about two seconds, so that the network sees people of one
+size; that size and its changes are features of their own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FEATURES = 3 * K + EXTRA
 SMOOTH_S = 1.0  # seconds to either side over which the person's size is averaged
 LEAST_SCORE = 0.05  # below it a point is not seen
 _LEAST_SIZE = 1e-4
-_MOST = 5.0  # sizes of the person; points farther from the hips than this are where nobody's are
+_MOST = 5.0  # sizes of the person; no true point is farther from the hips than this
 
 
 class View(NamedTuple):

@@ -1,8 +1,8 @@
 """One world for all people: z up, the floor at z = 0, its origin under the camera, y away from it, x to the right.
 
-Of a calibrated camera (``--ground``) it is the calibration's own. Else the floor is fitted to where the feet of all
-people stand over the whole video; which way is up is said by the people's trunks too, since feet that keep to one place
-or to one line do not say.
+With a calibrated camera (``--ground``) the world is that of the calibration. Else the floor is fitted to the places
+where the feet of all people stand over the whole video. People's trunks also tell which way is up, since feet that keep
+to one place or to one line do not determine it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pipeline.core.settings import ASSUMED_HEIGHT_M, Calibration
 from pipeline.lift.doubt import DISTANCE, FLOOR_M, HEIGHTS, trust_in_floor
 
 ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
-_WINDOW_S = 0.5  # in so much time some foot stands
+_WINDOW_S = 0.5  # time within which at least one foot stands
 _STAND_M = 0.1  # scatter of standing feet about the floor, few of which are independent
 _TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
 _LEAST_STANDS = 4
 
 _STEADY_S = 0.7  # standard deviation of the window in which stands count
-_FAR, _REACH_S, _BLOCK = 1e-12, 8 * _STEADY_S, 256  # weight of stands further than that from a block of rows
+_FAR, _REACH_S, _BLOCK = 1e-12, 8 * _STEADY_S, 256  # weight of stands more than _REACH_S from a block of rows
 
 
 class World(NamedTuple):
@@ -32,12 +32,12 @@ class World(NamedTuple):
     shift_m: np.ndarray  # (3,)
 
     def of(self, places: np.ndarray) -> np.ndarray:
-        """Places (..., 3) f32 m in the camera's axes, in the world."""
+        """Places (..., 3) f32 m in the world, from places in the camera's axes."""
         return (places @ self.turn.T + self.shift_m).astype(np.float32)
 
 
 class Stands(NamedTuple):
-    """What one person says of the floor."""
+    """The evidence of one person about the floor."""
 
     feet_m: np.ndarray  # (n, 3) places of ankles that stand, lowered to the floor along the camera's y by ANKLE
     row: np.ndarray  # (n,) of the motion
@@ -51,7 +51,7 @@ def of_camera(camera: Calibration) -> World:
 
 
 def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, height_m: float | None) -> Stands:
-    """From joints (L, J, 3) in the camera's axes: of each window the lower ankle where it is lowest."""
+    """Stands from joints (L, J, 3) in the camera's axes: in each window the lower ankle, at its lowest row."""
     at = {name: joints[:, j].astype(np.float64) for j, name in enumerate(names)}
     hips = (at["left_hip"] + at["right_hip"]) / 2
     trunk = at.get("neck_joint", at["neck"]) - hips
@@ -73,10 +73,10 @@ def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, heigh
 
 
 def size_on_floor(person: Stands, world: World) -> float:
-    """Factor of the size and distance of somebody whose height is not known, that brings the feet to the floor.
+    """Factor on the size and distance of a person of unknown height that brings the feet to the floor.
 
-    The most probable one, people being `HEIGHTS` apart and the feet's heights off by `FLOOR_M`: the less the
-    camera is above the floor, the less it says.
+    The factor is the most probable one, given that people's heights vary by `HEIGHTS` and the feet's heights are off by
+    `FLOOR_M`. The lower the camera is above the floor, the nearer the factor is to 1.
     """
     if not len(person.feet_m):
         return 1.0
@@ -89,10 +89,10 @@ def size_on_floor(person: Stands, world: World) -> float:
 
 
 def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World) -> np.ndarray:
-    """(L, 3) m by which a person, at ``hips`` (L, 3), is to be moved along the line of sight to stand on the floor.
+    """(L, 3) m by which a person with ``hips`` (L, 3) is to be moved along the line of sight to stand on the floor.
 
-    The distance that the body's size tells is off by `DISTANCE`, differently from second to second; that at which the
-    feet stand on the floor is the better one, the higher the camera is.
+    The distance from the body's size has an error of `DISTANCE`, which differs from second to second. The distance at
+    which the feet stand on the floor is the better estimate, the more so the higher the camera is.
     """
     below, above = -(person.feet_m @ world.turn[2]), float(world.shift_m[2])
     good = (below > FLOOR_M) & (above > FLOOR_M)
@@ -107,7 +107,8 @@ def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World)
 def _near_mean(time_s: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
     """(L,) mean of ``values`` (n,) at the rising times ``at`` (n,), weighted by how near each is to ``time_s`` (L,).
 
-    Those far away weigh next to nothing, but count where none is near. Taken in blocks, for long videos.
+    Values far away weigh next to nothing, but count where no value is near. Rows are worked on in blocks, for long
+    videos.
     """
     out = np.empty(len(time_s))
     for low in range(0, len(time_s), _BLOCK):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 _TOGETHER = 0.08  # body lengths between left and right up to which they may be one
-_ON_ONE = 0.04  # the same in body lengths if one limb passes the other meanwhile; RTMPose-s's noise is then a third of it
-# A limb leaves its way when it is off by more than this share of the way by which one limb passes the other, and by more
-# than _TOGETHER: ways are curved.
+_ON_ONE = 0.04  # the same if one limb passes the other meanwhile: RTMPose-s's noise is then a third of it
+# A limb leaves its way when it is off by more than _TOGETHER, and by more than this share of the way by which one limb
+# passes the other: ways are curved.
 _LEAVES = 0.25
 _APART = 0.16  # body lengths between left and right just before and after
 _LONGEST_S = 0.3  # left and right that stay together for longer may truly be together
@@ -57,8 +57,8 @@ def merged(
 
 
 def _runs(time_s: np.ndarray, apart: np.ndarray, passing: bool) -> np.ndarray:
-    """(R, 2) begins and ends of short runs of rows together. With ``passing``, ``apart (n, 2)`` (body lengths from one to
-    the other) turns round over a run; else it does not."""
+    """(R, 2) begins and ends of short runs of rows together. Over a run the vector ``apart (n, 2)``, in body lengths,
+    turns round if ``passing``, else not."""
     together, least, ends = (_ON_ONE, _TOGETHER, np.maximum) if passing else (_TOGETHER, _APART, np.minimum)
     square = (apart * apart).sum(1)
     near = square < together**2

@@ -1,7 +1,8 @@
 """One person's keypoints smoothed row by row, as the frames arrive, with ``smooth.method`` fixed_lag or one_euro.
 
 While a keypoint is measured without gaps, the results equal those of `pipeline.motion.person.smoothed_paths`, which has
-all rows at once. Across gaps the results may differ, since smoothed_paths knows later rows. K keypoints, px and seconds.
+all rows at once. Across gaps the results may differ, since `smoothed_paths` may know later rows. K keypoints, px and
+seconds.
 """
 
 from __future__ import annotations

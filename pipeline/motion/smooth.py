@@ -71,7 +71,7 @@ def smooth_all(
     block: int = BLOCK,
     dtype: type[np.floating] = np.float32,
 ) -> list[Smoothed]:
-    """All people's paths by the Kalman filter and smoother; by the fixed-lag smoother for ``config.method`` "fixed_lag".
+    """All people's paths by the Kalman smoother; for ``config.method`` "fixed_lag", by the fixed-lag smoother.
 
     A measurement further than ``config.gate_sigma`` Mahalanobis distances from the prediction is an outlier and not
     used. A keypoint without a used measurement for longer than ``config.bridge_s`` starts afresh at the next one;

@@ -1,18 +1,19 @@
 """Left and right exchanged by the network, found and undone: legs, arms, parts of them, or the whole body.
 
-What is seen of a pair is the vector from right to left; an exchange turns its sign. So the question is which signs make
-these vectors move on smoothly, limb by limb: the joints of both legs, those of both arms, then the head. It is searched
-for by `pipeline.motion.beam`, with
+The search sees each pair of joints as the vector from right to left; an exchange turns the vector's sign. The signs
+sought are those with which these vectors move smoothly, limb by limb: first both legs, then both arms, then the head.
+`pipeline.motion.beam` searches for the signs, with
 
 - motion: each hypothesis carries a Kalman filter on real times over rows in which little is seen,
 - limb lengths: the lower part against the joint above it,
 - the side to which the knees bend, where the toes show the way,
 - facing: legs against hips and shoulders where these are seen wide apart, shoulders against what is seen of the face,
   and throughout a track against face and feet,
-- what the network said, which is right more often than not, and does not change its mind in every frame.
+- the network's own sides, which are right more often than not and do not change in every frame.
 
-Heels and toes go with their ankle: as vectors of their own, with its sign, they made the search worse, for what puts
-one point of a foot on the other leg does so to the rest of it. RTMPose-s's scores do not tell which leg is nearer.
+Heels and toes take the sign of their ankle. As further vectors of the ankle they made the search worse, since a cause
+that puts one point of a foot on the other leg does the same to the foot's other points. RTMPose-s's scores do not tell
+which leg is nearer.
 
 L rows of one person, K keypoints, px and seconds; evidence is in nats.
 """
@@ -33,12 +34,13 @@ from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
 
 _CHANGE = 5.0  # nats against each beginning and end of an exchange
-_INVERT = 20.0  # nats against calling left right, from some row on, in all of a limb
+_INVERT = 20.0  # nats against exchanging a whole limb, from some row on
 _INVERTED = np.arange(4)[:, None] >> np.arange(2) & 1 > 0  # (4, 2) legs, arms
-# Nats per second of face and feet that say the same, and how much more hips against shoulders count, of a whole track.
+# Over a whole track: nats per second where face and feet agree, and the factor for hips against shoulders.
 _FITS, _TORSO = 80.0, 5.0
-# Limbs that pass each other are both put on the one in front: vectors shorter than _NEAR body lengths are off by more,
-# _ON_ONE. Measured with RTMPose-s on walks: σ .013 for ankles from .02 to .06, .004 beyond, one in ten above .05.
+# The network puts two limbs that pass each other both on the one in front: so vectors shorter than _NEAR body lengths
+# have a larger error, _ON_ONE. Measured with RTMPose-s on walks, in body lengths: σ .013 for ankles from .02 to .06
+# apart, .004 beyond, one in ten above .05.
 _NEAR, _ON_ONE = 0.04, 0.03
 _TOES = ("foot_index", "big_toe", "small_toe", "toe")
 _HEAD = ("eye", "ear", "mouth", "face")
@@ -58,14 +60,14 @@ class _Seen(NamedTuple):
     position: np.ndarray  # (L, K, 2)
     noise_px: np.ndarray  # (L, K)
     size_px: np.ndarray  # (L,)
-    apart: dict[str, np.ndarray]  # (L,) nats against each part being exchanged when what it hangs on is not
+    apart: dict[str, np.ndarray]  # (L,) nats against each part being exchanged while the part on which it hangs is not
 
 
 def unswap_all(people: Sequence[Measured], noise_px: Sequence[np.ndarray], skeleton: Skeleton) -> list[Measured]:
-    """Everybody's measurements with exchanges of left and right undone; nobody's depend on the others.
+    """All people's measurements with exchanges of left and right undone; no person's depend on the others.
 
-    Those of a limb that are the other limb's are no longer measured. Nothing is changed in rows too far apart to tell:
-    `LINK_S` in the median.
+    Measurements of a limb that belong to the other limb count as unmeasured. Nothing is changed where the median step
+    between rows is above `LINK_S`.
 
     Args:
         noise_px: (L, K) of each person, standard deviation of a measurement, per axis.
@@ -183,10 +185,11 @@ def _head(seen: _Seen, pairs: list[tuple[int, int]], turned: np.ndarray) -> Vect
 
 
 def _facing(sign: Signs, apart: dict[str, np.ndarray]) -> Signs:
-    """Legs, arms or both as they were found or the other way round, whichever the facing of hips and shoulders says.
+    """The signs of legs and arms, kept or exchanged as a whole, as the facing of hips and shoulders makes likelier.
 
-    All of a limb the other way round moves as well, but for where that begins. In stretches it is undone where what the
-    network said is likelier, which it is where nothing was exchanged. Throughout, face and feet can outweigh that.
+    A limb that is exchanged as a whole moves as smoothly as before, except where the exchange begins. In stretches, an
+    exchange is undone where the network's own sides are likelier; where nothing was exchanged, they are. Over the whole
+    track, face and feet can outweigh the network's sides.
     """
     if sign["hip"].any() or sign["shoulder"].any():
         row = _apart(sign, apart, 0.0, 1.0)
@@ -195,7 +198,7 @@ def _facing(sign: Signs, apart: dict[str, np.ndarray]) -> Signs:
         sign = _inverted(sign, *_INVERTED[state].T)
     total = _apart(sign, apart, _FITS, _TORSO).sum(0) + _INVERT * _INVERTED.sum(1)
     if np.where(sign["hip"] ^ sign["shoulder"], -apart["torso"], apart["torso"]).sum() >= 0:
-        total[1:3] = np.inf  # hips and shoulders fit to each other: both are wrong, or none
+        total[1:3] = np.inf  # hips and shoulders fit each other: exchange both legs and arms, or none
     best = int(total.argmin())
     return _inverted(sign, *_INVERTED[best]) if best else sign
 
@@ -211,7 +214,7 @@ def _apart(sign: Signs, apart: dict[str, np.ndarray], fits: float, torso: float)
 
 
 def _inverted(sign: Signs, legs: np.ndarray, arms: np.ndarray) -> Signs:
-    """The signs with the legs and arms the other way round where that is said."""
+    """The signs with legs and arms exchanged in the rows that ``legs`` and ``arms`` mark."""
     return {part: bits ^ (legs if part in _LEGS else arms) for part, bits in sign.items()}
 
 

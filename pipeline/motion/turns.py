@@ -1,7 +1,7 @@
 """Where exchanges of left and right may begin, and what noise and motion the vectors of pairs have.
 
-What is seen of a pair of joints is the vector from the right to the left one; an exchange turns its sign. What is told
-here is told without knowing the signs.
+A pair of joints is the vector from the right joint to the left one; an exchange turns the vector's sign. The results
+of this module do not depend on the signs.
 
 L rows of one person, J pairs, px and seconds.
 """
@@ -16,19 +16,19 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 from pipeline.motion.evidence import LINK_S
 from pipeline.motion.repair import neighbours
 
-_WINDOW_S = 1.0  # over which a pair's usual variation is taken
+_WINDOW_S = 1.0  # window over which a pair's usual variation is taken
 _SHARP = 6.0  # a turn against the row before shows by −dot / variance
-_GAP = 3  # rows of a gap before that in which an exchange may begin
-_WEAK, _APART_S = 8.0, 0.06  # one may also begin where signs are least clear, not nearer to others than that
-_LAGS_S = (0.15, 0.1, 0.067, 0.04)  # of the third differences that tell the jerk
+_GAP = 3  # rows of a gap before a turn in which an exchange may begin
+_WEAK, _APART_S = 8.0, 0.06  # an exchange may also begin where a sign is least clear (below 8), at least .06 s apart
+_LAGS_S = (0.15, 0.1, 0.067, 0.04)  # lags of the third differences that tell the jerk
 _SPLINE = 0.55  # third differences of white jerk of density q over a lag h have variance .55 q h⁵
 _EXCESS, _PEAK = 1.2, 3.0  # noise is taken off with a margin; jerk comes in bursts
-_USUAL_ROWS = 6  # rows of the usual that are added to those of the window
+_USUAL_ROWS = 6  # rows of usual size that are added to the rows of the window
 _LEAST_JERK = 3.0  # √ density of a calm person, body lengths / s³ / √Hz
 _SIGNS = (1.0, -1.0)
 _RAYLEIGH = 2 * np.log(2)  # median of the square of a vector whose axes have variance 1
 _CLEAR = 24.0  # square of a pair's vector, in variances, from which its noise can be told
-_LEAST_ROWS = 30  # that tell a noise
+_LEAST_ROWS = 30  # rows from which a noise can be told
 
 
 def starts(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> np.ndarray:
@@ -52,8 +52,8 @@ def starts(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> np.ndarray:
 
 
 def _turns(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (L,) bool in which a vector (L, 2) clearly turns, or may do so in the gap before; and how clear its sign is
-    against the row before: the product of both over noise and usual steps, 0 where not known."""
+    """Rows (L,) bool in which a vector (L, 2) clearly turns, or may have turned in the gap before; and how clear its
+    sign is against the row before: the product of the two vectors over noise and usual steps, 0 where not known."""
     n, known = len(z), np.isfinite(z[:, 0])
     before = np.append(-1, neighbours(known)[0][:-1])
     known = known & (before >= 0) & (time_s - time_s[before] <= LINK_S)
@@ -78,8 +78,8 @@ def motion(time_s: np.ndarray, z: np.ndarray, var: np.ndarray, size_px: np.ndarr
     """How much a limb's vectors (L, J, 2) vary, whichever of their rows are exchanged.
 
     Returns:
-        (L, J) px² the variance of their noise: ``var (L, J)``, and more where all that are clearly apart vary more from
-        frame to frame. (L, J) px²/s⁵ the spectral density of their jerk, over windows of a second.
+        (L, J) px² the variance of the vectors' noise: ``var (L, J)``, or more where all pairs that are clearly apart
+        vary more from frame to frame. (L, J) px²/s⁵ the spectral density of the jerk, over windows of a second.
     """
     lags = sorted({1, 2, *(_rows(time_s, lag_s) for lag_s in _LAGS_S)})
     least = {lag: _third_differences(time_s, z, var, lag) for lag in lags if 3 * lag < len(z)}
@@ -106,7 +106,7 @@ def _summed(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _noise_ratios(z: np.ndarray, var: np.ndarray, least: list[tuple[np.ndarray, np.ndarray]]) -> list[float]:
-    """What third differences over a frame or two are, in units of what noise makes them, for pairs clearly apart."""
+    """Third differences over a frame or two, as ratios to those that noise alone makes, for pairs clearly apart."""
     out = []
     for j in range(z.shape[1]):
         known = np.isfinite(z[:, j, 0])
