@@ -17,7 +17,7 @@ from pipeline.lift.field import PRIOR
 # motion capture seen by random cameras errors are .032 (root mean square; median .012), live .063 (median .02).
 DISTANCE, LIVE_DISTANCE = 0.03, 0.06
 HEIGHTS = 0.06  # of people's heights
-FLOOR_M = 0.06  # how far the mean height of somebody's standing feet may be off
+FLOOR_M = 0.06  # standard deviation of the mean height of one person's standing feet
 
 
 class Away(NamedTuple):

@@ -11,8 +11,9 @@ POINTS = (*COCO17.names, *FEET)  # K points of the picture that go in
 JOINTS = (*POINTS, "neck", "thorax", "head_top")  # J joints that come out, about the middle of the hips
 K, J = len(POINTS), len(JOINTS)
 HIPS = (POINTS.index("left_hip"), POINTS.index("right_hip"))
-# Points that the network does not give, of sets that have them: as far away as the weighted mean of these joints. The
-# top of the head lies beyond the middle of it, which is what head_top is here; a small toe lies beside the big one.
+# Points of other sets that the network does not give: each is as far away as the weighted mean of the joints named
+# here. The top of the head lies beyond the head's middle, which head_top means here; a small toe lies beside the big
+# toe.
 FURTHER: dict[str, dict[str, float]] = {
     "hip": {"left_hip": 0.5, "right_hip": 0.5},
     "neck": {"neck": 1.0},
@@ -20,7 +21,7 @@ FURTHER: dict[str, dict[str, float]] = {
     "left_small_toe": {"left_toe": 1.0, "left_hip": 0.35, "right_hip": -0.35},
     "right_small_toe": {"right_toe": 1.0, "right_hip": 0.35, "left_hip": -0.35},
 }
-# What other sets call the tip of the foot.
+# The names of the tip of the foot in other sets.
 _ALSO = {"left_toe": ("left_foot_index", "left_big_toe"), "right_toe": ("right_foot_index", "right_big_toe")}
 
 

@@ -1,1 +1,1 @@
-"""What a motion amounts to: columns and figures."""
+"""From a motion to its measures: columns and figures."""

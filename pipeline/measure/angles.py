@@ -1,6 +1,6 @@
 """Named points over time, segment and joint angles in the picture plane, and their velocities.
 
-A point is a *state*, (6, L) f64: x, y, their velocities and their accelerations; what is not known is NaN. Differences
+A point is a *state*, (6, L) f64: x, y, their velocities and their accelerations; unknown values are NaN. Differences
 and means of states are states again, so that an angle and its velocity come from the same two points. Picture axes: x
 right, y down, px. Segment angles are Winter's (2009, Biomechanics and Motor Control of Human Movement, ch. 3): counter-
 clockwise from the horizontal as one looks at the picture, from the distal end to the proximal one. Joint angles are
@@ -16,11 +16,11 @@ from pipeline.core.types import Motion
 
 State = np.ndarray  # (6, L) f64
 SIDES = ("left", "right")
-# Points by what other sets call them: the first that a set has.
+# The names of each point in other sets; the first name that a set has counts.
 _ALSO = {
     **{f"{s}_toe": (f"{s}_foot_index", f"{s}_big_toe", f"{s}_toe") for s in SIDES},
     **{f"{s}_knuckle": (f"{s}_middle_finger1", f"{s}_index") for s in SIDES},
-    "head": ("head", "head_top", "top_head"),  # the top of it
+    "head": ("head", "head_top", "top_head"),  # the top of the head
 }
 _POINTS = (
     "nose",
@@ -49,11 +49,11 @@ _JOINTS = {
     for s in SIDES
 }
 SEGMENTS = (*(f"{s}_{n}" for n in ["thigh", "shank", "foot", "upper_arm", "forearm"] for s in SIDES), "trunk", "head")
-# The line from toe to ankle above the sole: the ankle .039 of the height above it (Winter 2009, table 4.1), and three
-# quarters of the foot's length of .152 behind the tip.
+# Angle of the line from toe to ankle above the sole: the ankle lies .039 of the height above the sole (Winter 2009,
+# table 4.1), and three quarters of the foot's length of .152 behind the tip.
 ANKLE_TOE_DEG = float(np.degrees(np.arctan2(0.039, 0.75 * 0.152)))
 LEAST_HIPS = 0.2  # trunk lengths between the hips in the picture, below which their line says nothing
-MOST_ANKLE_DEG = 90.0  # a foot that points backwards, or on beyond the shank, is misplaced
+MOST_ANKLE_DEG = 90.0  # beyond this the foot points backwards or along the shank: its points are misplaced
 LOW_SEGMENT = -90.0  # a segment's angle starts in (−90, 270]: upright and hanging are 90, a foot 0 or 180
 
 
@@ -62,7 +62,7 @@ def points(
 ) -> dict[str, State]:
     """The points of the body that the set has, by COCO's names, ``left_toe``, ``left_knuckle``, ``neck``, ``head``.
 
-    With ``places_only`` the first two rows of the states, (2, L).
+    With ``places_only`` each point has the first two rows of its state only, (2, L).
     """
     out: dict[str, State] = {}
     for name in (*_POINTS, *_ALSO):
@@ -84,7 +84,7 @@ def state(motion: Motion, k: int, rows: slice = slice(None), *, places_only: boo
 
 
 def mid(a: State | None, b: State | None) -> State | None:
-    """The mean of two states; where one is not known, the other: from the side they lie behind one another."""
+    """The mean of two states; where one is not known, the other: from the side left and right nearly coincide."""
     if a is None or b is None:
         return b if a is None else a
     return np.where(np.isnan(a[0]), b, np.where(np.isnan(b[0]), a, (a + b) / 2))
@@ -96,7 +96,7 @@ def minus(a: State | None, b: State | None) -> State | None:
 
 
 def trunk(p: dict[str, State]) -> State | None:
-    """From hips to shoulders: the mean of both sides, where only one side is known that side."""
+    """The vector from hips to shoulders: the mean of both sides, or the one side that is known."""
     sides = [minus(p.get(f"{s}_shoulder"), p.get(f"{s}_hip")) for s in SIDES]
     return mid(*sides)
 
@@ -109,9 +109,9 @@ def breaks(frame: np.ndarray) -> np.ndarray:
 def segments(p: dict[str, State]) -> dict[str, State]:
     """The vectors of the segments that can be made, from their distal to their proximal ends (trunk and head: up).
 
-    The head's goes from the neck to the top of the head; in sets that lack one of these from the middle of the
-    shoulders to that of the ears, or else to the top of the head. A foot without a heel goes from its toe to the ankle,
-    see ``ANKLE_TOE_DEG``.
+    The head's segment goes from the neck to the top of the head. In sets that lack one of these points, the segment
+    goes from the middle of the shoulders to the middle of the ears, or else to the top of the head. A foot without a
+    heel goes from its toe to the ankle, see ``ANKLE_TOE_DEG``.
     """
     out = {name: minus(p.get(proximal), p.get(distal)) for name, (distal, proximal) in _LIMBS.items()}
     for s in SIDES:
@@ -131,7 +131,7 @@ def segment_deg(vector: np.ndarray) -> np.ndarray:
 
 
 def segment_deg_s(vector: State) -> np.ndarray:
-    """(L,) its rate of change: dθ/dt = −(x·vy − y·vx)/(x² + y²), as y points down."""
+    """(L,) deg/s, the angle's rate of change: dθ/dt = −(x·vy − y·vx)/(x² + y²), as y points down."""
     x, y, vx, vy = vector[:4]
     with np.errstate(invalid="ignore", divide="ignore"):
         return -np.degrees((x * vy - y * vx) / (x * x + y * y))
@@ -143,7 +143,7 @@ def wrap(angle: np.ndarray, low: float) -> np.ndarray:
 
 
 def unwrap(angle: np.ndarray, start: np.ndarray, low: float = LOW_SEGMENT) -> np.ndarray:
-    """Angles without jumps of a full turn between known rows of a stretch; its first is in (low, low + 360].
+    """Angles without jumps of a full turn between known rows of a stretch; its first angle is in (low, low + 360].
 
     Args:
         angle: (L,), NaN = not known.
@@ -165,7 +165,7 @@ def unwrap(angle: np.ndarray, start: np.ndarray, low: float = LOW_SEGMENT) -> np
 def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of joint and segment angles and of their velocities, (L,) f64, NaN = not known.
 
-    Each row by itself: those of segments, ``…_segment_deg``, are not unwrapped yet.
+    Each row is computed alone: the segments' angles, ``…_segment_deg``, are not unwrapped yet.
 
     Args:
         p: points, see `points`.
@@ -200,7 +200,7 @@ def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _without_impossible(out: dict[str, np.ndarray], name: str) -> None:
-    """Empty an ankle's angle and its velocity where no ankle can be."""
+    """Set an ankle's angle and its velocity to NaN where no ankle can have that angle."""
     with np.errstate(invalid="ignore"):
         odd = np.abs(out[f"{name}_deg"]) > MOST_ANKLE_DEG
     for end in ("deg", "deg_s"):
@@ -210,8 +210,8 @@ def _without_impossible(out: dict[str, np.ndarray], name: str) -> None:
 def pelvis_lean(p: dict[str, State], up: State | None) -> dict[str, np.ndarray]:
     """The line through the hips against the horizontal, −90…90: + where the person's left hip is the higher one.
 
-    The same from the front and from behind. NaN where the hips are less than ``LEAST_HIPS`` trunk lengths apart in the
-    picture: seen from the side they lie behind one another.
+    The angle is the same from the front and from behind. It is NaN where the hips are less than ``LEAST_HIPS`` trunk
+    lengths apart in the picture: seen from the side, one hip lies behind the other.
     """
     hips = minus(p.get("left_hip"), p.get("right_hip"))
     if hips is None or up is None:

@@ -16,7 +16,7 @@ _TOES = ("toe", "foot_index", "big_toe")
 
 
 def angles_3d(keypoints_m: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Columns of the 3D angles for whose joints there are points, (L,) f64, NaN = not known.
+    """Columns of the 3D angles whose joints have points, (L,) f64 degrees, NaN = not known.
 
     Args:
         keypoints_m: (L, J, 3) metres.
@@ -60,8 +60,8 @@ def _against_trunk(p: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 out[f"{s}_{name}_flexion_3d_deg"] = wrap(flexion(limb, up, across), low)
     vertical = np.zeros_like(up)
     vertical[1] = -1.0
-    # The trunk leans forward where it turns, about the line through hips and shoulders, from the vertical; the limb
-    # that hangs down is the trunk upside down.
+    # The trunk's lean is its turn forward from the vertical about the line through hips and shoulders. The hanging limb
+    # that `flexion` needs is the trunk upside down.
     out["trunk_lean_3d_deg"] = -flexion(-up, vertical, hips + shoulders)
     return out
 
@@ -73,7 +73,7 @@ def flexion(limb: np.ndarray, up: np.ndarray, left: np.ndarray) -> np.ndarray:
         limb, up: vectors (3, L).
         left: (3, L) towards the person's left; its part along ``up`` does not matter.
 
-    NaN where the limb lies within 10° of the sideways axis, and where the axes fall together.
+    The angle is NaN where the limb lies within 10° of the sideways axis, and where ``up`` and ``left`` are parallel.
     """
     forward = np.cross(left, up, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -67,7 +67,7 @@ def floor_of(ground: Ground, height_m: float = 0.0) -> Floor:
 
 
 def fit_error_px(ground: Ground) -> np.ndarray:
-    """(N,) distance in px of each point from where its place on the plane is seen; ValueError as `floor_of`."""
+    """(N,) px between each point and the image of its place on the plane; raises ValueError as `floor_of` does."""
     return np.linalg.norm(floor_of(ground).to_px(np.array(ground.plane_m)) - np.array(ground.image_px), axis=1)
 
 
@@ -97,6 +97,6 @@ def _fitted(px: np.ndarray, m: np.ndarray) -> np.ndarray:
 
 
 def _normal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, 2) moved and scaled to mean 0 and mean square 2, and the (3, 3) that does it."""
+    """Points (N, 2) moved and scaled to mean 0 and mean square 2, and the (3, 3) matrix of that change."""
     mean, size = points.mean(0), max(float(points.std()), 1e-12)
     return (points - mean) / size, np.array([[1 / size, 0, -mean[0] / size], [0, 1 / size, -mean[1] / size], [0, 0, 1]])

@@ -1,9 +1,10 @@
-"""Foot contacts of walking and running seen from the side, and what they say of the gait.
+"""Foot contacts of walking and running seen from the side, and the gait's figures that follow from the contacts.
 
 After Zeni, Richards & Higginson 2008 ("Two simple methods for determining gait events during treadmill and overground
 walking using kinematic data", Gait & Posture 27): a foot comes to the ground when it is farthest ahead of the pelvis in
-the direction of progress, and leaves it when it is farthest behind. That holds overground and on a treadmill, and under
-a camera that pans. Only rows of steps count: feet far enough apart that take turns in a walker's or a runner's rhythm.
+the direction of progress, and leaves it when it is farthest behind. That holds overground, on a treadmill, and with a
+camera that pans. Only sequences of steps count: the feet must move far enough, and in turn, in a walker's or a runner's
+rhythm.
 L rows of one person, E contacts, S the person's size (longer side of the box).
 """
 
@@ -24,21 +25,21 @@ from pipeline.motion.person import body_length
 STEP_COLUMNS = (
     "side", "contact_time_s", "off_time_s", "stance_s", "swing_s", "stride_s", "step_s", "running", "step_length_m",
 )  # fmt: skip
-_GRID_S = 1 / 60  # events are looked for on even times
-_LOW_PASS = butter(2, 8.0, fs=1 / _GRID_S, output="sos")  # before that, without phase shift
-_LONGEST_GAP_S, _SHORTEST_S = 0.25, 0.8  # rows without feet that are crossed; a shorter path has no gait
+_GRID_S = 1 / 60  # step of the even times at which events are looked for
+_LOW_PASS = butter(2, 8.0, fs=1 / _GRID_S, output="sos")  # run before the search for events, without phase shift
+_LONGEST_GAP_S, _SHORTEST_S = 0.25, 0.8  # longest gap without feet that is bridged; a shorter path has no gait
 LEAST_REACH = 0.12  # S that a foot moves to and fro against the pelvis
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.2, 0.9  # 0.55…2.5 strides a second
-_FAR = 1.5  # factor from the median beyond which a time is that of a contact missed or doubled
+_FAR = 1.5  # factor from the median beyond which a step time comes from a missed or doubled contact
 LEAST_CONTACTS, UNEVEN = 3, 2.0  # contacts in a row; steps are at most so much longer or shorter than the usual one
 # Walking gives way to running at a Froude number v²/(g·leg) of about .5 (Alexander 1989): 1.24 S/s for people of 1.7 m
-# with legs of .53 of that. Between the two speeds the pelvis tells: with the feet apart, a runner's is high.
+# with legs of .53 of that. Between the two speeds the pelvis decides: while the feet are apart, a runner's is high.
 _SURELY_RUNS, _MAY_RUN = 1.24, 0.9  # S/s
-_PLATEAU = 0.7  # of a runner's greatest backward foot speed: faster than that, the foot is on the ground
+_PLATEAU = 0.7  # share of a runner's greatest backward foot speed above which the foot is on the ground
 _PLANTED = 0.3  # share of the stance after which the foot lies still
-_MOVES = 0.5  # a pelvis slower than this share of the feet's speed under it: a treadmill, or a camera that follows
+_MOVES = 0.5  # a pelvis slower than this share of the feet's speed below: a treadmill, or a camera that follows
 _TURN_S = 0.05  # evidence · s for a change of the direction of progress
-_SAMPLES = 33  # of a stance
+_SAMPLES = 33  # samples of a stance
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def contacts(
 
     Args:
         px_per_m: scale of the picture plane at the person; None: no lengths.
-        side: (L,) from `pipeline.measure.kinematics.facing`, if that was asked before.
+        side: (L,) from `pipeline.measure.kinematics.facing`, if it has been computed before.
 
     Returns:
         ``left_foot_contact`` and ``right_foot_contact``, (L,) f32: 1 on the ground, 0 in the air, NaN where the person
@@ -84,11 +85,12 @@ def contacts(
 
 
 def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
-    """What a table of steps says of the gait; NaN where there are too few steps to say it.
+    """The gait's figures from a table of steps; a figure is NaN where there are too few steps.
 
-    ``steps``: contacts. ``step_time_s``, ``stride_time_s``: means of those within a factor of 1.5 of the median, the
-    former the mean of both sides', so that a contact missed or doubled does no harm. ``cadence_steps_per_min``: 60 /
-    step time, which is what counting steps over a time gives. ``stance_share``: median stance over stride, 0…1.
+    ``steps``: number of contacts. ``step_time_s``, ``stride_time_s``: means of the times within a factor of 1.5 of the
+    median, so that a missed or doubled contact does no harm; the step time is the mean of both sides' means.
+    ``cadence_steps_per_min``: 60 / step time, as if steps were counted over a time. ``stance_share``: median stance
+    over stride, 0…1.
     ``symmetry_percent``: symmetry index of the step times, 100 · |left − right| / (½ (left + right)), 0 = symmetric
     (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks, 1 = runs, by the larger number of steps.
     """
@@ -110,7 +112,7 @@ def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
 
 
 def _mean(times: np.ndarray) -> float:
-    """Mean of the times that are not far from the median: what is counted over a time, unlike the median."""
+    """Mean of the times within a factor `_FAR` of the median; unlike the median, it agrees with counting steps."""
     known = times[np.isfinite(times)]
     if not len(known):
         return float("nan")
@@ -158,7 +160,7 @@ def _paths(motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray
 
 
 def _path(grid: np.ndarray, size: np.ndarray, even: np.ndarray) -> _Path:
-    """With the direction of progress: that of the pelvis, and that in which a foot moves while it is lifted."""
+    """The path with its direction of progress: the way the pelvis goes, and the way a foot goes while it is lifted."""
     feet = even[2:6].reshape(2, 2, -1) / size
     lift = uniform_filter1d(feet[:, 1], round(1.5 / _GRID_S), mode="nearest") - feet[:, 1]
     swing = np.sum(np.gradient(feet[:, 0], _GRID_S, axis=-1) * lift, 0)  # about .1 S²/s in a slow walk
@@ -173,7 +175,7 @@ def _path(grid: np.ndarray, size: np.ndarray, even: np.ndarray) -> _Path:
 
 
 def _extremes(signal: np.ndarray) -> np.ndarray:
-    """(e,) places, in samples and parts of them, of the maxima that stand out, by a parabola through three samples."""
+    """(e,) places, in samples with fractions, of the maxima that stand out, by a parabola through three samples."""
     at, _ = find_peaks(signal, prominence=LEAST_REACH, distance=round(SHORTEST_STEP_S / _GRID_S))
     before, here, after = signal[at - 1], signal[at], signal[at + 1]
     bend = before - 2 * here + after
@@ -181,7 +183,7 @@ def _extremes(signal: np.ndarray) -> np.ndarray:
 
 
 def _bouts(path: _Path, rows: slice, px_per_m: float | None) -> list[dict[str, np.ndarray]]:
-    """The steps of each bout of gait in rows of one direction of progress."""
+    """The steps of each bout of gait within rows that have one direction of progress."""
     way, first = path.way[rows.start], path.time_s[rows.start]
     if rows.stop - rows.start < 3:
         return []
@@ -254,7 +256,7 @@ def _at(path: _Path, values: np.ndarray, time: np.ndarray, side: np.ndarray) -> 
 
 
 def _runs(path: _Path, on: np.ndarray, off: np.ndarray, side: np.ndarray) -> tuple[bool, float]:
-    """Whether a bout is run, and the speed of progress in S/s: how fast the feet go backward under the pelvis."""
+    """Whether a bout is a run, and the speed of progress in S/s: how fast the feet go backward under the pelvis."""
     known = np.isfinite(off)
     if not known.any():
         return False, np.nan
@@ -272,10 +274,10 @@ def _runs(path: _Path, on: np.ndarray, off: np.ndarray, side: np.ndarray) -> tup
 def _ground_time(
     path: _Path, way: float, on: np.ndarray, off: np.ndarray, side: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A runner's contacts: the part of the way back in which the foot has the speed of the ground.
+    """A runner's contacts: the part of the foot's way back in which the foot has the speed of the ground.
 
-    Runners pull the foot back before it lands, and lift it while it still goes back, so that the extremes lie outside
-    the contact. The ends are where the backward speed passes ``_PLATEAU`` of its greatest value.
+    Runners pull the foot back before it lands, and lift it while it still goes back, so the foot's extremes lie outside
+    the contact. A contact begins and ends where the backward speed passes ``_PLATEAU`` of its greatest value.
     """
     speed = -way * np.gradient(path.heel[:, 0] / path.size, _GRID_S, axis=-1)
     u = np.linspace(0, 1, _SAMPLES)
@@ -290,7 +292,7 @@ def _ground_time(
 def _lengths(
     path: _Path, way: float, on: np.ndarray, off: np.ndarray, side: np.ndarray, speed: float, px_per_m: float | None
 ) -> np.ndarray:
-    """(e,) m from where the other foot stood before to where this one stands; NaN on a treadmill or without a scale."""
+    """(e,) m from the other foot's last place to this foot's place; NaN on a treadmill or without a scale."""
     none = np.full(len(on), np.nan)
     if px_per_m is None:
         return none
@@ -306,14 +308,14 @@ def _lengths(
 
 
 def _table(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """All bouts after one another; with none, empty columns."""
+    """The tables of all bouts, one after another; without bouts, empty columns."""
     types = {"side": np.dtype("<U5"), "running": np.dtype(bool)}
     empty = {name: np.zeros(0, types.get(name, np.float64)) for name in STEP_COLUMNS}
     return {name: np.concatenate([empty[name], *(p[name] for p in parts)]) for name in STEP_COLUMNS}
 
 
 def _column(time_s: np.ndarray, steps: dict[str, np.ndarray], side: str) -> np.ndarray:
-    """(L,) f32 1 from contact to off, 0 from there to the foot's next contact of the bout, NaN elsewhere."""
+    """(L,) f32 1 from contact to toe-off, 0 from toe-off to the foot's next contact of the bout, NaN elsewhere."""
     mine = steps["side"] == side
     on, off = steps["contact_time_s"][mine], steps["off_time_s"][mine]
     again = on + steps["stride_s"][mine]

@@ -1,7 +1,7 @@
-"""People on the floor: where they stand on it in metres, how far and how fast they go.
+"""People on the floor: where they stand in metres, how far and how fast they go.
 
-A person stands between their two feet. A foot that swings is lifted, and
-would seem far away; it is therefore taken to go straight from where it stood to where it stands next.
+A person stands between their two feet. A swinging foot is lifted, so it would seem to be too far away on the floor;
+its place is therefore taken on the straight line from its last stance to its next one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pipeline.measure.stance import feet_px
 from pipeline.motion import repair
 
 GROUND_COLUMNS = ("ground_x_m", "ground_y_m", "ground_speed_m_s", "ground_distance_m")
-_FOOT_S = 0.08  # deviation of the Gaussian under which a foot's speed is taken
-_MOST_STD_M = 1.0  # near the horizon: places less certain than this are not known
-_STILL_SHARE = 0.6  # a foot stands that is slower than so much of the body's speed,
-_STILL_LEN_S = 0.15  # or than so many standing heights / s,
-_STANCE_S = 0.2  # for so long at least
-_SWING_STD = 5.0  # a swinging foot's place is so much less certain
+_FOOT_S = 0.08  # standard deviation of the Gaussian under which a foot's speed is taken
+_MOST_STD_M = 1.0  # largest standard deviation of a known place; places near the horizon exceed it
+_STILL_SHARE = 0.6  # a foot stands while it is slower than this share of the body's speed,
+_STILL_LEN_S = 0.15  # or slower than this many standing heights / s,
+_STANCE_S = 0.2  # for at least this time
+_SWING_STD = 5.0  # factor on the standard deviation of a swinging foot's place
 
 
 def ground_columns(
@@ -32,10 +32,10 @@ def ground_columns(
     size_px: tuple[int, int] | None = None,
     height_m: float | None = None,
 ) -> dict[str, np.ndarray]:
-    """`GROUND_COLUMNS` of a person, (L,) f32 each: place, speed and way so far on the floor, as `path` has them.
+    """`GROUND_COLUMNS` of a person, (L,) f32 each: place, speed and distance so far on the floor, as `path` has them.
 
-    NaN where no foot is seen, where both are cut off at the lower border, and near the horizon, where a place would be
-    uncertain by more than 1 m.
+    The columns are NaN where no foot is seen, where both feet are cut off at the lower border, and near the horizon,
+    where a place would be uncertain by more than 1 m.
 
     Args:
         size_px: (w, h) of the video; None: feet are not checked for being cut off.
@@ -56,7 +56,7 @@ def _places(
     place, std = np.full((len(motion), 2, 2), np.nan), np.full((len(motion), 2), np.nan)
     for side in range(2):
         px = feet[:, side]
-        if ground.camera is None:  # what is above the floor is seen above it in the picture
+        if ground.camera is None:  # points above the floor appear above their floor place in the picture
             floor, px = floor_of(ground), px + np.stack([0 * tall_px, lift[side] * tall_px], 1)
         else:
             floor = floor_of(ground, float(lift[side]) * height_m)
@@ -78,8 +78,8 @@ def _without_swing(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Places of the feet (L, 2, 2) and deviations (L, 2) with lines across swings and gaps of a second at most.
 
-    A foot swings where it moves in the picture, by its step or by being lifted, nearly as fast as the body or faster.
-    Where no line can be drawn, as in the last swing, the places stay, with larger deviations.
+    A foot swings where its step or its lift moves it in the picture nearly as fast as the body, or faster. Where no
+    line can be drawn, as in the last swing, the places stay, with larger standard deviations.
     """
     body = _speed(time_s, np.where(np.isfinite(feet).all((1, 2))[:, None], feet.mean(1), np.nan), SMOOTH_S)
     limit = np.fmax(_STILL_SHARE * body, _STILL_LEN_S * tall_px)
@@ -96,7 +96,7 @@ def _without_swing(
 
 
 def _lasting(time_s: np.ndarray, stands: np.ndarray) -> np.ndarray:
-    """``stands (L,)`` without stretches shorter than a step between others, as where a lifted foot turns."""
+    """``stands (L,)`` without inner stretches shorter than `_STANCE_S`, such as those where a lifted foot turns."""
     edges = np.flatnonzero(np.diff(stands, prepend=False, append=False))
     out = stands.copy()
     for start, end in zip(edges[::2], edges[1::2], strict=True):

@@ -1,7 +1,7 @@
 """The floor from a ground file, --ground.
 
-What is read becomes plain data of the settings, so that a run does not need the files again. Ground files are of two
-kinds: points of the picture with their places on the floor, and calibrations as Pose2Sim writes them.
+The file's values become plain data of the settings, so that a run does not need the file again. There are two kinds of
+ground files: points of the picture with their places on the floor, and calibrations as Pose2Sim writes them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.measure.zones import zone_column
 
 _PADDING_PX = 16  # codecs pad sizes, as 1080 to 1088
 _SAME_SHAPE = 0.01  # two pictures' ratios of width to height may differ by so much
-_TOLERANCE, _TOLERANCE_PX = 0.01, 3.0  # of point pairs, in extents of the points and in px
+_TOLERANCE, _TOLERANCE_PX = 0.01, 3.0  # largest error of point pairs, in extents of the points and in px
 _LENS_TERMS, _FISHEYE_TERMS = (0, 4, 5, 8, 12, 14), (0, 4)  # numbers of distortions that OpenCV knows
 _CAMERA_KEYS = {"name", "size", "matrix", "distortions", "rotation", "translation", "fisheye"}
 _POINT_EXAMPLE = "write [[point]] px = [x, y]  m = [X, Y]"
@@ -107,7 +107,7 @@ def _zones(file: str, tables: Any) -> dict[str, tuple[Vector2, ...]]:
 
 
 def _chosen(file: str, cameras: dict[str, Any], wanted: str, size_px: tuple[int, int] | None) -> str:
-    """The section of the wanted camera, by section or by name, else of the only one that can be meant."""
+    """The section of the wanted camera, found by section or by name; else that of the only camera that fits."""
     names = ", ".join(cameras)
     if wanted:
         for section, table in cameras.items():
@@ -132,7 +132,7 @@ def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, 
     shown = size_px or (round(size[0]), round(size[1]))
     scale = np.array(shown) / np.array(size)
     if np.abs(np.subtract(shown, size)).max() <= _PADDING_PX:
-        scale = np.ones(2)  # cut off at the right or below, not shrunk
+        scale = np.ones(2)  # the picture is cut off at the right or below, not shrunk
     if abs(scale[0] / scale[1] - 1) > _SAME_SHAPE:
         raise PoselineError(
             f"{file}: camera {section} size = [{size[0]:g}, {size[1]:g}] has not the shape of the video, "
@@ -172,7 +172,7 @@ def _camera(file: str, section: str, table: dict[str, Any], size_px: tuple[int, 
 
 
 def _known(file: str, table: dict[str, Any], keys: set[str], where: str) -> None:
-    """Raise PoselineError for a key that means nothing."""
+    """Raise PoselineError for an unknown key."""
     for key in table:
         if key not in keys:
             raise PoselineError(f"{file}: unknown {key} in {where}; known are {', '.join(sorted(keys))}")

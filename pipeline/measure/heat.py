@@ -26,9 +26,9 @@ from pipeline.store.checked import CHECKED_PAGES
 
 FILES = ("heatmap.png", "heatmap.csv", "heatmap.parquet")
 _FINE = {"m": 0.1, "px": 4.0}  # side of the cells in which seconds are gathered
-_COARSER = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # and of those shown, so many times as long
-_MOST_CELLS = 100  # along the longer side
-_SIDE_PX, _LEAST_PX = 900, 120  # longer side of the map in the picture, and its shorter side at least
+_COARSER = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # factors on that side for the cells that are shown
+_MOST_CELLS = 100  # cells shown along the longer side, at most
+_SIDE_PX, _LEAST_PX = 900, 120  # longer side of the map in the picture, and least length of the shorter side
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 130, 50, 70  # margins, px
 _INK, _GREY, _ZONE = (40, 40, 40), (225, 225, 225), (160, 110, 0)  # BGR
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -65,7 +65,7 @@ class Heat:
             self._seconds[x, y] += float(s)
 
     def cells(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Centres (N, 2) of the cells where somebody was, their seconds (N,), by rows and columns, and their side."""
+        """Cells where people were, by rows and columns: their centres (N, 2), their seconds (N,), and their side."""
         if not self._seconds:
             return np.zeros((0, 2)), np.zeros(0), _FINE[self.unit]
         fine = np.array([*self._seconds], np.int64)
@@ -120,7 +120,7 @@ class Heat:
         return image
 
     def _extent(self, fine: np.ndarray) -> Extent:
-        """What is shown: the whole picture, or all cells and zones with a little room."""
+        """The area shown: the whole picture, or all cells and zones with a little room."""
         if self.unit == "px":
             return (0.0, 0.0, float(self._size_px[0]), float(self._size_px[1]))
         side = _FINE[self.unit]
@@ -190,7 +190,7 @@ def _round_step(length: float) -> float:
 def _text(
     image: np.ndarray, text: str, at: tuple[int, int] | np.ndarray, align: str, ink: tuple[int, int, int] = _INK
 ) -> None:
-    """Small letters, aligned about a point; OpenCV's have no accents, so these are left out."""
+    """Draw small text, aligned about a point; OpenCV's letters have no accents, so accents are left out."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     (w, h), _ = cv2.getTextSize(plain, _FONT, 0.45, 1)
     x = int(at[0]) - {"left": 0, "middle": w // 2, "right": w}[align]

@@ -1,6 +1,6 @@
-"""What a person's motion in the picture says: where they face, joint angles, speeds, centre of mass, 3D angles.
+"""Columns from a person's motion in the picture: facing, joint angles, speeds, centre of mass, 3D angles.
 
-All of it are pure functions of a `Motion`; docs/kinematics.md defines every column. L rows of one person, S the
+All functions are pure functions of a `Motion`; docs/kinematics.md defines every column. L rows of one person, S the
 person's size in px.
 """
 
@@ -15,11 +15,11 @@ from pipeline.measure.angles_3d import angles_3d
 from pipeline.measure.mass import centre_of_mass
 from pipeline.motion.person import body_length
 
-# What each cue of the facing says at full strength, in sizes of the person (pelvis: per s), and how much it counts.
+# Each cue of the facing: the value at full strength, in sizes of the person (pelvis: per s), and the cue's weight.
 _CUES = {"toes": (0.10, 1.0), "face": (0.05, 0.6), "knees": (0.04, 0.6), "pelvis": (0.5, 0.4)}
 TURN_S = 0.25  # seconds of full evidence that one change of side costs; half of it doubles the time
-LEAST_SUPPORT, UNSURE_S = 0.35, 1.0  # less evidence than this for longer than that: neither side
-_SPEED_S = 0.25  # the pelvis's velocity is taken over so long to either side
+LEAST_SUPPORT, UNSURE_S = 0.35, 1.0  # evidence below .35 for longer than 1 s: the person faces neither side
+_SPEED_S = 0.25  # time to either side over which the pelvis's velocity is taken
 _LONGEST_STEP_S = 0.1  # a row counts for no longer than this, however low the frame rate
 _BLOCK = 1 << 14  # rows whose columns are worked out at once: some 40 MB
 
@@ -32,12 +32,13 @@ def kinematics(
 ) -> dict[str, np.ndarray]:
     """All columns of kinematics in table order, (L,) f32 each, NaN = not known; see docs/kinematics.md.
 
-    Only those whose points the keypoint set has. Velocities are NaN throughout where ``motion.velocity_px_s`` is None.
+    Columns whose points the keypoint set lacks are left out. All velocities are NaN where ``motion.velocity_px_s`` is
+    None.
     Foot contacts are made by `pipeline.measure.gait.contacts`.
 
     Args:
         px_per_m: scale of the picture plane at the person; None: no columns in metres but the 3D angles.
-        side: (L,) from `facing`, if that was asked before.
+        side: (L,) from `facing`, if it has been computed before.
     """
     side, start = facing(motion, skeleton) if side is None else side, breaks(motion.frame)
     blocks = [slice(i, i + _BLOCK) for i in range(0, max(len(motion), 1), _BLOCK)]
@@ -86,10 +87,10 @@ def speeds(name: str, point: State, px_per_m: float | None) -> dict[str, np.ndar
 def facing(motion: Motion, skeleton: Skeleton) -> np.ndarray:
     """(L,) f32 the side the person faces in the picture: +1 right, −1 left, NaN where seen from the front or behind.
 
-    The most likely sequence of sides (Viterbi) given the toes, the nose against the ears, the side to which the knees
-    bend, and where the pelvis goes (least: people walk backwards, and on treadmills), at a price of a change that needs
-    about half a second of clear evidence. Where the evidence for the side so found stays weak for longer than
-    ``UNSURE_S`` the person has no side; in shorter doubts it is that of before and after.
+    The result is the most likely sequence of sides (Viterbi), given the toes, the nose against the ears, the side to
+    which the knees bend, and the pelvis's velocity (with the least weight: people walk backwards, and on treadmills). A
+    change of side costs about half a second of clear evidence. Where the evidence for the side stays weak for longer
+    than ``UNSURE_S``, the person has no side; over shorter doubts the side before and after continues.
     """
     evidence, start = side_evidence(motion, points(motion, skeleton, places_only=True)), breaks(motion.frame)
     step = steps_s(motion.time_s)
@@ -99,7 +100,7 @@ def facing(motion: Motion, skeleton: Skeleton) -> np.ndarray:
 
 
 def side_evidence(motion: Motion, p: dict[str, State]) -> np.ndarray:
-    """(L,) −1…1: how much the row says that the person faces right; 0 where nothing is known."""
+    """(L,) −1…1: each row's evidence that the person faces right; 0 where nothing is known."""
     size = body_length(motion.box_px).astype(np.float64) if len(motion) else np.zeros(0)
     cues: dict[str, State | None] = {
         "toes": mid(*(minus(p.get(f"{s}_toe"), p.get(f"{s}_heel", p.get(f"{s}_ankle"))) for s in SIDES)),

@@ -2,9 +2,9 @@
 
 Masses and centres of mass of segments: de Leva 1996, "Adjustments to Zatsiorsky-Seluyanov's segment inertia
 parameters", J. Biomech. 29(9), table 4, the mean of women and men. The trunk goes from the middle of the shoulders to
-that of the hips (MIDS–MIDH). The head's centre lies between the top of it and the neck (VERT–CERV, whose length of .140
-of the height the points of Halpe have within 6 %); without these between the ears (Winter 2009, table 4.1: at the ear
-canal).
+that of the hips (MIDS–MIDH). The head's centre lies between the top of the head and the neck (VERT–CERV, whose length
+of .140 of the height the points of Halpe have within 6 %). Without these points the head's centre lies between the ears
+(Winter 2009, table 4.1: at the ear canal).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _first(*states: State | None) -> State | None:
 def centre_of_mass(p: dict[str, State]) -> State | None:
     """The state of the centre of mass, NaN where less than ``LEAST_MASS`` of the mass is known; None if it never can.
 
-    What is not known counts as lying at the centre of what is: the masses of the known segments are scaled to one.
+    Unknown segments count as lying at the centre of the known ones: the masses of the known segments are scaled to one.
     """
     known = parts(p)
     if sum(mass for mass, _ in known) < LEAST_MASS:

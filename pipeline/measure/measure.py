@@ -1,4 +1,4 @@
-"""What a person's motion amounts to: angles, speeds, gait, metres; columns for the table and figures for people.csv."""
+"""From a person's motion to angles, speeds, gait and metres: columns for the table and figures for people.csv."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.measure.quality import Quality, assess
 
 
 class Measured(NamedTuple):
-    """A person's motion with its quantities, and what there is to say of the whole."""
+    """A person's motion with its quantities, its table of steps, and the figures of the whole motion."""
 
     motion: Motion
     steps: dict[str, np.ndarray]  # (E,) columns of `pipeline.measure.gait.STEP_COLUMNS`
@@ -54,7 +54,7 @@ def measure(
 
 
 def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tuple[float, str]:
-    """px per metre and what it comes from; NaN where the person's size is not known."""
+    """px per metre and the source of that scale; NaN where the person's size is not known."""
     if height_m is not None:
         return height_px / height_m, f"height {height_m:.2f} m"
     if config.length is not None:

@@ -12,10 +12,10 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
 _LIMBS = (
     ("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("shoulder", "hip"),
 )  # fmt: skip
-_FASTEST_LEN_S = 14.0  # standing heights / s: a sprinter's foot at its fastest reaches about 12, 20 m/s
+_FASTEST_LEN_S = 14.0  # standing heights / s; a sprinter's foot reaches about 12, which is 20 m/s
 _BLUR_LEN = 0.08  # standing heights between two frames from which a joint is blurred at usual exposures
 _TURNS = 1.2  # change of size that is a movement towards the camera or away
-_SPREAD = 0.15  # of a limb's length, from which the person turns or the keypoints are poor
+_SPREAD = 0.15  # spread of a limb's length, as a share, from which the person turns or the keypoints are poor
 _JITTER_LEN = 0.02  # standing heights
 _WANDER_DEG = 3.0
 
@@ -38,8 +38,8 @@ def assess(motion: Motion, skeleton: Skeleton, height: float, size: float) -> Qu
 
     ``height`` in px and ``size`` are `pipeline.measure.scale.sizes`.
 
-    Jitter is the root mean square of second differences over neighbouring rows of equal steps, divided by √6, which for
-    white noise is its standard deviation; of what was measured, and of the result.
+    Jitter is the root mean square of second differences over neighbouring rows of equal steps, divided by √6; for white
+    noise this is the noise's standard deviation. Jitter is given for the measured path and for the resulting path.
     """
     used = (motion.provenance == MEASURED) | (motion.provenance == SWAPPED)
     raw = jitters_px(motion.time_s, motion.raw_px, used).tolist()
@@ -91,14 +91,15 @@ def jitters_px(time_s: np.ndarray, paths_px: np.ndarray, used: np.ndarray | None
     """(K,) standard deviation, per axis, of the white noise that would make the second differences of the paths
     (L, K, 2), where they are ``used`` (L, K) bool.
 
-    The lower half of them counts, scaled up as for a normal distribution: movement and exchanges make the upper half.
+    Only the lower half of the differences counts, scaled up as for a normal distribution: movement and exchanges of
+    left and right make the upper half.
     """
     if len(time_s) < 3:
         return np.full(paths_px.shape[1], np.nan)
     step = np.diff(time_s)
     even = np.abs(np.diff(step)) < 0.25 * np.median(step)
     middle = np.full(paths_px.shape[1], np.nan)
-    for k, path in enumerate(paths_px.swapaxes(0, 1)):  # one joint after another: of hours all take much memory
+    for k, path in enumerate(paths_px.swapaxes(0, 1)):  # one joint at a time: all joints of hours take much memory
         if used is not None:
             path = np.where(used[:, k, None], path, np.nan)
         second = (path[2:] - 2 * path[1:-1] + path[:-2])[even]

@@ -6,7 +6,8 @@ shank .246, thigh .245, trunk .288 (hip at .530, shoulder at .818); with a point
 Boxes are not used, since arms and shadows stretch them, nor are nose, eyes and ears: from the side, a head carried
 forward makes the distance to the shoulders 10 to 20 % too long.
 
-Projection only shortens, so each length is a high quantile over two seconds, less what noise adds to that quantile.
+Projection only shortens a length. So each length is a high quantile over two seconds, less the part that noise adds to
+that quantile.
 """
 
 from __future__ import annotations
@@ -23,22 +24,23 @@ SHANK, THIGH, TRUNK, HEAD = 0.246, 0.245, 0.288, 0.182  # shares of the standing
 ANKLE = 0.039  # height of the ankle's joint above the floor, same table
 _TOPS = ("head", "head_top", "top_head")  # names of a point on top of the head
 _WINDOW_S, _WINDOW_ROWS = 2.0, 8  # two strides, in which legs straighten; more where frames are few
-_LEAST_ROWS = 4  # of a length in a window
-_QUANTILE, _NORMAL = 0.8, 0.8416  # and its place in a normal distribution of deviation 1
+_LEAST_ROWS = 4  # least measurements of a length in a window
+_QUANTILE, _NORMAL = 0.8, 0.8416  # the quantile, and its place in a normal distribution of standard deviation 1
 _STRAIGHT = 0.97  # ankle–hip over ankle–knee–hip from which a knee counts as straight
-_SHORT = 0.85  # a length below so much of the others' height was foreshortened throughout
-SMOOTH_S = 0.3  # deviation of the Gaussian that smooths a way; a step, at 2 Hz, falls below 1 %
+_SHORT = 0.85  # a length whose height is below this share of the others' height was foreshortened throughout
+SMOOTH_S = 0.3  # standard deviation of the Gaussian that smooths a path; a step, at 2 Hz, falls below 1 %
 LINK_S = 1.0  # rows further apart are not linked
 _SPEED_S = 0.1  # deviation of the Gaussian under which speed is taken from the distance
-PEAK_S = 0.2  # the highest speed is a mean over so long
-_STRING, _LEAST_STRING_M = 2.5, 0.02  # string of the follower, in scatters of places, and at least
-_UPRIGHT = 0.25  # share of the windows, in which nothing is foreshortened, from which the others do not count
+PEAK_S = 0.2  # time over which the highest speed is a mean
+_STRING, _LEAST_STRING_M = 2.5, 0.02  # length of the follower's string in scatters of places, and its least length
+_UPRIGHT = 0.25  # if this share of the windows has nothing foreshortened, the other windows do not count
 
 
 def standing_px(motion: Motion, skeleton: Skeleton) -> float:
     """Standing height in px, typical over the whole video; NaN where neither legs nor trunk were seen.
 
-    The median over windows of two seconds, of those in which nobody sat or bent where they are enough.
+    The height is the median over windows of two seconds. Where enough windows have nothing foreshortened (nobody sat or
+    bent), only those windows count.
     """
     return sizes(motion, skeleton)[0]
 
@@ -91,8 +93,8 @@ def _windows(motion: Motion, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray
 
 
 def _heights(share: np.ndarray, px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standing heights (W,) from lengths (W, P) px and their shares (P,), without those foreshortened; whether there
-    were none of these."""
+    """Standing heights (W,) px from lengths (W, P) px and their shares (P,), without foreshortened lengths; and (W,)
+    whether no length was foreshortened."""
     said = np.where(np.isfinite(px), px / share, -np.inf)
     kept = np.isfinite(said) & (said >= _SHORT * said.max(1, keepdims=True, initial=-np.inf))
     total = (share * kept).sum(1)
@@ -102,7 +104,7 @@ def _heights(share: np.ndarray, px: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _high(px: np.ndarray, std: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """A length in each window from its measurements (L, sides) in px: a high quantile without what their noise adds."""
+    """A length in each window from its measurements (L, sides) in px: a high quantile, less what their noise adds."""
     known = np.isfinite(px)
     values, noise = (in_blocks(np.where(known, x, np.nan), window) for x in (px, std))
     told = np.isfinite(values)
@@ -141,7 +143,7 @@ def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray
 def _leg(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Length (L,) of ankle–knee–hip (L, 3, 2) and its deviation; of straight legs only, where these are enough.
 
-    The noise of the knee, the hardest to place, lengthens a straight leg hardly at all.
+    The knee is the hardest joint to place, but its noise hardly lengthens a straight leg.
     """
     px = np.linalg.norm(np.diff(points, axis=1), axis=2).sum(1)
     with np.errstate(invalid="ignore"):
@@ -164,7 +166,7 @@ def _middle(points: np.ndarray, var: np.ndarray, ids: list[int]) -> tuple[np.nda
 def path_columns(motion: Motion, skeleton: Skeleton, scale_px_per_m: float) -> dict[str, np.ndarray]:
     """``path_speed_m_s`` and ``path_distance_m`` (L,) f32 of the pelvis in the picture plane, as `path` has them.
 
-    They hold for people who move across the picture at one distance from a camera that stands still.
+    The two columns hold for people who move across the picture at one distance from a camera that stands still.
     """
     hips = [skeleton.names.index(n) for n in ("left_hip", "right_hip") if n in skeleton.names]
     var = np.square(motion.keypoint_std_px.astype(np.float64))
@@ -176,10 +178,10 @@ def path_columns(motion: Motion, skeleton: Skeleton, scale_px_per_m: float) -> d
 def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A body's way from noisy places: smoothed places (L, 2), speed (L,) in m/s and distance so far (L,) in m, all f64.
 
-    Places are smoothed by lines fitted under a Gaussian of `SMOOTH_S`, in which single steps no longer show. Then a
-    follower is drawn along on a string as long as what noise is left, `_STRING` times the scatter: who stands still
-    gains little more than its length, and who turns back loses at most twice as much. Rows more than `LINK_S`
-    apart are not linked: no distance is added between.
+    Places are smoothed by lines fitted under a Gaussian of `SMOOTH_S`, in which single steps no longer show. A follower
+    is then drawn along on a string, whose length covers the remaining noise: `_STRING` times the scatter. A person who
+    stands still gains little more distance than the string's length, and a person who turns back loses at most twice
+    that length. Rows more than `LINK_S` apart are not linked: no distance is added between them.
 
     Args:
         time_s: (L,) rising.
@@ -191,7 +193,7 @@ def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> tuple[np
     if len(known):
         t = time_s[known]
         smooth[known] = line_fits(t, place_m[known], 1 / np.square(np.maximum(std_m[known], 1e-4)), SMOOTH_S)[0]
-        # The scatter of places says more than their deviations where a network is worse than it thinks.
+        # The scatter of places is the better measure where a network's noise is larger than the deviations say.
         scatter = np.square(place_m[known] - smooth[known]).sum(1)
         var = line_fits(t, np.stack([np.square(std_m[known]), scatter], 1), np.ones(len(t)), SMOOTH_S)[0].max(1)
         string = _STRING * np.sqrt(np.maximum(var, 0.0))
@@ -241,12 +243,12 @@ def _whole_means(time_s: np.ndarray, speed: np.ndarray) -> np.ndarray:
 
 
 def of_way(columns: dict[str, np.ndarray], end: str) -> np.ndarray:
-    """The column that ends so: of the floor, else of the picture plane."""
+    """The column whose name ends in ``end``: that of the floor, else that of the picture plane."""
     return columns[f"ground_{end}"] if f"ground_{end}" in columns else columns[f"path_{end}"]
 
 
 def _drawn(time_s: np.ndarray, place_m: np.ndarray, string_m: np.ndarray) -> np.ndarray:
-    """(N,) way so far to ``place_m (N, 2)``: that of a follower on a string of ``string_m (N,)``, and the string."""
+    """(N,) m, the way to each ``place_m (N, 2)``: that of a follower on a string ``string_m (N,)``, plus the string."""
     went, total, farthest = np.zeros(len(time_s)), 0.0, 0.0
     x, y = place_m[0].tolist()
     last = float(time_s[0])

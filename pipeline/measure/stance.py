@@ -10,16 +10,18 @@ from pipeline.measure.scale import ANKLE, running_px
 
 # Heel and toe points above the floor, in standing heights: RTMPose-s has .013 in sandals, .035 in shoes under trousers.
 _SOLE = 0.02
-_FEET = (("heel", "big_toe"), ("heel", "foot_index"), ("heel", "toe"), ("ankle",))  # what a foot is, best first
-_BORDER = 0.005  # of the picture's height: foot points so near its lower border may be cut off
+_FEET = (("heel", "big_toe"), ("heel", "foot_index"), ("heel", "toe"), ("ankle",))  # points of a foot, best first
+_BORDER = 0.005  # share of the picture's height: foot points this near the lower border may be cut off
 
 
 def feet_px(
     motion: Motion, skeleton: Skeleton, size_px: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left and right foot: points (L, 2, 2) px f64, deviation per axis (L, 2) px, height (2,) of the standing height.
+    """Left and right foot: points (L, 2, 2) px f64, standard deviation per axis (L, 2) px, height (2,) above the floor
+    as a share of the standing height.
 
-    The middle of heel and toe where the keypoints have them, else the ankle. NaN where not seen or cut off below.
+    A foot's point is the middle of heel and toe where the keypoints have them, else the ankle. The point is NaN where
+    the foot is not seen or is cut off below.
     """
     points, var = motion.keypoints_px.astype(np.float64), np.square(motion.keypoint_std_px.astype(np.float64))
     feet, feet_var = np.full((len(motion), 2, 2), np.nan), np.full((len(motion), 2), np.nan)

@@ -19,9 +19,9 @@ def person_summary(
     figures: Mapping[str, float | str] | None = None,
     further: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One row of people.csv: when a person was there, how much of it was measured, how sure.
+    """One row of people.csv: when a person was there, how much of that time was measured, and how sure the person is.
 
-    ``doubts`` are the times at which it may be somebody else, and why; ``name`` is what the user calls the person;
+    ``doubts`` are the times at which the person may be somebody else, and why; ``name`` is the user's name for them;
     ``figures`` are further columns and ``further`` warnings, as `pipeline.measure.measure` has them.
     """
     seen = motion.state == MEASURED

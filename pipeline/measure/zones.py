@@ -1,4 +1,4 @@
-"""How long a person is in which zone: of speed, and of the floor."""
+"""How many seconds a person spends in each zone of speed and of the floor."""
 
 from __future__ import annotations
 

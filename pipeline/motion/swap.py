@@ -134,9 +134,9 @@ def _bits(joints: int) -> np.ndarray:
 
 
 def _limbs(seen: _Seen, vectors: list[Vectors], limbs: tuple[tuple[str, ...], ...]) -> Limbs:
-    """What is searched for one person."""
+    """One person's limbs, as the search takes them."""
     n, bit = len(seen.time_s), _bits(len(limbs[0]))
-    rest = bit.copy()  # exchanged when what it hangs on is not
+    rest = bit.copy()  # bits of joints that are exchanged while the joint on which they hang is not
     rest[:, 1:] ^= bit[:, :-1]
     z, var = np.stack([z for z, _ in vectors], 1), np.stack([var for _, var in vectors], 1)
     density, against = np.empty(var.shape), np.zeros((n, len(limbs), len(bit)), np.float32)

@@ -119,15 +119,15 @@ def _noise_ratios(z: np.ndarray, var: np.ndarray, least: list[tuple[np.ndarray, 
 
 
 def _third_differences(time_s: np.ndarray, z: np.ndarray, var: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """(L, J) third derivatives over ``lag`` rows, squared: the least for any signs of the vectors; and (L, 1) what
-    noise of variance 1 makes of them per axis. NaN where not known."""
+    """(L, J) squared third derivatives over ``lag`` rows, the least over all signs of the vectors; and (L, 1) the same
+    from noise of variance 1, per axis. NaN where not known."""
     n = len(z)
     rows = [slice(i * lag, n - (3 - i) * lag) for i in range(4)]
     t = np.stack([time_s[r] for r in rows])
     weight = [6 / np.prod([t[i] - t[j] for j in range(4) if j != i], axis=0) for i in range(4)]
     part = [(weight[i][:, None, None] * z[r]).astype(np.float32) for i, r in enumerate(rows)]
     ab, ac, ad, bc, bd, cd = (x[..., 0] * y[..., 0] + x[..., 1] * y[..., 1] for x, y in combinations(part, 2))
-    # |a ± b ± c ± d|², the sign of a being the best one for each of the others'
+    # |a ± b ± c ± d|²; for each choice of the other signs, the sign of a is the best one
     turned = [p * bc + q * bd + p * q * cd - abs(ab + p * ac + q * ad) for p in _SIGNS for q in _SIGNS]
     least = sum(x[..., 0] * x[..., 0] + x[..., 1] * x[..., 1] for x in part)
     least = np.maximum(least + 2 * np.minimum(np.minimum(*turned[:2]), np.minimum(*turned[2:])), 0)

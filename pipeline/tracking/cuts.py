@@ -12,7 +12,7 @@ BORDER_LEN = 0.3  # body lengths from the picture's border from which a place co
 _SIDE = 6  # glimpses on either side of a cut that are compared
 _CUT = 0.6  # distance of clothes before and after from which a tracklet is cut
 _BLOCK_VALUES = 1_000_000  # of appearances that are compared at once
-_MET_LEN = 0.5  # body lengths between two people who may be taken for one another
+_MET_LEN = 0.5  # body lengths between two people within which the tracker may confuse them
 
 
 def changes(g: Glimpses) -> np.ndarray:

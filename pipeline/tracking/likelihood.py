@@ -19,8 +19,8 @@ from pipeline.tracking.pieces import Pieces
 _SPREAD_LEN, _SPREAD_LEN_S = 0.2, 0.3  # standard deviation of where somebody is after a gap: at once, and per second
 _COAST_S = 1.0  # how long a person keeps the velocity after the last sighting
 _LEFT_S = 0.7  # the same for a person last seen at the border
-_AWAY_S = 3.0  # time constant at which somebody unseen may have left the picture, and come back anywhere
-_BACK = 0.25  # share of those who left that come back
+_AWAY_S = 3.0  # time constant after which an unseen person may have left the picture, and may return anywhere
+_BACK = 0.25  # share of the people who left that come back
 _SIZE = 0.25  # standard deviation of the logarithm of a size
 _LOOK = 0.35  # mean squared distance between two sightings of one person's clothes
 _BRIEF = 10.0  # observations from which on clothes are believed
