@@ -20,15 +20,15 @@ class Graded:
     """
 
     def __init__(self, network: Detector, least: float) -> None:
-        self._network, self._least = network, least
+        self.network, self._least = network, least
 
     @property
     def sessions(self) -> list[Any]:
-        return self._network.sessions
+        return self.network.sessions
 
     @property
     def skeleton(self) -> Skeleton:
-        return self._network.skeleton
+        return self.network.skeleton
 
     def detect(self, images: np.ndarray) -> Detections:
         """The people of images (B, H, W, 3) u8 RGB that score more than ``least``."""
@@ -36,6 +36,6 @@ class Graded:
 
     def graded(self, images: np.ndarray) -> tuple[Detections, Detections]:
         """The people that score more than ``least``, and all fainter ones."""
-        every = self._network.detect(images)
+        every = self.network.detect(images)
         sure = every.score > self._least
         return every.take(sure), every.take(~sure)

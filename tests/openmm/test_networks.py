@@ -100,7 +100,7 @@ def test_a_one_stage_run_has_its_own_poses(images):
     config = random_weights(f"pose.name=mmpose:{ONE_STAGE}", "pose.min_score=0.0", "observe.detect_every_s=0")
     models = build_models(config)
     assert models.pose is None
-    find_something(models.detector.loaded.model.head)
+    find_something(models.detector.network.loaded.model.head)
     people = models.detector.detect(images)
     out = pose_people(images, np.array([3, 4]), people, models, config)
     assert 0 < len(out) <= len(people)
