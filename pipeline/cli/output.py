@@ -46,8 +46,8 @@ def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
     PoselineError for a text that is neither an id nor a name, and for a name that several people have.
     """
     names: dict[str, list[int]] = {}
-    for person_id, name in (folder.manifest().get("names") or {}).items():
-        names.setdefault(name, []).append(int(person_id))
+    for person_id, name in folder.names().items():
+        names.setdefault(name, []).append(person_id)
     ids = []
     for part in (part.strip() for part in text.split(",")):
         called = [int(part)] if part.isdecimal() else names.get(part, [])

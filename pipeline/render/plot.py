@@ -80,7 +80,7 @@ def plot_person(
     inside = _inside(values["time_s"], span_s)
     values = _with_breaks({name: v[inside] for name, v in values.items()})
     contacts = [c for c in contacts if (values[c] > 0.5).any()]
-    name = (folder.manifest().get("names") or {}).get(str(person_id), "")
+    name = folder.names().get(person_id, "")
     title = f"{folder.path.resolve().name}, person {person_id}" + (f" ({name})" if name else "")
     figure = _figure(values, columns, std, contacts, title)
     with atomic(out) as temporary:

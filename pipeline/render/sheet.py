@@ -56,7 +56,7 @@ def contact_sheet(folder: RunFolder, privacy: Privacy, out: Path | None = None) 
     candidates, spans = _candidates(folder, info)
     if not candidates:
         raise PoselineError(f"{folder.path}: nobody was found, so there is no sheet of people")
-    names = {int(i): str(name) for i, name in (folder.manifest().get("names") or {}).items()}
+    names = folder.names()
     best = _best(folder, info, candidates, privacy)
     cells = [_cell(best[i], i, names.get(i, ""), spans[i], float(info.time_s[0])) for i in sorted(best)]
     with atomic(out) as temporary:

@@ -185,7 +185,7 @@ class Painter:
         self._scale = np.array(size_px) / np.array(source)
         self._weights = colours_of(info).weights
         self._columns = columns_of(table_columns(folder.people), self._look, self._skeleton)
-        names = {int(i): str(name) for i, name in (folder.manifest().get("names") or {}).items()}
+        names = folder.names()
         self._words, self._placer = Words(self._columns, names), Placer()
         self._trails = Trails(self._look.trail_s) if self._look.trail_s > 0 else None
         self._camera = camera_motions(folder.parts(), len(info)) if self._trails else None

@@ -61,6 +61,10 @@ class RunFolder:
             why = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else str(error)
             raise PoselineError(f"{self.manifest_file}: damaged ({why}); poseline run on the video mends it") from error
 
+    def names(self) -> dict[int, str]:
+        """What the user calls people, by id, as run.json says."""
+        return {int(i): str(name) for i, name in (self.manifest().get("names") or {}).items()}
+
     def begun(self) -> Manifest:
         """run.json of a run that has begun; PoselineError where run.json is missing or names no video."""
         manifest = self.manifest()
