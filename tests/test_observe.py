@@ -139,7 +139,7 @@ def test_where_somebody_may_be_is_kept_beside_the_observations(tmp_path):
     stand_ins.assert_same_bits(out, plain)
     write_part(tmp_path / "part.parquet", out, (0, 9), "", [], "", faint.cut())
     frame, box = read_faint(tmp_path / "part.parquet")
-    asked = both._network.asked
+    asked = both.network.asked
     assert frame.tolist() == sorted([*asked, *asked])  # those between carry nobody whom no pose was found of
     assert (box[:, 0] < 50).sum() == len(asked)
     assert not len(faint.of(8))
