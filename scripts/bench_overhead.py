@@ -1,10 +1,11 @@
 """How much of a run is not the networks: its wall time over that of the same tensors through the same networks.
 
 1. A run whose network inputs are written to disk, not timed. It takes up to 25 MB a batch of four frames at 1080p, so
-   ``--end`` keeps the spool small; it is deleted in any case.
+   ``--end`` keeps the spool small; it is deleted in any case. Its networks have one call at a time.
 2. Runs without recording, timed, with a stopwatch around each stage.
-3. Replays: the recorded tensors through fresh sessions in the same order, nothing else going on; only the time inside
-   ONNX Runtime counts, after one warming call of each network.
+3. Replays: the recorded tensors through fresh sessions, nothing else going on; only the time inside ONNX Runtime
+   counts, after one warming call of each network. First one call after another, each with all threads. Then as a run
+   does it: several calls side by side, of one thread each.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,25 +27,21 @@ import numpy as np
 
 import pipeline
 from pipeline.core.config import Config, load_config
-from pipeline.models.graded import Graded
-from pipeline.models.registry import Models, build_models
-from pipeline.models.runtime import Session, pick_device
+from pipeline.models.registry import build_models
+from pipeline.models.runtime import Session, in_lanes, pick_device
 from pipeline.video.index import index_video
 
 RUN, PEOPLE = importlib.import_module("pipeline.workflow"), importlib.import_module("pipeline.people")
-PREPARE = importlib.import_module("pipeline.prepare")
+LOCAL = importlib.import_module("pipeline.engines.local")
 WORK = importlib.import_module("pipeline.engines.work")
-# Functions whose time is a stage, where pipeline calls them. Nothing in here may call another one of them.
+# Functions whose time is a stage, where pipeline calls them. Observing loads the networks; else none calls another one.
 STAGES = (
     (RUN, "index_video", "index"),
-    (WORK, "write_part", "store"),
-    (PREPARE, "write_index", "store"),
+    (WORK, "build_models", "load networks"),
+    (LOCAL, "observe", "observe"),
     (PEOPLE, "identify", "track"),
 )
-ORDER = (
-    "index", "load networks", "decode wait", "detector pre/post", "detector network", "pose pre/post", "pose network",
-    "store", "track", "motion and tables", "other",
-)  # fmt: skip
+ORDER = ("index", "load networks", "observe", "track", "motion and tables", "other")
 
 
 def measure(
@@ -58,7 +55,7 @@ def measure(
         runs, bare = [], []
         for n in range(repeat):
             runs.append(timed_run(clip, settings, end_s, folder / f"run{n}"))
-            bare.append(replay(settings, folder / "tensors", calls))
+            bare.append((*replay(settings, folder / "tensors", calls), in_lanes_s(settings, folder / "tensors", calls)))
         started = subprocess_s(clip, config, threads, end_s, folder / "process") if process else None
     report(clip, settings, end_s, runs, bare, len(calls), started)
 
@@ -78,19 +75,10 @@ def record(clip: Path, config: Config, end_s: float | None, folder: Path) -> lis
         calls.append(session.file)
         return plain(session, image)
 
-    with mock.patch.object(Session, "run", run):
+    one_at_a_time = mock.patch.object(WORK, "build_models", lambda config, laned: build_models(config))
+    with one_at_a_time, mock.patch.object(Session, "run", run):
         RUN.run(clip, folder / "recorded", config, render=False, end_s=end_s)
     return calls
-
-
-class _Built:
-    """Builds the networks and remembers them."""
-
-    models: Models
-
-    def __call__(self, config: Config) -> Models:
-        self.models = build_models(config)
-        return self.models
 
 
 def replay(config: Config, tensors: Path, calls: list[Path]) -> tuple[float, float]:
@@ -106,6 +94,22 @@ def replay(config: Config, tensors: Path, calls: list[Path]) -> tuple[float, flo
         sessions[file].run(image)
         wall, cpu = wall + sessions[file].seconds - before, cpu + time.process_time() - cpu_before
     return wall, cpu
+
+
+def in_lanes_s(config: Config, tensors: Path, calls: list[Path]) -> float:
+    """Wall seconds of the recorded calls of each network, as many side by side as there are threads."""
+    device = pick_device(config.runtime.device, config.runtime.threads).laned()
+    sessions = {file: Session(file, device) for file in sorted(set(calls))}
+    spent = 0.0
+    for file, session in sessions.items():
+        mine = [n for n, called in enumerate(calls) if called == file]
+        session.run(np.load(tensors / f"{mine[0]}.npy"))
+        for start in range(0, len(mine), 8 * device.lanes):
+            images = [np.load(tensors / f"{n}.npy") for n in mine[start : start + 8 * device.lanes]]
+            began = time.perf_counter()
+            in_lanes(device, session.run, images)
+            spent += time.perf_counter() - began
+    return spent
 
 
 # --- the timed run ---------------------------------------------------------------------------------------------------
@@ -129,38 +133,11 @@ class Stopwatch:
 
         return call
 
-    def waiting(self, stage: str, function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-        """A function that makes an iterator, with the time spent waiting for its items added to a stage."""
-
-        def call(*args: Any, **named: Any) -> Iterator[Any]:
-            items = function(*args, **named)
-            following = self.timed(stage, lambda: next(items, call))
-            try:
-                while (item := following()) is not call:
-                    yield item
-            finally:
-                items.close()  # type: ignore[attr-defined]
-
-        return call
-
 
 def timed_run(clip: Path, config: Config, end_s: float | None, out: Path) -> dict[str, float]:
     """Seconds of each stage of one run, and of all of it as ``wall`` and ``cpu``; imports are not part of it."""
-    watch, built = Stopwatch(), _Built()
-
-    def build(config: Config) -> Models:
-        models = watch.timed("load networks", built)(config)
-        looks = "graded" if isinstance(models.detector, Graded) else "detect"
-        setattr(models.detector, looks, watch.timed("detector", getattr(models.detector, looks)))
-        if models.pose is not None:
-            models.pose.estimate = watch.timed("pose", models.pose.estimate)
-        return models
-
+    watch = Stopwatch()
     patches = [mock.patch.object(m, name, watch.timed(stage, getattr(m, name))) for m, name, stage in STAGES]
-    patches += [
-        mock.patch.object(WORK, "build_models", build),
-        mock.patch.object(WORK, "prefetch", watch.waiting("decode wait", WORK.prefetch)),
-    ]
     for patch in patches:
         patch.start()
     try:
@@ -170,19 +147,11 @@ def timed_run(clip: Path, config: Config, end_s: float | None, out: Path) -> dic
     finally:
         for patch in patches:
             patch.stop()
-    return {"cpu": cpu} | _stages(watch.seconds, built.models, folder.manifest()["stages_s"]["track"], wall)
-
-
-def _stages(seconds: dict[str, float], models: Models, after_observe_s: float, wall: float) -> dict[str, float]:
-    """Stages that add up to ``wall``: networks taken out of what calls them, ``other`` what no stopwatch saw."""
-    stages = dict(seconds)
-    for name, network in (("detector", models.detector), ("pose", models.pose)):
-        inside = sum(s.seconds for s in network.sessions) if network is not None else 0.0
-        stages[f"{name} network"] = inside
-        stages[f"{name} pre/post"] = stages.pop(name, 0.0) - inside
-    stages["motion and tables"] = after_observe_s - stages.get("track", 0.0)
+    stages = dict(watch.seconds)
+    stages["observe"] -= stages["load networks"]
+    stages["motion and tables"] = folder.manifest()["stages_s"]["track"] - stages.get("track", 0.0)
     stages["other"] = wall - sum(stages.values())
-    return {"wall": wall} | {name: stages.get(name, 0.0) for name in ORDER}
+    return {"wall": wall, "cpu": cpu} | {name: stages.get(name, 0.0) for name in ORDER}
 
 
 def subprocess_s(clip: Path, config: str, threads: int, end_s: float | None, out: Path) -> float:
@@ -204,7 +173,7 @@ def report(
     config: Config,
     end_s: float | None,
     runs: list[dict[str, float]],
-    bare: list[tuple[float, float]],
+    bare: list[tuple[float, float, float]],
     calls: int,
     process_s: float | None,
 ) -> None:
@@ -212,16 +181,20 @@ def report(
     info = index_video(clip)
     frames = len(info) if end_s is None else int(np.searchsorted(info.time_s - info.time_s[0], end_s))
     middle = {name: statistics.median(r[name] for r in runs) for name in runs[0]}
-    pure = statistics.median(wall for wall, _ in bare)
-    ratios = [r["wall"] / wall for r, (wall, _) in zip(runs, bare, strict=True)]
-    cpu_ratios = [r["cpu"] / cpu for r, (_, cpu) in zip(runs, bare, strict=True)]
+    pure, laned = (statistics.median(b[n] for b in bare) for n in (0, 2))
+    ratios = {
+        "to networks alone": [r["wall"] / b[0] for r, b in zip(runs, bare, strict=True)],
+        "to those in lanes": [r["wall"] / b[2] for r, b in zip(runs, bare, strict=True)],
+        "of CPU times": [r["cpu"] / b[1] for r, b in zip(runs, bare, strict=True)],
+    }
     width, height = info.size_px
     print(f"{clip}: {frames} frames of {width}x{height}, {config.runtime.threads or os.cpu_count()} threads")
-    print(f"  networks alone      {pure:8.2f} s  {frames / pure:7.2f} frames/s  {calls} calls")
+    print(f"  networks alone      {pure:8.2f} s  {frames / pure:7.2f} frames/s  {calls} calls, all threads in each")
+    print(f"  networks in lanes   {laned:8.2f} s  {frames / laned:7.2f} frames/s  one thread in each, side by side")
     print(f"  run --no-render     {middle['wall']:8.2f} s  {frames / middle['wall']:7.2f} frames/s")
-    # CPU time hardly notices what else the machine does; where both ratios differ much, it was not idle.
-    for name, values in (("ratio of wall times", ratios), ("ratio of CPU times", cpu_ratios)):
-        print(f"  {name:20}{statistics.median(values):7.3f}    {' '.join(f'{v:.3f}' for v in values)}")
+    # CPU time hardly notices what else the machine does; where the ratios differ much, it was not idle.
+    for name, values in ratios.items():
+        print(f"  ratio {name:20}{statistics.median(values):7.3f}    {' '.join(f'{v:.3f}' for v in values)}")
     if process_s is not None:
         print(f"  with start-up       {process_s:8.2f} s  {process_s / pure:7.3f} of the networks alone")
     for name in ORDER:

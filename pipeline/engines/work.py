@@ -36,7 +36,7 @@ class Networks:
 
     def get(self) -> Models:
         if self._models is None:
-            self._models = build_models(self._config)
+            self._models = build_models(self._config, laned=True)
         return self._models
 
     def release(self) -> None:
@@ -62,6 +62,7 @@ def observe(
         return
     models = networks.get()
     with (
+        _no_threads_of_cv2() if models.laned else contextlib.nullcontext(),
         open_reader(info, config.runtime.decoder) as reader,
         closing(prefetch(_read(reader, chunks, config), config.runtime.queue_batches)) as stream,
     ):
@@ -75,6 +76,19 @@ def observe(
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
             for line in warnings:
                 progress.say(line)
+
+
+@contextlib.contextmanager
+def _no_threads_of_cv2() -> Iterator[None]:
+    """OpenCV works in the calling thread: lanes keep all cores busy, and its own threads would wait for them."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:

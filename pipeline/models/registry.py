@@ -18,7 +18,7 @@ from pipeline.models.onnx import family as onnx
 from pipeline.models.onnx import reid
 from pipeline.models.onnx.reid import ReId
 from pipeline.models.protocols import Detector, Family, NetworkFacts, PoseNetwork
-from pipeline.models.runtime import ASSETS, Device, file_digest, pick_device
+from pipeline.models.runtime import ASSETS, Device, Session, file_digest, pick_device
 
 
 class Entry(NamedTuple):
@@ -91,6 +91,14 @@ class Models(NamedTuple):
         posed = list(self.pose.sessions) if self.pose else []
         return list(self.detector.sessions) + posed + ([self.reid.session] if self.reid else [])
 
+    @property
+    def laned(self) -> bool:
+        """Whether the detector may work on the next frames while the pose network works on these."""
+        if self.pose is None:
+            return False
+        sessions = [*self.detector.sessions, *self.pose.sessions]
+        return bool(sessions) and all(isinstance(s, Session) and s.device.lanes > 1 for s in sessions)
+
 
 def _split(name: str, families: dict[str, Callable[[], Family]]) -> tuple[Family | None, str]:
     """(family, reference) of a name with a prefix; (None, name) of an embedded network."""
@@ -150,20 +158,24 @@ def check_names(config: Config) -> None:
         raise PoselineError(f"--pose {name} finds its people by itself: leave out --detector {detector}")
 
 
-def build_models(config: Config) -> Models:
-    """Load the networks that the config names. Raises PoselineError for unknown names, missing files, missing CUDA."""
+def build_models(config: Config, laned: bool = False) -> Models:
+    """Load the networks that the config names. Raises PoselineError for unknown names, missing files, missing CUDA.
+
+    ``laned``: for the most frames in an hour, several calls of a network run side by side. Otherwise each call has all
+    CPU threads, for the least time a frame. The results are the same.
+    """
     check_names(config)
     least, facts = config.detect.score, pose_facts(config)
     low = config.detect.model_copy(update={"score": min(least, FAINT)})
     config = config.model_copy(update={"detect": low})
     family, reference = _split(config.pose.name, POSE_FAMILIES)
-    device = _device(family, config)
+    device = _device(family, config, laned)
     if facts.one_stage and family:
         finding = family.build_pose(reference, device, config)
         return Models(Graded(finding, least), None, facts.skeleton, _reid(config))
     posing = family.build_pose(reference, device, config) if family else POSES[reference].build(device, config)
     family, reference = _split(config.detect.name, DETECTOR_FAMILIES)
-    device = _device(family, config)
+    device = _device(family, config, laned)
     finding = family.build_detector(reference, device, config) if family else DETECTORS[reference].build(device, config)
     return Models(Graded(finding, least), posing, facts.skeleton, _reid(config))
 
@@ -174,10 +186,11 @@ def _reid(config: Config) -> ReId | None:
     return reid.build(config.observe.reid, pick_device(config.runtime.device, config.runtime.threads))
 
 
-def _device(family: Family | None, config: Config) -> Device:
+def _device(family: Family | None, config: Config, laned: bool) -> Device:
     """Where a network runs: torch and ONNX Runtime need not have the same devices."""
     pick = family.pick if family else pick_device
-    return pick(config.runtime.device, config.runtime.threads)
+    device = pick(config.runtime.device, config.runtime.threads)
+    return device.laned() if laned else device
 
 
 def run_facts(config: Config) -> NetworkFacts:

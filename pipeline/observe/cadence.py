@@ -32,6 +32,14 @@ class _Found(NamedTuple):
     box_px: np.ndarray  # (N, 4) f32
 
 
+class Detected(NamedTuple):
+    """What the detector found in a batch of images."""
+
+    due: np.ndarray  # (B,) bool: the images that it looked at
+    found: Detections  # rows of those
+    faint: Detections  # rows of those
+
+
 _NO_POSES = Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32))
 _NOBODY = _Found(Detections.empty(), _NO_POSES, np.zeros((0, 4)))
 
@@ -50,11 +58,29 @@ class PeopleSearch:
 
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
         """Observations of images (B, H, W, 3) u8 RGB, which are the frames ``frame`` (B,) at ``time_s`` (B,)."""
+        return self.posed(images, frame, self.detected(images, time_s))
+
+    def detected(self, images: np.ndarray, time_s: np.ndarray) -> Detected:
+        """The people of those images at ``time_s`` (B,) that the detector is due to look at.
+
+        It needs only this function's earlier calls, so that it may run ahead of `posed`.
+        """
         due = np.array([self._due(float(t)) for t in time_s], bool)
-        found = self._detected(images[due], frame[due]) if due.any() else Detections.empty()
+        detector = self._models.detector
+        if not due.any():
+            return Detected(due, Detections.empty(), Detections.empty())
+        if not isinstance(detector, Graded):
+            return Detected(due, detector.detect(images[due]), Detections.empty())
+        return Detected(due, *detector.graded(images[due]))
+
+    def posed(self, images: np.ndarray, frame: np.ndarray, look: Detected) -> Observations:
+        """Observations of images (B, H, W, 3), which are the frames ``frame`` (B,), after the detector's look."""
+        due, found, detected = look.due, look.found, np.cumsum(look.due) - 1
+        for i, number in enumerate(frame[due]):
+            self.faint.add(int(number), look.faint.of(i).box_px)
         if due.all():
             return self._observed(images, frame, found)
-        parts, detected = [], np.cumsum(due) - 1
+        parts = []
         for i in range(len(images)):
             one = slice(i, i + 1)
             if due[i]:
@@ -62,16 +88,6 @@ class PeopleSearch:
             else:
                 parts.append(self._between(images[one], frame[one]))
         return Observations.concat(parts)
-
-    def _detected(self, images: np.ndarray, frame: np.ndarray) -> Detections:
-        """The people of these images, which are the frames ``frame`` (B,)."""
-        detector = self._models.detector
-        if not isinstance(detector, Graded):
-            return detector.detect(images)
-        found, faint = detector.graded(images)
-        for i, number in enumerate(frame):
-            self.faint.add(int(number), faint.of(i).box_px)
-        return found
 
     def _left_out(self, frame: np.ndarray, people: Detections, rows: np.ndarray) -> None:
         """Keep the boxes of detections outside ``rows`` as faint: their poses were refused, but they may be people."""

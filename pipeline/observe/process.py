@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import Frames, Observations, VideoInfo
 from pipeline.models.registry import Models
 from pipeline.observe import appearance
-from pipeline.observe.cadence import PeopleSearch
+from pipeline.observe.cadence import Detected, PeopleSearch
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
 
@@ -62,20 +62,39 @@ def process_chunk(
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
     search = PeopleSearch(models, config, faint)
-    # The networks do not use all cores all the time: the camera's motion in a batch is measured while they work on the
-    # next batch.
-    with ThreadPoolExecutor(1, "camera") as aside:
+    # The networks do not use all cores all the time: the camera's motion in a batch is measured, and the detector looks
+    # at the next batch, while poses are estimated.
+    with ThreadPoolExecutor(2, "beside") as beside:
         shown: Future[None] | None = None
-        for batch in batches:
-            found = search.look(batch.image, batch.index, batch.time_s)
+        for batch, look in _looked_at(batches, search, beside if models.laned else None):
+            found = search.posed(batch.image, batch.index, look)
             parts.append(found)
             if shown is not None:
                 shown.result()
             if camera is not None:
-                shown = aside.submit(_show, camera, batch, found, [faint.of(int(i)) for i in batch.index])
+                shown = beside.submit(_show, camera, batch, found, [faint.of(int(i)) for i in batch.index])
         if shown is not None:
             shown.result()
     return Observations.concat(parts)
+
+
+def _looked_at(
+    batches: Iterable[Frames], search: PeopleSearch, beside: ThreadPoolExecutor | None
+) -> Iterator[tuple[Frames, Detected]]:
+    """Each batch with what the detector found in it; with ``beside`` the detector works one batch ahead there."""
+    if beside is None:
+        for batch in batches:
+            yield batch, search.detected(batch.image, batch.time_s)
+        return
+    waiting: tuple[Frames, Future[Detected]] | None = None
+    for batch in batches:
+        # The look before this one must be over: each needs to know when the detector looked last.
+        last = (waiting[0], waiting[1].result()) if waiting is not None else None
+        waiting = batch, beside.submit(search.detected, batch.image, batch.time_s)
+        if last is not None:
+            yield last
+    if waiting is not None:
+        yield waiting[0], waiting[1].result()
 
 
 def _show(camera: CameraMotion, batch: Frames, found: Observations, faint: list[np.ndarray]) -> None:

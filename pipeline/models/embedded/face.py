@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.models.embedded.turned import Views, rotation, to_image, turned_crops
-from pipeline.models.runtime import ASSETS, Device, Session
+from pipeline.models.runtime import ASSETS, Device, Session, in_lanes
 
 SIZE = 192  # px, side of the crop
 N_MESH = 468
@@ -85,13 +85,18 @@ class FaceNetwork:
     def _look(self, images: np.ndarray, image: np.ndarray, views: Views) -> tuple[np.ndarray, np.ndarray]:
         """Meshes (M, 468, 3) f64 in px of the picture, z to the back, and presences (M,)."""
         mesh, presence = np.zeros((len(image), N_MESH, 3)), np.zeros(len(image))
-        for start in range(0, len(image), self.batch):
-            rows = np.arange(start, min(start + self.batch, len(image)))
-            some = views.take(rows)
-            out = self.sessions[0].run(stretched(turned_crops(images, image[rows], some, SIZE)))
+        device = self.sessions[0].device
+        most = min(self.batch, max(-(-len(image) // device.lanes), 1))
+        some = [range(n, min(n + most, len(image))) for n in range(0, len(image), most)]
+
+        def look(rows: range) -> dict[str, np.ndarray]:
+            chosen = np.asarray(rows)
+            return self.sessions[0].run(stretched(turned_crops(images, image[chosen], views.take(chosen), SIZE)))
+
+        for rows, out in zip(map(np.asarray, some), in_lanes(device, look, some), strict=True):
             points = out["landmarks"].reshape(-1, N_MESH, 3).astype(np.float64)
-            mesh[rows, :, :2] = to_image(points[..., :2], some, SIZE)
-            mesh[rows, :, 2] = points[..., 2] * (some.side / SIZE)[:, None]
+            mesh[rows, :, :2] = to_image(points[..., :2], views.take(rows), SIZE)
+            mesh[rows, :, 2] = points[..., 2] * (views.side[rows] / SIZE)[:, None]
             presence[rows] = out["presence"].reshape(-1)
         return mesh, presence
 

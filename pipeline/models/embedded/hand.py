@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.models.embedded.turned import Views, rotation, to_image, turned_crops
-from pipeline.models.runtime import ASSETS, Device, Session
+from pipeline.models.runtime import ASSETS, Device, Session, in_lanes
 
 SIZE = 224  # px, side of the crop
 K = 21  # wrist, then four points of each finger from the thumb on: COCO-WholeBody's order too
@@ -64,11 +64,14 @@ class HandNetwork:
     def _look(self, images: np.ndarray, image: np.ndarray, views: Views) -> Hands:
         points = np.zeros((len(image), K, 2))
         presence, right = np.zeros(len(image)), np.zeros(len(image))
-        for n in range(len(image)):
+
+        def look(n: int) -> dict[str, np.ndarray]:
             # One at a time: this network's last bits depend on what else is in the batch, and a batch saves little.
-            one = views.take(slice(n, n + 1))
-            out = self.sessions[0].run(turned_crops(images, image[n : n + 1], one, SIZE))
-            points[n] = to_image(out["landmarks"].reshape(1, K, 3)[..., :2].astype(np.float64), one, SIZE)[0]
+            return self.sessions[0].run(turned_crops(images, image[n : n + 1], views.take(slice(n, n + 1)), SIZE))
+
+        for n, out in enumerate(in_lanes(self.sessions[0].device, look, range(len(image)))):
+            place = out["landmarks"].reshape(1, K, 3)[..., :2].astype(np.float64)
+            points[n] = to_image(place, views.take(slice(n, n + 1)), SIZE)[0]
             presence[n], right[n] = out["presence"].item(), out["handedness"].item()
         return Hands(points, presence, right, views.side.copy())
 

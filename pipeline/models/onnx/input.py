@@ -6,13 +6,13 @@ from 0: only then are poseline's results equal to theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from pipeline.models.runtime import Session
+from pipeline.models.runtime import Device, Session
 
 STEP = 32  # px, the coarsest stride of detectors
 # Pixels of a detector's input for a picture of VGA's size, and the exponent with which they grow with the picture's.
@@ -48,14 +48,16 @@ class Planes:
         scales = np.array([pixels.mean, pixels.std], np.float32).T
         tables = [(values - mean) / std for mean, std in scales]  # in f32, as torch computes them
         self.channels = list(zip((0, 1, 2) if pixels.rgb else (2, 1, 0), tables, strict=True))
-        self._room = np.empty(0, np.float32)
+        self._rooms = threading.local()  # one for each lane
 
     def empty(self, count: int, size: tuple[int, int]) -> np.ndarray:
-        """Planes (count, 3, h, w) f32 to fill, in the memory of earlier ones: new pages cost more than the filling."""
+        """Planes (count, 3, h, w) f32 to fill, in the memory of this thread's earlier ones: new pages cost more than
+        the filling."""
         need = count * 3 * size[0] * size[1]
-        if len(self._room) < need:
-            self._room = np.empty(need, np.float32)
-        return self._room[:need].reshape(count, 3, size[1], size[0])
+        room: np.ndarray | None = getattr(self._rooms, "planes", None)
+        if room is None or len(room) < need:
+            room = self._rooms.planes = np.empty(need, np.float32)
+        return room[:need].reshape(count, 3, size[1], size[0])
 
     def fill(self, image: np.ndarray, planes: np.ndarray) -> None:
         """Write an image (h, w, 3) u8 RGB into planes (3, h, w) f32."""
@@ -131,18 +133,18 @@ def to_image(points: np.ndarray, centre: np.ndarray, side: np.ndarray, size: tup
     return out.astype(np.float32)
 
 
-def batches(
-    session: Session, planes: np.ndarray, fixed: int | None, cpu_batch: int
-) -> Iterator[tuple[range, dict[str, np.ndarray]]]:
-    """(rows, outputs) of a network for planes (N, 3, h, w), in batches that suit the network's input and the device.
+def tasks(device: Device, count: int, fixed: int | None, cpu_batch: int, most: int) -> list[range]:
+    """Rows of ``count`` inputs that a network takes at once. The outputs do not depend on it.
 
-    ``fixed`` is the batch size of an input with a fixed one. Otherwise a CPU takes ``cpu_batch`` planes at once, since
-    more would not fit its caches, and other devices take all. The outputs do not depend on the batches.
+    ``fixed`` is the batch size of an input with a fixed one. Otherwise a CPU takes ``cpu_batch`` inputs at once, since
+    more would not fit its caches, or less where that keeps all lanes busy; other devices take ``most``.
     """
-    step = fixed or (cpu_batch if session.device.name == "cpu" else len(planes))
-    for start in range(0, len(planes), step):
-        some = planes[start : start + step]
-        rows = range(start, start + len(some))
-        if fixed and len(some) < fixed:
-            some = np.concatenate([some, np.zeros((fixed - len(some), *planes.shape[1:]), np.float32)])
-        yield rows, session.run(some)
+    step = fixed or (min(cpu_batch, most, -(-count // device.lanes)) if device.name == "cpu" else most)
+    return [range(start, min(start + step, count)) for start in range(0, count, step or 1)]
+
+
+def outputs(session: Session, planes: np.ndarray, fixed: int | None) -> dict[str, np.ndarray]:
+    """Outputs of a network for planes (N, 3, h, w), with rows of zeros behind them where the batch size is fixed."""
+    if fixed and len(planes) < fixed:
+        planes = np.concatenate([planes, np.zeros((fixed - len(planes), *planes.shape[1:]), np.float32)])
+    return session.run(planes)

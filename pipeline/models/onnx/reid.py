@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.models.onnx.graph import Graph, graph_of
-from pipeline.models.onnx.input import PIXELS, Planes, batches
+from pipeline.models.onnx.input import PIXELS, Planes, outputs, tasks
 from pipeline.models.runtime import Device, Session, file_digest
 
 NONE = "none"
@@ -60,8 +60,7 @@ class ReId:
         self.size, self.fixed = (width or SIZE[0], height or SIZE[1]), fixed
         self.planes = Planes(PIXELS["simcc"])
         blank = np.zeros((1, 3, self.size[1], self.size[0]), np.float32)
-        (_, out), *_ = batches(self.session, blank, self.fixed, 1)
-        self.width = next(iter(out.values())).shape[1]
+        self.width = next(iter(outputs(self.session, blank, self.fixed).values())).shape[1]
         if not 2 <= self.width <= LARGEST:
             raise PoselineError(f"--reid onnx:{graph.file}: vectors of {self.width} values; 2 to {LARGEST} make sense")
 
@@ -79,7 +78,8 @@ class ReId:
         for n in good:
             crop = images[image[n], low[n, 1] : high[n, 1], low[n, 0] : high[n, 0]]
             self.planes.fill(cv2.resize(crop, self.size, interpolation=cv2.INTER_LINEAR), planes[n])
-        for rows, made in batches(self.session, planes[good], self.fixed, batch):
+        for rows in tasks(self.session.device, len(good), self.fixed, batch, len(good)):
+            made = outputs(self.session, planes[good[rows]], self.fixed)
             vectors = next(iter(made.values()))[: len(rows)].astype(np.float32)
-            out[good[np.asarray(rows)]] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            out[good[rows]] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out.astype(np.float16)

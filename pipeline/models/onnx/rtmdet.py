@@ -14,8 +14,8 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17
 from pipeline.models.detections import Detections, suppress
-from pipeline.models.onnx.input import Pixels, Planes, batches, fitted
-from pipeline.models.runtime import Session
+from pipeline.models.onnx.input import Pixels, Planes, fitted, outputs, tasks
+from pipeline.models.runtime import Session, in_lanes
 
 CPU_BATCH = 1  # pictures that a CPU takes at once
 MOST_CANDIDATES = 2000  # of one image, before suppression
@@ -61,21 +61,28 @@ class OnnxDetector:
 
     def detect(self, images: np.ndarray) -> Detections:
         """People, or whatever the classes are, in images (B, H, W, 3) u8 RGB."""
+        device = self.sessions[0].device
+        some = tasks(device, len(images), self.fixed, CPU_BATCH, len(images))
+        parts = in_lanes(device, lambda rows: self._found(images, rows), some)
+        return Detections.concat([found for part in parts for found in part]).clipped(*images.shape[1:3])
+
+    def _found(self, images: np.ndarray, rows: range) -> list[Detections]:
+        """The people of these rows of the images, an entry for each."""
         size = self.size if isinstance(self.size, tuple) else self.size(images.shape[1], images.shape[2])
-        pictures, scale = fitted(images, size)
-        planes = self.planes.empty(len(images), size)
+        pictures, scale = fitted(images[rows.start : rows.stop], size)
+        planes = self.planes.empty(len(rows), size)
         for picture, into in zip(pictures, planes, strict=True):
             self.planes.fill(picture, into)
-        parts = []
-        for rows, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
-            for i, row in enumerate(rows):
-                found = self._candidates(out, i, size).best(MOST_CANDIDATES)
-                if self.nms_iou is not None:
-                    found = suppressed(found, self.nms_iou)
-                found = found.best(MOST_PEOPLE)
-                box = found.box / np.tile(scale, 2)
-                parts.append(Detections.from_boxes(np.full(len(box), row), box, found.score))
-        return Detections.concat(parts).clipped(*images.shape[1:3])
+        out, parts = outputs(self.sessions[0], planes, self.fixed), []
+        for i, row in enumerate(rows):
+            found = self._candidates(out, i, size).best(MOST_CANDIDATES)
+            if self.nms_iou is not None:
+                found = suppressed(found, self.nms_iou)
+            found = found.best(MOST_PEOPLE)
+            parts.append(
+                Detections.from_boxes(np.full(len(found.box), row), found.box / np.tile(scale, 2), found.score)
+            )
+        return parts
 
     def _candidates(self, out: dict[str, np.ndarray], image: int, size: tuple[int, int]) -> Candidates:
         try:

@@ -11,9 +11,9 @@ import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.models.detections import Detections, suppress
-from pipeline.models.onnx.input import PAD, Pixels, Planes, batches, matrices, to_image
+from pipeline.models.onnx.input import PAD, Pixels, Planes, matrices, outputs, tasks, to_image
 from pipeline.models.onnx.rtmdet import CPU_BATCH
-from pipeline.models.runtime import Session
+from pipeline.models.runtime import Session, in_lanes
 
 MOST_PEOPLE = 300  # of one image, before suppression
 
@@ -36,23 +36,30 @@ class OnnxRTMO:
 
     def detect(self, images: np.ndarray) -> Detections:
         """People with poses in images (B, H, W, 3) u8 RGB."""
+        device = self.sessions[0].device
+        some = tasks(device, len(images), self.fixed, CPU_BATCH, len(images))
+        parts = in_lanes(device, lambda rows: self._found(images, rows), some)
+        found = [Detections.empty(len(self.skeleton)), *(found for part in parts for found in part)]
+        return Detections.concat(found).clipped(*images.shape[1:3])
+
+    def _found(self, images: np.ndarray, rows: range) -> list[Detections]:
+        """The people of these rows of the images, an entry for each."""
         centre, side = whole(images.shape[1:3], self.size)
         (matrix,) = matrices(centre, side, self.size, udp=False)
-        planes = self.planes.empty(len(images), self.size)
-        for image, into in zip(images, planes, strict=True):
+        planes = self.planes.empty(len(rows), self.size)
+        for row, into in zip(rows, planes, strict=True):
             grey = (PAD, PAD, PAD)
-            fitted = cv2.warpAffine(image, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=grey)
+            fitted = cv2.warpAffine(images[row], matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=grey)
             self.planes.fill(fitted, into)
-        parts = [Detections.empty(len(self.skeleton))]
-        for pictures, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
-            for i, picture in enumerate(pictures):
-                dets, points = outputs(out, i)
-                rows = chosen(dets, self.threshold, None if "image" in out else self.nms_iou)
-                box = to_image(dets[rows, :4].reshape(-1, 2, 2), centre, side, self.size).reshape(-1, 4)
-                place = to_image(points[rows, :, :2], centre, side, self.size)
-                sure = np.nan_to_num(points[rows, :, 2]).clip(0, 1)
-                parts.append(Detections(np.full(len(rows), picture), box, dets[rows, 4].clip(0, 1), place, sure))
-        return Detections.concat(parts).clipped(*images.shape[1:3])
+        out, parts = outputs(self.sessions[0], planes, self.fixed), []
+        for i, row in enumerate(rows):
+            dets, points = found_in(out, i)
+            best = chosen(dets, self.threshold, None if "image" in out else self.nms_iou)
+            box = to_image(dets[best, :4].reshape(-1, 2, 2), centre, side, self.size).reshape(-1, 4)
+            place = to_image(points[best, :, :2], centre, side, self.size)
+            sure = np.nan_to_num(points[best, :, 2]).clip(0, 1)
+            parts.append(Detections(np.full(len(best), row), box, dets[best, 4].clip(0, 1), place, sure))
+        return parts
 
 
 def whole(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +71,7 @@ def whole(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[np.ndarray, np
     return np.array([[width / 2, height / 2]], np.float32), side
 
 
-def outputs(out: dict[str, np.ndarray], image: int) -> tuple[np.ndarray, np.ndarray]:
+def found_in(out: dict[str, np.ndarray], image: int) -> tuple[np.ndarray, np.ndarray]:
     """``dets`` (N, 5) and ``keypoints`` (N, K, 3) of one image, by name, else by their ranks."""
     if "image" in out:  # all people in one row
         here = out["image"] == image

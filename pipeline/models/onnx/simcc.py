@@ -15,10 +15,10 @@ import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.models.detections import Detections, Poses
-from pipeline.models.onnx.input import Pixels, Planes, batches, matrices, to_image, views
-from pipeline.models.runtime import Session
+from pipeline.models.onnx.input import Pixels, Planes, matrices, outputs, tasks, to_image, views
+from pipeline.models.runtime import Session, in_lanes
 
-CPU_BATCH = 8  # people that a CPU takes at once
+CPU_BATCH = 4  # people that a CPU takes at once
 Decoder = Callable[[dict[str, np.ndarray], tuple[int, int]], tuple[np.ndarray, np.ndarray]]
 
 
@@ -53,24 +53,26 @@ class TopDownOnnx:
 
     def estimate(self, images: np.ndarray, people: Detections) -> Poses:
         """Keypoints (N, K, 2) px and scores (N, K) f32 of people in images (B, H, W, 3) u8 RGB."""
-        n, k, size = len(people), len(self.skeleton), self.crop.size
+        n, k, size, device = len(people), len(self.skeleton), self.crop.size, self.sessions[0].device
         points, score = np.zeros((n, k, 2), np.float32), np.zeros((n, k), np.float32)
         centre, side = views(people.box_px, size, self.crop.padding)
         matrix = matrices(centre, side, size, self.crop.udp)
-        for start in range(0, n, self.batch):
-            rows = np.arange(start, min(start + self.batch, n))
-            planes = self.planes.empty(len(rows), size)
-            for j, row in enumerate(rows):
-                crop = cv2.warpAffine(images[people.image[row]], matrix[row], size, flags=cv2.INTER_LINEAR)
-                self.planes.fill(crop, planes[j])
-            for part, out in batches(self.sessions[0], planes, self.fixed, CPU_BATCH):
-                if self.flip_test:
-                    mirrored = np.ascontiguousarray(planes[part.start : part.stop, :, :, ::-1])
-                    ((_, other),) = batches(self.sessions[0], mirrored, self.fixed, len(mirrored))
-                    out = both_ways(out, other, self.skeleton.flip, size[0])
-                found, sure = self.decode(out, size)
-                points[rows[part]], score[rows[part]] = found[: len(part)], sure[: len(part)]
+        some = tasks(device, n, self.fixed, CPU_BATCH, self.batch)
+        found = in_lanes(device, lambda rows: self._posed(images, people.image[rows], matrix[rows]), some)
+        for rows, (place, sure) in zip(some, found, strict=True):
+            points[rows], score[rows] = place[: len(rows)], sure[: len(rows)]
         return Poses(to_image(points, centre, side, size), np.nan_to_num(score).clip(0, 1))
+
+    def _posed(self, images: np.ndarray, image: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points in crop px and scores of the crops that ``matrix`` (n, 2, 3) cuts from the images ``image`` (n,)."""
+        planes, session, size = self.planes.empty(len(image), self.crop.size), self.sessions[0], self.crop.size
+        for into, row, cut in zip(planes, image, matrix, strict=True):
+            self.planes.fill(cv2.warpAffine(images[row], cut, size, flags=cv2.INTER_LINEAR), into)
+        out = outputs(session, planes, self.fixed)
+        if self.flip_test:
+            other = outputs(session, np.ascontiguousarray(planes[..., ::-1]), self.fixed)
+            out = both_ways(out, other, self.skeleton.flip, size[0])
+        return self.decode(out, size)
 
 
 def both_ways(
