@@ -1,7 +1,7 @@
 """How people are hidden in pictures. Every function that makes pictures of a run gets a `Privacy`, which alone decides
 which regions of a frame are hidden, how, and whether the source may be shown as it is.
 
-`tests/test_privacy.py` checks every function that makes pictures.
+`tests/render/test_privacy.py` checks every function that makes pictures.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
 from pipeline.workflow import run
 from tests.report.runs import BAD_NAME, FRAMES, SHOWN, facts_of, pts, report_run
-from tests.test_run import CLIP, QUICK, load_config
+from tests.story.test_run import CLIP, QUICK, load_config
 
 
 @pytest.fixture(scope="module")

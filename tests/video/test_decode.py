@@ -5,17 +5,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import clips
 import cv2
 import numpy as np
 import pytest
-from clips import B_FRAMES, HEALTHY, Clip, damage, number_of, picture, remux, write_clip
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
 from pipeline.video import runs, sources
 from pipeline.video.decode import DECODERS, decord_reads, open_reader, prefetch
 from pipeline.video.index import index_video
+from tests.video import clips
+from tests.video.clips import B_FRAMES, HEALTHY, Clip, damage, number_of, picture, remux, write_clip
 
 # What decord must read to the end by itself, so that "both decoders agree" compares two decoders.
 BY_DECORD = [

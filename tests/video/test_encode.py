@@ -5,13 +5,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import B_FRAMES, UNEVEN, Clip, number_of, picture, write_clip
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
 from pipeline.video.decode import open_reader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
+from tests.video.clips import B_FRAMES, UNEVEN, Clip, number_of, picture, write_clip
 
 MS = Fraction(1, 1000)
 

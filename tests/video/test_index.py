@@ -9,11 +9,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
 
 from pipeline.core.errors import PoselineError
 from pipeline.video.index import index_video
 from pipeline.video.inputs import find_inputs, image_files, spool
+from tests.video.clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
 
 
 @pytest.mark.parametrize("clip", [c for c in HEALTHY if c.name != "raw.h264"], ids=lambda c: c.name)

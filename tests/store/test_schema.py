@@ -19,7 +19,7 @@ from pipeline.store.person_table import write_person
 from tests import synthetic
 from tests.motion.motions import exact
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GROUND = Ground(image_px=((0, 600), (1900, 600), (1900, 1000), (0, 1000)), plane_m=((0, 9), (9, 9), (9, 0), (0, 0)))
 COUNTS = {"side", "running", "joint", "person_id", "gaps_count", "mean_score"}  # have no unit
 

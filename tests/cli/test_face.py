@@ -13,7 +13,7 @@ import pipeline
 from pipeline.core.errors import PoselineError
 from pipeline.video.inputs import find_inputs
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def python(*words: str) -> str:

@@ -33,11 +33,11 @@ from pipeline.store.settings import render_digest
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
 from tests.heads import Walker, disc, draw_heads, fine, luma_of, walker
+from tests.render.test_contact_sheet import tracks
+from tests.render.test_render import run_folder
 from tests.report.runs import facts_of, report_run
-from tests.test_contact_sheet import tracks
-from tests.test_render import run_folder
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WRITES = re.compile(r"VideoWriter\(|imencode|imwrite|savefig|\.save\(|add_stream|say\.video_facts\(")
 GIVEN, NO_PICTURE, BELOW = "is given a Privacy", "shows no pixel of a video", "writes what it is handed"
 MAKERS = {
@@ -48,7 +48,7 @@ MAKERS = {
     "render/plot.py": NO_PICTURE,
     "measure/heat.py": NO_PICTURE,
     "models/openmm/export.py": NO_PICTURE,  # networks
-    "observe/camera.py": BELOW,  # makes people coarse itself: tests/test_camera.py
+    "observe/camera.py": BELOW,  # makes people coarse itself: tests/observe/test_camera.py
     "live/finish.py": BELOW,  # packets of a video that live/painter.py drew
     "video/encode.py": BELOW,
     "video/audio.py": BELOW,

@@ -27,7 +27,7 @@ from pipeline.store.manifest import Manifest
 from pipeline.store.parts import read_part
 from pipeline.video.index import index_video
 
-CLIP = Path(__file__).resolve().parent.parent / "data" / "laboratory.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"
 # Few pixels and small chunks: what is tested here is the engine, not the accuracy.
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=6"]
 END_S = 0.4  # 24 frames

@@ -18,7 +18,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "data" / "laboratory.mp4"
 QUICK = ["--end", "0.1", "--no-render"]
 

@@ -17,7 +17,7 @@ from pipeline.render.draw.text import plate
 from pipeline.render.draw.trails import Trails
 from pipeline.render.look import STYLES, look_of
 from pipeline.render.scene import Words, columns_of
-from tests.test_draw import GREY, changed, person, picture, walker
+from tests.render.test_draw import GREY, changed, person, picture, walker
 
 BT709 = (0.2126, 0.0722)
 

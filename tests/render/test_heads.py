@@ -20,7 +20,7 @@ from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
 from tests import synthetic
 from tests.heads import HEAD, Walker, disc, draw_heads, fine, luma_of, walker
-from tests.test_render import run_folder
+from tests.render.test_render import run_folder
 
 SIZE_PX, FPS, FRAMES = (640, 480), 25, 150
 GROUND = 120

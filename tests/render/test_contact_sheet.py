@@ -15,7 +15,7 @@ from pipeline.store.manifest import Manifest
 from pipeline.store.parts import fixed
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
-from tests.test_render import motion, run_folder
+from tests.render.test_render import motion, run_folder
 
 SIZE_PX = (320, 240)
 COLOURS = {1: (200, 40, 40), 2: (40, 60, 200)}

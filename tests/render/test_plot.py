@@ -4,7 +4,7 @@ from PIL import Image
 
 from pipeline.core.errors import PoselineError
 from pipeline.render.plot import _columns, _figure, _inside, _joints_of, _std_of, _with_breaks, plot_person
-from tests.test_render import motion, run_folder, source  # noqa: F401
+from tests.render.test_render import motion, run_folder, source  # noqa: F401
 
 GAP = np.r_[0:12, 20:40]
 

@@ -17,7 +17,7 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
 
 fsspec = pytest.importorskip("fsspec")
-CLIP = Path(__file__).resolve().parent.parent / "data" / "laboratory.mp4"
+CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=4"]
 MEMORY = "memory://place/runs"
 

@@ -11,7 +11,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.render.video import render
 from pipeline.video.containers import ENCODERS
 from pipeline.video.index import index_video
-from tests.test_render import SIZE_PX, VARIABLE, drawn, motion, pictures, run_folder, source  # noqa: F401
+from tests.render.test_render import SIZE_PX, VARIABLE, drawn, motion, pictures, run_folder, source  # noqa: F401
 from tests.video.clips import Clip, number_of, write_clip
 
 
