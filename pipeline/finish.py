@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.config import Config
-from pipeline.core.progress import Progress, Silent, timed
+from pipeline.core.progress import Progress, Silent, WallClock
 from pipeline.core.types import VideoInfo
 from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.observe.process import frame_range
@@ -30,17 +31,18 @@ def track(folder: RunFolder | str | Path, config: Config | None = None, progress
 
 
 def finish(
-    folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: dict[str, float], progress: Progress
+    folder: RunFolder, config: Config, info: VideoInfo, render: bool, stages: Mapping[str, float], progress: Progress
 ) -> None:
     """Do everything after observe and write the manifest of the finished run. The caller holds the run folder."""
     check_parts(folder)  # somebody may have deleted parts since
     low, high = folder.begun().frames
-    with timed(stages, "track"):
-        progress.start("track", high - low, 0)
-        lifter = build_lifter(config, skeleton_of_run(folder))
-        # A run that is stopped here would leave tables of two different settings beside each other.
-        folder.write_manifest(folder.begun().but(finished=False))
-        people, said = build_people(folder, info, config, progress.stage, lifter)
+    clock = WallClock()
+    progress.start("track", high - low, 0)
+    lifter = build_lifter(config, skeleton_of_run(folder))
+    # A run that is stopped here would leave tables of two different settings beside each other.
+    folder.write_manifest(folder.begun().but(finished=False))
+    people, said = build_people(folder, info, config, progress.stage, lifter)
+    stages = {**stages, "track": clock.seconds()}
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
     lines += _of_heights(config, people)
     for line in lines:
@@ -130,17 +132,17 @@ def _render(
         asked = frame_range(stored_video(folder), *span_s)
         low, high = max(low, asked[0]), min(high, asked[1])
     progress.start("render", max(high - low, 1), 0)
-    stages: dict[str, float] = {}
     privacy, before = Privacy.of(config.render).facts(), folder.begun().told.get("rendered_privacy")
     if out is None and before not in (None, privacy):  # a kill may leave the new video beside the old facts
         folder.write_manifest(folder.begun().without("rendered_privacy"))
-    with timed(stages, "render"):
-        drawn = render(folder, config, progress.advance, low, high, out)
+    clock = WallClock()
+    drawn = render(folder, config, progress.advance, low, high, out)
+    took_s = clock.seconds()
     for line in drawn["notes"]:
         progress.say(line)
     if out is not None:
         return out
-    manifest = folder.begun().after(stages)
+    manifest = folder.begun().after({"render": took_s})
     digest = render_digest(dict(manifest.told), config) + (f" {low} {high}" if part else "")
     # The observe stage has already warned about frames that do not decode.
     manifest = manifest.but(rendered=digest, rendered_frames=[low, high], rendered_privacy=privacy)
@@ -156,11 +158,10 @@ def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
     from pipeline.render.privacy import Privacy
     from pipeline.report.write import write_report
 
-    stages: dict[str, float] = {}
+    clock = WallClock()
     try:
-        with timed(stages, "report"):
-            write_report(folder, Privacy.of_run(config.render, folder.manifest()), config.report.max_mb)
+        write_report(folder, Privacy.of_run(config.render, folder.manifest()), config.report.max_mb)
     except Exception as error:
         progress.say(f"{folder.report}: not written ({error}); poseline report {folder.path} writes it")
         return
-    folder.write_manifest(folder.begun().after(stages))
+    folder.write_manifest(folder.begun().after({"report": clock.seconds()}))

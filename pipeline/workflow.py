@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
-from pipeline.core.progress import Progress, Silent, timed
+from pipeline.core.progress import Progress, Silent, WallClock
 from pipeline.core.types import VideoInfo
 from pipeline.engines.base import Job, Options
 from pipeline.engines.start import start_engine
@@ -167,14 +167,14 @@ def _jobs(asked: _Asked, results: _Results, progress: Progress) -> Generator[Job
 
 def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -> Job | None:
     """Index a video and prepare its run folder; None where ``of`` already has a run folder for the same video."""
-    stages: dict[str, float] = {}
+    clock = WallClock()
     with ExitStack() as held:
-        with timed(stages, "index"):
-            if is_pipe(video):
-                held.enter_context(locked(asked.out / folder_name(video), progress.say))
-            info = index_video(spool(video, asked.out / folder_name(video)), asked.fps)
-            frames = frame_range(info, *asked.span_s)
-            folder = _own_folder(video, info, asked, of, held, progress)
+        if is_pipe(video):
+            held.enter_context(locked(asked.out / folder_name(video), progress.say))
+        info = index_video(spool(video, asked.out / folder_name(video)), asked.fps)
+        frames = frame_range(info, *asked.span_s)
+        folder = _own_folder(video, info, asked, of, held, progress)
+        stages = {"index": clock.seconds()}
         if folder.path in of:
             progress.say(f"{video}: the same video as {of[folder.path]}; done once, in {folder.path}")
             return None
@@ -206,7 +206,7 @@ def _prepared(
     folder: RunFolder,
     info: VideoInfo,
     frames: tuple[int, int],
-    stages: dict[str, float],
+    stages: Mapping[str, float],
     asked: _Asked,
     progress: Progress,
 ) -> Job:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from pipeline.core.clock import clock
@@ -128,9 +126,11 @@ class Bar(Lines):
         self._rich.stop()
 
 
-@contextmanager
-def timed(stages: dict[str, float], name: str) -> Iterator[None]:
-    """Put the seconds that the ``with`` block takes into ``stages``."""
-    start = time.perf_counter()
-    yield
-    stages[name] = round(time.perf_counter() - start, 3)
+class WallClock:
+    """Seconds of wall time since it was made."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._began, 3)

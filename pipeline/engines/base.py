@@ -7,7 +7,7 @@ leaves the same bytes in the run folders, in whatever order the chunks are done 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,14 +32,14 @@ class Options(NamedTuple):
 
 @dataclass
 class Job:
-    """A video whose run folder is prepared. ``missing`` are the chunks without a part; ``stages`` gets seconds."""
+    """A video whose run folder is prepared. ``missing`` are the chunks without a part."""
 
     folder: RunFolder
     info: VideoInfo
     frames: tuple[int, int]
     digest: str  # of everything that determines the observations
     missing: list[Chunk]
-    stages: dict[str, float] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)  # seconds so far
     kept: Callable[[Path], None] = lambda path: None  # called with each new part
     held: ExitStack = field(default_factory=ExitStack)  # the lock of the run folder, released when closed
 

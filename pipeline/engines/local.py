@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
-from pipeline.core.progress import Progress
+from pipeline.core.progress import Progress, WallClock
 from pipeline.engines.base import Ended, Job, Options
-from pipeline.engines.work import Networks, WallClock, observe
+from pipeline.engines.work import Networks, observe
 
 RELOAD_S = 2.0  # seconds of observing beside which loading the networks again, .1 s, is little
 
@@ -31,10 +31,10 @@ class LocalEngine:
                 clock = WallClock()
                 progress.start("observe", job.frames[1] - job.frames[0], job.observed)
                 observe(job.folder, job.info, config, job.missing, self._networks, job.digest, progress, job.kept)
-                job.stages["observe"] = clock.seconds()
-                if job.stages["observe"] > RELOAD_S:
+                took_s = clock.seconds()
+                if took_s > RELOAD_S:
                     self._networks.release()  # tracking and rendering need the memory
-                finish(job.folder, config, job.info, render, job.stages, progress)
+                finish(job.folder, config, job.info, render, {**job.stages, "observe": took_s}, progress)
             except PoselineError as error:
                 yield Ended(job, error)
                 continue

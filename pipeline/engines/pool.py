@@ -9,14 +9,15 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
-from pipeline.core.progress import Progress
+from pipeline.core.progress import Progress, WallClock
 from pipeline.engines.base import Ended, Job
-from pipeline.engines.work import Outcome, Task, WallClock
+from pipeline.engines.work import Outcome, Task
 
 TRIES = 3  # a task that fails so often fails its video
 AHEAD = 2  # tasks in flight for each worker: one running, one waiting
@@ -179,8 +180,7 @@ class _Board:
             self._progress.people(outcome.people)
             video.left -= 1
             if not video.left:
-                job.stages["observe"] = video.clock.seconds()
-                self._ready.appendleft(self._item(video, None))
+                self._ready.appendleft(self._item(video, None, {"observe": video.clock.seconds()}))
 
     def _open(self, job: Job) -> None:
         total = job.frames[1] - job.frames[0]
@@ -192,10 +192,12 @@ class _Board:
         if not job.missing:
             self._ready.append(self._item(video, None))
 
-    def _item(self, video: _Open, number: int | None) -> _Item:
+    def _item(self, video: _Open, number: int | None, took_s: Mapping[str, float] = MappingProxyType({})) -> _Item:
         job = video.job
         chunk = None if number is None else job.missing[number]
-        return _Item(video, Task(str(job.folder.path.resolve()), job.digest, chunk, self._render, dict(job.stages)))
+        return _Item(
+            video, Task(str(job.folder.path.resolve()), job.digest, chunk, self._render, {**job.stages, **took_s})
+        )
 
     def _failed(self, item: _Item, outcome: Outcome) -> None:
         video, task = item

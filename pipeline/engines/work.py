@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import socket
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -67,14 +66,13 @@ def observe(
         closing(prefetch(_read(reader, chunks, config), config.runtime.queue_batches)) as stream,
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
-            warnings: list[str] = []
-            camera, faint = CameraMotion(), Faint()
-            obs = process_chunk(_frames_of(items, warnings, progress), chunk, models, config, camera, faint)
+            frames, camera, faint = _FramesOf(items, progress), CameraMotion(), Faint()
+            obs = process_chunk(frames, chunk, models, config, camera, faint)
             span, path = (chunk.start, chunk.stop), folder.part(chunk.number)
-            write_part(path, obs, span, digest, warnings, camera.stored(), faint.cut())
+            write_part(path, obs, span, digest, frames.warnings, camera.stored(), faint.cut())
             kept(folder.part(chunk.number))
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
-            for line in warnings:
+            for line in frames.warnings:
                 progress.say(line)
 
 
@@ -100,16 +98,20 @@ def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Ch
         yield chunk, reader.warnings[said:]
 
 
-def _frames_of(
-    items: Iterator[tuple[Chunk, Frames | list[str]]], warnings: list[str], progress: Progress
-) -> Iterator[Frames]:
-    """The frames among the items; the decoder's words go to ``warnings``."""
-    for _, item in items:
-        if isinstance(item, Frames):
-            yield item
-            progress.advance(len(item))
-        else:
-            warnings += item
+class _FramesOf:
+    """The frames of a chunk, in order; once they are all read, ``warnings`` has the decoder's."""
+
+    def __init__(self, items: Iterator[tuple[Chunk, Frames | list[str]]], progress: Progress) -> None:
+        self._items, self._progress = items, progress
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[Frames]:
+        for _, item in self._items:
+            if isinstance(item, Frames):
+                yield item
+                self._progress.advance(len(item))
+            else:
+                self.warnings = item
 
 
 # --- one task, far from the run that asked for it --------------------------------------------------------------------
@@ -122,7 +124,7 @@ class Task(NamedTuple):
     digest: str
     chunk: Chunk | None
     render: bool
-    stages: dict[str, float]
+    stages: Mapping[str, float]  # seconds so far
 
     @property
     def about(self) -> str:
@@ -188,16 +190,6 @@ class Worker:
             )
         info = stored_video(folder)
         if task.chunk is None:
-            finish(folder, self._config, info, task.render, dict(task.stages), heard)
+            finish(folder, self._config, info, task.render, task.stages, heard)
         else:
             observe(folder, info, self._config, [task.chunk], self._networks, task.digest, heard)
-
-
-class WallClock:
-    """Seconds of wall time since it was made."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-
-    def seconds(self) -> float:
-        return round(time.perf_counter() - self._began, 3)

@@ -73,8 +73,9 @@ def render(
     written = drawn = 0
     shown: int | None = None
     with contextlib.ExitStack() as stack:
-        warnings: list[str] = []
-        frames = stack.enter_context(_frames(info, settings, size_px, start, stop, warnings))
+        black_only = settings.background == "black"
+        reader = None if black_only else stack.enter_context(PlaneReader(info, size_px))
+        frames = reader.read(start, stop) if reader else ((i, black(size_px)) for i in range(start, stop))
         writer = stack.enter_context(_writer(target, config, info, size_px, start, stop))
         decoded = stack.enter_context(contextlib.closing(prefetch(frames, AHEAD)))
         painter = Painter(folder, info, settings, Privacy.of(settings), size_px, range(start, stop))
@@ -88,7 +89,7 @@ def render(
             if progress is not None:
                 progress(1)
     seconds = time.perf_counter() - started
-    said = {"warnings": warnings, "notes": painter.notes}
+    said = {"warnings": reader.warnings if reader else [], "notes": painter.notes}
     return {"frames": written, "person_frames": drawn, "seconds": seconds, **said}
 
 
@@ -127,19 +128,6 @@ def _check(folder: RunFolder, info: VideoInfo, settings: RenderConfig, target: P
         there = sorted(int(p.stem.split("_")[1]) for p in folder.people.glob("person_*.parquet"))
         some = ", ".join(map(str, there[:20])) + (" …" if len(there) > 20 else "") if there else "none"
         raise PoselineError(f"--people {unknown[0]}: {folder.path} has no such person; there are {some}")
-
-
-@contextlib.contextmanager
-def _frames(
-    info: VideoInfo, settings: RenderConfig, size_px: tuple[int, int], start: int, stop: int, warnings: list[str]
-) -> Iterator[Iterator[tuple[int, av.VideoFrame]]]:
-    """(row of the pts table, frame to draw on): of the source, or black, for which it is not decoded."""
-    if settings.background == "black":
-        yield ((i, black(size_px)) for i in range(start, stop))
-        return
-    with PlaneReader(info, size_px) as reader:
-        yield reader.read(start, stop)
-        warnings += reader.warnings
 
 
 def _writer(

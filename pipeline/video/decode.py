@@ -37,7 +37,7 @@ class Reader:
         if info.kind == "images":
             self._source = ImageSource(info)
         elif decoder == "decord" and decord_reads(info):
-            self._source = DecordSource(info, threads, self.warnings)
+            self._source = DecordSource(info, threads, self.warnings.append)
         else:
             self._source = PyAVSource(info, threads)
 

@@ -13,7 +13,7 @@ import io
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import av
@@ -66,8 +66,8 @@ def _fits(info: VideoInfo, start: int, stop: int) -> bool:
 class DecordSource:
     """Closed runs of pictures decoded whole by decord; PyAV where that is not possible."""
 
-    def __init__(self, info: VideoInfo, threads: int, warnings: list[str]) -> None:
-        self._info, self._threads, self._warnings = info, threads, warnings
+    def __init__(self, info: VideoInfo, threads: int, tell: Callable[[str], None]) -> None:
+        self._info, self._threads, self._tell = info, threads, tell
         self._size_px = stored_size_px(info)
         self._segments = segments(info)
         self._packets = _RunPackets(info)
@@ -105,7 +105,7 @@ class DecordSource:
             self._failed_at = a
             # decord's messages begin with times and with source lines of its own, once per thread.
             reason = re.sub(r"\[[\d:]+\] \S+:\d+: ", "", str(error)).strip().split("\n")[0] or type(error).__name__
-            self._warnings.append(
+            self._tell(
                 f"{self._info.path}: decord cannot read frames {a} to {b - 1} ({reason}); PyAV reads from"
                 f" {self._info.time_s[a]:.3f} s on"
             )
