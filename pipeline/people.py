@@ -230,7 +230,7 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     info, skeleton, config = run.info, run.skeleton, run.config
     for group in _by_person(run.parts, who.ids):
         motions = build_motions(group, info.time_s, skeleton, config.track, config.smooth)
-        heights_m = [config.metres.height_of(i, who.names.get(i, "")) for i, _ in group]
+        heights_m = [config.metres.height_of(m.person_id, who.names.get(m.person_id, "")) for m in motions]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted
         del motions, group
@@ -267,10 +267,11 @@ def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, A
     return [{"person_id": person_id, **{key: shown(value) for key, value in row.items()}} for row in rows]
 
 
-def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observations]]]:
+def _by_person(parts: list, ids: np.ndarray) -> Iterator[Iterator[tuple[int, Observations]]]:
     """Groups of (person, its observations) in order of the ids: `GROUP_ROWS` rows a group, at least one person.
 
-    Each part is read once for every `GATHER_ROWS` rows of the people in that part.
+    A group holds no observations that it has given. Each part is read once for every `GATHER_ROWS` rows of the people
+    in that part.
     """
     sizes = [pq.read_metadata(p).num_rows for p in parts]
     ends = np.cumsum(sizes)
@@ -298,12 +299,12 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[list[tuple[int, Observa
             gathered.append(read_part(parts[p]).take(wanted))
             owner.append(mine[wanted])
         group, owners = Observations.concat(gathered), np.concatenate(owner)
-        del gathered
-        while person < stop:
-            end = max(int(np.searchsorted(np.cumsum(count[person:stop]), GROUP_ROWS, "right")), 1) + person
-            some = np.flatnonzero(count[person:end]) + person
-            yield [(int(i), group.take(np.flatnonzero(owners == i))) for i in some]
-            person = end
+        people = [(int(i), group.take(np.flatnonzero(owners == i))) for i in np.unique(owners)]
+        del gathered, group
+        while people:
+            rows = np.cumsum([len(obs) for _, obs in people])
+            yield (people.pop(0) for _ in range(max(int(np.searchsorted(rows, GROUP_ROWS, "right")), 1)))
+        person = stop
 
 
 def _remove_others(folder: RunFolder, people: set[int]) -> None:

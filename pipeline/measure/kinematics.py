@@ -21,7 +21,7 @@ TURN_S = 0.25  # seconds of full evidence that one change of side costs; half of
 LEAST_SUPPORT, UNSURE_S = 0.35, 1.0  # evidence below .35 for longer than 1 s: the person faces neither side
 _SPEED_S = 0.25  # time to either side over which the pelvis's velocity is taken
 _LONGEST_STEP_S = 0.1  # a row counts for no longer than this, however low the frame rate
-_BLOCK = 1 << 14  # rows whose columns are worked out at once: some 40 MB
+_BLOCK = 1 << 12  # rows whose columns are worked out at once: some 10 MB
 
 JOINTS = ("nose", *(f"{s}_{p}" for p in ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"] for s in SIDES))
 FEET = tuple(f"{s}_{p}" for p in ["heel", "foot_index", "big_toe", "small_toe", "toe"] for s in SIDES)
@@ -41,9 +41,13 @@ def kinematics(
         side: (L,) from `facing`, if it has been computed before.
     """
     side, start = facing(motion, skeleton) if side is None else side, breaks(motion.frame)
-    blocks = [slice(i, i + _BLOCK) for i in range(0, max(len(motion), 1), _BLOCK)]
-    parts = [_of_rows(motion, skeleton, px_per_m, side, rows) for rows in blocks]
-    out = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    out: dict[str, np.ndarray] = {}
+    for first in range(0, max(len(motion), 1), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        for name, values in _of_rows(motion, skeleton, px_per_m, side, rows).items():
+            if not first:
+                out[name] = np.empty(len(motion), values.dtype)
+            out[name][rows] = values
     for name in out:
         if name.endswith("_segment_deg"):
             out[name] = unwrap(out[name], start).astype(np.float32)

@@ -34,16 +34,14 @@ def measure(
     px_per_m, source = _scale(height_px, config, height_m)
     given = px_per_m if not source.startswith("assumed") and math.isfinite(px_per_m) else None
     side = facing(motion, skeleton)
-    columns = kinematics(motion, skeleton, given, side)
     feet, steps = gait.contacts(motion, skeleton, given, side)
-    columns |= feet
     figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source if math.isfinite(px_per_m) else ""}
     way: dict[str, np.ndarray] = {}
     if config.ground is not None:
         way = ground.ground_columns(motion, skeleton, config.ground, size_px, height_m)
     elif given is not None:
         way = scale.path_columns(motion, skeleton, given)
-    columns |= way
+    columns = kinematics(motion, skeleton, given, side) | feet | way  # last, since they take the most memory
     figures |= gait.summary(steps)
     if way:
         figures |= scale.summary(way, motion.time_s) | zones.zone_times(way, motion.time_s, config.ground)

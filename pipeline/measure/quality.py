@@ -158,7 +158,9 @@ def _warnings(
         out.append(f"keypoints jitter by {float(figures['jitter_raw_px']):.1f} px before smoothing")
     if motion.velocity_px_s is not None and len(motion) > 1:
         step = float(np.median(np.diff(motion.time_s)))
-        speed = np.nan_to_num(np.linalg.norm(motion.velocity_px_s, axis=-1)).max(1)
+        speed = np.zeros(len(motion))
+        for k in range(len(motion.velocity_px_s[0])):  # one joint at a time, as above
+            np.fmax(speed, np.linalg.norm(motion.velocity_px_s[:, k], axis=-1), out=speed)
         if np.quantile(speed, 0.95) * step > _BLUR_LEN * height_px:
             out.append("moves far between two frames: motion blur and cut peaks are likely; a higher frame rate helps")
     return out

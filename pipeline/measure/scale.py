@@ -117,9 +117,6 @@ def _high(px: np.ndarray, std: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray, np.ndarray]]:
     """(share of the height, px (L, sides), standard deviation (L, sides)) of each length that the keypoints tell."""
-    seen = np.isin(motion.provenance, (MEASURED, SWAPPED))
-    points = np.where(seen[..., None], motion.keypoints_px, np.nan).astype(np.float64)
-    var = np.square(motion.keypoint_std_px.astype(np.float64))
     index = {name: k for k, name in enumerate(skeleton.names)}
 
     def side(left: bool, *names: str) -> list[int]:
@@ -129,15 +126,23 @@ def _lengths(motion: Motion, skeleton: Skeleton) -> list[tuple[float, np.ndarray
     legs = [ids for left in (True, False) if (ids := side(left, "ankle", "knee", "hip"))]
     out = []
     if legs:
-        px, std = zip(*(_leg(points[:, ids], var[:, ids]) for ids in legs), strict=True)
+        px, std = zip(*(_leg(*_measured(motion, ids)) for ids in legs), strict=True)
         out.append((SHANK + THIGH, np.stack(px, 1), np.stack(std, 1)))
-    ends = [_middle(points, var, [i[0] for left in (True, False) if (i := side(left, n))]) for n in ("hip", "shoulder")]
+    pairs = [[i[0] for left in (True, False) if (i := side(left, n))] for n in ("hip", "shoulder")]
+    ends = [_middle(*_measured(motion, ids)) for ids in pairs]
     tops = [index[name] for name in _TOPS if name in index]
     if tops:
-        ends.append((points[:, tops[0]], var[:, tops[0]]))
+        ends.append(_middle(*_measured(motion, tops[:1])))
     for share, (a, var_a), (b, var_b) in zip((TRUNK, HEAD), ends, ends[1:], strict=False):
         out.append((share, np.linalg.norm(a - b, axis=1)[:, None], np.sqrt(var_a + var_b)[:, None]))
     return out
+
+
+def _measured(motion: Motion, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Some keypoints (L, n, 2) f64 px, NaN where they are not measured, and their variances (L, n) px²."""
+    seen = np.isin(motion.provenance[:, ids], (MEASURED, SWAPPED))
+    points = np.where(seen[..., None], motion.keypoints_px[:, ids], np.nan).astype(np.float64)
+    return points, np.square(motion.keypoint_std_px[:, ids].astype(np.float64))
 
 
 def _leg(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,11 +158,12 @@ def _leg(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return px, np.sqrt(var[:, 0] + var[:, 2])
 
 
-def _middle(points: np.ndarray, var: np.ndarray, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (L, 2) of a left and a right point and its variance (L,); NaN where one is not known."""
-    if not ids:
+def _middle(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (L, 2) of points (L, n, 2) and its variance (L,), from theirs (L, n); NaN where one is not known."""
+    n = var.shape[1]
+    if not n:
         return np.full((len(points), 2), np.nan), np.full(len(points), np.nan)
-    return points[:, ids].mean(1), var[:, ids].mean(1) / len(ids)
+    return points.mean(1), var.mean(1) / n
 
 
 # --- the way a person goes -------------------------------------------------------------------------------------------
@@ -169,8 +175,8 @@ def path_columns(motion: Motion, skeleton: Skeleton, scale_px_per_m: float) -> d
     The two columns hold for people who move across the picture at one distance from a camera that stands still.
     """
     hips = [skeleton.names.index(n) for n in ("left_hip", "right_hip") if n in skeleton.names]
-    var = np.square(motion.keypoint_std_px.astype(np.float64))
-    pelvis, pelvis_var = _middle(motion.keypoints_px.astype(np.float64), var, hips)
+    var = np.square(motion.keypoint_std_px[:, hips].astype(np.float64))
+    pelvis, pelvis_var = _middle(motion.keypoints_px[:, hips].astype(np.float64), var)
     _, speed, distance = path(motion.time_s, pelvis / scale_px_per_m, np.sqrt(pelvis_var) / scale_px_per_m)
     return {"path_speed_m_s": speed.astype(np.float32), "path_distance_m": distance.astype(np.float32)}
 

@@ -23,7 +23,6 @@ def feet_px(
     A foot's point is the middle of heel and toe where the keypoints have them, else the ankle. The point is NaN where
     the foot is not seen or is cut off below.
     """
-    points, var = motion.keypoints_px.astype(np.float64), np.square(motion.keypoint_std_px.astype(np.float64))
     feet, feet_var = np.full((len(motion), 2, 2), np.nan), np.full((len(motion), 2), np.nan)
     lift = np.full(2, ANKLE)
     most = np.inf if size_px is None else size_px[1] * (1 - _BORDER)
@@ -31,11 +30,13 @@ def feet_px(
         best = 0
         for parts in _FEET:
             ids = [skeleton.names.index(f"{name}_{p}") for p in parts if f"{name}_{p}" in skeleton.names]
-            seen = np.all(np.isfinite(points[:, ids, 0]) & (points[:, ids, 1] <= most), axis=1)
+            points = motion.keypoints_px[:, ids].astype(np.float64)
+            seen = np.all(np.isfinite(points[..., 0]) & (points[..., 1] <= most), axis=1)
             if len(ids) == len(parts) and seen.sum() > 2 * best:  # ankles must be seen twice as often as heel and toe
                 best, lift[side] = int(seen.sum()), _SOLE if len(parts) > 1 else ANKLE
-                feet[:, side] = np.where(seen[:, None], points[:, ids].mean(1), np.nan)
-                feet_var[:, side] = np.where(seen, var[:, ids].mean(1) / len(ids), np.nan)
+                feet[:, side] = np.where(seen[:, None], points.mean(1), np.nan)
+                var = np.square(motion.keypoint_std_px[:, ids].astype(np.float64))
+                feet_var[:, side] = np.where(seen, var.mean(1) / len(ids), np.nan)
     return feet, np.sqrt(feet_var), lift
 
 

@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter1d
 
 from pipeline.core.rows import in_blocks, quantile
 from pipeline.core.skeleton import Skeleton
+from pipeline.motion.measured import Measured
 
 # Nats per second for the network's own sides. RTMPose-s's exchanges last about .1 s in side views of walks and sprints.
 # A smaller value exchanges a sprint at 29 frames/s for a second after each blurred frame; a larger value misses
@@ -35,49 +36,41 @@ PARENT = {
 
 
 def rows_apart(
-    time_s: np.ndarray,
-    position: np.ndarray,
-    score: np.ndarray,
-    measured: np.ndarray,
-    size_px: np.ndarray,
-    skeleton: Skeleton,
-    pairs: dict[str, list[tuple[int, int]]],
+    one: Measured, skeleton: Skeleton, pairs: dict[str, list[tuple[int, int]]]
 ) -> dict[str, np.ndarray]:
     """(L,) nats in each row against each part being exchanged while the part on which it hangs is not."""
-    dt = np.minimum(np.gradient(time_s), LINK_S)
+    dt = np.minimum(np.gradient(one.time_s), LINK_S)
     out = dict.fromkeys(pairs, _SAID_S * dt)
     for part, parent in PARENT.items():
         if part in ("knee", "ankle", "elbow", "wrist") and part in pairs and parent in pairs:
-            out[part] = out[part] + _limbs(time_s, position, size_px, pairs[parent][0], pairs[part][0])
+            out[part] = out[part] + _limbs(one, pairs[parent][0], pairs[part][0])
     out["seconds"] = dt
-    out["torso"] = _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "shoulder")
+    out["torso"] = _FACING_S * dt * _agreement(one, skeleton, "hip", "shoulder")
     if "knee" in pairs:
-        out["knee"] = out["knee"] + _FACING_S * dt * _agreement(position, size_px, skeleton, "hip", "knee")
+        out["knee"] = out["knee"] + _FACING_S * dt * _agreement(one, skeleton, "hip", "knee")
     if {"hip", "knee", "ankle"} <= set(pairs):
-        out["ankle"] = out["ankle"] + _bends(time_s, position, size_px, pairs)
-    out["fits"] = np.zeros(len(time_s))
+        out["ankle"] = out["ankle"] + _bends(one, pairs)
+    out["fits"] = np.zeros(len(dt))
     if "nose" in skeleton.names:
-        faces = _faces(position, score, measured, size_px, skeleton)
+        faces = _faces(one, skeleton)
         out["shoulder"] = out["shoulder"] + _FACING_S * dt * faces
-        out["fits"] = dt * _fits(faces, position, size_px, skeleton, pairs)
+        out["fits"] = dt * _fits(faces, one, skeleton, pairs)
     if {"elbow", "wrist"} <= set(pairs) and {"nose", "left_ear", "right_ear"} <= set(skeleton.names):
-        hidden = dt * _HIDDEN_S * _hides(position, score, size_px, skeleton)
+        hidden = dt * _HIDDEN_S * _hides(one, skeleton)
         for part in ("shoulder", "elbow"):  # this evidence may speak against exchanging an arm, never for it
             out[part] = np.maximum(out[part] + hidden, np.minimum(out[part], 0.0))
     return out
 
 
-def _limbs(
-    time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, upper: tuple[int, int], lower: tuple[int, int]
-) -> np.ndarray:
+def _limbs(one: Measured, upper: tuple[int, int], lower: tuple[int, int]) -> np.ndarray:
     """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are.
 
     A limb is about as long in a row's picture as it usually is within `_LENGTH_S` seconds.
     """
-    up, low = position[:, upper], position[:, lower]
+    up, low, size_px = one.places(upper), one.places(lower), one.size_px
     straight = _norm(up - low) / size_px[:, None]
     crossed = _norm(up - low[:, ::-1]) / size_px[:, None]
-    block = ((time_s - time_s[0]) / _LENGTH_S).astype(np.int64)
+    block = ((one.time_s - one.time_s[0]) / _LENGTH_S).astype(np.int64)
     block = np.unique(block, return_inverse=True)[1]
     values = in_blocks(straight, block)
     enough = np.isfinite(values).sum(1) >= _LENGTH_ROWS
@@ -91,20 +84,18 @@ def _limbs(
     return np.where(told[0] & told[1], np.nan_to_num(off[0] - off[1]), 0.0)
 
 
-def _bends(
-    time_s: np.ndarray, position: np.ndarray, size_px: np.ndarray, pairs: dict[str, list[tuple[int, int]]]
-) -> np.ndarray:
+def _bends(one: Measured, pairs: dict[str, list[tuple[int, int]]]) -> np.ndarray:
     """(L,) nats by which knees speak for the ankles as they are: seen from the side, shanks go backward from the knees.
 
     Known only where the toes show the way the person faces. One frame gives at most `_LIMB_CAP` nats.
     """
     if not {"heel", "toe"} <= set(pairs):
-        return np.zeros(len(time_s))
-    heel, toe = position[:, list(pairs["heel"][0]), 0], position[:, list(pairs["toe"][0]), 0]
-    rows = max(round(_FACES_S / max(float(np.median(np.diff(time_s))), 1e-4)) | 1, 1)
-    ahead = np.nan_to_num((toe - heel) / (_FOOT * size_px)[:, None]).mean(1)
+        return np.zeros(len(one.time_s))
+    heel, toe = (one.places(pairs[part][0])[..., 0] for part in ("heel", "toe"))
+    rows = max(round(_FACES_S / max(float(np.median(np.diff(one.time_s))), 1e-4)) | 1, 1)
+    ahead = np.nan_to_num((toe - heel) / (_FOOT * one.size_px)[:, None]).mean(1)
     ahead = uniform_filter1d(np.clip(ahead, -1, 1), rows, mode="nearest")
-    hip, knee, ankle = (position[:, list(pairs[part][0])] for part in ("hip", "knee", "ankle"))
+    hip, knee, ankle = (one.places(pairs[part][0]) for part in ("hip", "knee", "ankle"))
     over = []
     for low in (ankle, ankle[:, ::-1]):
         u, v = knee - hip, low - knee
@@ -117,26 +108,26 @@ def _norm(vector: np.ndarray) -> np.ndarray:
     return np.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2)
 
 
-def _agreement(position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, one: str, other: str) -> np.ndarray:
+def _agreement(one: Measured, skeleton: Skeleton, upper: str, lower: str) -> np.ndarray:
     """(L,) −1…1: whether left of one pair lies where left of another does."""
-    dot = (_across(position, skeleton, one) * _across(position, skeleton, other)).sum(-1)
-    return np.clip(np.nan_to_num(dot) / np.square(_WIDE * size_px), -1, 1)
+    dot = (_across(one, skeleton, upper) * _across(one, skeleton, lower)).sum(-1)
+    return np.clip(np.nan_to_num(dot) / np.square(_WIDE * one.size_px), -1, 1)
 
 
-def _faces(
-    position: np.ndarray, score: np.ndarray, measured: np.ndarray, size_px: np.ndarray, skeleton: Skeleton
-) -> np.ndarray:
+def _faces(one: Measured, skeleton: Skeleton) -> np.ndarray:
     """(L,) −1…1: whether left and right of the shoulders fit to whether a face is seen."""
     eyes = [skeleton.index(name) for name in ("nose", "left_eye", "right_eye") if name in skeleton.names]
-    seen = np.where(measured[:, eyes], score[:, eyes], 0.0).mean(1)
+    seen = np.where(one.measured[:, eyes], one.keypoint_score[:, eyes], 0.0).mean(1)
     toward = np.clip(4 * seen - 1.0, -1, 1)  # 1: the face is seen, −1: it is not
-    wide = np.nan_to_num(_across(position, skeleton, "shoulder")[:, 0]) / (_WIDE * size_px)
-    return np.clip(wide, -1, 1) * toward
+    return _wide(one, skeleton) * toward
 
 
-def _fits(
-    faces: np.ndarray, position: np.ndarray, size_px: np.ndarray, skeleton: Skeleton, pairs: dict[str, list]
-) -> np.ndarray:
+def _wide(one: Measured, skeleton: Skeleton) -> np.ndarray:
+    """(L,) −1…1: whether the left shoulder lies right of the right one in the picture."""
+    return np.clip(np.nan_to_num(_across(one, skeleton, "shoulder")[:, 0]) / (_WIDE * one.size_px), -1, 1)
+
+
+def _fits(faces: np.ndarray, one: Measured, skeleton: Skeleton, pairs: dict[str, list]) -> np.ndarray:
     """(L,) −1…1: whether left and right of the shoulders fit to face (L,) and feet, where face and feet agree.
 
     Networks put a face on people seen from behind, and lifted heels make toes appear below the heels. So both feet must
@@ -145,23 +136,23 @@ def _fits(
     """
     if not {"heel", "toe"} <= set(pairs):
         return np.zeros(len(faces))
-    heel, toe = (position[:, list(pairs[part][0]), 1] for part in ("heel", "toe"))
-    toward = np.clip(np.nan_to_num((toe - heel).min(1)) / (_TOE * size_px), -1, 1)
-    wide = np.clip(np.nan_to_num(_across(position, skeleton, "shoulder")[:, 0]) / (_WIDE * size_px), -1, 1)
-    feet = wide * toward
+    heel, toe = (one.places(pairs[part][0])[..., 1] for part in ("heel", "toe"))
+    toward = np.clip(np.nan_to_num((toe - heel).min(1)) / (_TOE * one.size_px), -1, 1)
+    feet = _wide(one, skeleton) * toward
     return np.where(feet * faces > 0, np.sign(faces) * np.minimum(np.abs(feet), np.abs(faces)), 0.0)
 
 
-def _hides(position: np.ndarray, score: np.ndarray, size_px: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def _hides(one: Measured, skeleton: Skeleton) -> np.ndarray:
     """(L,) −1…1: whether the arm that scores less is that on the far side of somebody seen from the side."""
-    ears = position[:, [skeleton.index("left_ear"), skeleton.index("right_ear")], 0]
+    ears = one.places([skeleton.index("left_ear"), skeleton.index("right_ear")])[..., 0]
     ear = np.where(np.isfinite(ears[:, 0]), ears[:, 0], ears[:, 1])
     ear = np.where(np.isfinite(ears).all(1), ears.mean(1), ear)
-    right = (position[:, skeleton.index("nose"), 0] - ear) / (_ASIDE * size_px)  # 1: faces right
-    arm = [score[:, [skeleton.index(f"{side}_{n}") for n in ("elbow", "wrist")]].mean(1) for side in ("right", "left")]
+    right = (one.places(skeleton.index("nose"))[:, 0] - ear) / (_ASIDE * one.size_px)  # 1: faces right
+    ids = [[skeleton.index(f"{side}_{n}") for n in ("elbow", "wrist")] for side in ("right", "left")]
+    arm = [one.keypoint_score[:, its].mean(1) for its in ids]
     return np.clip(np.nan_to_num(right), -1, 1) * np.clip((arm[0] - arm[1]) / _HIDES, -1, 1)
 
 
-def _across(position: np.ndarray, skeleton: Skeleton, name: str) -> np.ndarray:
+def _across(one: Measured, skeleton: Skeleton, name: str) -> np.ndarray:
     """(L, 2) px from the right to the left joint."""
-    return position[:, skeleton.index(f"left_{name}")] - position[:, skeleton.index(f"right_{name}")]
+    return one.places(skeleton.index(f"left_{name}")) - one.places(skeleton.index(f"right_{name}"))

@@ -121,12 +121,12 @@ def forward(rows: Rows, gate_sigma: float, bridge_s: float, max_gap_s: float) ->
 def backward(rows: Rows, f: Filtered, lag: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Smoothed means (S, 3, 2, N) and standard deviations of the position (S, N).
 
-    With a ``lag`` each row uses only so many later rows, as a live system could; 0 is the filter itself.
+    Without a lag, the means take the place of the filter's, since a row's are needed only once. With a ``lag`` each row uses only so many later rows, as a live system could; 0 is the filter itself.
     """
     if lag is not None:
         return _lagged(rows, f, lag)
     steps, _, lanes = f.cov.shape
-    mean, std = np.empty_like(f.mean), np.empty((steps, lanes))
+    mean, std = f.mean, np.empty((steps, lanes))
     first, second = np.zeros((3, 2, lanes)), np.zeros((6, lanes))  # λ, Λ
     for t in range(steps - 1, -1, -1):
         first, second = _told(rows, f, t, first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,3 +17,7 @@ class Measured(NamedTuple):
     measured: np.ndarray  # (L, K) bool
     size_px: np.ndarray  # (L,) body length
     swapped: np.ndarray  # (L, K) bool: the point comes from the other side
+
+    def places(self, points: int | Sequence[int]) -> np.ndarray:
+        """(L, …, 2) f64 px of some of the points, NaN where they are not measured."""
+        return np.where(self.measured[:, points][..., None], self.keypoints_px[:, points], np.nan).astype(np.float64)

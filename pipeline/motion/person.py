@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,18 +24,18 @@ STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line 
 
 
 class _Rows(NamedTuple):
-    """A person's rows before left and right are put right and paths are smoothed."""
+    """What a person's rows have besides the paths."""
 
     person_id: int
     frame: np.ndarray  # (L,)
     seen: np.ndarray  # (L,) bool
     score: np.ndarray  # (L,)
     box_px: np.ndarray  # (L, 4)
-    points: Measured
+    raw_px: np.ndarray  # (L, K, 2) as measured
 
 
 def build_motions(
-    people: Sequence[tuple[int, Observations]],
+    people: Iterable[tuple[int, Observations]],
     time_s_table: np.ndarray,
     skeleton: Skeleton,
     track_config: TrackConfig,
@@ -51,15 +51,17 @@ def build_motions(
     have a score of NaN and keypoint scores of 0.
 
     Args:
-        people: each with its rows, at most one per frame, at least one.
+        people: each with its rows, at most one per frame, at least one. None is held longer than its rows take, so
+            that an iterator which lets go of them saves their memory.
         time_s_table: (T,) f64, the time of each frame of the video.
 
     Raises:
         ValueError: no observations, two in one frame, or frames outside the table.
     """
     max_gap_s = track_config.max_gap_s
-    rows = [_rows(i, obs, time_s_table, skeleton, max_gap_s, smooth_config) for i, obs in people]
-    right = [person.points for person in rows]
+    made = [_rows(i, obs, time_s_table, skeleton, max_gap_s, smooth_config) for i, obs in people]
+    rows, right = [its for its, _ in made], [points for _, points in made]
+    del made
     if smooth_config.unswap:
         right = unswap_all(right, [_noise_px(one, smooth_config) for one in right], skeleton)
     paths = smoothed_paths(right, smooth_config, max_gap_s)
@@ -88,7 +90,7 @@ def _rows(
     skeleton: Skeleton,
     max_gap_s: float,
     config: SmoothConfig,
-) -> _Rows:
+) -> tuple[_Rows, Measured]:
     """A person's observations, and a row for each frame of the gaps that are bridged."""
     if len(obs) == 0:
         raise ValueError(f"person {person_id} has no observations")
@@ -106,7 +108,7 @@ def _rows(
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     measured = (keypoint_score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
     points = Measured(time_s, raw, keypoint_score, measured, body_length(box), np.zeros(measured.shape, bool))
-    return _Rows(person_id, frame, seen, score, box, points)
+    return _Rows(person_id, frame, seen, score, box, raw), points
 
 
 def _motion(
@@ -126,7 +128,7 @@ def _motion(
         keypoint_score=right.keypoint_score,
         keypoint_std_px=paths.std,
         provenance=provenance,
-        raw_px=rows.points.keypoints_px,
+        raw_px=rows.raw_px,
         skeleton=skeleton.name,
         velocity_px_s=paths.velocity,
         acceleration_px_s2=paths.acceleration,

@@ -54,12 +54,10 @@ Vectors = tuple[np.ndarray, np.ndarray]  # (L, J, 2) px from the right to the le
 
 
 class _Seen(NamedTuple):
-    """One person's measurements; unmeasured positions are NaN."""
+    """One person's measurements, and what speaks against exchanges."""
 
-    time_s: np.ndarray  # (L,)
-    position: np.ndarray  # (L, K, 2)
+    points: Measured
     noise_px: np.ndarray  # (L, K)
-    size_px: np.ndarray  # (L,)
     apart: dict[str, np.ndarray]  # (L,) nats against each part being exchanged while the part on which it hangs is not
 
 
@@ -77,7 +75,7 @@ def unswap_all(people: Sequence[Measured], noise_px: Sequence[np.ndarray], skele
     told = [i for i, one in enumerate(people) if {"hip", "shoulder"} <= set(pairs) and _linked(one.time_s)]
     if not told:
         return out
-    seen = [_seen(people[i], noise_px[i], skeleton, pairs) for i in told]
+    seen = [_Seen(people[i], noise_px[i], rows_apart(people[i], skeleton, pairs)) for i in told]
     limbs = (_LEGS, _ARMS)
     signs = _searched(seen, [[_vectors(one, limb, pairs) for limb in limbs] for one in seen], limbs)
     signs = [_facing(sign, one.apart) for sign, one in zip(signs, seen, strict=True)]
@@ -95,27 +93,21 @@ def _linked(time_s: np.ndarray) -> bool:
     return len(time_s) >= 3 and bool(np.median(np.diff(time_s)) <= LINK_S)
 
 
-def _seen(one: Measured, noise_px: np.ndarray, skeleton: Skeleton, pairs: Pairs) -> _Seen:
-    position = np.where(one.measured[..., None], one.keypoints_px, np.nan).astype(np.float64)
-    apart = rows_apart(one.time_s, position, one.keypoint_score, one.measured, one.size_px, skeleton, pairs)
-    return _Seen(one.time_s, position, noise_px, one.size_px, apart)
-
-
 def _righted(one: Measured, sign: Signs, pairs: Pairs) -> Measured:
     """The measurements with the exchanged rows of each part exchanged."""
-    order = np.tile(np.arange(one.measured.shape[1]), (len(one.time_s), 1))
+    right, score, known = one.keypoints_px.copy(), one.keypoint_score.copy(), one.measured.copy()
+    swapped = np.zeros(known.shape, bool)
     for part, bits in (sign | dict.fromkeys(FOOT, sign["ankle"])).items():
-        for a, b in pairs.get(part, ()):
-            order[bits, a], order[bits, b] = b, a
-    rows = np.arange(len(one.time_s))[:, None]
-    right, known = one.keypoints_px[rows, order], one.measured[rows, order]
+        for pair in pairs.get(part, ()):
+            there = np.ix_(bits, pair)
+            for values in (right, score, known):
+                values[there] = values[there][:, ::-1]
+            swapped[there] = True
     for part, longest in FOOT.items() if "ankle" in pairs else ():
         known &= ~strayed(right, known, one.size_px, pairs["ankle"][0], pairs.get(part, []), longest)
     for parts, passing in ((_MERGED, False), (_PASSING, True)):
         looked = [pair for part in parts for pair in pairs.get(part, ())]
         known &= ~merged(one.time_s, right, known, one.size_px, looked, passing)
-    swapped = order != np.arange(order.shape[1])
-    score = one.keypoint_score[rows, order]
     return one._replace(keypoints_px=right, keypoint_score=score, measured=known, swapped=swapped)
 
 
@@ -135,21 +127,22 @@ def _bits(joints: int) -> np.ndarray:
 
 def _limbs(seen: _Seen, vectors: list[Vectors], limbs: tuple[tuple[str, ...], ...]) -> Limbs:
     """One person's limbs, as the search takes them."""
-    n, bit = len(seen.time_s), _bits(len(limbs[0]))
+    time_s, size_px, bit = seen.points.time_s, seen.points.size_px, _bits(len(limbs[0]))
+    n = len(time_s)
     rest = bit.copy()  # bits of joints that are exchanged while the joint on which they hang is not
     rest[:, 1:] ^= bit[:, :-1]
     z, var = np.stack([z for z, _ in vectors], 1), np.stack([var for _, var in vectors], 1)
     density, against = np.empty(var.shape), np.zeros((n, len(limbs), len(bit)), np.float32)
     begins = np.empty((n, len(limbs)), bool)
     for c, limb in enumerate(limbs):
-        var[:, c], density[:, c] = motion(seen.time_s, z[:, c], var[:, c], seen.size_px)
-        var[:, c] += _on_one(z[:, c], seen.size_px)
+        var[:, c], density[:, c] = motion(time_s, z[:, c], var[:, c], size_px)
+        var[:, c] += _on_one(z[:, c], size_px)
         for j, part in enumerate(limb):
             if part in seen.apart:
                 against[:, c] += (seen.apart[part][:, None] * rest[:, j]).astype(np.float32)
-        begins[:, c] = starts(seen.time_s, z[:, c], var[:, c])
+        begins[:, c] = starts(time_s, z[:, c], var[:, c])
     change = _CHANGE * (rest[:, None] ^ rest).sum(-1)
-    return Limbs(seen.time_s, z, var, density, seen.size_px, begins, against, change)
+    return Limbs(time_s, z, var, density, size_px, begins, against, change)
 
 
 def _on_one(z: np.ndarray, size_px: np.ndarray) -> np.ndarray:
@@ -160,11 +153,12 @@ def _on_one(z: np.ndarray, size_px: np.ndarray) -> np.ndarray:
 
 def _vectors(seen: _Seen, limb: tuple[str, ...], pairs: Pairs) -> Vectors:
     """(L, J, 2) px from the right to the left joint and (L, J) px² their variance; NaN and 1 where the set has none."""
-    z, var = np.full((len(seen.time_s), len(limb), 2), np.nan), np.ones((len(seen.time_s), len(limb)))
+    n = len(seen.noise_px)
+    z, var = np.full((n, len(limb), 2), np.nan), np.ones((n, len(limb)))
     for j, part in enumerate(limb):
         if part in pairs:
             a, b = pairs[part][0]
-            z[:, j] = seen.position[:, a] - seen.position[:, b]
+            z[:, j] = seen.points.places(a) - seen.points.places(b)
             var[:, j] = np.square(seen.noise_px[:, a]) + np.square(seen.noise_px[:, b])
     return z, var
 
@@ -175,7 +169,7 @@ def _head(seen: _Seen, pairs: list[tuple[int, int]], turned: np.ndarray) -> Vect
     Rows ``turned (L,)``, as the shoulders are exchanged there, change their sign.
     """
     a, b = np.array(pairs).T
-    z = seen.position[:, a] - seen.position[:, b]
+    z = seen.points.places(a) - seen.points.places(b)
     known = np.isfinite(z[..., 0])
     count = known.sum(1)
     var = np.where(known, np.square(seen.noise_px[:, a]) + np.square(seen.noise_px[:, b]), 0.0).sum(1)
