@@ -134,11 +134,12 @@ def motion(
     people: Annotated[int, typer.Option(min=1)] = 20,
     minutes: Annotated[float, typer.Option()] = 60.0,
     fps: Annotated[float, typer.Option()] = 30.0,
+    keypoints: Annotated[int, typer.Option(help="17 (COCO) or 26 (Halpe).")] = 17,
     processes: Annotated[int, typer.Option(min=1, help="Each takes one person after another.")] = 2,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
 ) -> None:
     """Time and memory of repair, smoothing and kinematics of long tracks of many people."""
-    bench_motion.measure(people, minutes, fps, processes, load_config("default", sets or []))
+    bench_motion.measure(people, minutes, fps, keypoints, processes, load_config("default", sets or []))
 
 
 @app.command()

@@ -35,9 +35,7 @@ PARENT = {
 }  # fmt: skip
 
 
-def rows_apart(
-    one: Measured, skeleton: Skeleton, pairs: dict[str, list[tuple[int, int]]]
-) -> dict[str, np.ndarray]:
+def rows_apart(one: Measured, skeleton: Skeleton, pairs: dict[str, list[tuple[int, int]]]) -> dict[str, np.ndarray]:
     """(L,) nats in each row against each part being exchanged while the part on which it hangs is not."""
     dt = np.minimum(np.gradient(one.time_s), LINK_S)
     out = dict.fromkeys(pairs, _SAID_S * dt)

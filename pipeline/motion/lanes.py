@@ -121,7 +121,8 @@ def forward(rows: Rows, gate_sigma: float, bridge_s: float, max_gap_s: float) ->
 def backward(rows: Rows, f: Filtered, lag: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Smoothed means (S, 3, 2, N) and standard deviations of the position (S, N).
 
-    Without a lag, the means take the place of the filter's, since a row's are needed only once. With a ``lag`` each row uses only so many later rows, as a live system could; 0 is the filter itself.
+    With a ``lag`` each row uses only so many later rows, as a live system could; 0 is the filter itself. Without one,
+    the means are written over the filter's, each row's after its last use.
     """
     if lag is not None:
         return _lagged(rows, f, lag)
