@@ -73,7 +73,7 @@ def _walk(seed: int, minutes: float, fps: float, skeleton: Skeleton) -> tuple[np
     time_s = synthetic.times(rng, 60 * minutes, fps, jitter=0.1)
     points = synthetic.walker(time_s, velocity_px_s=(0, 0), start_px=(900, 900), phase=float(rng.uniform()))
     box = synthetic.boxes(points).astype(np.float32)
-    if skeleton is HALPE26:
+    if len(skeleton) == len(HALPE26):
         points = _with_feet(points)
     points += rng.normal(0, 4.0, points.shape)
     legs = [k for k, name in enumerate(skeleton.names) if name.endswith(LEGS)]

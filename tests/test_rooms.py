@@ -44,7 +44,7 @@ STRINGS: set[tuple[str, str]] = set()
 STRANGERS: set[tuple[str, str]] = set()
 LONG_FILES: set[str] = set()
 LONG_FUNCTIONS: set[str] = set()
-TWICE = {"Filter", "Lifted", "Measured", "Seen"}  # names of several classes
+TWICE: set[str] = set()  # names of several classes
 
 
 class Import(NamedTuple):

@@ -1,8 +1,15 @@
-"""Medians and other quantiles of blocks of rows, all blocks at once."""
+"""Rows in blocks: for less memory, and for medians and other quantiles of all blocks at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+
+def blocks(n: int, size: int = 1 << 12) -> Iterator[slice]:
+    """``n`` rows as slices of ``size`` rows, so that what is worked out for each row alone takes the memory of few."""
+    return (slice(first, first + size) for first in range(0, n, size))
 
 
 def in_blocks(values: np.ndarray, block: np.ndarray) -> np.ndarray:

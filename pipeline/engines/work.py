@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
@@ -23,7 +23,7 @@ from pipeline.observe.process import Chunk, process_chunk
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video
 from pipeline.store.parts import write_part
-from pipeline.video.decode import open_reader, prefetch
+from pipeline.video.decode import Reader, open_reader, prefetch
 
 
 class Networks:
@@ -89,7 +89,7 @@ def _no_threads_of_cv2() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def _read(reader: Any, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:
+def _read(reader: Reader, chunks: list[Chunk], config: Config) -> Iterator[tuple[Chunk, Frames | list[str]]]:
     """The frames of each chunk, then the decoder's warnings. Runs in the decoding thread."""
     for chunk in chunks:
         said = len(reader.warnings)

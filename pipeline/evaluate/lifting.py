@@ -13,7 +13,7 @@ from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import heights, joints_of, load
 from pipeline.evaluate.mocap_types import TRUE, Mocap
 from pipeline.lift.joints import HIPS, JOINTS, POINTS
-from pipeline.lift.lifter import Lifted, Seen, finish_all, per_axis_std
+from pipeline.lift.lifter import Lifted, PersonRays, finish_all, per_axis_std
 from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.network import lift as lift_sequence
 from pipeline.lift.online import LiveLifter
@@ -94,7 +94,7 @@ def lift_whole(
     """Joints (T, J, 3) and their standard deviations (T, J) as in the tables, without the place of the body."""
     joints, std, centre = lift_sequence(network, time_s, rays, score)
     std = std[..., [0, 0, 1]]
-    seen = Seen(time_s, np.arange(len(time_s)), rays, score, centre)
+    seen = PersonRays(time_s, np.arange(len(time_s)), rays, score, centre)
     return finish_all([Lifted(seen, joints, std)], Config())[0], per_axis_std(std)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from pipeline.core.rows import quantile
+from pipeline.core.rows import blocks, quantile
 from pipeline.core.types import MEASURED, SWAPPED, Motion
 from pipeline.lift.joints import FURTHER, HIPS, JOINTS
 
@@ -88,6 +88,18 @@ def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.nda
     person's distance changes slowly: so its logarithm is averaged over frames, ``step_s`` apart. The place across then
     lies on the ray (L, 2) to the hips.
     """
+    found = [_distances(joints[rows], rays[rows], weight[rows]) for rows in blocks(len(joints))]
+    z, spread = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    sure = np.where((z > _LEAST_Z_M) & (spread > 0), spread, 0)
+    if not sure.any():
+        return np.full((len(joints), 3), np.nan, np.float32)
+    log = np.log(np.maximum(z, _LEAST_Z_M))
+    depth = np.exp(_calm(log, sure / sure.max(), step_s))
+    return np.stack([ray[:, 0] * depth, ray[:, 1] * depth, depth], -1).astype(np.float32)
+
+
+def _distances(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L,) m, each frame's distance by itself, and the spread (L,) of the rays that tell it; 0 where none does."""
     w = np.where(np.isfinite(rays).all(-1) & np.isfinite(joints).all(-1), weight, 0)
     r, p = np.where((w > 0)[..., None], rays, 0), np.where((w > 0)[..., None], joints, 0)
     want = (r * p[..., 2:] - p[..., :2]).astype(np.float64)  # (L, K, 2)
@@ -97,13 +109,7 @@ def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.nda
     mean_want = (w[..., None] * want).sum(1) / np.maximum(ww, 1e-9)[:, None]
     dr, dwant = r - mean_r[:, None], want - mean_want[:, None]
     spread = (w[..., None] * dr * dr).sum((1, 2))
-    z = -(w[..., None] * dr * dwant).sum((1, 2)) / np.maximum(spread, 1e-12)
-    sure = np.where((z > _LEAST_Z_M) & (spread > 0), spread, 0)
-    if not sure.any():
-        return np.full((len(joints), 3), np.nan, np.float32)
-    log = np.log(np.maximum(z, _LEAST_Z_M))
-    depth = np.exp(_calm(log, sure / sure.max(), step_s))
-    return np.stack([ray[:, 0] * depth, ray[:, 1] * depth, depth], -1).astype(np.float32)
+    return -(w[..., None] * dr * dwant).sum((1, 2)) / np.maximum(spread, 1e-12), spread
 
 
 def _calm(log: np.ndarray, sure: np.ndarray, step_s: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.config import Config
+from pipeline.core.rows import blocks
 from pipeline.lift.field import PRIOR
 
 # Standard deviations as shares. For the distance that follows from a body's size, with height and lens known: over
@@ -53,7 +54,9 @@ def with_place(std_m: np.ndarray, places_m: np.ndarray, away: Away) -> np.ndarra
         std_m: (…, J) the same for the joints about the hips; NaN stays.
         places_m: (…, J, 3) in the camera's frame.
     """
-    places = places_m.astype(np.float64)
-    moved = np.square(away.distance) * np.square(places).sum(-1) + np.square(away.focal * places[..., 2])
-    out: np.ndarray = np.sqrt(np.square(std_m.astype(np.float64)) + moved / 3).astype(np.float32)
+    out = np.empty(std_m.shape, np.float32)
+    for rows in blocks(len(out)):
+        places = places_m[rows].astype(np.float64)
+        moved = np.square(away.distance) * np.square(places).sum(-1) + np.square(away.focal * places[..., 2])
+        out[rows] = np.sqrt(np.square(std_m[rows].astype(np.float64)) + moved / 3)
     return out

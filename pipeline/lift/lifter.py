@@ -11,23 +11,25 @@ import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.core.lens import undistorted
+from pipeline.core.rows import blocks
 from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
 from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
 from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import usual_focal_px
-from pipeline.lift.joints import JOINTS, POINTS, K, further, name_in, sources
+from pipeline.lift.joints import JOINTS, POINTS, J, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.lift.protocol import InSpace
 from pipeline.lift.rays import on_rays
 from pipeline.models.runtime import Device
-from pipeline.motion.measured import Measured
 from pipeline.motion.person import smoothed_paths
+from pipeline.motion.trajectories import Trajectories
 
 DERIVED = ("neck", "thorax", "head_top")  # known where the shoulders are
 GUESSED = 0.2  # score given to points that were bridged, not measured
 CALIBRATED = 1.3  # what the network says times this has .95 of the truth within 1.96 of it: docs/lifting.md
+_LONG_ROWS = 40_000  # rows of a person for each part of the joints that are smoothed at once
 SHOULDERS = (POINTS.index("left_shoulder"), POINTS.index("right_shoulder"))
 
 
@@ -91,7 +93,7 @@ class PoselineLifter:
         guessed = np.where(state == INTERPOLATED, GUESSED, score)
         given = np.where(state == MISSING, 0, guessed)
         joints, std, ray = self._about_hips(motion, rays, given)
-        return Lifted(Seen(motion.time_s, motion.frame, rays, given, ray), joints, std, height_m)
+        return Lifted(PersonRays(motion.time_s, motion.frame, rays, given, ray), joints, std, height_m)
 
     def _in_space(
         self, motion: Motion, person: Lifted, joints: np.ndarray, skeleton: Skeleton, size_px: tuple[int, int]
@@ -121,12 +123,15 @@ class PoselineLifter:
         (L, J, 3) beside them; and their standard deviations (L, F), from those of the joints (L, J)."""
         ids = [skeleton.index(name) for name in self.names[len(self.joint_names) :]]
         used = np.array(self._beside != 0)
-        depth = np.where(used, joints[:, None, :, 2], 0) * self._beside
-        variance = np.where(used, np.square(std)[:, None], 0) * np.square(self._beside)
-        ahead = np.concatenate([rays[:, ids], np.ones((len(rays), len(ids), 1))], -1)
-        place = (ahead * depth.sum(-1)[..., None]).astype(np.float32)
-        doubt = np.where(np.isfinite(place[..., 0]), np.sqrt(variance.sum(-1)), np.nan).astype(np.float32)
-        return np.where(np.isfinite(doubt)[..., None], place, np.nan).astype(np.float32), doubt
+        place, doubt = np.empty((len(rays), len(ids), 3), np.float32), np.empty((len(rays), len(ids)), np.float32)
+        for rows in blocks(len(rays)):
+            depth = np.where(used, joints[rows, None, :, 2], 0) * self._beside
+            variance = np.where(used, np.square(std[rows])[:, None], 0) * np.square(self._beside)
+            ahead = np.concatenate([rays[rows][:, ids], np.ones((len(depth), len(ids), 1))], -1)
+            place[rows] = ahead * depth.sum(-1)[..., None]
+            doubt[rows] = np.where(np.isfinite(place[rows, :, 0]), np.sqrt(variance.sum(-1)), np.nan)
+        place[~np.isfinite(doubt)] = np.nan
+        return place, doubt
 
     def across(self, fov_deg: float | None, focal_std: float = 0.0) -> PoselineLifter:
         """The same lifter for a picture that is ``fov_deg`` degrees wide; None: the usual width.
@@ -175,7 +180,7 @@ def per_axis_std(std: np.ndarray) -> np.ndarray:
     return out
 
 
-class Seen(NamedTuple):
+class PersonRays(NamedTuple):
     """One person in L frames, as the camera sees them."""
 
     time_s: np.ndarray  # (L,)
@@ -188,7 +193,7 @@ class Seen(NamedTuple):
 class Lifted(NamedTuple):
     """The network's answer for a person: joints about the middle of the hips."""
 
-    seen: Seen
+    seen: PersonRays
     joints: np.ndarray  # (L, J, 3) m; NaN = not known
     std: np.ndarray  # (L, J, 3) m
     height_m: float = HEIGHT_M  # how tall the person is
@@ -198,14 +203,17 @@ def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
     """All people's joints (L, J, 3) about the hips: on their rays, smoothed, with constant limbs, at each height."""
     near = [_on_rays(person) for person in people]
     measured = [_measured(joints, person, config) for joints, person in zip(near, people, strict=True)]
-    out = []
-    for paths, joints, person in zip(
-        smoothed_paths(measured, config.smooth, config.track.max_gap_s), near, people, strict=True
-    ):
-        done = paths.position.reshape(joints.shape)
-        done = np.where(np.isfinite(done), done, joints)  # outliers at the ends
-        out.append(_one_body(done, person.height_m))
-    return out
+    done = [np.empty_like(joints) for joints in near]
+    # Long tracks are smoothed in parts, since the filter gives velocities and accelerations too.
+    parts = min(1 + max(map(len, near), default=0) // _LONG_ROWS, 3 * J // 2)
+    for some in np.array_split(np.arange(3 * J // 2), parts):
+        paths = smoothed_paths([one.of(some) for one in measured], config.smooth, config.track.max_gap_s)
+        for out, its in zip(done, paths, strict=True):
+            out.reshape(len(out), -1, 2)[:, some] = its.position
+    for out, joints in zip(done, near, strict=True):
+        np.copyto(out, joints, where=~np.isfinite(out))  # outliers at the ends
+    del near, measured
+    return [_one_body(out, person.height_m) for out, person in zip(done, people, strict=True)]
 
 
 def _on_rays(person: Lifted) -> np.ndarray:
@@ -215,7 +223,7 @@ def _on_rays(person: Lifted) -> np.ndarray:
     return on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))
 
 
-def hips_of(joints: np.ndarray, seen: Seen) -> np.ndarray:
+def hips_of(joints: np.ndarray, seen: PersonRays) -> np.ndarray:
     """(L, 3) m where the middle of the hips is, before the camera."""
     out = np.full((len(joints), 3), np.nan, np.float32)
     for rows in stretches(seen.frame):
@@ -230,7 +238,7 @@ def _one_body(joints: np.ndarray, height_m: float) -> np.ndarray:
     return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
 
 
-def _measured(joints: np.ndarray, person: Lifted, config: Config) -> Measured:
+def _measured(joints: np.ndarray, person: Lifted, config: Config) -> Trajectories:
     """Joints (L, J, 3) for the filter of the keypoints, which takes coordinates in pairs."""
     n = len(joints)
     pairs = joints.reshape(n, -1, 2)
@@ -238,7 +246,7 @@ def _measured(joints: np.ndarray, person: Lifted, config: Config) -> Measured:
     known = np.isfinite(pairs).all(-1)
     score = np.where(known, np.clip(noise, 0.1, 1), 0)
     size = np.full(n, HEIGHT_M, np.float32)
-    return Measured(person.seen.time_s, pairs, score, known, size, np.zeros(known.shape, bool))
+    return Trajectories(person.seen.time_s, pairs, score, known, size, np.zeros(known.shape, bool))
 
 
 def stretches(frame: np.ndarray) -> Iterator[slice]:

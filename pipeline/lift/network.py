@@ -64,7 +64,7 @@ def mirrored(features: np.ndarray) -> np.ndarray:
     return np.concatenate([shown, score, extra * np.array([1, 1, -1, 1], np.float32)], -1)
 
 
-class Lifted(NamedTuple):
+class LiftedFrames(NamedTuple):
     """A sequence of T frames in space; NaN where it is not known."""
 
     joints: np.ndarray  # (T, J, 3) f32 m about the middle of the hips, in the camera's axes, of a person HEIGHT_M tall
@@ -72,7 +72,7 @@ class Lifted(NamedTuple):
     ray: np.ndarray  # (T, 2) f32 the ray to the middle of the hips
 
 
-def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> Lifted:
+def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray) -> LiftedFrames:
     """Joints in space of one person. Stretches more than `LONGEST_STEP_S` apart are lifted separately.
 
     Frames at 20 to 45 per second are taken as they are. Faster frames are split into several interleaved sequences at
@@ -87,11 +87,11 @@ def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarr
     apart = np.flatnonzero(np.diff(time_s) > LONGEST_STEP_S) + 1
     if len(apart):  # a grid across a jump of the clock would be as long as the jump
         parts = [lift(network, time_s[rows], rays[rows], score[rows]) for rows in np.split(np.arange(t), apart)]
-        return Lifted(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+        return LiftedFrames(*(np.concatenate(values) for values in zip(*parts, strict=True)))
     seen = (score > LEAST_SCORE) & np.isfinite(rays).all(-1)
     if not seen[:, HIPS].any():
         nothing = np.full((t, J, 3), np.nan, np.float32)
-        return Lifted(nothing, nothing[..., :2].copy(), nothing[:, 0, :2].copy())
+        return LiftedFrames(nothing, nothing[..., :2].copy(), nothing[:, 0, :2].copy())
     grid = grid_of(time_s)
     if not grid.is_own:
         rays, score = resampled(time_s, np.where(seen[..., None], rays, 0), np.where(seen, score, 0), grid.time_s)
@@ -101,8 +101,8 @@ def lift(network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarr
     for phase in range(min(grid.stride, len(joints))):
         joints[phase :: grid.stride], std[phase :: grid.stride] = network.run(found.features[0, phase :: grid.stride])
     joints = joints @ look_at(found.centre[0]).astype(np.float32)
-    lifted = Lifted(joints, std, found.centre[0])
-    return lifted if grid.is_own else Lifted(*(between(grid.time_s, values, time_s) for values in lifted))
+    lifted = LiftedFrames(joints, std, found.centre[0])
+    return lifted if grid.is_own else LiftedFrames(*(between(grid.time_s, values, time_s) for values in lifted))
 
 
 class Grid(NamedTuple):

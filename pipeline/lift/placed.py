@@ -54,11 +54,14 @@ def in_world(
             said.append(stands(motion.keypoints_m, motion.names_m, motion.time_s, height_m))
             heights.append(height_m)
             files.append(Path(temporary) / f"{motion.person_id}.pickle")
-            files[-1].write_bytes(pickle.dumps(motion, protocol=5))
+            with open(files[-1], "wb") as sink:
+                pickle.dump(motion, sink, protocol=5)
+            del motion  # before the next one is made
         world = fitted(said)
         common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean: the scale
         for file, height_m in zip(files, heights, strict=True):
-            motion = pickle.loads(file.read_bytes())
+            with open(file, "rb") as source:
+                motion = pickle.load(source)
             file.unlink()
             if world is None:
                 yield _doubted(motion, None, height_m, video, common)

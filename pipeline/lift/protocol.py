@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
+from pipeline.models.protocols import Timed
 
 
 class InSpace(NamedTuple):
@@ -24,7 +25,9 @@ class Lifter(Protocol):
     """Lifts one person's motion, as a whole, to 3D."""
 
     names: tuple[str, ...]  # J joints
-    sessions: list[Any]
+
+    @property
+    def sessions(self) -> Sequence[Timed]: ...
 
     def lift(
         self, motion: Motion, skeleton: Skeleton, size_px: tuple[int, int], height_m: float | None = None

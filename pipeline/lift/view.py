@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.rows import blocks
 from pipeline.lift.joints import HIPS, K
 
 EXTRA = 4  # log of the size, of the frame's size to it, and the velocity of the hips
@@ -47,19 +48,25 @@ def view(rays: np.ndarray, score: np.ndarray, rate_hz: np.ndarray | float, strid
     seen = (score > LEAST_SCORE) & np.isfinite(rays).all(-1)  # (N, T, K)
     points = np.where(seen[..., None], rays, 0).astype(np.float32)
     centre = _hips(points, seen)  # (N, T, 2)
-    turn = look_at(centre).astype(np.float32)
-    space = np.concatenate([points, np.ones_like(points[..., :1])], -1)
-    turned = space @ np.swapaxes(turn, -1, -2)  # (N, T, K, 3)
-    seen = seen & (turned[..., 2] > 0.05)
-    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.05)
+    flat = points  # as the turned camera sees them; some frames at a time
+    for rows in blocks(points.shape[1]):
+        turn = look_at(centre[:, rows]).astype(np.float32)
+        space = np.concatenate([points[:, rows], np.ones_like(points[:, rows, :, :1])], -1)
+        turned = space @ np.swapaxes(turn, -1, -2)  # (N, t, K, 3)
+        seen[:, rows] &= turned[..., 2] > 0.05
+        flat[:, rows] = turned[..., :2] / np.maximum(turned[..., 2:], 0.05)
     spread, long = _size(flat, seen, rate_hz)
-    shown = np.clip(flat / long[..., None, None], -_MOST, _MOST) * seen[..., None]
     rate = np.broadcast_to(np.asarray(rate_hz, np.float32), (len(rays),))[:, None, None]
     motion = np.zeros_like(centre)
     motion[:, stride:] = (centre[:, stride:] - centre[:, :-stride]) * rate / stride / long[:, stride:, None]
     extra = np.stack([np.log(long) + 2, np.log(spread / long)], -1)
-    parts = [shown.reshape(*seen.shape[:2], -1), np.where(seen, score, 0), extra, np.clip(motion, -_MOST, _MOST)]
-    return View(np.concatenate(parts, -1).astype(np.float32), centre)
+    features = np.empty((*seen.shape[:2], FEATURES), np.float32)
+    for rows in blocks(seen.shape[1]):
+        shown = np.clip(flat[:, rows] / long[:, rows, None, None], -_MOST, _MOST) * seen[:, rows, :, None]
+        features[:, rows, : 2 * K] = shown.reshape(*shown.shape[:2], -1)
+        features[:, rows, 2 * K : 3 * K] = np.where(seen[:, rows], score[:, rows], 0)
+    features[..., 3 * K :] = np.concatenate([extra, np.clip(motion, -_MOST, _MOST)], -1)
+    return View(features, centre)
 
 
 def _hips(points: np.ndarray, seen: np.ndarray) -> np.ndarray:

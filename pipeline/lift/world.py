@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from pipeline.core.rows import blocks
 from pipeline.core.settings import ASSUMED_HEIGHT_M, Calibration
 from pipeline.lift.doubt import DISTANCE, FLOOR_M, HEIGHTS, trust_in_floor
 
@@ -33,7 +34,10 @@ class World(NamedTuple):
 
     def of(self, places: np.ndarray) -> np.ndarray:
         """Places (..., 3) f32 m in the world, from places in the camera's axes."""
-        return (places @ self.turn.T + self.shift_m).astype(np.float32)
+        out = np.empty(places.shape, np.float32)
+        for rows in blocks(len(places)):
+            out[rows] = places[rows] @ self.turn.T + self.shift_m
+        return out
 
 
 class Stands(NamedTuple):

@@ -128,13 +128,13 @@ def _feet(p: dict[str, State]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     pelvis = mid(p.get("left_hip"), p.get("right_hip"))
     if pelvis is None or not all(f"{s}_ankle" in p for s in SIDES):
         return None
-    ankle = np.stack([p[f"{s}_ankle"] for s in SIDES])
+    ankle = np.stack([p[f"{s}_ankle"][:2] for s in SIDES])
     ends = []
     for name in ("heel", "toe"):
-        end = np.stack([p.get(f"{s}_{name}", p[f"{s}_ankle"]) for s in SIDES])
+        end = np.stack([p.get(f"{s}_{name}", p[f"{s}_ankle"])[:2] for s in SIDES])
         both = np.isfinite(end).all((0, 1)).sum() >= 0.9 * np.isfinite(ankle).all((0, 1)).sum()
         ends.append(end if both else ankle)
-    return pelvis, ends[0], ends[1]
+    return pelvis[:2], ends[0], ends[1]
 
 
 def _paths(motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray) -> list[_Path]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.models.detections import Detections
-from pipeline.models.protocols import Detector
+from pipeline.models.protocols import Detector, Timed
 
 FAINT = 0.03  # least score of a faint detection; chosen on 113 heads in photographs, of which .02 finds no more
 
@@ -23,7 +23,7 @@ class Graded:
         self.network, self._least = network, least
 
     @property
-    def sessions(self) -> list[Any]:
+    def sessions(self) -> Sequence[Timed]:
         return self.network.sessions
 
     @property

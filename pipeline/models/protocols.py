@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -25,7 +25,7 @@ class Detector(Protocol):
     """Finds people in images (B, H, W, 3) u8 RGB. Its people have keypoints of ``skeleton``, if it knows any."""
 
     @property
-    def sessions(self) -> list[Any]: ...  # of Timed
+    def sessions(self) -> Sequence[Timed]: ...
 
     @property
     def skeleton(self) -> Skeleton: ...
@@ -37,7 +37,7 @@ class PoseNetwork(Protocol):
     """Estimates the pose of the people in boxes in images (B, H, W, 3) u8 RGB."""
 
     @property
-    def sessions(self) -> list[Any]: ...  # of Timed
+    def sessions(self) -> Sequence[Timed]: ...
 
     @property
     def skeleton(self) -> Skeleton: ...

@@ -17,7 +17,7 @@ from pipeline.models.graded import FAINT, Graded
 from pipeline.models.onnx import family as onnx
 from pipeline.models.onnx import reid
 from pipeline.models.onnx.reid import ReId
-from pipeline.models.protocols import Detector, Family, NetworkFacts, PoseNetwork
+from pipeline.models.protocols import Detector, Family, NetworkFacts, PoseNetwork, Timed
 from pipeline.models.runtime import ASSETS, Device, Session, file_digest, pick_device
 
 
@@ -87,9 +87,9 @@ class Models(NamedTuple):
     reid: ReId | None = None
 
     @property
-    def sessions(self) -> list[Any]:
-        posed = list(self.pose.sessions) if self.pose else []
-        return list(self.detector.sessions) + posed + ([self.reid.session] if self.reid else [])
+    def sessions(self) -> list[Timed]:
+        networks = (self.detector, self.pose) if self.pose else (self.detector,)
+        return [s for network in networks for s in network.sessions] + ([self.reid.session] if self.reid else [])
 
     @property
     def laned(self) -> bool:

@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter1d
 
 from pipeline.core.rows import in_blocks, quantile
 from pipeline.core.skeleton import Skeleton
-from pipeline.motion.measured import Measured
+from pipeline.motion.trajectories import Trajectories
 
 # Nats per second for the network's own sides. RTMPose-s's exchanges last about .1 s in side views of walks and sprints.
 # A smaller value exchanges a sprint at 29 frames/s for a second after each blurred frame; a larger value misses
@@ -35,7 +35,7 @@ PARENT = {
 }  # fmt: skip
 
 
-def rows_apart(one: Measured, skeleton: Skeleton, pairs: dict[str, list[tuple[int, int]]]) -> dict[str, np.ndarray]:
+def rows_apart(one: Trajectories, skeleton: Skeleton, pairs: dict[str, list[tuple[int, int]]]) -> dict[str, np.ndarray]:
     """(L,) nats in each row against each part being exchanged while the part on which it hangs is not."""
     dt = np.minimum(np.gradient(one.time_s), LINK_S)
     out = dict.fromkeys(pairs, _SAID_S * dt)
@@ -60,7 +60,7 @@ def rows_apart(one: Measured, skeleton: Skeleton, pairs: dict[str, list[tuple[in
     return out
 
 
-def _limbs(one: Measured, upper: tuple[int, int], lower: tuple[int, int]) -> np.ndarray:
+def _limbs(one: Trajectories, upper: tuple[int, int], lower: tuple[int, int]) -> np.ndarray:
     """(L,) nats by which the lengths from the upper to the lower joint speak for the sides as they are.
 
     A limb is about as long in a row's picture as it usually is within `_LENGTH_S` seconds.
@@ -82,7 +82,7 @@ def _limbs(one: Measured, upper: tuple[int, int], lower: tuple[int, int]) -> np.
     return np.where(told[0] & told[1], np.nan_to_num(off[0] - off[1]), 0.0)
 
 
-def _bends(one: Measured, pairs: dict[str, list[tuple[int, int]]]) -> np.ndarray:
+def _bends(one: Trajectories, pairs: dict[str, list[tuple[int, int]]]) -> np.ndarray:
     """(L,) nats by which knees speak for the ankles as they are: seen from the side, shanks go backward from the knees.
 
     Known only where the toes show the way the person faces. One frame gives at most `_LIMB_CAP` nats.
@@ -106,13 +106,13 @@ def _norm(vector: np.ndarray) -> np.ndarray:
     return np.sqrt(vector[..., 0] ** 2 + vector[..., 1] ** 2)
 
 
-def _agreement(one: Measured, skeleton: Skeleton, upper: str, lower: str) -> np.ndarray:
+def _agreement(one: Trajectories, skeleton: Skeleton, upper: str, lower: str) -> np.ndarray:
     """(L,) −1…1: whether left of one pair lies where left of another does."""
     dot = (_across(one, skeleton, upper) * _across(one, skeleton, lower)).sum(-1)
     return np.clip(np.nan_to_num(dot) / np.square(_WIDE * one.size_px), -1, 1)
 
 
-def _faces(one: Measured, skeleton: Skeleton) -> np.ndarray:
+def _faces(one: Trajectories, skeleton: Skeleton) -> np.ndarray:
     """(L,) −1…1: whether left and right of the shoulders fit to whether a face is seen."""
     eyes = [skeleton.index(name) for name in ("nose", "left_eye", "right_eye") if name in skeleton.names]
     seen = np.where(one.measured[:, eyes], one.keypoint_score[:, eyes], 0.0).mean(1)
@@ -120,12 +120,12 @@ def _faces(one: Measured, skeleton: Skeleton) -> np.ndarray:
     return _wide(one, skeleton) * toward
 
 
-def _wide(one: Measured, skeleton: Skeleton) -> np.ndarray:
+def _wide(one: Trajectories, skeleton: Skeleton) -> np.ndarray:
     """(L,) −1…1: whether the left shoulder lies right of the right one in the picture."""
     return np.clip(np.nan_to_num(_across(one, skeleton, "shoulder")[:, 0]) / (_WIDE * one.size_px), -1, 1)
 
 
-def _fits(faces: np.ndarray, one: Measured, skeleton: Skeleton, pairs: dict[str, list]) -> np.ndarray:
+def _fits(faces: np.ndarray, one: Trajectories, skeleton: Skeleton, pairs: dict[str, list]) -> np.ndarray:
     """(L,) −1…1: whether left and right of the shoulders fit to face (L,) and feet, where face and feet agree.
 
     Networks put a face on people seen from behind, and lifted heels make toes appear below the heels. So both feet must
@@ -140,7 +140,7 @@ def _fits(faces: np.ndarray, one: Measured, skeleton: Skeleton, pairs: dict[str,
     return np.where(feet * faces > 0, np.sign(faces) * np.minimum(np.abs(feet), np.abs(faces)), 0.0)
 
 
-def _hides(one: Measured, skeleton: Skeleton) -> np.ndarray:
+def _hides(one: Trajectories, skeleton: Skeleton) -> np.ndarray:
     """(L,) −1…1: whether the arm that scores less is that on the far side of somebody seen from the side."""
     ears = one.places([skeleton.index("left_ear"), skeleton.index("right_ear")])[..., 0]
     ear = np.where(np.isfinite(ears[:, 0]), ears[:, 0], ears[:, 1])
@@ -151,6 +151,6 @@ def _hides(one: Measured, skeleton: Skeleton) -> np.ndarray:
     return np.clip(np.nan_to_num(right), -1, 1) * np.clip((arm[0] - arm[1]) / _HIDES, -1, 1)
 
 
-def _across(one: Measured, skeleton: Skeleton, name: str) -> np.ndarray:
+def _across(one: Trajectories, skeleton: Skeleton, name: str) -> np.ndarray:
     """(L, 2) px from the right to the left joint."""
     return one.places(skeleton.index(f"left_{name}")) - one.places(skeleton.index(f"right_{name}"))

@@ -14,9 +14,9 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
 from pipeline.motion import boxes, repair
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.jerk import jerk_density
-from pipeline.motion.measured import Measured
 from pipeline.motion.smooth import Smoothed, noise_px, smooth_all
 from pipeline.motion.swap import unswap_all
+from pipeline.motion.trajectories import Trajectories
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
 BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
@@ -90,7 +90,7 @@ def _rows(
     skeleton: Skeleton,
     max_gap_s: float,
     config: SmoothConfig,
-) -> tuple[_Rows, Measured]:
+) -> tuple[_Rows, Trajectories]:
     """A person's observations, and a row for each frame of the gaps that are bridged."""
     if len(obs) == 0:
         raise ValueError(f"person {person_id} has no observations")
@@ -107,12 +107,12 @@ def _rows(
     box, _ = repair.bridge(time_s, box, seen, max_gap_s)
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     measured = (keypoint_score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
-    points = Measured(time_s, raw, keypoint_score, measured, body_length(box), np.zeros(measured.shape, bool))
+    points = Trajectories(time_s, raw, keypoint_score, measured, body_length(box), np.zeros(measured.shape, bool))
     return _Rows(person_id, frame, seen, score, box, raw), points
 
 
 def _motion(
-    rows: _Rows, right: Measured, paths: Smoothed, skeleton: Skeleton, config: SmoothConfig, max_gap_s: float
+    rows: _Rows, right: Trajectories, paths: Smoothed, skeleton: Skeleton, config: SmoothConfig, max_gap_s: float
 ) -> Motion:
     """The motion of a person's rows with the smoothed paths, whose gaps are bridged in place."""
     provenance = _fill(right.time_s, paths, right.size_px, config, max_gap_s)
@@ -135,7 +135,7 @@ def _motion(
     )
 
 
-def smoothed_paths(people: Sequence[Measured], config: SmoothConfig, max_gap_s: float) -> list[Smoothed]:
+def smoothed_paths(people: Sequence[Trajectories], config: SmoothConfig, max_gap_s: float) -> list[Smoothed]:
     """All people's paths by the filter of the settings; with every filter, the Kalman filter decides on outliers."""
     if config.method == "none":
         return [_as_measured(one, _noise_px(one, config)) for one in people]
@@ -153,12 +153,12 @@ def smoothed_paths(people: Sequence[Measured], config: SmoothConfig, max_gap_s: 
     ]
 
 
-def _noise_px(one: Measured, config: SmoothConfig) -> np.ndarray:
+def _noise_px(one: Trajectories, config: SmoothConfig) -> np.ndarray:
     """(L, K) f32 standard deviation of a measurement, per axis."""
     return noise_px(one.keypoint_score, one.size_px, config.noise_len).astype(np.float32)
 
 
-def _as_measured(one: Measured, noise: np.ndarray) -> Smoothed:
+def _as_measured(one: Trajectories, noise: np.ndarray) -> Smoothed:
     paths, measured = Smoothed.empty(one.measured.shape), one.measured
     paths.position[measured], paths.std[measured], paths.used = one.keypoints_px[measured], noise[measured], measured
     return paths

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.core.settings import SmoothConfig
 from pipeline.motion import repair
 from pipeline.motion.lanes import Rows, backward, batches, forward
-from pipeline.motion.measured import Measured
+from pipeline.motion.trajectories import Trajectories
 
 BLOCK = 512  # rows of a block, at least
 MEMORY_S = 4.0  # overlap of blocks; the slowest point forgets to 1e-9 within about 3 s
@@ -43,8 +43,8 @@ class Smoothed:
         path, std = np.full((*shape, 2), np.nan, dtype), np.full(shape, np.nan, dtype)
         return cls(path, path.copy(), path.copy(), std, np.zeros(shape, bool))
 
-    def forget(self, where: Any) -> None:
-        """Make the given ones of (L, K) unknown."""
+    def forget(self, where: tuple[np.ndarray, int]) -> None:
+        """Make some rows (L,) bool of a point unknown."""
         for values in (self.position, self.velocity, self.acceleration, self.std):
             values[where] = np.nan
 
@@ -63,7 +63,7 @@ class _Piece(NamedTuple):
 
 
 def smooth_all(
-    people: Sequence[Measured],
+    people: Sequence[Trajectories],
     density: Sequence[np.ndarray],
     config: SmoothConfig,
     max_gap_s: float,
@@ -111,7 +111,7 @@ def _pieces(person: int, n: int, step_s: float, block: int) -> list[_Piece]:
 
 def _smooth(
     pieces: list[_Piece],
-    people: Sequence[Measured],
+    people: Sequence[Trajectories],
     density: Sequence[np.ndarray],
     config: SmoothConfig,
     max_gap_s: float,
@@ -136,7 +136,7 @@ def _smooth(
         first = lanes.stop
 
 
-def _lanes(one: Measured, density: np.ndarray, rows: slice, steps: int, noise_len: float) -> Rows:
+def _lanes(one: Trajectories, density: np.ndarray, rows: slice, steps: int, noise_len: float) -> Rows:
     """Some rows of a person as K lanes, the last one repeated, without a measurement, until there are ``steps``."""
     row = np.arange(rows.start, rows.start + steps)
     at = np.minimum(row, rows.stop - 1)

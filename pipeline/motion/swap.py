@@ -28,8 +28,8 @@ import numpy as np
 from pipeline.core.skeleton import Skeleton
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
-from pipeline.motion.measured import Measured
 from pipeline.motion.merged import FOOT, merged, strayed
+from pipeline.motion.trajectories import Trajectories
 from pipeline.motion.turns import motion, starts
 from pipeline.motion.viterbi import best_states
 
@@ -56,12 +56,14 @@ Vectors = tuple[np.ndarray, np.ndarray]  # (L, J, 2) px from the right to the le
 class _Seen(NamedTuple):
     """One person's measurements, and what speaks against exchanges."""
 
-    points: Measured
+    points: Trajectories
     noise_px: np.ndarray  # (L, K)
     apart: dict[str, np.ndarray]  # (L,) nats against each part being exchanged while the part on which it hangs is not
 
 
-def unswap_all(people: Sequence[Measured], noise_px: Sequence[np.ndarray], skeleton: Skeleton) -> list[Measured]:
+def unswap_all(
+    people: Sequence[Trajectories], noise_px: Sequence[np.ndarray], skeleton: Skeleton
+) -> list[Trajectories]:
     """All people's measurements with exchanges of left and right undone; no person's depend on the others.
 
     Measurements of a limb that belong to the other limb count as unmeasured. Nothing is changed where the median step
@@ -93,13 +95,13 @@ def _linked(time_s: np.ndarray) -> bool:
     return len(time_s) >= 3 and bool(np.median(np.diff(time_s)) <= LINK_S)
 
 
-def _righted(one: Measured, sign: Signs, pairs: Pairs) -> Measured:
+def _righted(one: Trajectories, sign: Signs, pairs: Pairs) -> Trajectories:
     """The measurements with the exchanged rows of each part exchanged."""
     right, score, known = one.keypoints_px.copy(), one.keypoint_score.copy(), one.measured.copy()
     swapped = np.zeros(known.shape, bool)
     for part, bits in (sign | dict.fromkeys(FOOT, sign["ankle"])).items():
         for pair in pairs.get(part, ()):
-            there = np.ix_(bits, pair)
+            there = np.ix_(bits, np.array(pair))
             for values in (right, score, known):
                 values[there] = values[there][:, ::-1]
             swapped[there] = True

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.core.types import VideoInfo
 from pipeline.video.decode import left_out
 from pipeline.video.images import ImageSource
-from pipeline.video.sources import DecodedSource, Filter, open_video, stored_size_px
+from pipeline.video.sources import DecodedSource, FilterChain, open_video, stored_size_px
 
 HD_PX = 720  # pictures of this height or more are taken as BT.709 where the video names no matrix
 _UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers of the unspecified matrix and the full range
@@ -92,7 +92,7 @@ class PlaneReader:
         turned = size_px if info.rotation_deg % 180 == 0 else size_px[::-1]
         self._decoded_px = stored if plain else turned
         width, height = self._decoded_px
-        self._filter = Filter(("scale", f"{width}:{height}:flags=bicubic:out_range=tv"), ("format", "yuv420p"))
+        self._filter = FilterChain(("scale", f"{width}:{height}:flags=bicubic:out_range=tv"), ("format", "yuv420p"))
         self._source: DecodedSource[av.VideoFrame] | ImageSource
         images = info.kind == "images"
         self._source = ImageSource(info) if images else DecodedSource(info, threads, self._converted)

@@ -49,7 +49,7 @@ def key_frames(info: VideoInfo) -> np.ndarray:
     return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
 
 
-class Filter:
+class FilterChain:
     """Passes frames through a chain of FFmpeg's filters. The chain is rebuilt where a stream changes its format.
 
     Args:
@@ -92,7 +92,7 @@ class _ToRGB:
 
     def __init__(self, size_px: tuple[int, int]) -> None:
         width, height = size_px
-        self._filter = Filter(("scale", f"{width}:{height}"), ("format", "rgb24"))
+        self._filter = FilterChain(("scale", f"{width}:{height}"), ("format", "rgb24"))
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """(h, w, 3) u8, scaled to the size of the video where a stream changes its size on the way."""

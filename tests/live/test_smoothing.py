@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.core.settings import SmoothConfig
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
-from pipeline.motion.measured import Measured
 from pipeline.motion.online import Smoother
 from pipeline.motion.person import smoothed_paths
+from pipeline.motion.trajectories import Trajectories
 from tests.synthetic import walker
 
 SIZE = 400.0
@@ -37,7 +37,7 @@ def streamed(time_s, points, score, config, lag, fps):
 def whole(time_s, points, score, config):
     measured = (score >= config.min_keypoint_score) & np.isfinite(points).all(-1)
     size = np.full(len(time_s), SIZE, np.float32)
-    one = Measured(time_s, points, score, measured, size, np.zeros(measured.shape, bool))
+    one = Trajectories(time_s, points, score, measured, size, np.zeros(measured.shape, bool))
     return smoothed_paths([one], config, 1.0)[0]
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pipeline.core.kalman import transition
 from pipeline.core.settings import SmoothConfig
 from pipeline.motion.jerk import jerk_density
-from pipeline.motion.measured import Measured
 from pipeline.motion.smooth import Smoothed, smooth_all
+from pipeline.motion.trajectories import Trajectories
 from tests import synthetic
 
 CONFIG = SmoothConfig()
@@ -33,7 +33,7 @@ def _one(
     config: SmoothConfig,
     **options: Any,
 ) -> Smoothed:
-    one = Measured(t, z, score, measured, size, np.zeros(measured.shape, bool))
+    one = Trajectories(t, z, score, measured, size, np.zeros(measured.shape, bool))
     return smooth_all([one], [density], config, 1.0, **options)[0]
 
 

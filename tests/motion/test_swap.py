@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
-from pipeline.motion.measured import Measured
 from pipeline.motion.swap import _facing, unswap_all
+from pipeline.motion.trajectories import Trajectories
 from tests import synthetic
 from tests.motion import exchanges
 
@@ -24,10 +24,10 @@ GAITS = {
 
 def _unswapped(
     time_s: np.ndarray, z: np.ndarray, score: np.ndarray, measured: np.ndarray, std: np.ndarray, skeleton: Skeleton
-) -> Measured:
+) -> Trajectories:
     """`unswap_all` for one person of `HEIGHT` px."""
     size, none = np.full(len(time_s), HEIGHT), np.zeros(measured.shape, bool)
-    return unswap_all([Measured(time_s, z, score, measured, size, none)], [std], skeleton)[0]
+    return unswap_all([Trajectories(time_s, z, score, measured, size, none)], [std], skeleton)[0]
 
 
 def _exchanged(rng: np.random.Generator, time_s: np.ndarray, per_s: float, mean_s: float) -> np.ndarray:

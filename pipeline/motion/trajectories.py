@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Measured(NamedTuple):
+class Trajectories(NamedTuple):
     """One person's keypoints in L rows; positions that are not measured do not matter."""
 
     time_s: np.ndarray  # (L,) rising
@@ -17,6 +17,13 @@ class Measured(NamedTuple):
     measured: np.ndarray  # (L, K) bool
     size_px: np.ndarray  # (L,) body length
     swapped: np.ndarray  # (L, K) bool: the point comes from the other side
+
+    def of(self, points: np.ndarray) -> Trajectories:
+        """Some of the points."""
+        some = {
+            name: getattr(self, name)[:, points] for name in ("keypoints_px", "keypoint_score", "measured", "swapped")
+        }
+        return self._replace(**some)
 
     def places(self, points: int | Sequence[int]) -> np.ndarray:
         """(L, …, 2) f64 px of some of the points, NaN where they are not measured."""
