@@ -166,6 +166,7 @@ class Motion(_Arrays):
     world_m: np.ndarray | None = None  # (L, J, 3) f32 the same in the world, z up, the floor at 0
     keypoint_std_m: np.ndarray | None = None  # (L, J) f32 one standard deviation per axis
     names_m: tuple[str, ...] = ()  # (J,) joints of keypoints_m
+    keypoint_jitter_px: np.ndarray | None = None  # (L, K) f32 the part of keypoint_std_px that changes between frames
     velocity_px_s: np.ndarray | None = None  # (L, K, 2) f32, NaN where the position is
     acceleration_px_s2: np.ndarray | None = None  # (L, K, 2) f32
     quantities: dict[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
@@ -195,6 +196,12 @@ class Motion(_Arrays):
             _check(self, "world_m", self.world_m, (n, len(self.names_m), 3), np.float32)
         if self.keypoint_std_m is not None:
             _check(self, "keypoint_std_m", self.keypoint_std_m, (n, len(self.names_m)), np.float32)
+        if self.keypoint_jitter_px is not None:
+            _check(self, "keypoint_jitter_px", self.keypoint_jitter_px, (n, k), np.float32)
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def jitter_px(self) -> np.ndarray:
+        """(L, K) f32 standard deviation of what changes between frames; the whole one where no more is known."""
+        return self.keypoint_std_px if self.keypoint_jitter_px is None else self.keypoint_jitter_px

@@ -11,6 +11,7 @@ from pipeline.core.config import Config
 from pipeline.core.types import Observations
 from pipeline.models.registry import Models
 from pipeline.motion import boxes
+from pipeline.motion.lasting import shares
 from pipeline.motion.online import Point, Smoother
 from pipeline.motion.repair import EPS_S
 from pipeline.observe.cadence import PeopleSearch
@@ -153,7 +154,7 @@ class Crowd:
         return told
 
     def _new_smoother(self) -> Smoother:
-        return Smoother(len(self._skeleton), self._config.smooth, self._config.track.max_gap_s)
+        return Smoother(shares(self._skeleton), self._config.smooth, self._config.track.max_gap_s)
 
     def _name_people(self) -> None:
         """Number the tracklets that have become people, and remove ended ones from `person_of`."""

@@ -142,7 +142,7 @@ def _measured(motion: Motion, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Some keypoints (L, n, 2) f64 px, NaN where they are not measured, and their variances (L, n) px²."""
     seen = np.isin(motion.provenance[:, ids], (MEASURED, SWAPPED))
     points = np.where(seen[..., None], motion.keypoints_px[:, ids], np.nan).astype(np.float64)
-    return points, np.square(motion.keypoint_std_px[:, ids].astype(np.float64))
+    return points, np.square(motion.jitter_px()[:, ids].astype(np.float64))
 
 
 def _leg(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +175,7 @@ def path_columns(motion: Motion, skeleton: Skeleton, scale_px_per_m: float) -> d
     The two columns hold for people who move across the picture at one distance from a camera that stands still.
     """
     hips = [skeleton.names.index(n) for n in ("left_hip", "right_hip") if n in skeleton.names]
-    var = np.square(motion.keypoint_std_px[:, hips].astype(np.float64))
+    var = np.square(motion.jitter_px()[:, hips].astype(np.float64))
     pelvis, pelvis_var = _middle(motion.keypoints_px[:, hips].astype(np.float64), var)
     _, speed, distance = path(motion.time_s, pelvis / scale_px_per_m, np.sqrt(pelvis_var) / scale_px_per_m)
     return {"path_speed_m_s": speed.astype(np.float32), "path_distance_m": distance.astype(np.float32)}

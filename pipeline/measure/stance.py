@@ -35,7 +35,7 @@ def feet_px(
             if len(ids) == len(parts) and seen.sum() > 2 * best:  # ankles must be seen twice as often as heel and toe
                 best, lift[side] = int(seen.sum()), _SOLE if len(parts) > 1 else ANKLE
                 feet[:, side] = np.where(seen[:, None], points.mean(1), np.nan)
-                var = np.square(motion.keypoint_std_px[:, ids].astype(np.float64))
+                var = np.square(motion.jitter_px()[:, ids].astype(np.float64))
                 feet_var[:, side] = np.where(seen, var.mean(1) / len(ids), np.nan)
     return feet, np.sqrt(feet_var), lift
 

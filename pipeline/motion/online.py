@@ -17,6 +17,7 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING
 from pipeline.motion import jerk
 from pipeline.motion.filters import NEAR_S, SPEED_HZ, weight
 from pipeline.motion.lanes import Filter, Filtered, Rows, told_until
+from pipeline.motion.lasting import lasting_px
 from pipeline.motion.person import STRAY_LEN
 from pipeline.motion.repair import EPS_S
 from pipeline.motion.smooth import noise_px
@@ -49,23 +50,26 @@ class _Row(NamedTuple):
     unseen_s: np.ndarray  # since a measurement was used
     euro: np.ndarray | None  # (2, K) what one_euro makes of it
     euro_std: np.ndarray | None  # (K,)
+    lasts_px: np.ndarray  # (K,) standard deviation of the part of the error that lasts
 
 
 class Smoother:
     """Smooths one person's rows: one row for each frame from the person's first on, also for frames without a sighting.
 
-    ``config.method`` is fixed_lag, one_euro or none.
+    ``config.method`` is fixed_lag, one_euro or none. ``share (K,)`` tells the errors that last
+    (`pipeline.motion.lasting.shares`).
     """
 
-    def __init__(self, keypoints: int, config: SmoothConfig, max_gap_s: float) -> None:
-        self._config, self._k = config, keypoints
+    def __init__(self, share: np.ndarray, config: SmoothConfig, max_gap_s: float) -> None:
+        keypoints = len(share)
+        self._config, self._k, self._share = config, keypoints, share
         self._filter = Filter(keypoints, config.gate_sigma, config.bridge_s, max_gap_s)
         self._jerk = _CausalJerk(keypoints, config)
         self._euro = _OneEuro(keypoints, config, max_gap_s) if config.method == "one_euro" else None
         self._rows: deque[_Row] = deque()
         self._used_s = np.full(keypoints, -np.inf)
         self._place, self._speed = np.full((2, 2, keypoints), np.nan)  # of each point where it was last seen
-        self._place_s, self._std = np.zeros((2, keypoints))
+        self._place_s, self._std, self._lasts = np.zeros((3, keypoints))
 
     def __len__(self) -> int:
         """Rows that wait."""
@@ -90,8 +94,22 @@ class Smoother:
         euro = self._euro.add(time_s, z, used, size_px) if self._euro is not None else None
         euro_std = self._euro.std(time_s, z, used, np.square(noise)) if self._euro is not None else None
         unseen_s = time_s - self._used_s
+        self._lasts = np.where(used, lasting_px(self._share, keypoint_score, np.array(size_px)), self._lasts)
         self._rows.append(
-            _Row(time_s, z, measured, np.square(noise), density, size, *out[:4], used, unseen_s, euro, euro_std)
+            _Row(
+                time_s,
+                z,
+                measured,
+                np.square(noise),
+                density,
+                size,
+                *out[:4],
+                used,
+                unseen_s,
+                euro,
+                euro_std,
+                self._lasts,
+            )
         )
 
     def pop(self) -> Point:
@@ -112,9 +130,8 @@ class Smoother:
             place, std, known = row.z, np.sqrt(row.var), row.used
         self._rows.popleft()
         state = np.where(row.used, MEASURED, np.where(known, INTERPOLATED, MISSING)).astype(np.uint8)
-        return Point(
-            np.where(known, place, np.nan).T.astype(np.float32), np.where(known, std, np.nan).astype(np.float32), state
-        )
+        whole = np.where(known, np.hypot(std, row.lasts_px), np.nan)
+        return Point(np.where(known, place, np.nan).T.astype(np.float32), whole.astype(np.float32), state)
 
     def _coasting(self, time_s: float, size_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places (2, K) of points no longer seen, which slow down, and their standard deviations (K,).

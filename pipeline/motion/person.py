@@ -14,6 +14,7 @@ from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion
 from pipeline.motion import boxes, repair
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.jerk import jerk_density
+from pipeline.motion.lasting import shares, with_lasting
 from pipeline.motion.smooth import Smoothed, noise_px, smooth_all
 from pipeline.motion.swap import unswap_all
 from pipeline.motion.trajectories import Trajectories
@@ -116,6 +117,8 @@ def _motion(
 ) -> Motion:
     """The motion of a person's rows with the smoothed paths, whose gaps are bridged in place."""
     provenance = _fill(right.time_s, paths, right.size_px, config, max_gap_s)
+    used = provenance == MEASURED
+    std = with_lasting(right.time_s, paths.std, used, right.keypoint_score, right.size_px, shares(skeleton))
     provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
     return Motion(
         person_id=rows.person_id,
@@ -126,7 +129,8 @@ def _motion(
         state=np.where(rows.seen, MEASURED, INTERPOLATED).astype(np.uint8),
         keypoints_px=paths.position,
         keypoint_score=right.keypoint_score,
-        keypoint_std_px=paths.std,
+        keypoint_std_px=std,
+        keypoint_jitter_px=paths.std,
         provenance=provenance,
         raw_px=rows.raw_px,
         skeleton=skeleton.name,

@@ -24,7 +24,7 @@ def path(fps: float, seconds: float = 8.0, noise: float = 3.0):
 
 
 def streamed(time_s, points, score, config, lag, fps):
-    smoother, out = Smoother(points.shape[1], config, 1.0), []
+    smoother, out = Smoother(np.zeros(points.shape[1]), config, 1.0), []
     for t, p, s in zip(time_s, points, score, strict=True):
         smoother.add(float(t), 1 / fps, p, s, SIZE)
         if len(smoother) > lag:
@@ -99,7 +99,7 @@ def test_none_gives_what_was_measured():
 def test_memory_does_not_grow():
     config = SmoothConfig(method="fixed_lag")
     time_s, points, score = path(25, 60.0)
-    smoother = Smoother(17, config, 1.0)
+    smoother = Smoother(np.zeros(17), config, 1.0)
     for t, p, s in zip(time_s, points, score, strict=True):
         smoother.add(float(t), 0.04, p, s, SIZE)
         if len(smoother) > 2:
