@@ -130,7 +130,7 @@ def _write_people(
         for motion in motions:
             person_id = motion.person_id
             name = who.names.get(person_id, "")
-            measured = measure(motion, skeleton, config.metres, info.size_px, name)
+            measured = measure(motion, skeleton, config.metres, info.size_px, name, config.smooth.noise_len)
             motion = measured.motion
             write(motion)
             heat.add(motion, skeleton)
@@ -221,6 +221,7 @@ class _Clock:
             keypoints_m=found.joints_m,
             names_m=self.lifter.names,
             keypoint_std_m=found.std_m,
+            about_std_m=found.std_m,
             figures=dict(found.figures),
         )
 

@@ -16,6 +16,12 @@ import numpy as np
 # Provenance of one keypoint in one frame (`Motion.provenance`, `<joint>_state` in the tables).
 MISSING, MEASURED, INTERPOLATED, SWAPPED = 0, 1, 2, 3
 STATE_NAMES = {MISSING: "missing", MEASURED: "measured", INTERPOLATED: "interpolated", SWAPPED: "swapped"}
+# What is known of an angle in one frame (`Motion.states`, `<angle>_state` in the tables): a place here is its code.
+# The first two have a value, the others have none.
+ANGLE_STATES = (
+    "valid", "too_fast", "missing", "no_side", "out_of_plane", "foreshortened", "uncertain", "impossible",
+)  # fmt: skip
+VALID, TOO_FAST, NO_POINTS, NO_SIDE, OUT_OF_PLANE, FORESHORTENED, UNCERTAIN, IMPOSSIBLE = range(len(ANGLE_STATES))
 
 
 def _check(owner: object, name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype: type) -> None:
@@ -165,11 +171,13 @@ class Motion(_Arrays):
     keypoints_m: np.ndarray | None = None  # (L, J, 3) f32 metres about the pelvis, NaN = missing
     world_m: np.ndarray | None = None  # (L, J, 3) f32 the same in the world, z up, the floor at 0
     keypoint_std_m: np.ndarray | None = None  # (L, J) f32 one standard deviation per axis
+    about_std_m: np.ndarray | None = None  # (L, J) f32 the same of the joints about the hips, without the body's place
     names_m: tuple[str, ...] = ()  # (J,) joints of keypoints_m
     keypoint_jitter_px: np.ndarray | None = None  # (L, K) f32 the part of keypoint_std_px that changes between frames
     velocity_px_s: np.ndarray | None = None  # (L, K, 2) f32, NaN where the position is
     acceleration_px_s2: np.ndarray | None = None  # (L, K, 2) f32
     quantities: dict[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
+    states: dict[str, np.ndarray] = field(default_factory=dict)  # <angle>_state: (L,) u8 codes of ANGLE_STATES
     figures: dict[str, float] = field(default_factory=dict)  # 3D figures of the person, for people.csv
     facts: dict[str, str] = field(default_factory=dict)  # about the person, for the Parquet file metadata
 
@@ -190,6 +198,8 @@ class Motion(_Arrays):
                 _check(self, name, getattr(self, name), (n, k, 2), np.float32)
         for name, values in self.quantities.items():
             _check(self, name, values, (n,), np.float32)
+        for name, values in self.states.items():
+            _check(self, name, values, (n,), np.uint8)
         if self.keypoints_m is not None:
             _check(self, "keypoints_m", self.keypoints_m, (n, len(self.names_m), 3), np.float32)
         if self.world_m is not None:
@@ -198,6 +208,8 @@ class Motion(_Arrays):
             _check(self, "keypoint_std_m", self.keypoint_std_m, (n, len(self.names_m)), np.float32)
         if self.keypoint_jitter_px is not None:
             _check(self, "keypoint_jitter_px", self.keypoint_jitter_px, (n, k), np.float32)
+        if self.about_std_m is not None:
+            _check(self, "about_std_m", self.about_std_m, (n, len(self.names_m)), np.float32)
 
     def __len__(self) -> int:
         return len(self.frame)

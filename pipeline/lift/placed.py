@@ -105,6 +105,9 @@ def _placed(motion: Motion, world: World, height_m: float | None, video: Video, 
         figures["reprojection_px"] = reprojection_px(
             places, motion, motion.names_m, video.keypoints, video.rays(motion.keypoints_px)
         )
-    motion = replace(motion, keypoints_m=places, keypoint_std_m=std, world_m=world.of(places), figures=figures)
+    about = None if motion.about_std_m is None else motion.about_std_m * size
+    motion = replace(
+        motion, keypoints_m=places, keypoint_std_m=std, about_std_m=about, world_m=world.of(places), figures=figures
+    )
     above_m = float(world.shift_m[2]) if len(stand.feet_m) else None
     return _doubted(motion, above_m, height_m, video, common)

@@ -28,7 +28,7 @@ _POINTS = (
     *(f"{s}_{p}" for p in ["ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel"] for s in SIDES),
 )
 # Each segment from its distal to its proximal end; foot, trunk and head are special.
-_LIMBS = {
+LIMBS = {
     f"{s}_{name}": (f"{s}_{distal}", f"{s}_{proximal}")
     for name, distal, proximal in (
         ("thigh", "knee", "hip"), ("shank", "ankle", "knee"), ("upper_arm", "elbow", "shoulder"),
@@ -37,7 +37,7 @@ _LIMBS = {
     for s in SIDES
 }  # fmt: skip
 # Joint: (segment, minus segment, offset, lower end of its full turn). Angle = facing · difference + offset.
-_JOINTS = {
+JOINTS = {
     f"{s}_{name}": (f"{s}_{a}", b if b == "trunk" else f"{s}_{b}", offset, low)
     for name, a, b, offset, low in (
         ("knee_flexion", "thigh", "shank", 0.0, -180.0),
@@ -53,7 +53,6 @@ SEGMENTS = (*(f"{s}_{n}" for n in ["thigh", "shank", "foot", "upper_arm", "forea
 # table 4.1), and three quarters of the foot's length of .152 behind the tip.
 ANKLE_TOE_DEG = float(np.degrees(np.arctan2(0.039, 0.75 * 0.152)))
 LEAST_HIPS = 0.2  # trunk lengths between the hips in the picture, below which their line says nothing
-MOST_ANKLE_DEG = 90.0  # beyond this the foot points backwards or along the shank: its points are misplaced
 LOW_SEGMENT = -90.0  # a segment's angle starts in (−90, 270]: upright and hanging are 90, a foot 0 or 180
 
 
@@ -64,12 +63,13 @@ def points(
 
     With ``places_only`` each point has the first two rows of its state only, (2, L).
     """
-    out: dict[str, State] = {}
-    for name in (*_POINTS, *_ALSO):
-        known = [n for n in _ALSO.get(name, (name,)) if n in skeleton.names]
-        if known:
-            out[name] = state(motion, skeleton.index(known[0]), rows, places_only=places_only)
-    return out
+    return {name: state(motion, k, rows, places_only=places_only) for name, k in sources(skeleton).items()}
+
+
+def sources(skeleton: Skeleton) -> dict[str, int]:
+    """The keypoint of each point of `points`."""
+    named = ((name, [n for n in _ALSO.get(name, (name,)) if n in skeleton.names]) for name in (*_POINTS, *_ALSO))
+    return {name: skeleton.index(known[0]) for name, known in named if known}
 
 
 def state(motion: Motion, k: int, rows: slice = slice(None), *, places_only: bool = False) -> State:
@@ -113,7 +113,7 @@ def segments(p: dict[str, State]) -> dict[str, State]:
     goes from the middle of the shoulders to the middle of the ears, or else to the top of the head. A foot without a
     heel goes from its toe to the ankle, see ``ANKLE_TOE_DEG``.
     """
-    out = {name: minus(p.get(proximal), p.get(distal)) for name, (distal, proximal) in _LIMBS.items()}
+    out = {name: minus(p.get(proximal), p.get(distal)) for name, (distal, proximal) in LIMBS.items()}
     for s in SIDES:
         out[f"{s}_foot"] = minus(p.get(f"{s}_heel", p.get(f"{s}_ankle")), p.get(f"{s}_toe"))
     out["trunk"] = trunk(p)
@@ -179,7 +179,7 @@ def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
         if f"{s}_heel" not in p:
             theta[f"{s}_foot"] = sole[s]
     out: dict[str, np.ndarray] = {}
-    for name, (a, b, offset, low) in _JOINTS.items():
+    for name, (a, b, offset, low) in JOINTS.items():
         if a in theta and b in theta:
             value, speed = theta[a] - theta[b], rate[a] - rate[b]
             if name.endswith("elbow_flexion"):  # the upper arm turns about itself: no side to bend to
@@ -187,8 +187,6 @@ def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
                 out[f"{name}_deg"], out[f"{name}_deg_s"] = np.abs(value), np.sign(value) * speed
             else:
                 out[f"{name}_deg"], out[f"{name}_deg_s"] = wrap(facing * value + offset, low), facing * speed
-                if name.endswith("ankle_dorsiflexion"):
-                    _without_impossible(out, name)
     if "trunk" in theta:
         out["trunk_lean_deg"] = wrap(facing * (90.0 - theta["trunk"]), -180.0)
         out["trunk_lean_deg_s"] = -facing * rate["trunk"]
@@ -197,14 +195,6 @@ def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
         out[f"{name}_segment_deg"] = theta[name]
         out[f"{name}_segment_deg_s"] = rate[name]
     return out
-
-
-def _without_impossible(out: dict[str, np.ndarray], name: str) -> None:
-    """Set an ankle's angle and its velocity to NaN where no ankle can have that angle."""
-    with np.errstate(invalid="ignore"):
-        odd = np.abs(out[f"{name}_deg"]) > MOST_ANKLE_DEG
-    for end in ("deg", "deg_s"):
-        out[f"{name}_{end}"] = np.where(odd, np.nan, out[f"{name}_{end}"])
 
 
 def pelvis_lean(p: dict[str, State], up: State | None) -> dict[str, np.ndarray]:

@@ -6,13 +6,31 @@ person's size in px.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from pipeline.core.settings import SmoothConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
-from pipeline.measure.angles import SIDES, State, angles, breaks, mid, minus, points, state, unwrap
+from pipeline.measure.angles import (
+    LOW_SEGMENT,
+    SIDES,
+    State,
+    angles,
+    breaks,
+    mid,
+    minus,
+    points,
+    sources,
+    state,
+    unwrap,
+)
 from pipeline.measure.angles_3d import angles_3d
+from pipeline.measure.deviations import Doubt, angle_std, com_velocity_std, doubts, nearest_step_s
 from pipeline.measure.mass import centre_of_mass
+from pipeline.measure.space_std import along_axes
+from pipeline.measure.validity import Sight, in_picture, in_space, known_only, with_jumps
 from pipeline.motion.person import body_length
 
 # Each cue of the facing: the value at full strength, in sizes of the person (pelvis: per s), and the cue's weight.
@@ -26,49 +44,93 @@ _BLOCK = 1 << 12  # rows whose columns are worked out at once: some 10 MB
 JOINTS = ("nose", *(f"{s}_{p}" for p in ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"] for s in SIDES))
 FEET = tuple(f"{s}_{p}" for p in ["heel", "foot_index", "big_toe", "small_toe", "toe"] for s in SIDES)
 
+WHOLE_TURNS = ("_segment_deg", "trunk_lean_deg", "trunk_lean_3d_deg")  # angles that go on beyond a turn
+
 
 def kinematics(
-    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray | None = None
+    motion: Motion,
+    skeleton: Skeleton,
+    px_per_m: float | None,
+    side: np.ndarray | None = None,
+    view: Sight | None = None,
+    noise_len: float = SmoothConfig().noise_len,
 ) -> dict[str, np.ndarray]:
     """All columns of kinematics in table order, (L,) f32 each, NaN = not known; see docs/kinematics.md.
 
-    Columns whose points the keypoint set lacks are left out. All velocities are NaN where ``motion.velocity_px_s`` is
-    None.
+    The columns ``…_state`` are (L,) u8, codes of `pipeline.core.types.ANGLE_STATES`. Columns whose points the keypoint
+    set lacks are left out. All velocities are NaN where ``motion.velocity_px_s`` is None.
     Foot contacts are made by `pipeline.measure.gait.contacts`.
 
     Args:
         px_per_m: scale of the picture plane at the person; None: no columns in metres but the 3D angles.
         side: (L,) from `facing`, if it has been computed before.
+        view: how the camera sees the person; None: from the side throughout, with segments of any length.
+        noise_len: standard deviation of a measurement of score 1, in body lengths.
     """
     side, start = facing(motion, skeleton) if side is None else side, breaks(motion.frame)
+    seen = Sight(side, np.ones(len(motion), bool), np.full(len(motion), np.nan)) if view is None else view
+    told = _Told(motion, skeleton, px_per_m, seen, body_length(motion.box_px), nearest_step_s(motion.time_s), noise_len)
     out: dict[str, np.ndarray] = {}
     for first in range(0, max(len(motion), 1), _BLOCK):
         rows = slice(first, first + _BLOCK)
-        for name, values in _of_rows(motion, skeleton, px_per_m, side, rows).items():
+        for name, values in _of_rows(told, rows).items():
             if not first:
                 out[name] = np.empty(len(motion), values.dtype)
             out[name][rows] = values
+    turned = start | (np.diff(seen.side, prepend=seen.side[:1]) != 0)  # a lean changes its sign there
     for name in out:
-        if name.endswith("_segment_deg"):
-            out[name] = unwrap(out[name], start).astype(np.float32)
-    return out
+        if name.endswith(WHOLE_TURNS):
+            lean = not name.endswith("_segment_deg")
+            out[name] = unwrap(out[name], turned if lean else start, -180.0 if lean else LOW_SEGMENT).astype(np.float32)
+    return out | with_jumps(out, {n: v for n, v in out.items() if n.endswith("_state")}, motion.time_s, start)
 
 
-def _of_rows(
-    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray, rows: slice
-) -> dict[str, np.ndarray]:
-    """The columns of some rows, f32 but for the segments' angles, which are not unwrapped yet."""
-    p = points(motion, skeleton, rows)
-    out = angles(p, side[rows])
+class _Told(NamedTuple):
+    """What the columns of any rows are made of."""
+
+    motion: Motion
+    skeleton: Skeleton
+    px_per_m: float | None
+    view: Sight
+    size_px: np.ndarray  # (L,)
+    step_s: np.ndarray  # (L,)
+    noise_len: float
+
+
+def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
+    """The columns of some rows, f32 but for the angles in whole turns, which are not unwrapped yet, and for states."""
+    motion, skeleton, px_per_m = told.motion, told.skeleton, told.px_per_m
+    p, view = points(motion, skeleton, rows), told.view.at(rows)
+    doubt = doubts(motion, skeleton, told.size_px, told.step_s, told.noise_len, rows)
+    out = angles(p, view.side) | angle_std(p, doubt)
+    states = in_picture(out, p, view)
     for name in (*JOINTS, *FEET):
         if name in skeleton.names:
             out |= speeds(name, state(motion, skeleton.index(name), rows), px_per_m)
     com = centre_of_mass(p)
     if com is not None:
         out |= {"com_x_px": com[0], "com_y_px": com[1]} | speeds("com", com, px_per_m)
+    out |= _speed_std(doubt, skeleton, com, px_per_m)
     if motion.keypoints_m is not None:
-        out |= angles_3d(motion.keypoints_m[rows], motion.names_m)
-    return {name: v if name.endswith("_segment_deg") else v.astype(np.float32) for name, v in out.items()}
+        space = angles_3d(motion.keypoints_m[rows], motion.names_m, along_axes(motion, skeleton, rows))
+        states |= in_space(space)
+        out |= space
+    out = known_only(out, states) | states
+    return {n: v if n.endswith((*WHOLE_TURNS, "_state")) else v.astype(np.float32) for n, v in out.items()}
+
+
+def _speed_std(doubt: Doubt, skeleton: Skeleton, com: State | None, px_per_m: float | None) -> dict[str, np.ndarray]:
+    """``…_speed_px_s_std``, and in m/s, of each point that has a speed: along any direction of the picture."""
+    where = {k: name for name, k in sources(skeleton).items()}
+    out: dict[str, np.ndarray] = {}
+    for name in (*JOINTS, *FEET):
+        if name in skeleton.names and skeleton.index(name) in where:
+            out[f"{name}_speed_px_s_std"] = doubt.velocity_px_s[where[skeleton.index(name)]]
+    if com is not None:
+        out["com_speed_px_s_std"] = np.where(np.isnan(com[0]), np.nan, com_velocity_std(doubt))
+    if px_per_m is not None:
+        out |= {name.replace("_px_s_", "_m_s_"): std / px_per_m for name, std in out.items()}
+    return out
 
 
 def speeds(name: str, point: State, px_per_m: float | None) -> dict[str, np.ndarray]:

@@ -47,23 +47,25 @@ def standing_px(motion: Motion, skeleton: Skeleton) -> float:
 
 def sizes(motion: Motion, skeleton: Skeleton) -> tuple[float, float]:
     """`standing_px`, and how far it changes over the video: highest over lowest decile; both NaN unknown."""
-    middle, height, whole = _windows(motion, skeleton)
-    known = np.isfinite(height)
-    if not known.any():
-        return float("nan"), float("nan")
-    low, high = np.quantile(np.interp(motion.time_s, middle[known], height[known]), [0.1, 0.9])
-    whole = whole & known
-    typical = np.median(height[whole if whole.sum() >= _UPRIGHT * known.sum() else known])
-    return float(typical), float(high / low)
+    return sizes_and_course(motion, skeleton)[0]
 
 
 def running_px(motion: Motion, skeleton: Skeleton) -> np.ndarray:
     """(L,) f64 standing height in px at each row, as people come nearer or go away; NaN where never known."""
-    middle, height, _ = _windows(motion, skeleton)
+    return sizes_and_course(motion, skeleton)[1]
+
+
+def sizes_and_course(motion: Motion, skeleton: Skeleton) -> tuple[tuple[float, float], np.ndarray]:
+    """`sizes` and `running_px`."""
+    middle, height, whole = _windows(motion, skeleton)
     known = np.isfinite(height)
     if not known.any():
-        return np.full(len(motion), np.nan)
-    return np.interp(motion.time_s, middle[known], height[known])
+        return (float("nan"), float("nan")), np.full(len(motion), np.nan)
+    course = np.interp(motion.time_s, middle[known], height[known])
+    low, high = np.quantile(course, [0.1, 0.9])
+    whole = whole & known
+    typical = np.median(height[whole if whole.sum() >= _UPRIGHT * known.sum() else known])
+    return (float(typical), float(high / low)), course
 
 
 def px_per_m(motion: Motion, skeleton: Skeleton, height_m: float) -> float:

@@ -32,7 +32,7 @@ def person_schema(
     """Columns of a person's table: frame, time, box and score, then each joint's values, then ``quantities``.
 
     ``names_m`` are the joints with a position in metres, in the columns ``parts_m``. Joints that the skeleton lacks
-    follow the skeleton's joints.
+    follow the skeleton's joints. Quantities whose names end in ``_state`` are categories.
     """
     fields = [("frame", pa.int64()), ("time_s", pa.float64())]
     fields += [(name, pa.float32()) for name in (*BOX, "score")]
@@ -43,7 +43,7 @@ def person_schema(
         fields += [(f"{joint}_{part}", pa.float32()) for part in parts_m] if joint in names_m else []
     extra = [joint for joint in names_m if joint not in skeleton.names]
     fields += [(f"{joint}_{part}", pa.float32()) for joint in extra for part in parts_m]
-    fields += [(name, pa.float32()) for name in quantities]
+    fields += [(name, STATE if name.endswith("_state") else pa.float32()) for name in quantities]
     return pa.schema([pa.field(n, t, metadata={"unit": unit_of(n)}) for n, t in fields], metadata=metadata)
 
 
@@ -51,6 +51,8 @@ def person_schema(
 def unit_of(column: str) -> str:
     """The unit that a column's name states; 1 for counts, scores and states. ValueError when it states none."""
     name = column.removesuffix("_raw")
+    if name.endswith("_std"):  # <quantity>_std, with the quantity's unit
+        name = name.removesuffix("_std")
     for end, unit in UNITS.items():
         if name.endswith(f"_{end}") or name == end:
             return unit

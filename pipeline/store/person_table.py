@@ -11,7 +11,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.skeleton import Skeleton
-from pipeline.core.types import STATE_NAMES, Motion
+from pipeline.core.types import ANGLE_STATES, STATE_NAMES, Motion
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
 from pipeline.store.columns import BOX, STATE, person_name, person_schema
@@ -41,6 +41,8 @@ def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) ->
             if motion.keypoint_std_m is not None:
                 values[f"{joint}_std_m"] = motion.keypoint_std_m[rows, k]
     values |= {name: column[rows] for name, column in motion.quantities.items()}
+    for name, column in motion.states.items():
+        columns[name] = pa.DictionaryArray.from_arrays(pa.array(column[rows].astype(np.int8)), pa.array(ANGLE_STATES))
     columns |= {name: pa.array(v, schema.field(name).type, from_pandas=True) for name, v in values.items()}
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
@@ -50,7 +52,7 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
     facts = {**metadata, **motion.facts, "person_id": str(motion.person_id)}
     parts_m = ["x_m", "y_m", "z_m"] + (["std_m"] if motion.keypoint_std_m is not None else [])
     parts_m += ["world_x_m", "world_y_m", "world_z_m"] if motion.world_m is not None else []
-    schema = person_schema(skeleton, motion.names_m, facts, tuple(motion.quantities), parts_m)
+    schema = person_schema(skeleton, motion.names_m, facts, (*motion.quantities, *motion.states), parts_m)
     plain = pa.schema([pa.field(f.name, pa.string() if f.type == STATE else f.type) for f in schema])
     stem = person_name(motion.person_id)
     with contextlib.ExitStack() as stack:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17
-from pipeline.core.types import Motion
+from pipeline.core.types import NO_POINTS, Motion
 from pipeline.measure.angles import angles, points, unwrap, wrap
 from pipeline.measure.angles_3d import angles_3d
 from pipeline.measure.kinematics import facing, kinematics
@@ -138,7 +138,9 @@ def test_only_what_the_points_allow() -> None:
     full = np.random.default_rng(0).uniform(0, 500, (10, 33, 2))
     assert "left_ankle_dorsiflexion_deg" in kinematics(exact(t, full, BLAZEPOSE33), BLAZEPOSE33, None)
     motion: Motion = exact(t, np.full((10, 17, 2), np.nan))
-    assert all(np.isnan(v).all() for v in kinematics(motion, COCO17, 100.0).values())
+    none = kinematics(motion, COCO17, 100.0)
+    assert all(np.isnan(v).all() for name, v in none.items() if not name.endswith("_state"))
+    assert all((v == NO_POINTS).all() for name, v in none.items() if name.endswith("_state"))
     assert set(points(motion, COCO17)) >= {"left_hip", "nose"}
 
 

@@ -1,0 +1,83 @@
+"""Deviations of angles, angular velocities and speeds against errors that were made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.core.config import Config
+from pipeline.core.keypoint_sets import HALPE26
+from pipeline.core.types import Observations
+from pipeline.measure.angles import angles
+from pipeline.measure.angles_3d import angles_3d
+from pipeline.measure.deviations import Doubt, angle_std
+from pipeline.measure.kinematics import kinematics
+from pipeline.motion.person import build_motion
+from tests import synthetic
+from tests.motion.exchanges import halpe
+from tests.motion.motions import exact
+
+NAMES = tuple(
+    f"{s}_{j}"
+    for j in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "toe", "ear")
+    for s in ("left", "right")
+)
+
+
+def test_in_the_plane_as_many_small_errors_say() -> None:
+    rng = np.random.default_rng(0)
+    rows = 60
+    p = {name: rng.normal(0, 50, (6, rows)) for name in NAMES}
+    p["left_shoulder"][:, :10] = np.nan  # the other side alone makes the trunk
+    place = {name: rng.uniform(1e-5, 3e-5, rows) for name in NAMES}
+    speed = {name: rng.uniform(1e-5, 3e-5, rows) for name in NAMES}
+    found = angle_std(p, Doubt(place, speed))
+    tries = []
+    for _ in range(200):
+        moved = {n: v + np.stack([place[n]] * 2 + [speed[n]] * 4) * rng.normal(size=v.shape) for n, v in p.items()}
+        tries.append(angles(moved, np.ones(rows)))
+    for name, std in found.items():
+        spread = np.std([out[name.removesuffix("_std")] for out in tries], axis=0)
+        known = np.isfinite(spread)
+        assert known.any()
+        np.testing.assert_allclose(np.median(spread[known] / std[known]), 1.0, atol=0.05, err_msg=name)
+
+
+def test_in_space_as_many_small_errors_say() -> None:
+    rng = np.random.default_rng(0)
+    joints, std = rng.normal(size=(60, len(NAMES), 3)), rng.uniform(1e-6, 3e-6, (60, len(NAMES), 3))
+    found = angles_3d(joints, NAMES, std)
+    tries = [angles_3d(joints + std * rng.normal(size=joints.shape), NAMES) for _ in range(150)]
+    assert len(found) == 2 * len(tries[0])
+    for name, values in tries[0].items():
+        ratio = np.std([out[name] for out in tries], axis=0) / found[f"{name}_std"]
+        assert np.isfinite(values).mean() > 0.5
+        np.testing.assert_allclose(np.nanmedian(ratio), 1.0, atol=0.05, err_msg=name)
+
+
+@pytest.mark.parametrize("fps", [30, 120])
+def test_intervals_hold_the_truth_of_a_noisy_walk(fps: int) -> None:
+    rng = np.random.default_rng(1)
+    t = np.arange(0, 8, 1 / fps)
+    truth = halpe(synthetic.walker(t, height_px=400), 400)
+    config = Config()
+    seen = truth + rng.normal(0, config.smooth.noise_len * 400, truth.shape)
+    low, high = truth.min(1) - 10, truth.max(1) + 10
+    obs = Observations(
+        frame=np.arange(len(t)),
+        box_px=np.concatenate([low, high], 1).astype(np.float32),
+        score=np.ones(len(t), np.float32),
+        keypoints_px=seen.astype(np.float32),
+        keypoint_score=np.ones(truth.shape[:2], np.float32),
+        skeleton=HALPE26.name,
+    )
+    out = kinematics(build_motion(1, obs, t, HALPE26, config.track, config.smooth), HALPE26, None, np.ones(len(t)))
+    exactly = kinematics(exact(t, truth, HALPE26), HALPE26, None, np.ones(len(t)))
+    inner = slice(fps // 2, -fps // 2)
+    for end, least in (("deg", 0.88), ("deg_s", 0.8)):
+        for name in ("knee_flexion", "hip_flexion", "elbow_flexion"):
+            column = f"left_{name}_{end}"
+            off = np.abs(out[column] - exactly[column])[inner]
+            within = np.mean(off <= 1.96 * out[f"{column}_std"][inner])
+            assert within > least, column
+            assert np.median(off) > 0.2 * np.median(out[f"{column}_std"][inner]), column
