@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import PoselineError
 from pipeline.render.draw.angles import JOINTS
+from pipeline.render.plot_states import flags, hatch, known_share, states_of, valid_kind
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_name, unit_of
@@ -23,8 +24,7 @@ FORMATS = (".png", ".svg", ".pdf")
 _LEFT, _RIGHT = "#0072B2", "#D55E00"
 _OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _FIRST = (  # default columns: the first pair with known values in enough rows
-    ("left_knee_flexion_deg", "right_knee_flexion_deg"),
-    ("left_knee_flexion_3d_deg", "right_knee_flexion_3d_deg"),
+    ("left_knee_flexion_deg", "right_knee_flexion_deg"),  # or in space, see `valid_kind`
     ("ground_speed_m_s",),
     ("path_speed_m_s",),
     ("com_speed_px_s",),
@@ -44,10 +44,12 @@ def plot_person(
     """Draw columns of a person's table over time into ``out`` (PNG, SVG or PDF); returns its path.
 
     Each unit has a panel. Gaps stay gaps, values from interpolated points are dotted, a band shows ± 2 standard
-    deviations where the table has them, and bars below show when feet are on the ground.
+    deviations where the table has them, and bars below show when feet are on the ground. A panel is hatched where none
+    of its angles is known, and crosses mark angles that change faster than joints can.
 
     Args:
-        what: columns; without ``left_`` or ``right_`` both; none: knee flexion, or else a speed.
+        what: columns; without ``left_`` or ``right_`` both; without a unit, angles of the picture plane or in space,
+            whichever are known in more rows; none: knee flexion, or else a speed.
         span_s: seconds on the container's clock, None: from the start, to the end.
 
     Raises:
@@ -64,15 +66,17 @@ def plot_person(
     with TableFile(path) as file:
         schema = file.schema
     names = [f.name for f in schema if f.name not in ("frame", "time_s") and not pa.types.is_dictionary(f.type)]
-    columns = [c for name in what for c in _columns(name, names)] or _default(path, names)
+    columns = [c for name in what for c in _chosen(path, name, names)] or _default(path, names)
     sides = [side for side in ("left", "right") if any(c.startswith(side) for c in columns)]
     contacts = [f"{side}_foot_contact" for side in sides or ("left", "right") if f"{side}_foot_contact" in names]
     std = {c: s for c in columns if (s := _std_of(c)) in names}
     states = {c: [f"{joint}_state" for joint in _joints_of(c) if f"{joint}_state" in schema.names] for c in columns}
+    angles = states_of(columns, schema.names)
     wanted = dict.fromkeys(["frame", "time_s", "score", *columns, *std.values(), *contacts])
     with TableFile(path) as file:
-        table = file.whole([*wanted, *dict.fromkeys(s for some in states.values() for s in some)])
-    values = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
+        further = dict.fromkeys([*(s for some in states.values() for s in some), *angles.values()])
+        table = file.whole([*wanted, *further])
+    values = flags(table, angles) | {name: table[name].to_numpy().astype(np.float64) for name in wanted}
     alone = ~np.isfinite(values["score"])
     for column, some in states.items():
         bridged = [table[name].cast(pa.string()).to_numpy() == "interpolated" for name in some]
@@ -102,6 +106,12 @@ def _columns(name: str, names: list[str]) -> list[str]:
     raise PoselineError(f"--what {name}: no such column; near are {', '.join(near)}")
 
 
+def _chosen(path: Path, name: str, names: list[str]) -> list[str]:
+    """`_columns`, in the picture plane or in space where ``name`` leaves that open."""
+    found = _columns(name, names)
+    return found if name.endswith("_deg") else valid_kind(path, found, names)
+
+
 def _joints_of(column: str) -> list[str]:
     """The joints that a column rests on."""
     side, _, rest = column.partition("_")
@@ -115,16 +125,16 @@ def _joints_of(column: str) -> list[str]:
 def _default(path: Path, names: list[str]) -> list[str]:
     for columns in _FIRST:
         if set(columns) <= set(names):
-            with TableFile(path) as file:
-                table = file.whole(list(columns))
-            known = [np.isfinite(table[c].to_numpy().astype(np.float64)).mean() for c in columns]
-            if max(known) >= _ENOUGH:
-                return list(columns)
+            chosen = valid_kind(path, list(columns), names)
+            if known_share(path, chosen) >= _ENOUGH:
+                return chosen
     return [n for n in names if n.endswith("_y_px")][:2]
 
 
 def _std_of(column: str) -> str:
-    """The column of a coordinate's standard deviation."""
+    """The column of a coordinate's, an angle's or a speed's standard deviation."""
+    if column.endswith(("_deg", "_deg_s", "_speed_px_s", "_speed_m_s")):
+        return f"{column}_std"
     for unit in ("px", "m"):
         for axis in ("_x_", "_y_", "_z_", "_world_x_", "_world_y_", "_world_z_"):
             if column.endswith(f"{axis}{unit}"):
@@ -170,6 +180,7 @@ def _figure(
             used.add(colour)
             bridged = values[f"{column} bridged"] == 1
             _draw(axis, values["time_s"], values[column], bridged, values.get(std.get(column, "")), colour, column)
+        hatch(axis, values, [c for c in columns if unit_of(c) == unit])
         axis.set_ylabel("" if unit == "1" else unit)
         axis.grid(alpha=0.3, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)

@@ -26,6 +26,8 @@ from pipeline.store.settings import stored_config, video_is_current
 
 MAX_MB = 24.0
 _FACE = ("nose", "eye", "ear")
+# What the page shows first: in the picture plane, or in space where more is known of it there.
+KNEES = tuple([f"{s}_knee_flexion_{kind}" for s in ("left", "right")] for kind in ("deg", "3d_deg"))
 
 
 def write_report(folder: RunFolder, privacy: Privacy, max_mb: float = MAX_MB) -> Path:
@@ -70,6 +72,7 @@ def _facts(
     library = charting_library()
     thinning = plan(tables, groups, len(joints), max_mb * 1e6 - len(library.text))
     people, paths, heat = [], [], {"m": Seconds(0.1), "px": Seconds(4.0)}
+    first = np.zeros(2, np.int64)  # known rows of knee flexion in the picture plane and in space
     feet = [n for n in skeleton_of_run(folder).names if n.endswith("_ankle")]
     for row, table in zip(rows, tables, strict=True):
         with table:
@@ -77,6 +80,7 @@ def _facts(
             for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
                 heat[unit].add(place, time_s[table.frame()])
             paths.append(shortened(table, path, len(rows)))
+            first += [np.isfinite(table.numbers(names)).any(1).sum() for names in KNEES]
             blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, row["person_id"]))
         people.append(_person(folder, row) | blocks)
     zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
@@ -85,6 +89,7 @@ def _facts(
         "stale": _stale(manifest, folder),
         "frames": [*manifest["frames_observed"], len(time_s)],
         "times": page.put("times", packed_ints(np.round((time_s - time_s[0]) * 1e6))),
+        "first": KNEES[int(first[1] > first[0])],
         "groups": [_group(key, columns) for key, columns in groups.items()],
         "thinning": thinning.tiers | {"space": thinning.space},
         "people": people,

@@ -3,7 +3,17 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import PoselineError
-from pipeline.render.plot import _columns, _figure, _inside, _joints_of, _std_of, _with_breaks, plot_person
+from pipeline.render.plot import (
+    _chosen,
+    _columns,
+    _default,
+    _figure,
+    _inside,
+    _joints_of,
+    _std_of,
+    _with_breaks,
+    plot_person,
+)
 from tests.render.test_render import motion, run_folder, source  # noqa: F401
 
 GAP = np.r_[0:12, 20:40]
@@ -78,13 +88,38 @@ def test_a_panel_for_each_unit_with_bands_and_contacts(folder):
     assert (low, high) == (-4, 12)  # ± 2 standard deviations
 
 
+def test_angles_of_the_kind_that_is_known_and_hatches_elsewhere(source, tmp_path):  # noqa: F811
+    import dataclasses
+
+    m = motion(source, GAP)
+    wave, none = np.sin(m.time_s).astype(np.float32), np.full(len(m), np.nan, np.float32)
+    sides = ("left", "right")
+    quantities = {f"{s}_knee_flexion_deg": none for s in sides} | {f"{s}_knee_flexion_3d_deg": wave for s in sides}
+    codes = np.where(np.arange(len(m)) < 4, 6, 0).astype(np.uint8)
+    codes[-1] = 1
+    states = {f"{s}_knee_flexion_3d_state": codes for s in sides}
+    run = run_folder(tmp_path / "run", source, [dataclasses.replace(m, quantities=quantities, states=states)])
+    path = run.people / "person_0001.parquet"
+    names = [*quantities]
+    assert _default(path, names) == names[2:]
+    assert _chosen(path, "knee_flexion", names) == names[2:]
+    assert _chosen(path, "knee_flexion_deg", names) == names[:2]
+    assert plot_person(run, 1).is_file()
+    values = {"time_s": np.arange(4.0), "a_deg": np.arange(4.0), "a_deg bridged": np.zeros(4)}
+    values |= {"a_deg unknown": np.array([1.0, 1, 0, 0]), "a_deg fast": np.array([0.0, 0, 0, 1])}
+    axis = _figure(values, ["a_deg"], {}, [], "a").axes[0]
+    assert [c.get_hatch() for c in axis.collections] == ["///"]
+    assert axis.lines[-1].get_xdata().tolist() == [3.0]
+
+
 def test_what_a_column_rests_on():
     assert _joints_of("left_knee_flexion_deg_s")[:2] == ["left_knee", "left_hip"]
     assert _joints_of("left_ankle_world_x_m") == ["left_ankle"]
     assert _joints_of("trunk_lean_deg") == []
     assert _std_of("left_ankle_y_px") == "left_ankle_std_px"
     assert _std_of("nose_world_z_m") == "nose_std_m"
-    assert _std_of("left_knee_flexion_deg") == ""
+    assert _std_of("left_knee_flexion_deg") == "left_knee_flexion_deg_std"
+    assert _std_of("left_foot_contact") == ""
 
 
 def test_a_time_without_the_person_is_named():

@@ -5,7 +5,7 @@ for (const group of facts.groups)
   group.columns.forEach(([name, label, unit, side], index) => quantities.set(name, { name, label, unit, side, group, index }));
 const picked = new Set();
 
-const FIRST = ["left_knee_flexion_deg", "right_knee_flexion_deg"]; // and the first existing one of the speeds below
+const FIRST = facts.first; // knees, in the picture plane or in space; and the first existing one of the speeds below
 const SPEEDS = ["ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_s"];
 
 function pickFirst() {
