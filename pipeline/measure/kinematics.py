@@ -28,6 +28,8 @@ from pipeline.measure.angles import (
 )
 from pipeline.measure.angles_3d import angles_3d
 from pipeline.measure.deviations import Doubt, angle_std, com_velocity_std, doubts, nearest_step_s
+from pipeline.measure.frontal import frontal
+from pipeline.measure.frontal_3d import PELVIS_ROTATION, frontal_3d
 from pipeline.measure.mass import centre_of_mass
 from pipeline.measure.space_std import along_axes
 from pipeline.measure.validity import Sight, in_picture, in_space, known_only, with_jumps
@@ -82,6 +84,8 @@ def kinematics(
         if name.endswith(WHOLE_TURNS):
             lean = not name.endswith("_segment_deg")
             out[name] = unwrap(out[name], turned if lean else start, -180.0 if lean else LOW_SEGMENT).astype(np.float32)
+    if PELVIS_ROTATION in out:
+        out[PELVIS_ROTATION] = unwrap(out[PELVIS_ROTATION], start, -180.0).astype(np.float32)
     return out | with_jumps(out, {n: v for n, v in out.items() if n.endswith("_state")}, motion.time_s, start)
 
 
@@ -115,7 +119,8 @@ def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
         space = angles_3d(motion.keypoints_m[rows], motion.names_m, along_axes(motion, skeleton, rows))
         states |= in_space(space)
         out |= space
-    out = known_only(out, states) | states
+        out |= frontal_3d(motion.keypoints_m[rows], motion.names_m)
+    out = known_only(out, states) | states | frontal(p)
     return {n: v if n.endswith((*WHOLE_TURNS, "_state")) else v.astype(np.float32) for n, v in out.items()}
 
 

@@ -21,7 +21,7 @@ from pipeline.store.folder import RunFolder
 
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe & Ito 2008: apart for every kind of colour blindness. Left is blue and right vermilion, as in the video.
-_LEFT, _RIGHT = "#0072B2", "#D55E00"
+LEFT, RIGHT = "#0072B2", "#D55E00"
 _OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _FIRST = (  # default columns: the first pair with known values in enough rows
     ("left_knee_flexion_deg", "right_knee_flexion_deg"),  # or in space, see `valid_kind`
@@ -29,9 +29,14 @@ _FIRST = (  # default columns: the first pair with known values in enough rows
     ("path_speed_m_s",),
     ("com_speed_px_s",),
 )
+_FRONTAL: dict[str, tuple[str, str, tuple[str, ...]]] = {  # as `JOINTS` has the angles that are drawn in the video
+    "shoulder_abduction": ("shoulder", "hip", ("elbow",)),
+    "hip_abduction": ("hip", "knee", ()),
+    "knee_valgus": ("knee", "hip", ("ankle",)),
+}
 _ENOUGH = 0.2  # share of the rows
 _BAND = 2.0  # standard deviations to either side
-_SIZE_IN, _PANEL_IN, _DPI = 9.0, 2.6, 120
+_SIZE_IN, _PANEL_IN, DPI = 9.0, 2.6, 120
 
 
 def plot_person(
@@ -88,7 +93,7 @@ def plot_person(
     title = f"{folder.path.resolve().name}, person {person_id}" + (f" ({name})" if name else "")
     figure = _figure(values, columns, std, contacts, title)
     with atomic(out) as temporary:
-        figure.savefig(temporary, format=out.suffix[1:].lower(), dpi=_DPI)
+        figure.savefig(temporary, format=out.suffix[1:].lower(), dpi=DPI)
     return out
 
 
@@ -115,7 +120,7 @@ def _chosen(path: Path, name: str, names: list[str]) -> list[str]:
 def _joints_of(column: str) -> list[str]:
     """The joints that a column rests on."""
     side, _, rest = column.partition("_")
-    for angle, (joint, near, far) in JOINTS.items():
+    for angle, (joint, near, far) in (JOINTS | _FRONTAL).items():
         if rest.startswith(angle):
             return [f"{side}_{name}" for name in (joint, near, *far)]
     found = re.match(r"(.+?)_(world_)?(x|y|z|vx|vy|speed|acceleration|std|score)_", column + "_")
@@ -175,7 +180,7 @@ def _figure(
     used: set[str] = set()
     for axis, unit in zip(axes, units, strict=True):
         for column in (c for c in columns if unit_of(c) == unit):
-            side = _LEFT if column.startswith("left_") else _RIGHT if column.startswith("right_") else None
+            side = LEFT if column.startswith("left_") else RIGHT if column.startswith("right_") else None
             colour = side if side and side not in used else next(others)
             used.add(colour)
             bridged = values[f"{column} bridged"] == 1
@@ -212,7 +217,7 @@ def _draw(
 
 def _draw_contacts(axis: Any, time_s: np.ndarray, contact: np.ndarray, row: int, column: str) -> None:
     """Bars along the lower edge while a foot is on the ground."""
-    colour = _LEFT if column.startswith("left") else _RIGHT
+    colour = LEFT if column.startswith("left") else RIGHT
     base = 0.0 + 0.025 * row
     axis.fill_between(
         time_s, base, base + 0.02, where=contact > 0.5, color=colour, alpha=0.8, linewidth=0,
