@@ -23,8 +23,10 @@ from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
 from pipeline.lift.protocol import InSpace, Lifter
+from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.gait import STEP_COLUMNS
 from pipeline.measure.heat import Heat
+from pipeline.measure.jumps import JUMP_COLUMNS
 from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.measure.summary import person_summary
@@ -34,6 +36,7 @@ from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
 from pipeline.store.columns import person_name
+from pipeline.store.cycles_table import cycles_files
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.parts import read_part
 from pipeline.store.people_csv import shown, write_rows
@@ -124,9 +127,10 @@ def _write_people(
     summaries: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     joints: list[dict[str, Any]] = []
+    flights: list[dict[str, Any]] = []
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
-    with _tables(folder, schema, skeleton, metadata) as write:
+    with _tables(folder, schema, skeleton, metadata) as write, cycles_files(folder, metadata) as cycles:
         for motion in motions:
             person_id = motion.person_id
             name = who.names.get(person_id, "")
@@ -137,11 +141,14 @@ def _write_people(
             doubts = [(t, what) for t, person, what in who.moments if person == person_id]
             figures, warnings = measured.figures | motion.figures, measured.quality.warnings
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, warnings))
-            steps += _step_rows(person_id, measured.steps)
+            steps += _rows_of(person_id, measured.steps)
+            flights += _rows_of(person_id, measured.jumps)
+            write_cycles(cycles, motion, measured.cycles, config.metres.scaled)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             say("people", person_id)
     write_people(folder, summaries)
     write_rows(folder.path / "gait.csv", ("person_id", *STEP_COLUMNS), steps)
+    write_rows(folder.jumps_csv, ("person_id", *JUMP_COLUMNS), flights)
     write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
@@ -261,9 +268,9 @@ def _video(run: _Run, lifter: Lifter | None) -> Video:
     return Video(run.skeleton.names, still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
 
 
-def _step_rows(person_id: int, steps: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Rows of gait.csv."""
-    columns = {name: values.tolist() for name, values in steps.items()}
+def _rows_of(person_id: int, table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Rows of gait.csv or jumps.csv."""
+    columns = {name: values.tolist() for name, values in table.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [{"person_id": person_id, **{key: shown(value) for key, value in row.items()}} for row in rows]
 

@@ -67,7 +67,8 @@ def start_over(folder: RunFolder) -> None:
     _clear(folder.observations, PART)  # a part that cannot be deleted is an error: it would be taken for new
     _clear(folder.people, TABLE)
     made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.report)
-    for path in made:
+    cycles = (folder.gait_cycles, folder.gait_means, folder.cycles_csv, folder.jumps_csv)
+    for path in made + cycles:
         path.unlink(missing_ok=True)
 
 

@@ -71,6 +71,8 @@ def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
         read=parse_names,
     ),
     "start end",
+    Option("cycles", bool, "Mean ± standard deviation over the stride or repetition.", default=False),
+    Option("movement", str, "Of --cycles: walk, walk_backward, run, squat, arm_raise, leg_raise or bend."),
     Option("contact_sheet", bool, "Everybody's best picture instead of curves.", default=False),
     "blur",
     Option("out", Path, "Picture: .png, .svg or .pdf; .png or .jpg of a sheet."),
@@ -79,6 +81,7 @@ def parse_people(folder: Any, text: str, option: str = "--people") -> list[int]:
 def plot_command(given: Given) -> None:
     """Draw a person's curves, or a sheet of all people."""
     from pipeline.render.plot import plot_person
+    from pipeline.render.plot_cycles import plot_cycles
     from pipeline.render.privacy import Privacy
     from pipeline.render.sheet import contact_sheet
     from pipeline.store.folder import RunFolder
@@ -86,13 +89,19 @@ def plot_command(given: Given) -> None:
 
     folder = RunFolder.existing(given.run_folder)
     if given.contact_sheet:
-        given.refuse("person what start end", "--contact-sheet shows everybody's best picture")
+        given.refuse("person what start end cycles movement", "--contact-sheet shows everybody's best picture")
         privacy = Privacy.of_run(later_settings(folder, None, given.changes()).render, folder.manifest())
         print(contact_sheet(folder, privacy, given.out))
         return
     if given.blur is not None:
         raise PoselineError("--blur: curves have no faces; give it with --contact-sheet")
-    person_id = _longest(folder) if given.person is None else parse_people(folder, given.person, "--person")[0]
+    asked = None if given.person is None else parse_people(folder, given.person, "--person")[0]
+    if given.cycles:
+        given.refuse("start end", "--cycles shows means over the whole run")
+        print(plot_cycles(folder, asked, given.what or [], given.movement or "", given.out))
+        return
+    given.refuse("movement", "only --cycles shows movements")
+    person_id = _longest(folder) if asked is None else asked
     first_s = float(stored_video(folder).time_s[0])
     low, high = (None if s is None else s + first_s for s in (given.start, given.end))
     print(plot_person(folder, person_id, given.what or [], given.out, (low, high)))

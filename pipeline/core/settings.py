@@ -137,6 +137,11 @@ class MetresConfig(Section):
     length: tuple[float, float, float, float, float] | None = None  # x1, y1, x2, y2 in px, and metres
     ground: Ground | None = None
 
+    @property
+    def scaled(self) -> bool:
+        """Whether a scale of the picture plane was given for anybody."""
+        return bool(self.height_m or self.heights_m or self.length)
+
     def height_of(self, person_id: int, name: str = "") -> float | None:
         """The height in m given for a person: by id or name, else everybody's; None when none was given.
 

@@ -19,11 +19,13 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
 from pipeline.measure.angles import SIDES, State, mid, points
+from pipeline.measure.gait_errors import event_std_s, feet_std_px
 from pipeline.measure.kinematics import decide, drift, facing
 from pipeline.motion.person import body_length
 
 STEP_COLUMNS = (
     "side", "contact_time_s", "off_time_s", "stance_s", "swing_s", "stride_s", "step_s", "running", "step_length_m",
+    "contact_time_std_s", "off_time_std_s", "backward",
 )  # fmt: skip
 _GRID_S = 1 / 60  # step of the even times at which events are looked for
 _LOW_PASS = butter(2, 8.0, fs=1 / _GRID_S, output="sos")  # run before the search for events, without phase shift
@@ -52,6 +54,9 @@ class _Path:
     heel: np.ndarray  # (2, 2, n) side, axis; px against the pelvis
     toe: np.ndarray  # (2, 2, n)
     way: np.ndarray  # (n,) ±1 direction of progress in the picture
+    faces: np.ndarray  # (n,) −1…1 the side the person faces, 0 = neither
+    std: np.ndarray  # (2, 2, n) px end (heel, toe), side: deviation of the feet against the pelvis
+    frame_s: float  # between frames
 
 
 def contacts(
@@ -73,12 +78,13 @@ def contacts(
     if feet is None:
         return {}, _table([])
     tables = []
-    for path in _paths(motion, *feet):
+    side = facing(motion, skeleton) if side is None else side
+    for path in _paths(motion, *feet, side, feet_std_px(motion, skeleton)):
         turns = np.flatnonzero(np.diff(path.way)) + 1
         for rows in np.split(np.arange(len(path.way)), turns):
             tables += _bouts(path, slice(rows[0], rows[-1] + 1), px_per_m)
     if tables:
-        known = np.isfinite(facing(motion, skeleton) if side is None else side)
+        known = np.isfinite(side)
         tables = [steps for steps in tables if _aside(motion.time_s, known, steps["contact_time_s"])]
     steps = _table(tables)
     return {f"{s}_foot_contact": _column(motion.time_s, steps, s) for s in SIDES}, steps
@@ -137,7 +143,9 @@ def _feet(p: dict[str, State]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     return pelvis[:2], ends[0], ends[1]
 
 
-def _paths(motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray) -> list[_Path]:
+def _paths(
+    motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray, side: np.ndarray, std: np.ndarray
+) -> list[_Path]:
     """The stretches in which pelvis and both feet are known, on even times and low-passed."""
     values = np.concatenate([pelvis, heel.reshape(4, -1), toe.reshape(4, -1)])
     known = np.flatnonzero(np.isfinite(values).all(0))
@@ -155,11 +163,15 @@ def _paths(motion: Motion, pelvis: np.ndarray, heel: np.ndarray, toe: np.ndarray
         even[2:] -= np.tile(even[:2], (4, 1))
         even = sosfiltfilt(_LOW_PASS, even)
         length = uniform_filter1d(np.interp(grid, t, size[rows]), round(2 / _GRID_S), mode="nearest")
-        paths.append(_path(grid, length, even))
+        faces = np.interp(grid, t, np.nan_to_num(side[rows]))
+        doubt = np.stack([np.interp(grid, t, v) for v in std[..., rows].reshape(4, -1)]).reshape(2, 2, -1)
+        paths.append(_path(grid, length, even, faces, doubt, float(np.median(np.diff(t)))))
     return paths
 
 
-def _path(grid: np.ndarray, size: np.ndarray, even: np.ndarray) -> _Path:
+def _path(
+    grid: np.ndarray, size: np.ndarray, even: np.ndarray, faces: np.ndarray, std: np.ndarray, frame_s: float
+) -> _Path:
     """The path with its direction of progress: the way the pelvis goes, and the way a foot goes while it is lifted."""
     feet = even[2:6].reshape(2, 2, -1) / size
     lift = uniform_filter1d(feet[:, 1], round(1.5 / _GRID_S), mode="nearest") - feet[:, 1]
@@ -168,7 +180,8 @@ def _path(grid: np.ndarray, size: np.ndarray, even: np.ndarray) -> _Path:
     start = np.zeros(len(grid), bool)
     start[0] = True
     way = decide(evidence, np.full(len(grid), _GRID_S), start, _TURN_S)
-    return _Path(grid, size, even[:2], even[2:6].reshape(2, 2, -1), even[6:].reshape(2, 2, -1), way)
+    heel, toe = even[2:6].reshape(2, 2, -1), even[6:].reshape(2, 2, -1)
+    return _Path(grid, size, even[:2], heel, toe, way, faces, std, frame_s)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -236,6 +249,12 @@ def _steps(
     if running:
         on, off = _ground_time(path, way, on, off, side)
         stride[:-2] = on[2:] - on[:-2]
+    ends = (path.heel[:, 0], path.heel[:, 0] if running else path.toe[:, 0])
+    std = [
+        event_std_s(path.time_s, place, path.std[end], time, side, path.frame_s)
+        for end, (place, time) in enumerate(zip(ends, (on, off), strict=True))
+    ]
+    rows = slice(*np.searchsorted(path.time_s, (on[0], on[-1])))
     return {
         "side": np.array(SIDES)[side],
         "contact_time_s": on,
@@ -246,6 +265,9 @@ def _steps(
         "step_s": np.append(np.nan, np.diff(on)),
         "running": np.full(len(on), running),
         "step_length_m": _lengths(path, way, on, off, side, speed, px_per_m),
+        "contact_time_std_s": std[0],
+        "off_time_std_s": std[1],
+        "backward": np.full(len(on), way * path.faces[rows].sum() < 0),
     }
 
 
@@ -309,7 +331,7 @@ def _lengths(
 
 def _table(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The tables of all bouts, one after another; without bouts, empty columns."""
-    types = {"side": np.dtype("<U5"), "running": np.dtype(bool)}
+    types = {"side": np.dtype("<U5"), "running": np.dtype(bool), "backward": np.dtype(bool)}
     empty = {name: np.zeros(0, types.get(name, np.float64)) for name in STEP_COLUMNS}
     return {name: np.concatenate([empty[name], *(p[name] for p in parts)]) for name in STEP_COLUMNS}
 

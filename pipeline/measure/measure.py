@@ -13,10 +13,16 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
 from pipeline.measure import gait, ground, scale, zones
 from pipeline.measure.angles import points
+from pipeline.measure.cycles import Cycles, cycles_of, strides
+from pipeline.measure.jumps import jumps
 from pipeline.measure.kinematics import facing, kinematics
 from pipeline.measure.plane import in_plane
 from pipeline.measure.quality import Quality, assess
+from pipeline.measure.repetitions import count, repetitions
 from pipeline.measure.validity import Sight
+
+STEP_S = (0.6, 1.0)  # before and after a contact somebody walks or runs
+FLIGHT_S = 0.3  # before and after a flight the knees bend for it
 
 
 class Measured(NamedTuple):
@@ -26,6 +32,8 @@ class Measured(NamedTuple):
     steps: dict[str, np.ndarray]  # (E,) columns of `pipeline.measure.gait.STEP_COLUMNS`
     figures: dict[str, float | str]  # for people.csv, units in the names; NaN unknown
     quality: Quality
+    cycles: Cycles  # strides and repetitions
+    jumps: dict[str, np.ndarray]  # (J,) columns of `pipeline.measure.jumps.JUMP_COLUMNS`
 
 
 def measure(
@@ -63,7 +71,28 @@ def measure(
     facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if math.isfinite(px_per_m) else {}
     motion = replace(motion, quantities=columns, states=states, facts=facts)
     quality = assess(motion, skeleton, height_px, change)
-    return Measured(motion, steps, figures | quality.figures, quality)
+    cycles, flights = _movements(motion, skeleton, steps, height_m)
+    figures |= {
+        "repetitions": float(count(cycles.movement, cycles.side)),
+        "jumps": float(len(flights["flight_time_s"])),
+        "highest_jump_m": max(flights["jump_height_m"].tolist(), default=math.nan),
+    }
+    return Measured(motion, steps, figures | quality.figures, quality, cycles, flights)
+
+
+def _movements(
+    motion: Motion, skeleton: Skeleton, steps: dict[str, np.ndarray], height_m: float | None
+) -> tuple[Cycles, dict[str, np.ndarray]]:
+    """Strides, repetitions and jumps: nothing is two of these."""
+    begin, end = (steps["contact_time_s"] + dt for dt in (-STEP_S[0], STEP_S[1]))
+    walking = np.stack([begin, end], 1)
+    tall_px = scale.running_px(motion, skeleton)
+    flights = jumps(motion, skeleton, tall_px, walking, height_m)
+    flying = np.stack([flights["take_off_time_s"] - FLIGHT_S, flights["landing_time_s"] + FLIGHT_S], 1)
+    again = repetitions(motion, skeleton, tall_px, np.concatenate([walking, flying]))
+    what, side, start_s, end_s = strides(steps)
+    movement, sides = what + again.movement, side + again.side
+    return cycles_of(motion, skeleton, movement, sides, start_s + again.start_s, end_s + again.end_s), flights
 
 
 def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tuple[float, str]:

@@ -23,6 +23,10 @@ class RunFolder:
         self.people = self.path / "people"
         self.people_csv = self.path / "people.csv"
         self.people_parquet = self.path / "people.parquet"
+        self.gait_cycles = self.path / "gait_cycles.parquet"
+        self.gait_means = self.path / "gait_means.parquet"
+        self.cycles_csv = self.path / "cycles.csv"
+        self.jumps_csv = self.path / "jumps.csv"
         self.video = self.path / "annotated.mp4"
         self.report = self.path / "report.html"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
+from pipeline.core.types import Observations
 from pipeline.measure.gait import STEP_COLUMNS, contacts, summary
 from pipeline.motion.person import build_motion
 from tests import synthetic
-from tests.motion.exchanges import halpe
+from tests.motion.exchanges import halpe, noisy
 from tests.motion.motions import exact
 
 
@@ -112,3 +115,38 @@ def test_cadence_is_what_counting_gives() -> None:
     steps |= {"running": np.zeros(n, bool)}
     counted = step[np.isfinite(step) & (step < 1)]  # one contact was missed
     assert summary(steps)["cadence_steps_per_min"] == pytest.approx(60 * len(counted) / counted.sum(), rel=0.01)
+
+
+def test_contact_times_state_their_errors() -> None:
+    t, true = np.arange(0, 12, 1 / 30), np.arange(0, 12, 1 / 240)
+    body, fine = (halpe(synthetic.walker(x, velocity_px_s=(200.0, 0)), 400.0) for x in (t, true))
+    seen, score = noisy(np.random.default_rng(0), body, 400.0)
+    n = len(t)
+    obs = Observations(
+        frame=np.arange(n),
+        box_px=synthetic.boxes(body).astype(np.float32),
+        score=np.full(n, 0.8, np.float32),
+        keypoints_px=seen.astype(np.float32),
+        keypoint_score=score.astype(np.float32),
+        skeleton="halpe26",
+    )
+    told = contacts(build_motion(1, obs, t, HALPE26, TrackConfig(), SmoothConfig()), HALPE26, None)[1]
+    truth = contacts(exact(true, fine, HALPE26), HALPE26, None)[1]
+    for moment in ("contact", "off"):
+        time, std = told[f"{moment}_time_s"], told[f"{moment}_time_std_s"]
+        known = np.isfinite(time)
+        assert np.array_equal(known, np.isfinite(std))
+        assert ((std[known] > 0.009) & (std[known] < 0.04)).all()
+        off = np.abs(time[known, None] - truth[f"{moment}_time_s"]).T
+        assert (np.nanmin(off, 0) < 1.96 * std[known]).mean() >= 0.9
+
+
+def test_less_certain_feet_and_slower_turns_make_contacts_less_certain() -> None:
+    t = np.arange(0, 8, 1 / 60)
+    motion = exact(t, synthetic.walker(t, velocity_px_s=(200.0, 0)))
+    sure, unsure = (
+        contacts(replace(motion, keypoint_std_px=motion.keypoint_std_px * f), COCO17, None)[1] for f in (1, 3)
+    )
+    assert (sure["contact_time_std_s"] < unsure["contact_time_std_s"]).all()
+    slow = contacts(exact(t, synthetic.walker(t, velocity_px_s=(200.0, 0), stride_hz=0.7)), COCO17, None)[1]
+    assert np.median(slow["contact_time_std_s"]) > np.median(sure["contact_time_std_s"])

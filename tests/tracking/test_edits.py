@@ -280,7 +280,10 @@ def test_doubts_go_with_the_observations_they_are_about(folder: RunFolder) -> No
 
 def test_starting_over_leaves_the_edits(folder: RunFolder) -> None:
     edited(folder, drop=[1])
+    cycles = (folder.gait_cycles, folder.gait_means, folder.cycles_csv, folder.jumps_csv)
+    assert all(path.is_file() for path in cycles)
     start_over(folder)
+    assert not any(path.is_file() for path in cycles)
     assert [str(e) for e in edits_toml.load(folder)] == ["drop 1"]
 
 
