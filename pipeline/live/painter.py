@@ -53,7 +53,8 @@ class LivePainter:
     """Draws and encodes in fragments that can be played after a kill.
 
     Where people are hidden, each picture waits for the observations of the frames just after it, and only hidden
-    pictures reach the file. Pictures that still wait at the end are blurred as a whole.
+    pictures reach the file. Pictures that still wait at the end are blurred as a whole, and so are those at the
+    beginning, before which nobody was looked for.
 
     Args:
         hidden: the regions of the frames before, where the pictures have the same size.
@@ -134,7 +135,7 @@ class LivePainter:
             picture.image[:] = 0
         elif self._privacy.hides:
             canvas, regions = Canvas.of(picture.image), self.hidden.at(picture.time_s)
-            if self._is_ready(picture):
+            if self._is_ready(picture) and self.hidden.is_behind(picture.time_s):
                 self._privacy.hide(canvas, regions)
             else:
                 self._privacy.hide_all(canvas)

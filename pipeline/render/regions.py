@@ -14,7 +14,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.observe.faint import read_faint
 from pipeline.render.heads import RADIUS, head_capsules
-from pipeline.render.strays import GROWTH_BEYOND, LEAD_S, MOST_UNSEEN_S, SLACK_S, Strays, clock, inside
+from pipeline.render.strays import FAINT, GROWTH_BEYOND, LEAD_S, MOST_UNSEEN_S, SLACK_S, STRAY, Strays, clock, inside
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import BOX, person_span
 from pipeline.store.folder import RunFolder
@@ -189,10 +189,11 @@ def regions_by_frame(
     wide = range(begin, end + 1)
     strays, waiting = Strays(), deque[tuple[int, list[np.ndarray]]]()
     observed = _observed(folder, skeleton, wide, whole)
-    for frame, known, seen in zip(wide, _known(folder, skeleton, time_s, wide, whole), observed, strict=True):
-        places = np.array(known).reshape(-1, seen.shape[1])
-        strays.add(float(time_s[frame]), seen[~inside(seen, places)], places)
-        waiting.append((frame, [*known, *seen]))
+    for frame, known, (seen, who) in zip(wide, _known(folder, skeleton, time_s, wide, whole), observed, strict=True):
+        places = np.array([region for _, region in known]).reshape(-1, seen.shape[1])
+        alone, tracked = ~inside(seen, places), np.array([i for i, _ in known], np.int64)
+        strays.add(float(time_s[frame]), np.concatenate([places, seen[alone]]), np.concatenate([tracked, who[alone]]))
+        waiting.append((frame, [*places, *seen]))
         while waiting and (frame == wide[-1] or reach(clock_s, waiting[0][0], waiting[0][0])[1] <= frame):
             ready, regions = waiting.popleft()
             if ready in frames:
@@ -202,21 +203,21 @@ def regions_by_frame(
 
 def _known(
     folder: RunFolder, skeleton: Skeleton, time_s: np.ndarray, frames: range, whole: bool
-) -> Iterator[list[np.ndarray]]:
-    """The regions of the people in the tables in each frame of the rising range."""
+) -> Iterator[list[tuple[int, np.ndarray]]]:
+    """The regions of the people in the tables in each frame of the rising range, with a number for each person."""
     waiting, clock_s = [], clock(time_s)
     for path in folder.people.glob("person_*.parquet"):
         first, last = (int(np.clip(f, 0, len(time_s) - 1)) for f in person_span(path))
         waiting.append((*reach(clock_s, first, last), path))
     waiting.sort(reverse=True)
-    here: list[Regions] = []
+    here: list[tuple[int, Regions]] = []
     for frame in frames:
         while waiting and waiting[-1][0] <= frame:
             _, end, path = waiting.pop()
             if end >= frame:
-                here.append(person_regions(path, skeleton, time_s, whole))
-        here = [regions for regions in here if regions.last >= frame]
-        yield [region for regions in here for region in regions.at(frame)]
+                here.append((len(waiting), person_regions(path, skeleton, time_s, whole)))
+        here = [(i, regions) for i, regions in here if regions.last >= frame]
+        yield [(i, region) for i, regions in here for region in regions.at(frame)]
 
 
 def shapes_of(obs: Observations, skeleton: Skeleton, whole: bool) -> np.ndarray:
@@ -240,10 +241,14 @@ def faint_shapes(box_px: np.ndarray, whole: bool) -> np.ndarray:
     return np.concatenate([middle - reach, middle + reach, radius], 1)
 
 
-def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool) -> Iterator[np.ndarray]:
-    """The regions (n, 5 or 4) of all observations in each frame of the rising range, with one part in memory."""
+def _observed(
+    folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The regions (n, 5 or 4) of all observations in each frame of the rising range, with one part in memory; and
+    (n,) whether they are `STRAY` or `FAINT`."""
     parts = iter(folder.parts())
     frame_of, shape, last = np.zeros(0, np.int64), np.zeros((0, 4 if whole else 5)), -1
+    who = np.zeros(0, np.int64)
     for frame in frames:
         while last < frame and (path := next(parts, None)) is not None:
             last = part_frames(path)[1] - 1
@@ -254,6 +259,7 @@ def _observed(folder: RunFolder, skeleton: Skeleton, frames: range, whole: bool)
             frame_of = np.concatenate([obs.frame, faint])
             order = np.argsort(frame_of, kind="stable")
             shape, frame_of = shape[order], frame_of[order]
+            who = np.concatenate([np.full(len(obs), STRAY), np.full(len(faint), FAINT)])[order]
         low, high = np.searchsorted(frame_of, [frame, frame + 1])
-        rows = shape[low:high]
-        yield rows[np.isfinite(rows).all(1)]
+        rows = np.arange(low, high)[np.isfinite(shape[low:high]).all(1)]
+        yield shape[rows], who[rows]

@@ -1,7 +1,9 @@
-"""Strays are sightings of people without a track: hidden where they were seen, and for a while before and after.
+"""Sightings of people without a track, and sights between which somebody may have gone unseen.
 
-A stray has no identity. A sighting continues in the next frame where somebody is seen near it. A sighting without such
-a neighbour in time begins or ends there, and its region is held, the larger the further away in time.
+A stray is a sighting without a track: hidden where it was seen, and for a while before and after. A sighting continues
+in the next frame where its tracklet is, or where one that has no other neighbour in time is near. A stray without such
+a neighbour begins or ends there, and its region is held, the larger the further away in time. Where a sighting ended
+and another one began within walking distance, the way between the two is hidden, whoever they are.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ STEP_S = 0.3  # a step between two frames counts no longer than this, so that `L
 GROWTH_BEYOND = 1.5  # growth in radii per second before the first and after the last sight, where the other end is open
 MOST_UNSEEN_S = 1.0  # a region grows no longer than this
 SLACK_S = 1e-6  # times that differ by less are equal
+STRAY, FAINT = -1, -2  # a sighting without a track; a box in which somebody may be
 _NEAR = 2.5  # radii of a head, or half sides of a box, from one frame to the next
+_WAY_RADII_S, _WAY_SIDES_S = 16.0, 3.0  # radii of a head, or half sides of a box, per second: the pace of a runner
+_WAY_GROWTH = 0.6  # growth in radii per second on the way between two sights
 
 
 class _StrayFrame(NamedTuple):
@@ -25,47 +30,58 @@ class _StrayFrame(NamedTuple):
     time_s: float
     clock_s: float  # as `clock` has it
     shape: np.ndarray  # (n, 5) capsules or (n, 4) boxes
-    everybody: np.ndarray  # (m, 5 or 4) of the same frame, the strays among them
+    who: np.ndarray  # (n,) the tracklet, `STRAY` or `FAINT`
     begins: np.ndarray  # (n,) bool
     ends: np.ndarray  # (n,) bool
 
 
+class _Break(NamedTuple):
+    """A sighting that ends or begins."""
+
+    time_s: float
+    shape: np.ndarray  # (5,) or (4,)
+    stray: bool
+
+
 class Strays:
-    """The strays of the last and the next frames of a video or stream, added frame after frame.
+    """The sightings of the last and the next frames of a video or stream, added frame after frame.
 
     Args:
-        hold_s: how long a region is held after the last sight.
+        hold_s: how long a stray's region is held after the last sight.
+        all_ways: hide also the ways between sightings of which none is a stray.
     """
 
-    def __init__(self, hold_s: float = LEAD_S) -> None:
-        self._hold_s = hold_s
+    def __init__(self, hold_s: float = LEAD_S, all_ways: bool = False) -> None:
+        self._hold_s, self._all_ways = hold_s, all_ways
         self._frames: deque[_StrayFrame] = deque()
 
-    def add(self, time_s: float, strays: np.ndarray, known: np.ndarray) -> None:
-        """The next frame: its strays (n, S), and the regions (m, S) of people who are known; NaN rows do not count."""
-        strays, known = (rows[np.isfinite(rows).all(1)] for rows in (strays, known))
-        everybody = np.concatenate([strays, known.reshape(-1, strays.shape[1])])
-        begins = np.ones(len(strays), bool)
+    def add(self, time_s: float, shape: np.ndarray, who: np.ndarray) -> None:
+        """The next frame: the regions (n, S) of everybody seen, NaN rows do not count, and who they are (n,)."""
+        rows = np.isfinite(shape).all(1)
+        shape, who = shape[rows], who[rows]
+        begins, clock_s = np.ones(len(shape), bool), 0.0
         if self._frames:
             before = self._frames[-1]
-            begins = ~near(strays, before.everybody)
-            self._frames[-1] = before._replace(ends=~near(before.shape, everybody))
-        clock_s = 0.0
-        if self._frames:
-            clock_s = self._frames[-1].clock_s + min(time_s - self._frames[-1].time_s, STEP_S)
-        self._frames.append(_StrayFrame(time_s, clock_s, strays, everybody, begins, np.ones(len(strays), bool)))
+            clock_s = before.clock_s + min(time_s - before.time_s, STEP_S)
+            ends, begins = _breaks(before, shape, who)
+            self._frames[-1] = before._replace(ends=ends)
+        self._frames.append(_StrayFrame(time_s, clock_s, shape, who, begins, np.ones(len(shape), bool)))
 
     def held(self, time_s: float) -> list[np.ndarray]:
         """The regions that other frames hold in the frame at ``time_s``, without that frame's own sightings."""
         times = [frame.time_s for frame in self._frames]
         here, out = times.index(time_s), []
+        ended: list[_Break] = []
+        begun: list[_Break] = []
         for i, frame in enumerate(self._frames):
             unseen, far = abs(frame.time_s - time_s), abs(frame.clock_s - self._frames[here].clock_s) - SLACK_S
             if i > here and far <= LEAD_S:
-                out += [grown(row, unseen) for row in frame.shape[frame.begins]]
+                out += [grown(row, unseen) for row in frame.shape[frame.begins & (frame.who < 0)]]
+                begun += _rows(frame, frame.begins)
             elif i < here and far <= self._hold_s:
-                out += [grown(row, unseen) for row in frame.shape[frame.ends]]
-        return out
+                out += [grown(row, unseen) for row in frame.shape[frame.ends & (frame.who < 0)]]
+                ended += _rows(frame, frame.ends) if far <= LEAD_S else []
+        return out + _ways(ended, begun, time_s, self._all_ways)
 
     def forget(self, time_s: float) -> None:
         """Forget the frames before this time."""
@@ -88,13 +104,55 @@ def grown(shape: np.ndarray, unseen_s: float) -> np.ndarray:
     return np.concatenate([shape[:2] - margin, shape[2:] + margin])
 
 
-def near(shapes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n,) whether one of ``others`` (m, S) lies so near each of ``shapes`` (n, S) that it may be the same person."""
-    if not len(shapes) or not len(others):
-        return np.zeros(len(shapes), bool)
-    reach = shapes[:, 4] if shapes.shape[1] == 5 else (shapes[:, 2:] - shapes[:, :2]).max(1) / 2
-    apart = np.linalg.norm(_middle(shapes)[:, None] - _middle(others)[None], axis=2)
-    return np.asarray(apart.min(1) <= _NEAR * reach)
+def _breaks(before: _StrayFrame, shape: np.ndarray, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which sightings (n,) of a frame end there, and which (m,) of the next frame begin there.
+
+    A sighting continues in one sighting at most, and only if both are near. A faint box continues in anybody near,
+    since many of them show a part of somebody who is seen.
+    """
+    apart = np.linalg.norm(_middle(before.shape)[:, None] - _middle(shape)[None], axis=2)
+    near_before, near_now = apart <= _NEAR * _size(before.shape)[:, None], apart <= _NEAR * _size(shape)[None]
+    near = near_before & near_now
+    same = (before.who[:, None] == who[None]) & (who >= 0)[None]
+    others = near & ~same.any(1, keepdims=True) & ~same.any(0, keepdims=True)
+    free = np.where(others, apart, np.inf)
+    nearest = (free == free.min(1, keepdims=True, initial=np.inf)) & (free == free.min(0, initial=np.inf))
+    goes_on = (same & near) | (others & nearest)
+    ends = ~goes_on.any(1) & ~((before.who == FAINT) & near_before.any(1))
+    begins = ~goes_on.any(0) & ~((who == FAINT) & near_now.any(0))
+    return np.asarray(ends), np.asarray(begins)
+
+
+def _rows(frame: _StrayFrame, chosen: np.ndarray) -> list[_Break]:
+    return [_Break(frame.time_s, frame.shape[i], bool(frame.who[i] < 0)) for i in np.flatnonzero(chosen)]
+
+
+def _ways(ended: list[_Break], begun: list[_Break], now: float, all_ways: bool) -> list[np.ndarray]:
+    """The regions at the time ``now`` of everybody who may have gone from a sighting that ended to one that began."""
+    if not ended or not begun:
+        return []
+    from_s, to_s = np.array([one.time_s for one in ended]), np.array([one.time_s for one in begun])
+    a, b = np.array([one.shape for one in ended]), np.array([one.shape for one in begun])
+    stray = np.array([one.stray for one in ended])[:, None] | np.array([one.stray for one in begun])[None]
+    pace = _WAY_RADII_S if a.shape[1] == 5 else _WAY_SIDES_S
+    size = np.maximum(_size(a)[:, None], _size(b)[None])
+    apart = np.linalg.norm(_middle(a)[:, None] - _middle(b)[None], axis=2)
+    may = (apart <= size * (1 + pace * (to_s[None] - from_s[:, None]))) & (stray | all_ways)
+    return [_way(a[i], b[j], now - from_s[i], to_s[j] - now) for i, j in np.argwhere(may)]
+
+
+def _way(a: np.ndarray, b: np.ndarray, since_s: float, until_s: float) -> np.ndarray:
+    """The whole way between two heads; of two boxes the one between them by time. Grown by the time unseen."""
+    unseen_s = min(since_s, until_s)
+    if len(a) == 5:
+        radius = max(a[4], b[4]) * (1 + _WAY_GROWTH * min(unseen_s, MOST_UNSEEN_S))
+        return np.array([*((a[:2] + a[2:4]) / 2), *((b[:2] + b[2:4]) / 2), radius])
+    return grown((until_s * a + since_s * b) / (since_s + until_s), unseen_s)
+
+
+def _size(shapes: np.ndarray) -> np.ndarray:
+    """(n,) the radius of capsules, or half the longer side of boxes."""
+    return shapes[:, 4] if shapes.shape[1] == 5 else (shapes[:, 2:] - shapes[:, :2]).max(1, initial=0.0) / 2
 
 
 def inside(shapes: np.ndarray, regions: np.ndarray) -> np.ndarray:
