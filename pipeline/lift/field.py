@@ -24,7 +24,9 @@ _LEG = (1.1, 2.4)  # range of hips to ankles over shoulders to hips: people outs
 _OFF, _INDEPENDENT = 0.05, 0.25  # error of a row along and across the body, as shares of its length; share of new ones
 _HEIGHT, _LEAN, _ROLL = 0.06, 0.03, 0.1  # standard deviations of people's log height and lean (rad), of the roll (rad)
 PRIOR = 0.25  # standard deviation of the logarithm of the focal length about the usual one
-SURE = 0.1  # standard deviation of the logarithm of the focal length at which it is believed
+# Standard deviation of the logarithm of the focal length at which it is believed: less than the usual one's own. A
+# field that people hardly tell lies near the usual one, so that more of a video changes it little by little.
+SURE = 0.2
 _LEAST_ROWS = 20
 
 

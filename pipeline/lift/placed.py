@@ -86,13 +86,22 @@ def _doubted(motion: Motion, above_m: float | None, height_m: float | None, vide
     return replace(motion, keypoint_std_m=with_place(motion.keypoint_std_m, motion.keypoints_m, away))
 
 
+def _size(motion: Motion, world: World) -> float | None:
+    """`size_on_floor` of somebody whose height is not given."""
+    if motion.keypoints_m is None:
+        return None
+    return size_on_floor(stands(motion.keypoints_m, motion.names_m, motion.time_s, None), world)
+
+
 def _placed(motion: Motion, world: World, height_m: float | None, video: Video, common: float) -> Motion:
-    """The motion in the world, with feet held; a person without a given height is scaled to stand on the floor."""
+    """The motion in the world, with feet held; a person without a given height is scaled to stand on the floor.
+
+    ``height_3d_m`` is empty for somebody whom no height of people brings to the floor.
+    """
     if motion.keypoints_m is None or motion.keypoint_std_m is None:
         return motion
-    size = np.float32(1)
-    if height_m is None:
-        size = np.float32(size_on_floor(stands(motion.keypoints_m, motion.names_m, motion.time_s, None), world))
+    found = 1.0 if height_m is not None else _size(motion, world)
+    size = np.float32(found or 1)
     places, std = motion.keypoints_m * size, motion.keypoint_std_m * size
     hips = places[:, [motion.names_m.index("left_hip"), motion.names_m.index("right_hip")]].mean(1)
     tall = height_m or float(size) * ASSUMED_HEIGHT_M
@@ -100,7 +109,7 @@ def _placed(motion: Motion, world: World, height_m: float | None, video: Video, 
     places = places + on_floor(hips, stand, motion.time_s, world)[:, None]
     still = None if video.still is None else video.still[motion.frame]
     places = held(places, motion, video.keypoints, tall, world.turn[2], still)
-    figures = motion.figures | {"height_3d_m": tall}
+    figures = motion.figures | {"height_3d_m": float("nan") if found is None else tall}
     if video.rays is not None:
         figures["reprojection_px"] = reprojection_px(
             places, motion, motion.names_m, video.keypoints, video.rays(motion.keypoints_px)
@@ -109,5 +118,5 @@ def _placed(motion: Motion, world: World, height_m: float | None, video: Video, 
     motion = replace(
         motion, keypoints_m=places, keypoint_std_m=std, about_std_m=about, world_m=world.of(places), figures=figures
     )
-    above_m = float(world.shift_m[2]) if len(stand.feet_m) else None
+    above_m = float(world.shift_m[2]) if len(stand.feet_m) and found is not None else None
     return _doubted(motion, above_m, height_m, video, common)

@@ -21,6 +21,7 @@ _WINDOW_S = 0.5  # time within which at least one foot stands
 _STAND_M = 0.1  # scatter of standing feet about the floor, few of which are independent
 _TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
 _LEAST_STANDS = 4
+_MOST_OFF = 3  # standard deviations of people's heights beyond which a height is not believed
 
 _STEADY_S = 0.7  # standard deviation of the window in which stands count
 _FAR, _REACH_S, _BLOCK = 1e-12, 8 * _STEADY_S, 256  # weight of stands more than _REACH_S from a block of rows
@@ -76,8 +77,10 @@ def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, heigh
     return Stands(foot[first] - ANKLE * (height_m or ASSUMED_HEIGHT_M) * along, first, up)
 
 
-def size_on_floor(person: Stands, world: World) -> float:
+def size_on_floor(person: Stands, world: World) -> float | None:
     """Factor on the size and distance of a person of unknown height that brings the feet to the floor.
+
+    None where no height that people have does so: then the person stands on something else, or the floor is wrong.
 
     The factor is the most probable one, given that people's heights vary by `HEIGHTS` and the feet's heights are off by
     `FLOOR_M`. The lower the camera is above the floor, the nearer the factor is to 1.
@@ -89,7 +92,8 @@ def size_on_floor(person: Stands, world: World) -> float:
     if min(above, below) < FLOOR_M:
         return 1.0
     trust = trust_in_floor(HEIGHTS, above)
-    return float(np.clip(1 + trust * (above / below - 1), 1 - 3 * HEIGHTS, 1 + 3 * HEIGHTS))
+    off = trust * (above / below - 1)
+    return float(1 + off) if abs(off) < _MOST_OFF * HEIGHTS else None
 
 
 def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World) -> np.ndarray:

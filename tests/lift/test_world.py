@@ -121,6 +121,7 @@ def test_somebody_of_unknown_height_is_as_tall_as_stands_on_the_floor() -> None:
     assert world is not None
     for wrong in (0.92, 1.0, 1.08):  # too small and too near, or too large and too far: seen alike
         factor = size_on_floor(stands(walks[0] * wrong, JOINTS, time_s, 1.70), world)
+        assert factor is not None
         assert factor * wrong == pytest.approx(1, abs=0.045)
     low = World(world.turn, np.array([0, 0, 0.02]))
     assert size_on_floor(stands(walks[0] * 1.1, JOINTS, time_s, 1.70), low) == 1
@@ -136,3 +137,21 @@ def test_a_distance_that_wavers_is_steadied_by_the_floor() -> None:
     wavering = (walk + off[:, None]).astype(np.float32)
     moved = on_floor(hips + off, stands(wavering, JOINTS, time_s, 1.70), time_s, world)
     assert np.std((off + moved)[:, 2]) < 0.75 * np.std(off[:, 2])
+
+
+def test_somebody_who_cannot_stand_on_the_floor_has_no_height(tmp_path: Path) -> None:
+    walks = [looked_at(h, 0.3, z) for h, z in ((0.3, 6), (2.0, 9), (4.0, 12), (5.0, 8), (1.0, 7))]
+    walks[4] = walks[4] * 0.55  # seen as on the roof of a shed: no height of people reaches the floor
+    k = motion_of(walks[0]).provenance.shape[1]
+    names, rows = (*JOINTS[:k], "neck"), [*range(k), JOINTS.index("neck")]
+    sure = np.full((150, k + 1), 0.02, np.float32)
+    lifted = [
+        replace(motion_of(w), person_id=i, keypoints_m=w[:, rows], keypoint_std_m=sure, names_m=names)
+        for i, w in enumerate(walks, 1)
+    ]
+    out = list(in_world(iter(lifted), MetresConfig(), {}, tmp_path, Video(COCO17.names)))
+    assert np.isnan(out[4].figures["height_3d_m"])
+    tall = [m.figures["height_3d_m"] for m in out[:4]]
+    assert all(1.5 < h < 1.95 for h in tall)
+    assert out[4].keypoints_m is not None
+    assert np.isfinite(out[4].keypoints_m).all()
