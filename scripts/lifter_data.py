@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.evaluate.anatomy import SIDES, bent, flexion
 from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import heights, joints_of
 from pipeline.evaluate.mocap_types import AT, FACE, NAMES, Mocap
 from pipeline.lift.joints import FEET, JOINTS, POINTS, flipped
+from pipeline.lift.pictured import lasting_shifts, pictured
 from pipeline.lift.view import look_at, view
 
 RATE_HZ = 30.0
@@ -31,7 +33,12 @@ PARENTS = {
 UPPER = [i for i, n in enumerate(NAMES) if n.split("_")[-1] in
          ("thorax", "neck", "base", "top", "shoulder", "elbow", "wrist", "knuckles")]  # fmt: skip
 BONE_SPREAD, HEAD_TURN_RAD, FACE_SPREAD_M = 0.06, 0.45, 0.012
-MIXED, TUMBLED, EXACT, WITH_FEET, UNSURE_FOCAL, CUT = 0.35, 0.07, 0.25, 0.4, 0.4, 0.15
+MIXED, TUMBLED, EXACT, WITH_FEET, UNSURE_FOCAL, CUT = 0.35, 0.07, 0.15, 0.7, 0.4, 0.15
+# Athletes and dancers stand with bent knees and arms, others do not, and from the front nobody sees it: shares of the
+# windows whose knees, or elbows, bend less, in degrees, by as much up to a flexion of FULL, by nothing above NONE.
+STRAIGHTER = {"knee": (0.65, 5.0, 30.0), "elbow": (0.3, 0.0, 20.0)}
+FULL_DEG, NONE_DEG = 40.0, 90.0
+STILL = 0.12  # share of the windows in which somebody hardly moves
 
 
 class Windows(NamedTuple):
@@ -47,6 +54,7 @@ def make(mocap: Mocap, trials: np.ndarray, n: int, rng: np.random.Generator) -> 
     points = shaped(stretches(mocap, trials, n, rng), rng)
     mixed = np.flatnonzero(rng.random(n) < MIXED)
     points[mixed] = with_upper(points[mixed], stretches(mocap, trials, len(mixed), rng))
+    points = straighter(points, rng)
     points *= (HEIGHT_M / np.median(heights(points), 1))[:, None, None, None]
     points = tilted(points, rng)
     slow = _smooth(rng.normal(0, HEAD_TURN_RAD, (n, FRAMES)))
@@ -59,6 +67,7 @@ def stretches(mocap: Mocap, trials: np.ndarray, n: int, rng: np.random.Generator
     length = mocap.length[trials].astype(float)
     trial = rng.choice(trials, n, p=length / length.sum())
     step = mocap.fps / RATE_HZ * np.exp(rng.uniform(np.log(0.5), np.log(2), n))
+    step *= np.where(rng.random(n) < STILL, rng.uniform(0, 0.25, n), 1)
     last = mocap.length[trial] - 1
     span = step * (FRAMES - 1)
     at = (rng.random(n) * np.maximum(last - span, last * 0.2))[:, None] + step[:, None] * np.arange(FRAMES)
@@ -90,6 +99,19 @@ def shaped(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         bone = points[:, :, AT[name]] - points[:, :, AT[parent]]
         out[:, :, AT[name]] = out[:, :, AT[parent]] + factor * bone
     return out
+
+
+def straighter(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same people, some of whom keep knees or elbows straighter, each side by an angle that lasts."""
+    n = len(points)
+    for joint, (share, low, high) in STRAIGHTER.items():
+        rows = np.flatnonzero(rng.random(n) < share)
+        common = rng.uniform(low, high, len(rows))
+        for side in SIDES:
+            less = np.clip(common + rng.normal(0, 2, len(rows)), 0, None)[:, None]
+            fade = np.clip((NONE_DEG - flexion(points[rows], side, joint)) / (NONE_DEG - FULL_DEG), 0, 1)
+            points[rows] = bent(points[rows], joint, side, less * fade)
+    return points
 
 
 def with_upper(points: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -134,10 +156,12 @@ def seen(joints: np.ndarray, rng: np.random.Generator) -> Windows:
     """What a network sees of joints (N, T, J, 3) through random cameras, and where they truly are."""
     n = len(joints)
     hips = (joints[:, :, JOINTS.index("left_hip")] + joints[:, :, JOINTS.index("right_hip")]) / 2
-    space = random_cameras(hips, rng).see(joints)
-    rays = space[..., : len(POINTS), :2] / np.maximum(space[..., : len(POINTS), 2:], 0.2)
+    cameras = random_cameras(hips, rng)
+    space = cameras.see(joints)
     rate = np.full(n, RATE_HZ)
     level = np.where(rng.random(n) < EXACT, 0, rng.uniform(0.3, 1.7, n))
+    points = cameras.see(pictured(joints, lasting_shifts(n, rng) * (level > 0)[:, None, None, None]))
+    rays = points[..., :2] / np.maximum(points[..., 2:], 0.2)
     noisy, score = detector_noise(rays, rate, rng, level)
     score = np.where((level == 0)[:, None, None], (score > 0).astype(np.float32), score)
     score = np.where(space[..., : len(POINTS), 2] > 0.3, score, 0)

@@ -6,6 +6,8 @@ each joint lies in front of or behind the hips, and what is to be added to the p
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
@@ -84,3 +86,48 @@ def _base() -> torch.Tensor:
         for point in (name,) if part is None else (f"left_{part}", f"right_{part}"):
             base[j, POINTS.index(point)] = 1.0 if part is None else 0.5
     return base
+
+
+@torch.no_grad()
+def from_file(file: Path, features: torch.Tensor) -> Lifter:
+    """The network of an ONNX file written by `export_lifter.py`, to be trained on.
+
+    Its norms were folded into the layers before them. They are made anew from ``features (N, T, FEATURES)``, so that
+    the network answers as before.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    held = {
+        i.name: torch.from_numpy(numpy_helper.to_array(i).astype("float32")) for i in onnx.load(file).graph.initializer
+    }
+    weights = [held[name].T for name in held if "MatMul" in name]
+    network = Lifter(weights[0].shape[0])
+    layers: list[nn.Linear] = [network.enter]
+    for block in network.blocks:
+        layers += [block.before, block.after]
+    for layer, weight in zip([*layers, network.leave], weights, strict=True):
+        layer.weight.copy_(weight)
+    network.leave.bias.copy_(held["network.leave.bias"])
+    norms = {name: m for name, m in network.named_modules() if isinstance(m, Norm)}
+    shifts = {name: held[f"network.{name}.bias"] for name in norms}
+    for name, norm in norms.items():
+        norm.running_var.fill_(1 - norm.eps)
+        norm.bias.copy_(shifts[name])
+    spread: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    watches = [
+        norm.register_forward_pre_hook(
+            lambda _, given, name=name: spread.update({name: (given[0].mean((0, 1)), given[0].var((0, 1)))})
+        )
+        for name, norm in norms.items()
+    ]
+    network.eval()(features)
+    for watch in watches:
+        watch.remove()
+    for name, norm in norms.items():
+        mean, variance = spread[name]
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean + shifts[name])
+    return network.train()

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.config import Config
+from pipeline.evaluate.anatomy import anatomical
 from pipeline.evaluate.cameras import detector_noise, random_cameras
 from pipeline.evaluate.mocap import heights, joints_of, load
 from pipeline.evaluate.mocap_types import TRUE, Mocap
-from pipeline.lift.joints import HIPS, JOINTS, POINTS
+from pipeline.lift.joints import HIPS, JOINTS
 from pipeline.lift.lifter import Lifted, PersonRays, finish_all, per_axis_std
 from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.network import lift as lift_sequence
 from pipeline.lift.online import LiveLifter
+from pipeline.lift.pictured import lasting_shifts, pictured
 from pipeline.lift.view import LEAST_SCORE, look_at, view
+from pipeline.measure.angles_3d import angles_3d
 from pipeline.models.runtime import pick_device
 
 # Lifts one sequence: times (T,), rays (T, K, 2), scores (T, K) to joints (T, J, 3) m about the hips of a person
@@ -26,6 +29,7 @@ Lift = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarr
 Single = Callable[[np.ndarray, np.ndarray], np.ndarray]  # rays and scores to joints, each frame by itself
 JUDGED = np.array([JOINTS.index(name) for name in TRUE])
 NOISES = ("none", "detector")
+STRAIGHT_DEG = 8.0  # a knee bent less is that of somebody who stands straight
 NEAREST_M = 0.3  # points nearer to the camera, or behind it, are not seen
 
 
@@ -76,11 +80,11 @@ def evaluate_embedded(path: Path, seed: int = 0, noise: str = "none", live: bool
 
     ``live``: each frame is lifted from that frame and earlier ones.
     """
-    network = Network(pick_device("cpu"))
+    network, mocap = Network(pick_device("cpu")), anatomical(load(path))
     if live:
-        return evaluate_mocap(load(path), lambda *seen: lift_live(network, *seen), seed, noise)
+        return evaluate_mocap(mocap, lambda *seen: lift_live(network, *seen), seed, noise)
     return evaluate_mocap(
-        load(path),
+        mocap,
         lambda time_s, rays, score: lift_whole(network, time_s, rays, score),
         seed,
         noise,
@@ -131,6 +135,8 @@ def evaluate_mocap(
 
     The camera's focal length is known. The people's height is unknown for ``mpjpe_mm`` and known for
     ``mpjpe_known_height_mm``. Joints are those of `TRUE`, about the middle of the hips, which itself does not count.
+    ``angles_deg`` are mean absolute errors of the angles of the tables, ``angle_deg`` their mean; ``angles_bias_deg``
+    are the mean errors. ``straight_knee_deg`` is the median of the knees found where the true ones bend less than 8°.
     ``within_95_share``: share of the coordinates, at known heights, with an error below 1.96 standard deviations.
 
     Args:
@@ -138,11 +144,13 @@ def evaluate_mocap(
         single: lifts each frame by itself, for ``mpjve_single_frame_mm_s``.
     """
     sums: dict[str, list[np.ndarray]] = {key: [] for key in ("raw", "scaled", "pa", "velocity", "single", "within")}
+    angles = []
     for i in range(len(mocap.length)):
         points = mocap.trial(i)
         truth, rays, score = seen_by_camera(points, mocap.fps, np.random.default_rng([seed, i]), noise)
         time_s = np.arange(len(points)) / mocap.fps
         found, std = lift(time_s, rays, score)
+        angles.append((angles_3d(found, JOINTS), angles_3d(truth, JOINTS)))
         truth = truth[:, JUDGED]
         size = float(np.median(heights(points))) / HEIGHT_M
         sums["raw"].append(distance(found[:, JUDGED], truth))
@@ -162,10 +170,31 @@ def evaluate_mocap(
         "pa_mpjpe_mm": float(means["pa"].mean()),
         "mpjve_mm_s": float(means["velocity"].mean()),
         **alone_mm_s,
+        **angle_errors(angles),
         "within_95_share": float(means["within"].mean()) / 1000,
         "joints": {name: round(float(means["raw"][j]), 1) for j, name in enumerate(TRUE)},
         "frames": int(mocap.length.sum()),
         "trials": len(mocap.length),
+    }
+
+
+def angle_errors(trials: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]) -> dict[str, Any]:
+    """Errors of angles found and true, columns of each trial, where both are known; degrees, see `evaluate_mocap`."""
+    off: dict[str, np.ndarray] = {}
+    knees = []
+    for name in trials[0][1]:
+        found, truth = (np.concatenate([trial[i][name] for trial in trials]) for i in (0, 1))
+        both = np.isfinite(found) & np.isfinite(truth)
+        off[name.removesuffix("_3d_deg")] = (found - truth + 180)[both] % 360 - 180
+        if name.endswith("_knee_flexion_3d_deg"):
+            knees.append(found[both & (truth < STRAIGHT_DEG)])
+    mean = {name: float(np.abs(e).mean()) for name, e in off.items() if len(e)}
+    straight = np.concatenate(knees)
+    return {
+        "angle_deg": float(np.mean(list(mean.values()))) if mean else None,
+        "angles_deg": {name: round(value, 1) for name, value in mean.items()},
+        "angles_bias_deg": {name: round(float(off[name].mean()), 1) for name in mean},
+        "straight_knee_deg": float(np.median(straight)) if len(straight) else None,
     }
 
 
@@ -175,9 +204,11 @@ def seen_by_camera(
     """Joints (T, J, 3) m about the hips in the axes of a random camera; rays (T, K, 2) to them, scores (T, K)."""
     joints = joints_of(points[None])
     hips = joints[:, :, HIPS].mean(2)
-    space = random_cameras(hips, rng).see(joints)
-    rays = space[:, :, : len(POINTS), :2] / np.maximum(space[:, :, : len(POINTS), 2:], NEAREST_M)
-    score = (space[:, :, : len(POINTS), 2] > NEAREST_M).astype(np.float32)
+    cameras = random_cameras(hips, rng)
+    space = cameras.see(joints)
+    shown = cameras.see(pictured(joints, lasting_shifts(1, rng) if noise == "detector" else None))
+    rays = shown[..., :2] / np.maximum(shown[..., 2:], NEAREST_M)
+    score = (shown[..., 2] > NEAREST_M).astype(np.float32)
     if noise == "detector":
         rays, said = detector_noise(rays, np.array([fps]), rng, np.ones(1))
         score = np.where(score > 0, said, 0)

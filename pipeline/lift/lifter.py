@@ -15,11 +15,12 @@ from pipeline.core.rows import blocks
 from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
-from pipeline.lift.body import as_tall, height_of, limb_lengths, places, reprojection_px, with_lengths
+from pipeline.lift.body import as_tall, height_of, limb_lengths, reprojection_px, with_lengths
 from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, J, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
+from pipeline.lift.pictured import hips_place, rays_to_joints
 from pipeline.lift.protocol import InSpace
 from pipeline.lift.rays import on_rays
 from pipeline.models.runtime import Device
@@ -220,7 +221,9 @@ def _on_rays(person: Lifted) -> np.ndarray:
     """(L, J, 3) joints of constant limbs, as near to their rays as the network's standard deviations allow."""
     seen, done = person.seen, _one_body(person.joints, person.height_m)
     off = person.std * np.float32(person.height_m / HEIGHT_M)
-    return on_rays(done, off, seen.rays, seen.score, hips_of(done, seen), limb_lengths(done))
+    hips = hips_of(done, seen)
+    rays = rays_to_joints(seen.rays, done, hips)
+    return on_rays(done, off, rays, seen.score, hips, limb_lengths(done))
 
 
 def hips_of(joints: np.ndarray, seen: PersonRays) -> np.ndarray:
@@ -228,7 +231,7 @@ def hips_of(joints: np.ndarray, seen: PersonRays) -> np.ndarray:
     out = np.full((len(joints), 3), np.nan, np.float32)
     for rows in stretches(seen.frame):
         step = float(np.median(np.diff(seen.time_s[rows]))) if rows.stop - rows.start > 1 else 1.0
-        out[rows] = places(joints[rows, :K], seen.rays[rows], seen.score[rows], seen.centre[rows], step)
+        out[rows] = hips_place(joints[rows], seen.rays[rows], seen.score[rows], seen.centre[rows], step)
     return out
 
 

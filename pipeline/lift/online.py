@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.lift.body import height_of, limb_lengths, places, with_lengths
-from pipeline.lift.joints import HIPS, J, K
+from pipeline.lift.body import height_of, limb_lengths, with_lengths
+from pipeline.lift.joints import HIPS, J
 from pipeline.lift.network import CONTEXT, HEIGHT_M, USUAL_HZ, Network, resampled
+from pipeline.lift.pictured import hips_place
 from pipeline.lift.view import LEAST_SCORE, look_at, view
 
 FORGET_S = 1.0  # a person not seen for so long is treated as a new person
@@ -125,11 +126,12 @@ class LiveLifter:
 
 
 def _place(past: _Past, body: np.ndarray, rays: np.ndarray, score: np.ndarray, ray: np.ndarray) -> np.ndarray:
-    """(3,) m, the middle of the hips: on the ray (2,) to the hips, at the running mean distance."""
-    at = places(body[None, :K], rays[None], score[None], ray[None], 1.0)[0]
+    """(3,) m, the middle of the hips, at the running mean distance. ``ray`` (2,): to the hips in the picture."""
+    at = hips_place(body[None], rays[None], score[None], ray[None], 1.0)[0]
     if np.isfinite(at).all():
         step = past.time_s[-1] - past.time_s[-2] if len(past.time_s) > 1 else np.inf
         share = 1.0 if np.isnan(past.log_distance) else 1 - np.exp(-step / _DISTANCE_S)
         before = 0.0 if np.isnan(past.log_distance) else past.log_distance
         past.log_distance = before + share * (np.log(at[2]) - before)
+        ray = at[:2] / at[2]
     return np.array([*ray, 1.0], np.float32) * np.float32(np.exp(past.log_distance))

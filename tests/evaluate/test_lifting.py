@@ -57,6 +57,12 @@ def test_a_perfect_lifter_has_no_error_and_a_still_one_the_size_of_a_person() ->
     assert perfect["pa_mpjpe_mm"] < 0.01
     assert perfect["mpjve_mm_s"] < 0.5
     assert perfect["within_95_share"] == 1
+    assert max(perfect["angles_deg"].values()) < 0.1
+    assert set(perfect["angles_deg"]) == {
+        *(f"{s}_{j}" for s in ("left", "right") for j in ("knee_flexion", "elbow_flexion", "hip_flexion")),
+        *(f"{s}_{j}" for s in ("left", "right") for j in ("shoulder_flexion", "ankle_dorsiflexion")),
+        "trunk_lean",
+    }
     assert perfect["mpjpe_mm"] > 1  # he is not quite 1.70 m tall
     nothing = np.zeros((120, len(JOINTS), 3)), np.full((120, len(JOINTS)), 1e-3)
     still = lifting.evaluate_mocap(trials, lambda t, rays, score: nothing, seed=3)
@@ -134,3 +140,30 @@ def test_files_that_are_no_motion_capture(tmp_path) -> None:
             mocap.load(tmp_path / f"{name}.npz")
     with pytest.raises(PoselineError, match="no motion capture"):
         mocap.load(tmp_path / "nowhere.npz")
+
+
+def test_errors_of_angles_go_round_and_leave_out_what_is_not_known() -> None:
+    truth = {
+        "left_knee_flexion_3d_deg": np.array([2.0, 4, 60, np.nan]),
+        "trunk_lean_3d_deg": np.array([179.0, 0, 0, 0]),
+    }
+    found = {"left_knee_flexion_3d_deg": np.array([12.0, 8, 50, 5]), "trunk_lean_3d_deg": np.array([-179.0, 0, 0, 0])}
+    got = lifting.angle_errors([(found, truth)])
+    assert got["angles_deg"] == {"left_knee_flexion": 8.0, "trunk_lean": 0.5}
+    assert got["angles_bias_deg"]["left_knee_flexion"] == 1.3
+    assert got["angle_deg"] == pytest.approx(4.25)
+    assert got["straight_knee_deg"] == 10
+
+
+def test_the_camera_sees_the_points_of_the_picture() -> None:
+    points = walkers.walker(60)
+    truth, rays, score = lifting.seen_by_camera(points, 60.0, np.random.default_rng(2), "none")
+    hips = [POINTS.index("left_hip"), POINTS.index("right_hip")]
+    knees = [POINTS.index("left_knee"), POINTS.index("right_knee")]
+    thigh = np.linalg.norm(rays[:, hips].mean(1) - rays[:, knees].mean(1), axis=-1)
+    trunk = np.linalg.norm(rays[:, hips].mean(1) - rays[:, [5, 6]].mean(1), axis=-1)
+    true = [
+        np.linalg.norm((truth[:, a].mean(1) - truth[:, b].mean(1)), axis=-1) for a, b in ((hips, knees), (hips, [5, 6]))
+    ]
+    assert np.median(thigh / trunk) < 0.97 * np.median(true[0] / true[1])
+    assert (score == 1).all()
