@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import av
 import cv2
@@ -25,6 +29,7 @@ from pipeline.core.keypoint_sets import HALPE26
 from pipeline.models.detections import Detections
 from pipeline.models.registry import Models
 from tests import synthetic
+from tests.live.given import Given, faults, in_lines, in_parts, in_tables, merged
 from tests.live.station import Station, encode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,18 +123,29 @@ def sharp_px(luma: np.ndarray) -> int:
     return int((np.abs(np.diff(luma.astype(int), axis=1)) > SHARP).sum())
 
 
-def written(folder: Path) -> dict[str, list[int]]:
-    """Of each file below a folder that holds pictures: `sharp_px` of each of them."""
+def written(folder: Path, looked: dict[tuple, list[int]]) -> dict[str, list[int]]:
+    """Of each file below a folder that holds pictures: `sharp_px` of each of them.
+
+    Files that are the same as at an earlier call are left out; ``looked`` holds what was looked at.
+    """
     found: dict[str, list[int]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = str(path.relative_to(folder))
-        if ".mp4" in path.name:
-            found[name] = [sharp_px(luma) for luma in _video(path)]
-        elif path.suffix == ".parquet" and path.name.startswith("part-"):
-            found[name] = [sharp_px(luma) for luma in _part(path)]
-        elif path.suffix in (".png", ".jpg") and path.name != "heatmap.png":
-            found[name] = [sharp_px(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))]
+        name, now = str(path.relative_to(folder)), path.stat()
+        key = (now.st_ino, now.st_size, now.st_mtime_ns)
+        if key not in looked and (sharp := _sharp_px(path)) is not None:
+            found[name] = looked[key] = sharp
     return found
+
+
+def _sharp_px(path: Path) -> list[int] | None:
+    """Of each picture in a file; None where it holds none."""
+    if ".mp4" in path.name:
+        return [sharp_px(luma) for luma in _video(path)]
+    if path.suffix == ".parquet" and path.name.startswith("part-"):
+        return [sharp_px(luma) for luma in _part(path)]
+    if path.suffix in (".png", ".jpg") and path.name != "heatmap.png":
+        return [sharp_px(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))]
+    return None
 
 
 def _video(path: Path) -> Iterator[np.ndarray]:
@@ -148,47 +164,114 @@ def _part(path: Path) -> Iterator[np.ndarray]:
         yield _unpacked(packed)[0]
 
 
-def started(url: str, out: Path, seed: int, *settings: str) -> subprocess.Popen[str]:
-    """The program, once a part and a video are on the disk."""
-    command = [sys.executable, "-m", "tests.live.world", url, str(out), str(seed), *settings]
-    before = set(out.glob("cam/segments/*/observations/part-00000.parquet"))
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 60
-    while set(out.glob("cam/segments/*/observations/part-00000.parquet")) <= before:
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return process
+class Host:
+    """A process that has imported the program, and forks to run it: a start costs next to nothing."""
+
+    def __init__(self, log: Path) -> None:
+        self._log, self.pid = log, 0
+        command = [sys.executable, "-m", "tests.live.world", "host"]
+        with open(log, "w") as out:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, text=True
+            )
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate(timeout=60)
+
+    def start(self, url: str, out: Path, seed: int, *settings: str) -> None:
+        """Run the program until it has written a part."""
+        before = parts(out)
+        print(json.dumps([url, str(out), str(seed), *settings]), file=self._process.stdin, flush=True)
+        self.pid = int(self._process.stdout.readline())
+        end = time.monotonic() + 120
+        while parts(out) <= before:
+            assert Path(f"/proc/{self.pid}").exists(), self._log.read_text()
+            assert time.monotonic() < end, "no part within 120 s"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        assert self._process.stdout.readline() == "ended\n"
 
 
-def soak(stream: Path, out: Path, kills: int, seed: int, blur: str) -> dict[str, list[int]]:
-    """What `written` says of the live folder after each of so many kills, and when all of it is finished."""
+def host() -> None:
+    """Forks a run for each line of arguments, one after another."""
+    import pipeline.live.run
+    import pipeline.prepare  # noqa: F401
+
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            run(*json.loads(line))
+            os._exit(0)
+        print(child, flush=True)
+        os.waitpid(child, 0)
+        print("ended", flush=True)
+
+
+def parts(out: Path) -> set[Path]:
+    return set(out.glob("cam/segments/*/observations/part-00000.parquet"))
+
+
+class Soaked(NamedTuple):
+    """``sharp``: of each file with pictures, after each kill and at the end, how sharp each of them is."""
+
+    sharp: dict[str, list[int]]
+    faults: list[str]  # of the numbers of people
+    numbers: int  # that were given out
+
+
+def soak(
+    stream: Path, out: Path, kills: int, seed: int, blur: str, speed: float = 1.0, finishers: bool = True
+) -> Soaked:
+    """A live folder after each of so many kills, and when all of it is finished.
+
+    ``speed`` is that of the stream; its own times are the same. Without ``finishers`` segments are finished at the end
+    only.
+    """
     from pipeline.live.run import live
 
-    rng, found = np.random.default_rng(seed), {}
-    with Station(stream) as station:
+    rng, found, looked = np.random.default_rng(seed), dict[str, list[int]](), dict[tuple, list[int]]()
+    run_of: dict[Path, int] = {}
+    given: dict[str, Given] = {"parts": {}, "tables": {}}
+    settings = [f"render.blur={blur}", *([] if finishers else [LATER])]
+    with Station(stream, speed) as station, Host(out.parent / f"{out.name}.log") as runs:
         for n in range(kills):
-            process = started(station.url, out, seed + n, f"render.blur={blur}")
-            time.sleep(float(rng.uniform(1.0, 5.0)))
-            process.kill()
-            process.communicate(timeout=60)
-            found |= {f"{name} after kill {n}": sharp for name, sharp in written(out).items()}
+            runs.start(station.url, out, seed + n, *settings)
+            time.sleep(float(rng.uniform(1.0, 5.0)) / speed)
+            runs.kill()
+            found |= {f"{name} after kill {n}": sharp for name, sharp in written(out, looked).items()}
+            for segment in sorted((out / "cam" / "segments").iterdir()):
+                if run_of.setdefault(segment, n) == n:
+                    given["parts"] = merged(given["parts"], in_parts(segment, n))
     live(str(out / "cam"))
-    return found | written(out)
+    given["lines"] = in_lines(out / "cam.jsonl")
+    for segment, n in run_of.items():
+        given["tables"] = merged(given["tables"], in_tables(segment, n))
+    numbers = {number for some in given.values() for _, number in some}
+    return Soaked(found | written(out, looked), faults(given), len(numbers))
 
 
-def main() -> None:
+LATER = "finish at the end"  # instead of a setting
+
+
+def run(url: str, out: str, seed: str, *settings: str) -> None:
+    """``poseline live`` with the watchman."""
     from pipeline.cli.app import main as program
     from pipeline.live import engine, painter
 
-    url, out, seed, *settings = sys.argv[1:]
     engine.build_models = lambda config: Models(Watchman(int(seed)), None, HALPE26)
     painter.draw_people = lambda *args: None
-    sets = ["lift.name=none", "live.part_s=0.5", "observe.detect_every_s=0", *settings]
+    if LATER in settings:
+        engine.Finishers = lambda say: SimpleNamespace(add=lambda path: None, poll=lambda: None, wait=lambda: None)
+    sets = ["lift.name=none", "live.part_s=0.5", "observe.detect_every_s=0", *(s for s in settings if s != LATER)]
     command = ["live", url, "--config", "fast", "--out", out, "--name", "cam", "--segment", "3s", "-q"]
+    command += ["--jsonl", str(Path(out) / "cam.jsonl")]
     sys.argv = ["poseline", *command, *(f"--set={s}" for s in sets)]
     program()
 
 
 if __name__ == "__main__":
-    main()
+    host() if sys.argv[1:] == ["host"] else run(*sys.argv[1:])
