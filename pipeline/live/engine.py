@@ -20,7 +20,7 @@ from pipeline.live.jsonl import JsonLines
 from pipeline.live.ledger import STOPPED, Delays, Ledger, iso
 from pipeline.live.receive import Received, Receiver
 from pipeline.live.segment import Segment, segment_name
-from pipeline.live.source import LiveSource
+from pipeline.live.source import LiveSource, without_secrets
 from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
 from pipeline.video.sources import _ToRGB
@@ -46,7 +46,8 @@ class LiveEngine:
     def __init__(
         self, source: LiveSource, path: Path, config: Config, render: bool, jsonl: str | None, progress: Progress
     ) -> None:
-        self.source, self.config, self.render, self.say = source, config, render, progress.say
+        self.source, self.render, self.say = source, render, progress.say
+        self.config = without_secrets(config)  # the receiver alone gets all of it
         self.facts = run_facts(config)
         for line in self.facts.warnings + lifter_facts(config).warnings:
             self.say(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -25,7 +26,7 @@ class JsonLines:
     ) -> None:
         self._target, self._say = target, say
         try:
-            self._out: TextIO | None = sys.stdout if target == "-" else open(target, "a", encoding="utf-8")  # noqa: SIM115
+            self._out: TextIO | None = sys.stdout if target == "-" else _at_a_new_line(target)
         except OSError as error:
             raise PoselineError(
                 f"--jsonl {target}: cannot be written ({error.strerror}); choose another file"
@@ -59,6 +60,19 @@ class JsonLines:
         except (OSError, ValueError) as error:
             self._out = None
             self._say(f"--jsonl {self._target}: nobody listens any more ({error}); the run goes on")
+
+
+def _at_a_new_line(target: str) -> TextIO:
+    """The file, open for appending behind whole lines: a kill may have cut the last one."""
+    cut = False
+    if os.path.isfile(target) and os.path.getsize(target):
+        with open(target, "rb") as before:
+            before.seek(-1, os.SEEK_END)
+            cut = before.read() != b"\n"
+    out = open(target, "a", encoding="utf-8")  # noqa: SIM115
+    if cut:
+        out.write("\n")
+    return out
 
 
 def _person(p: Seen, space: LiveSpace | None) -> dict[str, Any]:

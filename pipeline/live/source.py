@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 
+from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_address
 from pipeline.core.settings import LiveConfig
@@ -20,6 +21,14 @@ from pipeline.video.media import ANY_METADATA
 NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp", "srt", "rtmp", "rtmps")
 # Half a second of packets to learn what they hold. Not fflags=nobuffer: FFmpeg then throws those packets away.
 _PROMPT = {"analyzeduration": "500000"}
+# Options of FFmpeg that hold no secret; others may, such as headers, cookies and the address of a proxy.
+_HARMLESS = frozenset(
+    (
+        *("rtsp_transport", "rtsp_flags", "listen", "listen_timeout", "timeout", "stimeout", "rw_timeout"),
+        *("analyzeduration", "probesize", "fflags", "flags", "buffer_size", "max_delay", "reorder_queue_size"),
+        *("framerate", "video_size", "input_format", "pixel_format"),
+    )
+)
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe", "h264", "hevc", "m4v"})
 
 
@@ -92,6 +101,12 @@ def open_source(source: LiveSource, config: LiveConfig) -> av.container.InputCon
         if "rtsp_flags" in options:
             options.setdefault("listen_timeout", str(round(wait_s + 1)))  # FFmpeg refuses its own default
     return av.open(source.url, format=source.format, options=options, timeout=timeout, **ANY_METADATA)
+
+
+def without_secrets(config: Config) -> Config:
+    """The settings as they may be stored: values of ``live.options`` that may hold a secret are left out."""
+    options = {name: value if name in _HARMLESS else "…" for name, value in config.live.options.items()}
+    return config.model_copy(update={"live": config.live.model_copy(update={"options": options})})
 
 
 def reason_of(error: BaseException) -> str:
