@@ -132,6 +132,8 @@ def _render(
         asked = frame_range(stored_video(folder), *span_s)
         low, high = max(low, asked[0]), min(high, asked[1])
     progress.start("render", max(high - low, 1), 0)
+    for line in Privacy.of(config.render).remark(stored_config(folder).render, folder.manifest()):
+        progress.say(line)
     privacy, before = Privacy.of(config.render).facts(), folder.begun().told.get("rendered_privacy")
     if out is None and before not in (None, privacy):  # a kill may leave the new video beside the old facts
         folder.write_manifest(folder.begun().without("rendered_privacy"))

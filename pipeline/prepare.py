@@ -15,10 +15,13 @@ from pipeline.core.errors import HIDDEN, PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
+from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import indexed_digest, write_index
 from pipeline.store.manifest import FORMAT_VERSION, OBSERVED_VERSION, begun, video_facts
 from pipeline.store.parts import part_digest
+from pipeline.store.people_table import people_rows
+from pipeline.store.person_table import is_person_table
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
@@ -59,13 +62,18 @@ def choose_folder(
 
 def tables_of_people(folder: RunFolder) -> list[Path]:
     """The people's tables in the run folder: what a run wrote into ``people``, and nothing that a user put there."""
-    return _written(folder.people, TABLE)
+    try:
+        known = {person_name(row["person_id"]) for row in people_rows(folder)}
+    except PoselineError:  # no table of people, or a damaged one: the files themselves tell
+        known = set()
+    return [path for path in _written(folder.people, TABLE) if path.stem in known or is_person_table(path)]
 
 
 def start_over(folder: RunFolder) -> None:
     """Remove what a run makes, and nothing else that a user may have put beside it."""
-    _clear(folder.observations, PART)  # a part that cannot be deleted is an error: it would be taken for new
-    _clear(folder.people, TABLE)
+    # A part that cannot be deleted is an error: it would be taken for new.
+    _clear(folder.observations, _written(folder.observations, PART))
+    _clear(folder.people, tables_of_people(folder))
     made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.report)
     cycles = (folder.gait_cycles, folder.gait_means, folder.cycles_csv, folder.jumps_csv)
     for path in made + cycles:
@@ -77,9 +85,9 @@ def _written(place: Path, name: re.Pattern[str]) -> list[Path]:
     return sorted(path for path in place.glob("*") if name.fullmatch(path.name))
 
 
-def _clear(place: Path, name: re.Pattern[str]) -> None:
-    """Remove the files of such names from a folder, and the folder if nothing else is in it."""
-    for path in _written(place, name):
+def _clear(place: Path, files: list[Path]) -> None:
+    """Remove these files of a folder, and the folder if nothing else is in it."""
+    for path in files:
         path.unlink()
     if place.is_dir() and not any(place.iterdir()):
         place.rmdir()
@@ -108,7 +116,7 @@ def prepare(
     write_index(folder, info)
     video = {**video_facts(info), "path": str(info.path.resolve())}
     made = begun(config, video, facts.skeleton, frames, digest, facts.digests, versions(config), facts.warnings)
-    kept = {key: manifest[key] for key in ("stages_s", "rendered") if key in manifest}
+    kept = {key: manifest[key] for key in ("stages_s", "rendered", "rendered_privacy") if key in manifest}
     folder.write_manifest(made.but(video_warnings=list(info.warnings), **kept))
     return digest
 
@@ -127,7 +135,7 @@ def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: boo
     back = folder.path / f"observations-{digest[:8]}"
     if going_on and back.is_dir():
         if digest not in map(part_digest, folder.parts()):
-            _clear(folder.observations, PART)  # the folder holds no complete part
+            _clear(folder.observations, _written(folder.observations, PART))  # the folder holds no complete part
         _move(back, folder.observations)
 
 

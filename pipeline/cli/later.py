@@ -35,6 +35,9 @@ def track_command(given: Given) -> None:
         print_run(folder)
 
 
+BETWEEN = "\t"  # between the two values of --merge, which may be names with spaces
+
+
 class Pairs(TyperCommand):
     """Takes the two values of --merge as one text, as Typer knows no option of two values that may come repeatedly."""
 
@@ -43,16 +46,16 @@ class Pairs(TyperCommand):
         while left:
             out.append(left.pop(0))
             if out[-1] == "--merge":
-                out.append(" ".join(left[:2]))
+                out.append(BETWEEN.join(left[:2]))
                 del left[:2]
         return super().parse_args(ctx, out)
 
 
 @takes(
     "run_folder",
-    Option("merge", list[str], "B is A. Repeatable, as all of these.", metavar="A B"),
+    Option("merge", list[str], "B is A, ids or names. Repeatable, as all of these.", metavar="A B"),
     Option("split", list[str], "A is somebody else from time_s T on.", metavar="A@T"),
-    Option("drop", list[int], "A is nobody.", metavar="A"),
+    Option("drop", list[str], "A is nobody.", metavar="A"),
     Option("keep", list[str], "Drop all but longest=2, region=X1,Y1,X2,Y2 (px) or height=150.", metavar="RULE"),
     Option("name", list[str], "A has this name.", metavar="A=NAME"),
     Option("undo", bool, "Take the last edit back.", default=False),
@@ -67,7 +70,10 @@ def people_command(given: Given) -> None:
     from pipeline.tracking.edits import parse
 
     folder = RunFolder.existing(given.run_folder)
-    edits = parse(*(words or () for words in (given.merge, given.split, given.drop, given.keep, given.name)))
+    merge = [" ".join(_id_of(folder, who, "--merge") for who in pair.split(BETWEEN)) for pair in given.merge or ()]
+    split = [_first_id(folder, text, "@", "--split") for text in given.split or ()]
+    drop = [int(_id_of(folder, who, "--drop")) for who in given.drop or ()]
+    edits = parse(merge, split, drop, given.keep or (), given.name or ())
     if given.undo and edits:
         raise PoselineError(f"--undo --{edits[0]}: give --undo alone, it takes the last stored edit back")
     if not given.undo and not edits:
@@ -81,6 +87,19 @@ def people_command(given: Given) -> None:
         print("\n".join(lines))
         if folder.video.exists():
             print(f"{folder.video} shows the people of before; poseline render {folder.path} draws it again")
+
+
+def _id_of(folder: RunFolder, who: str, option: str) -> str:
+    """The id, as text, of the person with this id or name; PoselineError where not exactly one has the name."""
+    from pipeline.cli.output import parse_people
+
+    return who if who.isdecimal() or not who else str(parse_people(folder, who, option)[0])
+
+
+def _first_id(folder: RunFolder, text: str, between: str, option: str) -> str:
+    """A text such as Ann@12.4, with the person's id for the name."""
+    who, sign, rest = text.rpartition(between)
+    return _id_of(folder, who, option) + sign + rest if sign else text
 
 
 def _check_names(folder: RunFolder, given: dict[int, str]) -> None:

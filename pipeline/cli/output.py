@@ -86,12 +86,14 @@ def plot_command(given: Given) -> None:
     from pipeline.render.sheet import contact_sheet
     from pipeline.store.folder import RunFolder
     from pipeline.store.index import stored_video
+    from pipeline.store.lock import locked_for
 
     folder = RunFolder.existing(given.run_folder)
     if given.contact_sheet:
         given.refuse("person what start end cycles movement", "--contact-sheet shows everybody's best picture")
         privacy = Privacy.of_run(later_settings(folder, None, given.changes()).render, folder.manifest())
-        print(contact_sheet(folder, privacy, given.out))
+        with locked_for(folder.path, given.out):
+            print(contact_sheet(folder, privacy, given.out))
         return
     if given.blur is not None:
         raise PoselineError("--blur: curves have no faces; give it with --contact-sheet")
@@ -104,7 +106,8 @@ def plot_command(given: Given) -> None:
     person_id = _longest(folder) if asked is None else asked
     first_s = float(stored_video(folder).time_s[0])
     low, high = (None if s is None else s + first_s for s in (given.start, given.end))
-    print(plot_person(folder, person_id, given.what or [], given.out, (low, high)))
+    with locked_for(folder.path, given.out):
+        print(plot_person(folder, person_id, given.what or [], given.out, (low, high)))
 
 
 def _longest(folder: Any) -> int:

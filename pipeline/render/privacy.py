@@ -75,9 +75,19 @@ class Privacy:
         A video of unknown privacy is shown only where nothing is hidden.
         """
         drawn = self._drawn(manifest) or otherwise
-        if drawn is None:
-            return self.shows_source
-        return drawn.black or (not self.black and _STRICTER.index(drawn.blur) >= _STRICTER.index(self.blur))
+        return self.shows_source if drawn is None else drawn.hides_as_much_as(self)
+
+    def hides_as_much_as(self, other: Privacy) -> bool:
+        """Whether nothing is shown that the other privacy hides."""
+        return self.black or (not other.black and _STRICTER.index(self.blur) >= _STRICTER.index(other.blur))
+
+    def remark(self, stored: RenderConfig, manifest: dict[str, Any]) -> list[str]:
+        """A line where a video with this privacy shows what the run's settings or its video have hidden so far."""
+        so_far = Privacy.of_run(stored, manifest)
+        if self.hides_as_much_as(so_far):
+            return []
+        how = "a black background" if so_far.black else f"--blur {so_far.blur}"
+        return [f"this video hides less of the people than the run did so far ({how}), as these settings ask"]
 
     def facts(self) -> dict[str, Any]:
         """The value of ``rendered_privacy`` in run.json for a video drawn with this privacy."""

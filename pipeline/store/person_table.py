@@ -69,3 +69,14 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
             batch = _rows(motion, schema, skeleton, slice(start, start + ROW_GROUP))
             binary.write_batch(batch)
             text.write(batch.cast(plain))
+
+
+def is_person_table(path: Path) -> bool:
+    """Whether a run wrote the file, as far as its content tells; a damaged Parquet file counts as a run's."""
+    if path.suffix == ".parquet":
+        try:
+            return b"person_id" in (pq.read_schema(path).metadata or {})
+        except (OSError, pa.ArrowException):
+            return True
+    with open(path, "rb") as file:
+        return file.readline(1 << 20).replace(b'"', b"").startswith(",".join(("frame", "time_s", *BOX)).encode())

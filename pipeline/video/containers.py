@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pipeline.core.errors import PoselineError
 
 _MP4_AUDIO = frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus", "libopus", "flac"})
+_NOT_IN_MOV = frozenset({"opus", "libopus", "flac"})
 _WEBM_AUDIO = frozenset({"opus", "libopus", "vorbis", "libvorbis"})
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 MAX_TIMESCALE = 2**31 - 1  # MP4 keeps it in 32 bits
@@ -31,7 +32,7 @@ _MKV_AUDIO = _MP4_AUDIO | _WEBM_AUDIO
 CONTAINERS: dict[str, Container] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
-    ".mov": _MP4._replace(muxer="mov", codecs=("h264", "h265")),
+    ".mov": _MP4._replace(muxer="mov", codecs=("h264", "h265"), copied=_MP4_AUDIO - _NOT_IN_MOV),
     ".mkv": Container("matroska", _ALL, _MKV_AUDIO, "aac", _AAC_RATES, 1024, 1000),
     ".webm": Container("webm", ("vp9", "av1"), _WEBM_AUDIO, "libopus", (48000,), 960, 1000),
 }

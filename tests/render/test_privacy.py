@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.config import Config
+from pipeline.core.progress import Silent
 from pipeline.core.types import Observations, VideoInfo
 from pipeline.finish import render_run
 from pipeline.live.painter import LivePainter
@@ -217,6 +218,25 @@ def test_parts_that_do_not_say_who_may_be_there_are_named(scene, tmp_path, monke
     assert not render(folder, Config(), out=tmp_path / "a.mp4")["notes"]
 
 
+class _Said(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_video_that_hides_less_than_the_run_did_is_remarked_upon():
+    faces, drawn = Config.model_validate({"render": {"blur": "faces"}}).render, {"blur": "people", "black": False}
+    (line,) = Privacy().remark(faces, {})
+    assert "--blur faces" in line
+    (line,) = Privacy("faces").remark(faces, {"rendered_privacy": drawn})
+    assert "--blur people" in line
+    assert not Privacy("people").remark(faces, {"rendered_privacy": drawn})
+    assert not Privacy(black=True).remark(faces, {"rendered_privacy": drawn})
+    assert not Privacy().remark(Config().render, {})
+
+
 def test_a_run_folder_says_how_its_video_was_drawn(scene, tmp_path, monkeypatch):
     """Also where a kill comes between the new video and what is said of it."""
     folder = RunFolder(tmp_path / "run")
@@ -231,7 +251,9 @@ def test_a_run_folder_says_how_its_video_was_drawn(scene, tmp_path, monkeypatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipeline.finish.render_digest", killed)
+    said = _Said()
     with pytest.raises(KeyboardInterrupt):
-        render_run(folder, Config.model_validate(off))
+        render_run(folder, Config.model_validate(off), said)
+    assert any("hides less" in line for line in said.lines)
     assert "rendered_privacy" not in folder.manifest()
     assert not Privacy("faces").shows_video(folder.manifest())

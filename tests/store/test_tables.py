@@ -419,9 +419,10 @@ def test_people_of_an_earlier_tracking_go(tmp_path, scene):
     folder, info = run_folder(tmp_path, scene.observations, 100)
     write_person(folder.people, motion(range(9), 7), COCO17, METADATA)
     (folder.people / "notes.txt").write_text("mine")
+    (folder.people / "person_0099.csv").write_text("day,mass_kg\n1,70\n")  # named like a table, and no table of ours
     built(folder, info)
     stems = {f.stem for f in folder.people.iterdir()}
-    assert stems == {"person_0001", "person_0002", "person_0003", "notes"}
+    assert stems == {"person_0001", "person_0002", "person_0003", "person_0099", "notes"}
 
 
 class Upright:

@@ -168,8 +168,10 @@ def test_tracking_removes_its_own_tables_only(done: RunFolder, tmp_path: Path) -
     folder = RunFolder(shutil.copytree(done.path, tmp_path / "run"))
     mine = [folder.people / name for name in ("person_0001_filtered.csv", "person_notes.md", "person_0001.xlsx")]
     old = [folder.people / name for name in ("person_0099.csv", "person_12345.parquet")]
-    for path in mine + old:
+    for path in mine:
         path.write_text("mine")
+    for path in old:
+        shutil.copy((folder.people / "person_0001").with_suffix(path.suffix), path)
     track(folder.path)
     assert [path.read_text() for path in mine] == ["mine"] * 3
     assert not any(path.exists() for path in old)

@@ -351,6 +351,12 @@ def test_the_command_edits_lists_and_undoes(
     assert len(edits_toml.load(folder)) == 2
 
 
+def test_edits_take_names(folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert poseline(monkeypatch, "people", folder.path, "--name", "2=Ann Lee") == 0
+    assert poseline(monkeypatch, "people", folder.path, "--merge", "Ann Lee", 4) == 0
+    assert "person 4 is person 2 now" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

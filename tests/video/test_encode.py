@@ -146,6 +146,14 @@ def test_sound_is_copied_where_mp4_holds_it(name, codec, copied, tmp_path):
         assert container.streams.audio[0].codec_context.name == "aac"
 
 
+@pytest.mark.parametrize("codec", ["flac", "libopus"])
+def test_sound_that_mov_does_not_hold_is_encoded_again(codec, tmp_path):
+    source = write_clip(Clip("a.mkv", audio=codec, audio_s=1.0), tmp_path)
+    copy(source, tmp_path / "out.mov")
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+
+
 def test_sound_stops_where_asked(tmp_path):
     source = write_clip(Clip("a.mp4", audio="aac", audio_s=3.0), tmp_path)
     copy(source, tmp_path / "whole.mp4")
