@@ -35,15 +35,17 @@ def finish(
 ) -> None:
     """Do everything after observe and write the manifest of the finished run. The caller holds the run folder."""
     check_parts(folder)  # somebody may have deleted parts since
+    info = info.recorded_at(config.time.recorded_fps)
     low, high = folder.begun().frames
     clock = WallClock()
     progress.start("track", high - low, 0)
     lifter = build_lifter(config, skeleton_of_run(folder))
     # A run that is stopped here would leave tables of two different settings beside each other.
     folder.write_manifest(folder.begun().but(finished=False))
-    people, said = build_people(folder, info, config, progress.stage, lifter)
+    people, said, found = build_people(folder, info, config, progress.stage, lifter)
     stages = {**stages, "track": clock.seconds()}
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
+    lines += found
     lines += _of_heights(config, people)
     for line in lines:
         progress.say(line)

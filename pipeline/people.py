@@ -24,12 +24,14 @@ from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
 from pipeline.lift.protocol import InSpace, Lifter
 from pipeline.measure.cycle_tables import write_cycles
-from pipeline.measure.gait import STEP_COLUMNS
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
 from pipeline.measure.measure import measure
 from pipeline.measure.quality import QUALITY_COLUMNS
-from pipeline.measure.summary import person_summary
+from pipeline.measure.real_time import beside_video, doubts_of, span_in_video, step_columns, steps_in_video, time_facts
+from pipeline.measure.stature import Stature, stature, stature_warnings
+from pipeline.measure.summary import also_warned, person_summary
+from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
 from pipeline.motion.person import build_motions
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
@@ -57,6 +59,7 @@ class PeopleMade(NamedTuple):
 
     rows: list[dict[str, Any]]  # of people.csv
     said: dict[str, Any]  # facts for run.json: edits, the field of view, and the seconds that 3D took (lift_s)
+    lines: list[str]  # warnings that concern no single person
 
 
 class _Run(NamedTuple):
@@ -94,19 +97,19 @@ def build_people(
     lifting = _Clock(lifter)
     made = _Watched(_motions(run, who, lifting))
     placed = _Watched(in_world(made, config.metres, who.names, folder.path, _video(run, lifter)))
-    rows = _write_people(run, who, placed, say)
+    rows, lines = _write_people(run, who, placed, say)
     lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
-    return PeopleMade(rows, who.said | lens | {"lift_s": lift_s})
+    return PeopleMade(rows, who.said | lens | time_facts(info) | {"lift_s": lift_s}, lines)
 
 
 def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:
     """The person of each observation, after the user's edits."""
     info, (low, high) = run.info, run.folder.begun().frames
     if known is not None:
-        return apply_stored(run.folder, known, [], info.time_s)
+        return apply_stored(run.folder, known, [], info.time_s)  # edits are on the video's own clock
     ids, moments = identify(
         (read_part(p) for p in run.parts),
-        info.time_s,
+        info.real_s,
         info.size_px,
         run.skeleton,
         run.config.track,
@@ -114,45 +117,52 @@ def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | 
         (low, high),
         run.camera,
     )
+    moments = [(info.in_video_s(real_s), person, what) for real_s, person, what in moments]
     return apply_stored(run.folder, ids, moments, info.time_s)
 
 
 def _write_people(
     run: _Run, who: Identities, motions: Iterator[Motion], say: Callable[[str, int], None]
-) -> list[dict[str, Any]]:
-    """Measure one person after another and write all tables of a run; returns the rows of people.csv."""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Measure one person after another and write all tables of a run; returns the rows of people.csv, and warnings."""
     folder, info, skeleton, config = run.folder, run.info, run.skeleton, run.config
-    video, digest = folder.begun().told["video"], config.digest()
-    metadata, schema = file_metadata(skeleton, video, digest), tracks_schema(skeleton, video, digest)
+    facts = (skeleton, folder.begun().told["video"], config.digest(), info.pace if info.recorded_fps else None)
+    metadata, schema = file_metadata(*facts), tracks_schema(*facts)
     summaries: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     joints: list[dict[str, Any]] = []
     flights: list[dict[str, Any]] = []
+    tempos: list[Tempo] = []
+    statures: list[Stature] = []
     heat = Heat(config.metres.ground, info.size_px)
-    mean_step_s = float(info.time_s[-1] - info.time_s[0]) / max(len(info) - 1, 1)
+    mean_step_s = float(info.real_s[-1] - info.real_s[0]) / max(len(info) - 1, 1)
     with _tables(folder, schema, skeleton, metadata) as write, cycles_files(folder, metadata) as cycles:
         for motion in motions:
             person_id = motion.person_id
             name = who.names.get(person_id, "")
             measured = measure(motion, skeleton, config.metres, info.size_px, name, config.smooth.noise_len)
-            motion = measured.motion
+            motion = beside_video(measured.motion, info)
             write(motion)
             heat.add(motion, skeleton)
-            doubts = [(t, what) for t, person, what in who.moments if person == person_id]
-            figures, warnings = measured.figures | motion.figures, measured.quality.warnings
-            summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, warnings))
-            steps += _rows_of(person_id, measured.steps)
+            doubts = doubts_of(person_id, who.moments, info)
+            figures = measured.figures | motion.figures | span_in_video(motion)
+            summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, measured.quality.warnings))
+            steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
             write_cycles(cycles, motion, measured.cycles, config.metres.scaled)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
+            tempos += [found] if (found := tempo(motion, skeleton, run.camera)) else []
+            told = config.metres.height_of(person_id, name) is not None
+            statures.append(stature(motion, skeleton, told))
             say("people", person_id)
+    summaries = also_warned(summaries, stature_warnings(statures))
     write_people(folder, summaries)
-    write_rows(folder.path / "gait.csv", ("person_id", *STEP_COLUMNS), steps)
+    write_rows(folder.path / "gait.csv", ("person_id", *step_columns(info)), steps)
     write_rows(folder.jumps_csv, ("person_id", *JUMP_COLUMNS), flights)
     write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
-    return summaries
+    return summaries, tempo_warnings(tempos)
 
 
 @contextmanager
@@ -237,7 +247,7 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
     for group in _by_person(run.parts, who.ids):
-        motions = build_motions(group, info.time_s, skeleton, config.track, config.smooth)
+        motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
         heights_m = [config.metres.height_of(m.person_id, who.names.get(m.person_id, "")) for m in motions]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted
@@ -253,7 +263,7 @@ def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, 
         return None, {"from": "calibration"}
     still = camera is None or (camera == STILL).all(1).mean() >= LEAST_STILL
     stream = (read_part(p) for p in run.parts)
-    field = field_of_run(stream, ids, info.time_s, run.skeleton.names, info.size_px) if still else None
+    field = field_of_run(stream, ids, info.real_s, run.skeleton.names, info.size_px) if still else None
     if field is None or field.std_log > SURE:
         deg = across_deg(usual_focal_px(info.size_px), info.size_px)
         return None, {"deg": round(deg, 1), "from": "assumed"}

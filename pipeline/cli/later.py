@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @takes(
     "run_folder",
     Option("config", str, "Settings; by default those of the run."),
-    f"set lifter people {METRES} fov random_weights trust_checkpoint quiet debug",
+    f"set lifter no_3d people {METRES} fov recorded_fps random_weights trust_checkpoint quiet debug",
 )
 def track_command(given: Given) -> None:
     """Track and smooth again from the stored observations, in seconds, with other settings."""
@@ -54,7 +54,7 @@ class Pairs(TyperCommand):
 @takes(
     "run_folder",
     Option("merge", list[str], "B is A, ids or names. Repeatable, as all of these.", metavar="A B"),
-    Option("split", list[str], "A is somebody else from time_s T on.", metavar="A@T"),
+    Option("split", list[str], "A is somebody else from T on, on the video's own clock.", metavar="A@T"),
     Option("drop", list[str], "A is nobody.", metavar="A"),
     Option("keep", list[str], "Drop all but longest=2, region=X1,Y1,X2,Y2 (px) or height=150.", metavar="RULE"),
     Option("name", list[str], "A has this name.", metavar="A=NAME"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from pipeline.cli.values import parse_names, parse_seconds
+from pipeline.cli.values import parse_names, parse_recorded, parse_seconds
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Bar, Lines, Progress, Silent
@@ -63,11 +63,19 @@ SHARED = {
     option.name: option
     for option in (
         Argument("run_folder", Path, "A run folder.", metavar="RUN"),
+        Option(
+            "recorded_fps",
+            str,
+            "Frames recorded in a second, where the video plays another number: 240 for slow motion.",
+            "time.recorded_fps",
+            read=parse_recorded,
+        ),
         Option("config", str, "default, fast, or a TOML file.", default="default"),
         Option("set", list[str], "Change one setting, such as track.max_gap_s=2. Repeatable."),
         Option("detector", str, "Network that finds people.", "detect.name"),
         Option("pose", str, "Network that estimates poses.", "pose.name"),
         Option("lifter", str, "3D: poseline, mmpose:CONFIG@CHECKPOINT, none.", "lift.name"),
+        Option("no_3d", bool, "Leave 3D out everywhere.", "lift.name", False, ("--no-3d",), lambda flag, given: "none"),
         Option("classes", str, "What is looked for: person, or cat,dog …", "detect.classes", read=parse_names),
         Option("reid", str, "onnx:FILE, a network that tells people apart; else colours of clothes.", "observe.reid"),
         Option("people", int, "How many people there are, if that is known.", "track.people"),
@@ -90,8 +98,8 @@ SHARED = {
         ),
         Option("device", str, "auto, cpu, cuda or openvino.", "runtime.device"),
         Option("threads", int, "CPU threads of the networks; 0: all cores.", "runtime.threads"),
-        Option("start", str, "Seconds, or m:s, after the first frame.", read=parse_seconds),
-        Option("end", str, "Seconds, or m:s, after the first frame.", read=parse_seconds),
+        Option("start", str, "Seconds, or m:s, after the first frame, as the video plays.", read=parse_seconds),
+        Option("end", str, "Seconds, or m:s, after the first frame, as the video plays.", read=parse_seconds),
         Option(
             "style",
             str,
@@ -117,12 +125,16 @@ class Given:
         return self._options[name].value(self._texts[name])
 
     def changes(self, *more: str) -> list[str]:
-        """Settings, section.key=value, that options set; then ``more``; then those of --set."""
-        named = [
-            f"{option.sets}={json.dumps(getattr(self, name))}"
-            for name, option in self._options.items()
-            if option.sets and self._texts[name] is not option.default
-        ]
+        """Settings, section.key=value, that options set; then ``more``; then those of --set.
+
+        Raises PoselineError for two options that set the same setting.
+        """
+        given = [o for name, o in self._options.items() if o.sets and self._texts[name] is not o.default]
+        flags = {o.sets: o.flag for o in given}
+        for option in given:
+            if flags[option.sets] != option.flag:
+                raise PoselineError(f"{option.flag}: {flags[option.sets]} says otherwise; give one of them")
+        named = [f"{option.sets}={json.dumps(getattr(self, option.name))}" for option in given]
         return [*named, *more, *(self._texts.get("set") or [])]
 
     def refuse(self, names: str, why: str) -> None:

@@ -104,8 +104,9 @@ def plot_command(given: Given) -> None:
         return
     given.refuse("movement", "only --cycles shows movements")
     person_id = _longest(folder) if asked is None else asked
-    first_s = float(stored_video(folder).time_s[0])
-    low, high = (None if s is None else s + first_s for s in (given.start, given.end))
+    info = stored_video(folder)
+    first_s = float(info.time_s[0])
+    low, high = (None if s is None else info.in_real_s(s + first_s) for s in (given.start, given.end))
     with locked_for(folder.path, given.out):
         print(plot_person(folder, person_id, given.what or [], given.out, (low, high)))
 

@@ -27,6 +27,11 @@ def parse_rate(flag: str, text: str) -> Fraction:
     return rate
 
 
+def parse_recorded(flag: str, text: str) -> float:
+    """Frames recorded in a second, from ``240`` or ``30000/1001``."""
+    return float(parse_rate(flag, text))
+
+
 def parse_seconds(flag: str, text: str) -> float:
     """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``."""
     try:

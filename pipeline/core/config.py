@@ -28,6 +28,7 @@ from pipeline.core.settings import (
     RuntimeConfig,
     Section,
     SmoothConfig,
+    TimeConfig,
     TrackConfig,
 )
 from pipeline.core.texts import parse_toml, read_text
@@ -48,6 +49,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 class Config(Section):
     """All settings of a run."""
 
+    time: TimeConfig = TimeConfig()
     observe: ObserveConfig = ObserveConfig()
     detect: DetectConfig = DetectConfig()
     pose: PoseConfig = PoseConfig()
@@ -63,6 +65,8 @@ class Config(Section):
     def digest(self, *sections: str) -> str:
         """Hex digest of the named sections, by default of all sections that can change a table."""
         names = sections or ("observe", "detect", "pose", "track", "smooth", "lift", "metres")
+        if not sections and self.time.recorded_fps is not None:  # runs without it keep the digest that they have
+            names = ("time", *names)
         text = json.dumps({n: getattr(self, n).model_dump(mode="json") for n in names}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

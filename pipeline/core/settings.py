@@ -22,6 +22,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class TimeConfig(Section):
+    """How fast the video plays what it shows."""
+
+    # frames recorded in a second; None: as many as the video plays. Finding people keeps to the video's own clock.
+    recorded_fps: float | None = Field(None, gt=0, le=1_000_000)
+
+
 class ObserveConfig(Section):
     """How frames become observations."""
 

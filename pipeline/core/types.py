@@ -6,8 +6,9 @@ Pixels have their origin at the top-left corner of the upright image, x right, y
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ ANGLE_STATES = (
     "valid", "too_fast", "missing", "no_side", "out_of_plane", "foreshortened", "uncertain", "impossible",
 )  # fmt: skip
 VALID, TOO_FAST, NO_POINTS, NO_SIDE, OUT_OF_PLANE, FORESHORTENED, UNCERTAIN, IMPOSSIBLE = range(len(ANGLE_STATES))
+SAME_RATE = 0.005  # frame rates that differ by a smaller share are the same, since containers round times
 
 
 def _check(owner: object, name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype: type) -> None:
@@ -63,6 +65,7 @@ class VideoInfo(_Arrays):
     pixel_format: str = ""
     kind: str = "file"  # file, or images (a folder)
     warnings: tuple[str, ...] = ()  # for the user: what the container announces but does not hold
+    recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it
 
     def __post_init__(self) -> None:
         n = len(self.pts)
@@ -70,8 +73,51 @@ class VideoInfo(_Arrays):
         _check(self, "time_s", self.time_s, (n,), np.float64)
         _check(self, "is_key", self.is_key, (n,), np.bool_)
 
+    def recorded_at(self, fps: float | None) -> VideoInfo:
+        """The video with this many frames recorded in a second; None: as many as it plays."""
+        return replace(self, recorded_fps=None if fps is None else Fraction(fps).limit_denominator(100_000))
+
+    @property
+    def pace(self) -> Fraction:
+        """Seconds of the recording that one second of the video shows: 1/8 for 240 frames/s played at 30."""
+        return Fraction(1) if self.recorded_fps is None else played_fps(self.time_s, self.fps) / self.recorded_fps
+
+    @cached_property
+    def real_s(self) -> np.ndarray:
+        """(T,) f64 real seconds, from the same first time as ``time_s``; ``time_s`` itself without recorded_fps."""
+        if self.recorded_fps is None:
+            return self.time_s
+        first = self.time_s[0]
+        return np.asarray(first + (self.time_s - first) * float(self.pace))
+
+    def in_video_s(self, real_s: float) -> float:
+        """The time on the video's own clock, s, of a real time, s."""
+        if self.recorded_fps is None:
+            return real_s
+        first = float(self.time_s[0])
+        return first + (real_s - first) / float(self.pace)
+
+    def in_real_s(self, video_s: float) -> float:
+        """The real time, s, of a time on the video's own clock, s."""
+        if self.recorded_fps is None:
+            return video_s
+        first = float(self.time_s[0])
+        return first + (video_s - first) * float(self.pace)
+
     def __len__(self) -> int:
         return len(self.pts)
+
+
+def played_fps(time_s: np.ndarray, fps: Fraction) -> Fraction:
+    """Frames that a video usually plays in a second: ``fps``, its mean, unless missing frames make that too low.
+
+    The usual step is the mean of the steps between times (T,) that are within half of their median.
+    """
+    steps = np.diff(time_s)
+    if not len(steps) or not (median := float(np.median(steps))) > 0:
+        return fps
+    usual = Fraction(1 / float(steps[np.abs(steps - median) <= median / 2].mean()))
+    return fps if abs(usual / fps - 1) < SAME_RATE else usual.limit_denominator(100_000)
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,6 +214,7 @@ class Motion(_Arrays):
     provenance: np.ndarray  # (L, K) u8
     raw_px: np.ndarray  # (L, K, 2) f32 as measured
     skeleton: str = "coco17"
+    video_time_s: np.ndarray | None = None  # (L,) f64 the video's own times, where time_s are others
     keypoints_m: np.ndarray | None = None  # (L, J, 3) f32 metres about the pelvis, NaN = missing
     world_m: np.ndarray | None = None  # (L, J, 3) f32 the same in the world, z up, the floor at 0
     keypoint_std_m: np.ndarray | None = None  # (L, J) f32 one standard deviation per axis
@@ -193,6 +240,8 @@ class Motion(_Arrays):
         _check(self, "keypoint_std_px", self.keypoint_std_px, (n, k), np.float32)
         _check(self, "provenance", self.provenance, (n, k), np.uint8)
         _check(self, "raw_px", self.raw_px, (n, k, 2), np.float32)
+        if self.video_time_s is not None:
+            _check(self, "video_time_s", self.video_time_s, (n,), np.float64)
         for name in ("velocity_px_s", "acceleration_px_s2"):
             if getattr(self, name) is not None:
                 _check(self, name, getattr(self, name), (n, k, 2), np.float32)

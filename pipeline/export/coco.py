@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.skeleton import COCO17, MANY, Skeleton, mapping
+from pipeline.core.types import VideoInfo
 from pipeline.export.options import ExportOptions
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
+from pipeline.store.columns import VIDEO_TIME
 from pipeline.store.folder import RunFolder, skeleton_of_run
-from pipeline.store.index import read_index
+from pipeline.store.index import stored_video
 
 SEEN, GUESSED = 2, 1  # COCO's visibility: labelled and visible, labelled but not visible
 VISIBLE = 0.3  # keypoint score from which a point counts as seen
@@ -31,11 +33,11 @@ def export_coco(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     manifest = folder.manifest()
     skeleton = skeleton_of_run(folder)
     written, columns = _written(skeleton)
-    _, time_s, _ = read_index(folder)
+    info = stored_video(folder)
     facts, (low, high) = manifest["video"], manifest["frames_observed"]
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
         out.write('{"images": [\n')
-        images = (_image(i, float(time_s[i]), facts) for i in range(low, high))
+        images = (_image(i, _times(info, i), facts) for i in range(low, high))
         out.writelines(_joined(images))
         out.write('],\n"categories": ' + json.dumps([_category(written)]) + ',\n"annotations": [\n')
         out.writelines(_joined(_annotations(folder, len(skeleton), columns)))
@@ -56,10 +58,16 @@ def _joined(items: Iterator[dict[str, Any]]) -> Iterator[str]:
         yield (",\n" if n else "") + json.dumps(item)
 
 
-def _image(frame: int, time_s: float, facts: dict[str, Any]) -> dict[str, Any]:
+def _times(info: VideoInfo, frame: int) -> dict[str, float]:
+    """The frame's real time, and the video's own where it is another."""
+    own = {} if info.recorded_fps is None else {VIDEO_TIME: float(info.time_s[frame])}
+    return {"time_s": float(info.real_s[frame]), **own}
+
+
+def _image(frame: int, times: dict[str, float], facts: dict[str, Any]) -> dict[str, Any]:
     name = f"{Path(facts['path']).name}#{frame}"
     size = {"width": facts["width_px"], "height": facts["height_px"]}
-    return {"id": frame, "frame": frame, "time_s": time_s, "file_name": name, **size}
+    return {"id": frame, "frame": frame, **times, "file_name": name, **size}
 
 
 def _category(skeleton: Skeleton) -> dict[str, Any]:

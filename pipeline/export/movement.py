@@ -17,7 +17,7 @@ from pipeline.export.person import PersonTable, everybody, optional
 from pipeline.store.atomic import atomic
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
-from pipeline.store.index import read_index
+from pipeline.store.index import stored_video
 
 DIMENSIONS = ("time", "space", "keypoints", "individuals")
 STEM = re.compile(r"person_\d+")  # stems of people's files; a person with such a name could be confused with another
@@ -28,21 +28,22 @@ def export_movement(folder: RunFolder, path: Path, options: ExportOptions) -> No
     """Write position (time, space, keypoints, individuals) in px and confidence; NaN where somebody is not there.
 
     One row group of one person is in memory at a time. Layout and attributes are those of movement's poses datasets
-    (`movement.validators.datasets.ValidPosesInputs`); ``time`` holds the container's times.
+    (`movement.validators.datasets.ValidPosesInputs`); ``time`` holds real times.
 
     Raises:
         PoselineError: h5netcdf or h5py is not installed, or nobody is in the run: netCDF takes a dimension of length 0
             for an unlimited one.
     """
     h5py, h5netcdf = optional("h5py", "movement"), optional("h5netcdf", "movement")
-    _, time_s, _ = read_index(folder)
+    info = stored_video(folder)
+    time_s = info.real_s
     names, people = skeleton_of_run(folder).names, everybody(folder)
     if not people:
         raise PoselineError(f"{folder.path}: nobody is in this run, which netCDF cannot hold; --format csv or coco can")
     low, high = folder.manifest()["frames_observed"]
     with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
         file.dimensions = dict(zip(DIMENSIONS, (high - low, 2, len(names), len(people)), strict=True))
-        file.attrs.update(_attributes(folder))
+        file.attrs.update(_attributes(folder, info.pace))
         file.create_variable("time", ("time",), np.float64)[:] = time_s[low:high]
         labels = (("space", ("x", "y")), ("keypoints", names), ("individuals", individuals(people)))
         for name, values in labels:
@@ -63,11 +64,12 @@ def individuals(people: list[PersonTable]) -> list[str]:
     ]
 
 
-def _attributes(folder: RunFolder) -> dict[str, Any]:
+def _attributes(folder: RunFolder, pace: Fraction) -> dict[str, Any]:
     video = folder.manifest()["video"]
+    fps = Fraction(video["fps"]) / pace
     return {
-        "fps": float(Fraction(video["fps"])),
-        "fps_exact": video["fps"],
+        "fps": float(fps),
+        "fps_exact": str(fps),
         "time_unit": "seconds",
         "source_software": "poseline",
         "source_file": shown_name(video["path"]),

@@ -15,7 +15,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import person_name, person_of
 from pipeline.store.folder import RunFolder
-from pipeline.store.index import read_index
+from pipeline.store.index import real_times
 from pipeline.store.people_table import people_names
 
 BLOCK = 4096  # rows of a block, so that memory does not grow with the length of the video
@@ -23,7 +23,7 @@ BLOCK = 4096  # rows of a block, so that memory does not grow with the length of
 
 @dataclass(frozen=True)
 class PersonTable:
-    """One person's table with its metadata. ``time_s`` (T,) f64 holds the times of the whole video."""
+    """One person's table with its metadata. ``time_s`` (T,) f64 holds the real times of the whole video."""
 
     person_id: int
     name: str  # as the user named the person, else ""
@@ -39,7 +39,7 @@ class PersonTable:
 
     @property
     def fps(self) -> Fraction:
-        """The video's mean frame rate, exact."""
+        """The mean number of frames recorded in a second, exact."""
         return Fraction(self.facts["fps"])
 
     @property
@@ -79,7 +79,7 @@ class PersonTable:
 
 def everybody(folder: RunFolder) -> list[PersonTable]:
     """The people of a run in order of their ids."""
-    _, time_s, _ = read_index(folder)
+    time_s = real_times(folder)
     there = folder.people_parquet.is_file() or folder.people_csv.is_file()
     names = people_names(folder) if there else {}
     people = []

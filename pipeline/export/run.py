@@ -30,6 +30,7 @@ class Whole:
 
     write: Callable[[RunFolder, Path, ExportOptions], None]
     default: str
+    flat: str = ""  # what it holds of a run without 3D, where it would hold 3D
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,15 @@ class Each:
     write: Callable[[PersonTable, Path, ExportOptions], None]
     suffix: str
     metres: bool = False  # holds markers, so that Options.plane means something
+    flat: str = ""
 
 
+_PLANE = "markers in the picture plane, whose third axis is 0"
 FORMATS: dict[str, Whole | Each] = {
-    "csv": Whole(export_csv, "everybody.csv"),
-    "trc": Each(export_trc, ".trc", metres=True),
-    "sto": Each(export_sto, ".sto"),
-    "c3d": Each(export_c3d, ".c3d", metres=True),
+    "csv": Whole(export_csv, "everybody.csv", "the columns of the picture alone"),
+    "trc": Each(export_trc, ".trc", metres=True, flat=_PLANE),
+    "sto": Each(export_sto, ".sto", flat="the angles of the picture plane"),
+    "c3d": Each(export_c3d, ".c3d", metres=True, flat=_PLANE),
     "openpose": Whole(export_openpose, "openpose"),
     "movement": Whole(export_movement, "movement.nc"),
     "mot": Whole(export_mot, "mot.txt"),
@@ -73,9 +76,12 @@ def export_run(
     form = FORMATS[name]
     if plane and not (isinstance(form, Each) and form.metres):
         raise PoselineError(f"--plane: --format {name} has no markers in metres; leave --plane out")
-    if not folder.manifest().get("finished") or not folder.tracks.is_file():
+    manifest = folder.manifest()
+    if not manifest.get("finished") or not folder.tracks.is_file():
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
     options = ExportOptions(plane, _once(say)) if say else ExportOptions(plane)
+    if form.flat and not plane and (manifest.get("lifter") or {}).get("name") == "none":
+        options.say(f"{folder.path}: 3D was left out of this run; --format {name} holds {form.flat}")
     with locked_for(folder.path, out):
         if isinstance(form, Each):
             return _each(folder, form, out, options)

@@ -15,7 +15,7 @@ END = "_deg"  # angles; their velocities end in _deg_s
 
 
 def export_sto(person: PersonTable, path: Path, options: ExportOptions) -> None:
-    """Write all angles of one person at the container's times; PoselineError where the table has none."""
+    """Write all angles of one person at real times; PoselineError where the table has none."""
     angles, run = [name for name in person.columns if name.endswith(END)], person.file.parent.parent
     if not angles:
         raise PoselineError(f"{person.file}: has no angles; make them with poseline track {run}")

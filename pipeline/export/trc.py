@@ -20,7 +20,7 @@ KEYS = (
 
 
 def export_trc(person: PersonTable, path: Path, options: ExportOptions) -> None:
-    """Write one person's joints; the Time column holds the container's times, whatever the frame rate does.
+    """Write one person's joints; the Time column holds real times, whatever the frame rate does.
 
     Raises:
         PoselineError: the joints have no place in metres.

@@ -42,6 +42,9 @@ def live(
     if (Path(source) / SEGMENTS).is_dir():
         _finish_all(Path(source), progress)
         return Path(source)
+    if config.time.recorded_fps is not None:
+        rate = config.time.recorded_fps
+        raise PoselineError(f"time.recorded_fps={rate:g}: a live stream plays as fast as it is recorded; leave it out")
     address, config = parse_source(source), causal(config)
     path = Path(out) / (name or address.name)
     with locked(path / ".live") as mine:

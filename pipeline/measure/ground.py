@@ -47,6 +47,20 @@ def ground_columns(
     return {name: v.astype(np.float32) for name, v in zip(GROUND_COLUMNS, values, strict=True)}
 
 
+def px_per_m_on(ground: Ground, columns: dict[str, np.ndarray]) -> float:
+    """Scale of the picture at the places of `ground_columns`, px per metre along the picture's rows: the median.
+
+    Right for a camera that is not rolled; NaN where no place is known.
+    """
+    place = np.stack([columns["ground_x_m"], columns["ground_y_m"]], 1).astype(np.float64)
+    place = place[np.isfinite(place).all(1)]
+    floor, half = floor_of(ground), np.array([0.5, 0.0])
+    px = floor.to_px(place)
+    m_per_px = np.linalg.norm(floor.to_m(px + half) - floor.to_m(px - half), axis=1)
+    known = m_per_px[np.isfinite(m_per_px) & (m_per_px > 0)]
+    return float(1 / np.median(known)) if len(known) else float("nan")
+
+
 def _places(
     motion: Motion, skeleton: Skeleton, ground: Ground, size_px: tuple[int, int] | None, height_m: float
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,9 @@ from pipeline.measure.validity import Sight
 STEP_S = (0.6, 1.0)  # before and after a contact somebody walks or runs
 FLIGHT_S = 0.3  # before and after a flight the knees bend for it
 
+ASSUMED, GROUND = "assumed", "ground"  # how the sources of a scale begin that are no height and no length
+WORDS = {0.0: "walks", 1.0: "runs"}  # of `pipeline.measure.gait.summary`
+
 
 class Measured(NamedTuple):
     """A person's motion with its quantities, its table of steps, and the figures of the whole motion."""
@@ -51,13 +54,14 @@ def measure(
     height_m = config.height_of(motion.person_id, name)
     (height_px, change), running_px = scale.sizes_and_course(motion, skeleton)
     px_per_m, source = _scale(height_px, config, height_m)
-    given = px_per_m if not source.startswith("assumed") and math.isfinite(px_per_m) else None
+    given = px_per_m if not source.startswith(ASSUMED) and math.isfinite(px_per_m) else None
     side = facing(motion, skeleton)
     feet, steps = gait.contacts(motion, skeleton, given, side)
-    figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source if math.isfinite(px_per_m) else ""}
     way: dict[str, np.ndarray] = {}
     if config.ground is not None:
         way = ground.ground_columns(motion, skeleton, config.ground, size_px, height_m)
+        if given is None and math.isfinite(on_floor := ground.px_per_m_on(config.ground, way)):
+            px_per_m, source = on_floor, GROUND
     elif given is not None:
         way = scale.path_columns(motion, skeleton, given)
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
@@ -65,10 +69,14 @@ def measure(
     columns = kinematics(motion, skeleton, given, side, sight, noise_len)  # late, since they take the most memory
     states = {name: columns.pop(name) for name in [*columns] if name.endswith("_state")}
     columns |= feet | way
+    source = source if math.isfinite(px_per_m) else ""
+    figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source}
+    figures["metres_from"] = GROUND if config.ground is not None else source
     figures |= gait.summary(steps)
+    figures["walks_or_runs"] = WORDS.get(float(figures["walks_or_runs"]), "")
     if way:
         figures |= scale.summary(way, motion.time_s) | zones.zone_times(way, motion.time_s, config.ground)
-    facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if math.isfinite(px_per_m) else {}
+    facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if source else {}
     motion = replace(motion, quantities=columns, states=states, facts=facts)
     quality = assess(motion, skeleton, height_px, change)
     cycles, flights = _movements(motion, skeleton, steps, height_m)
@@ -101,4 +109,4 @@ def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tu
         return height_px / height_m, f"height {height_m:.2f} m"
     if config.length is not None:
         return scale.px_per_m_of_length(config.length), "length"
-    return height_px / ASSUMED_HEIGHT_M, f"assumed height {ASSUMED_HEIGHT_M:.2f} m"
+    return height_px / ASSUMED_HEIGHT_M, f"{ASSUMED} height {ASSUMED_HEIGHT_M:.2f} m"

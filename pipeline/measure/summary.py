@@ -54,3 +54,9 @@ def person_summary(
         **{key: shown(value) for key, value in (figures or {}).items()},
         "warnings": "; ".join([*warnings, *further]),
     }
+
+
+def also_warned(rows: Sequence[Mapping[str, Any]], further: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The rows with further warnings, by person."""
+    joined = ("; ".join(filter(None, (row["warnings"], further.get(row["person_id"], "")))) for row in rows)
+    return [{**row, "warnings": warnings} for row, warnings in zip(rows, joined, strict=True)]

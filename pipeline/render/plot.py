@@ -16,10 +16,11 @@ from pipeline.render.draw.angles import JOINTS
 from pipeline.render.plot_states import flags, hatch, known_share, states_of, valid_kind
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import TableFile
-from pipeline.store.columns import person_name, unit_of
+from pipeline.store.columns import VIDEO_TIME, person_name, unit_of
 from pipeline.store.folder import RunFolder
 
 FORMATS = (".png", ".svg", ".pdf")
+NO_CURVES = ("frame", "time_s", VIDEO_TIME)
 # Okabe & Ito 2008: apart for every kind of colour blindness. Left is blue and right vermilion, as in the video.
 LEFT, RIGHT = "#0072B2", "#D55E00"
 _OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -70,7 +71,7 @@ def plot_person(
         raise PoselineError(f"--out {out}: unknown kind of picture; end its name in {', '.join(FORMATS)}")
     with TableFile(path) as file:
         schema = file.schema
-    names = [f.name for f in schema if f.name not in ("frame", "time_s") and not pa.types.is_dictionary(f.type)]
+    names = [f.name for f in schema if f.name not in NO_CURVES and not pa.types.is_dictionary(f.type)]
     columns = [c for name in what for c in _chosen(path, name, names)] or _default(path, names)
     sides = [side for side in ("left", "right") if any(c.startswith(side) for c in columns)]
     contacts = [f"{side}_foot_contact" for side in sides or ("left", "right") if f"{side}_foot_contact" in names]
@@ -107,6 +108,8 @@ def _columns(name: str, names: list[str]) -> list[str]:
     with_unit = [n for n in names if n in [f"{b}_deg" for b in (name, *both)]]
     if with_unit:
         return with_unit
+    if "_3d" in name and not any("_3d" in column for column in names):
+        raise PoselineError(f"--what {name}: there is no 3D in this run; poseline track RUN --lifter poseline makes it")
     near = difflib.get_close_matches(name, names, 5, 0.5) or names[:5]
     raise PoselineError(f"--what {name}: no such column; near are {', '.join(near)}")
 

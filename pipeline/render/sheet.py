@@ -139,7 +139,7 @@ def _best(
             for batch in reader.read(frame, frame + 1, 1):
                 image = batch.image[0]
                 sharp = image.copy() if privacy.hides else image
-                regions = next(privacy.regions(folder, skeleton, info.time_s, range(frame, frame + 1)))
+                regions = next(privacy.regions(folder, skeleton, info.real_s, range(frame, frame + 1)))
                 privacy.hide(Canvas.of(image), regions)
                 for i, candidate in by_frame[frame]:
                     worth = candidate.worth * _sharpness(_cut(sharp, candidate.box_px, 0.0)[0])

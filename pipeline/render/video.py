@@ -209,7 +209,7 @@ class Painter:
         rows = zip(
             frames,
             people_by_frame(self._folder.people, self._skeleton, frames, self._columns.names),
-            self._privacy.regions(self._folder, self._skeleton, self._info.time_s, frames),
+            self._privacy.regions(self._folder, self._skeleton, self._info.real_s, frames),
             strict=True,
         )
         chosen = set(settings.people)
@@ -228,16 +228,16 @@ class Painter:
         return person._replace(box_px=person.box_px * np.tile(scale, 2), keypoints_px=person.keypoints_px * scale)
 
     def _draw(self, canvas: Canvas, index: int, people: list[Person]) -> None:
-        now = float(self._info.time_s[index])
+        now, real_s = float(self._info.time_s[index]), float(self._info.real_s[index])
         if self._trails is not None:
             motion = STILL if self._camera is None else self._camera[index]
-            self._trails.add(now, people, motion, self._scale)
+            self._trails.add(real_s, people, motion, self._scale)
             self._trails.draw(canvas)
         words = {p.person_id: self._words.label(p, now) for p in people} if self._look.labels else {}
         angles = {p.person_id: self._words.angles(p, now) for p in people} if self._look.angles else {}
         draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer, self._taken)
         if self._floor is not None:
-            self._floor.draw(canvas, now, {p.person_id: self._columns.place_m(p) for p in people})
+            self._floor.draw(canvas, real_s, {p.person_id: self._columns.place_m(p) for p in people})
         if self._space is not None:
             by_person = self._look.colour == "person"
             figures: list[tuple[np.ndarray, dict[int, Colour], Sequence[int]]] = [

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.store.columns import unit_of
+from pipeline.store.columns import VIDEO_TIME, unit_of
 
 # Groups in the order in which they are offered: key → (label, tier). Where a report would grow too large, curves of the
 # last tier are thinned first.
@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, int]] = {
     "certainty": ("Certainty", 3),
 }
 CONTACTS = ("left_foot_contact", "right_foot_contact")
-_LEFT_OUT = {"frame", "time_s", *CONTACTS}
+_LEFT_OUT = {"frame", "time_s", VIDEO_TIME, *CONTACTS}
 # The first pattern that a column's name matches gives the group and the spelling of the rest of the name.
 _PATTERNS: tuple[tuple[str, str, str], ...] = (
     (r"(.+)_([xy])_px_raw", "raw", "{} {}, as measured"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_name
+from pipeline.core.types import VideoInfo
 from pipeline.render.draw.colours import person_colour
 from pipeline.render.privacy import Privacy
 from pipeline.report import facts as say
@@ -20,7 +21,7 @@ from pipeline.report.page import Page, charting_library
 from pipeline.store.atomic import atomic
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
-from pipeline.store.index import read_index
+from pipeline.store.index import stored_video
 from pipeline.store.people_table import people_rows
 from pipeline.store.settings import stored_config, video_is_current
 
@@ -44,7 +45,7 @@ def write_report(folder: RunFolder, privacy: Privacy, max_mb: float = MAX_MB) ->
     manifest = folder.manifest()
     if not manifest.get("finished"):
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
-    _, time_s, _ = read_index(folder)
+    info = stored_video(folder)
     rows = people_rows(folder)
     target = folder.report
     with contextlib.ExitStack() as stack:
@@ -52,7 +53,7 @@ def write_report(folder: RunFolder, privacy: Privacy, max_mb: float = MAX_MB) ->
         sink = stack.enter_context(open(temporary, "w", encoding="utf-8", newline="\n"))
         tables = [Table(folder.people / f"{person_name(int(row['person_id']))}.parquet") for row in rows]
         page = Page(sink, f"{shown_name(manifest['video']['path'])} · poseline")
-        page.finish(_facts(folder, manifest, privacy, time_s, rows, tables, page, max_mb))
+        page.finish(_facts(folder, manifest, privacy, info, rows, tables, page, max_mb))
     return target
 
 
@@ -60,13 +61,14 @@ def _facts(
     folder: RunFolder,
     manifest: dict[str, Any],
     privacy: Privacy,
-    time_s: np.ndarray,
+    info: VideoInfo,
     rows: list[dict[str, Any]],
     tables: list[Table],
     page: Page,
     max_mb: float,
 ) -> dict[str, Any]:
     """All facts of the page; arrays are stored as separate blocks, one person after another."""
+    time_s = info.time_s  # the page plays the video: its clock is the video's own
     groups = by_group(name for table in tables for name in table.names)
     joints, world = _joints(tables)
     library = charting_library()
@@ -78,16 +80,18 @@ def _facts(
         with table:
             path = path_of(table, feet)
             for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
-                heat[unit].add(place, time_s[table.frame()])
+                heat[unit].add(place, info.real_s[table.frame()])
             paths.append(shortened(table, path, len(rows)))
             first += [np.isfinite(table.numbers(names)).any(1).sum() for names in KNEES]
             blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, row["person_id"]))
-        people.append(_person(folder, row) | blocks)
+        people.append(_person(folder, row, info) | blocks)
     zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
     return {
         "video": say.video_facts(folder, manifest, privacy, time_s),
         "stale": _stale(manifest, folder),
         "frames": [*manifest["frames_observed"], len(time_s)],
+        "recorded_fps": None if info.recorded_fps is None else float(info.recorded_fps),
+        "pace": float(info.pace),
         "times": page.put("times", packed_ints(np.round((time_s - time_s[0]) * 1e6))),
         "first": KNEES[int(first[1] > first[0])],
         "groups": [_group(key, columns) for key, columns in groups.items()],
@@ -117,14 +121,15 @@ def _group(key: str, columns: list[Column]) -> dict[str, Any]:
     return {"key": key, "label": label, "tier": tier, "columns": [[c.name, c.label, c.unit, c.side] for c in columns]}
 
 
-def _person(folder: RunFolder, row: dict[str, Any]) -> dict[str, Any]:
+def _person(folder: RunFolder, row: dict[str, Any], info: VideoInfo) -> dict[str, Any]:
     person_id = row["person_id"]
     long = {"person_id", "name", "suspicious", "warnings"}
     return {
         "id": person_id,
         "name": row["name"],
         "colour": "#{:02x}{:02x}{:02x}".format(*person_colour(person_id)),
-        "suspicious": say.moments(row["suspicious"]),
+        "suspicious": [[t if t is None else info.in_video_s(t), why] for t, why in say.moments(row["suspicious"])],
+        "seen_s": [info.in_video_s(row[key]) for key in ("first_time_s", "last_time_s")],
         "warnings": [w for w in row["warnings"].split("; ") if w],
         "figures": {k: say.plain(v) for k, v in row.items() if k not in long and v not in (None, "")},
         "files": say.person_files(folder, person_id),

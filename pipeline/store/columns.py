@@ -12,6 +12,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import Skeleton
 from pipeline.store.checked import TableFile
 
+VIDEO_TIME = "video_time_s"  # a column of runs whose seconds are not the video's
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
 # The unit that a column's name ends with, longest first; UNITLESS are the ends of column names without a unit.
 UNITS = {
@@ -28,13 +29,16 @@ def person_schema(
     metadata: dict[str, str],
     quantities: Sequence[str] = (),
     parts_m: Sequence[str] = ("x_m", "y_m", "z_m"),
+    video_time: bool = False,
 ) -> pa.Schema:
     """Columns of a person's table: frame, time, box and score, then each joint's values, then ``quantities``.
 
     ``names_m`` are the joints with a position in metres, in the columns ``parts_m``. Joints that the skeleton lacks
-    follow the skeleton's joints. Quantities whose names end in ``_state`` are categories.
+    follow the skeleton's joints. Quantities whose names end in ``_state`` are categories. ``video_time``: `VIDEO_TIME`
+    stands beside the real time.
     """
     fields = [("frame", pa.int64()), ("time_s", pa.float64())]
+    fields += [(VIDEO_TIME, pa.float64())] if video_time else []
     fields += [(name, pa.float32()) for name in (*BOX, "score")]
     for joint in skeleton.names:
         fields += [(f"{joint}_{part}", pa.float32()) for part in ("x_px", "y_px", "score", "std_px")]

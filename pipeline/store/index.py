@@ -38,6 +38,13 @@ def read_index(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise PoselineError(f"{path}: missing or damaged; run poseline run on the video again") from error
 
 
+def real_times(folder: RunFolder) -> np.ndarray:
+    """(T,) f64 real times in s of the frames of the run's video, as the tables have them."""
+    if folder.begun().recorded_fps is None:
+        return read_index(folder)[1]
+    return stored_video(folder).real_s
+
+
 def indexed_digest(folder: RunFolder) -> str:
     """The digest of the video that the folder's index describes; empty without a readable index."""
     try:
@@ -49,7 +56,8 @@ def indexed_digest(folder: RunFolder) -> str:
 
 def stored_video(folder: RunFolder) -> VideoInfo:
     """The VideoInfo a run was made with, from run.json and the index, without reading the video."""
-    facts = folder.begun().told["video"]
+    manifest = folder.begun()
+    facts = manifest.told["video"]
     pts, time_s, is_key = read_index(folder)
     info = VideoInfo(
         path=Path(facts["path"]),
@@ -68,4 +76,4 @@ def stored_video(folder: RunFolder) -> VideoInfo:
     )
     if facts["frames"] != len(info):
         raise PoselineError(f"{folder.manifest_file}: its video is not that of the index; poseline run on it mends it")
-    return info
+    return info.recorded_at(manifest.recorded_fps)

@@ -29,6 +29,12 @@ class Manifest:
         low, high = self.told["frames_observed"]
         return low, high
 
+    @property
+    def recorded_fps(self) -> float | None:
+        """Frames recorded in a second, as the user said it; None: as many as the video plays."""
+        told = ((self.told.get("config") or {}).get("time") or {}).get("recorded_fps")
+        return told if isinstance(told, int | float) and told > 0 else None
+
     def but(self, **entries: Any) -> Manifest:
         """A copy with these entries set."""
         return Manifest({**self.told, **entries})

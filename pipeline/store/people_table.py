@@ -19,7 +19,7 @@ from pipeline.store.columns import unit_of
 from pipeline.store.folder import RunFolder
 from pipeline.store.people_csv import PEOPLE_COLUMNS, people_columns, text_of, write_people_csv
 
-TEXTS = frozenset({"name", "suspicious", "px_per_m_from", "warnings"})
+TEXTS = frozenset({"name", "suspicious", "px_per_m_from", "metres_from", "walks_or_runs", "warnings"})
 COUNTS = frozenset({"person_id", "frames_measured", "frames_interpolated", "gaps"})
 
 

@@ -14,13 +14,15 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import ANGLE_STATES, STATE_NAMES, Motion
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
-from pipeline.store.columns import BOX, STATE, person_name, person_schema
+from pipeline.store.columns import BOX, STATE, VIDEO_TIME, person_name, person_schema
 
 ROW_GROUP = 4096  # rows written and read at once, so that ten hours take the memory of a minute
 
 
 def _rows(motion: Motion, schema: pa.Schema, skeleton: Skeleton, rows: slice) -> pa.RecordBatch:
     values: dict[str, np.ndarray] = {"frame": motion.frame[rows], "time_s": motion.time_s[rows]}
+    if motion.video_time_s is not None:
+        values[VIDEO_TIME] = motion.video_time_s[rows]
     values |= {name: motion.box_px[rows, i] for i, name in enumerate(BOX)}
     values["score"] = motion.score[rows]
     states = pa.array([STATE_NAMES[i] for i in range(len(STATE_NAMES))])
@@ -52,7 +54,8 @@ def write_person(folder: Path, motion: Motion, skeleton: Skeleton, metadata: dic
     facts = {**metadata, **motion.facts, "person_id": str(motion.person_id)}
     parts_m = ["x_m", "y_m", "z_m"] + (["std_m"] if motion.keypoint_std_m is not None else [])
     parts_m += ["world_x_m", "world_y_m", "world_z_m"] if motion.world_m is not None else []
-    schema = person_schema(skeleton, motion.names_m, facts, (*motion.quantities, *motion.states), parts_m)
+    columns, beside = (*motion.quantities, *motion.states), motion.video_time_s is not None
+    schema = person_schema(skeleton, motion.names_m, facts, columns, parts_m, beside)
     plain = pa.schema([pa.field(f.name, pa.string() if f.type == STATE else f.type) for f in schema])
     stem = person_name(motion.person_id)
     with contextlib.ExitStack() as stack:

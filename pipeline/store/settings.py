@@ -20,11 +20,17 @@ def stored_config(folder: RunFolder) -> Config:
 
 
 def later_config(folder: RunFolder, config: Config) -> Config:
-    """A run's settings for observe, with the settings of ``config`` for all later stages."""
+    """A run's settings for observe, with the settings of ``config`` for all later stages.
+
+    How fast the video plays is a fact of the video: the run keeps it unless ``config`` says it anew.
+    """
+    stored = stored_config(folder)
     later = {
         name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
     }
-    return stored_config(folder).model_copy(update=later)
+    if config.time.recorded_fps is not None:
+        later["time"] = config.time
+    return stored.model_copy(update=later)
 
 
 def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:

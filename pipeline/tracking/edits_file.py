@@ -140,10 +140,16 @@ def undo(folder: RunFolder) -> Edit:
 
 
 def listing(folder: RunFolder) -> list[str]:
-    """Lines of a table of the people, then the edits in force and which of them were skipped."""
+    """Lines of a table of the people, then the edits in force and which of them were skipped.
+
+    First and last times are on the video's own clock, as --split takes them.
+    """
     lines = [f"{'id':>5}{'first_s':>12}{'last_s':>12}{'duration_s':>12}{'frames':>9}  name"]
     for p in people_rows(folder):
-        seconds = (p[key] for key in ("first_time_s", "last_time_s", "duration_s"))
+        at = (
+            ("first_video_time_s", "last_video_time_s") if "last_video_time_s" in p else ("first_time_s", "last_time_s")
+        )
+        seconds = (p[key] for key in (*at, "duration_s"))
         times = "".join(" " * 12 if s is None else f"{s:12.3f}" for s in seconds)
         frames = "" if p["frames_measured"] is None else p["frames_measured"]
         lines.append(f"{p['person_id']:>5}{times}{frames:>9}  {p['name']}".rstrip())

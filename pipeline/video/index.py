@@ -63,7 +63,10 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         ) from error
     if fps is None:
         return info
-    line = f"{path}: --fps {fps} is for folders of images; this file has times of its own, which hold"
+    line = (
+        f"{path}: --fps {fps} is for folders of images; this file has times of its own, which hold; --recorded-fps says"
+        " at how many frames a second it was recorded"
+    )
     return replace(info, warnings=(*info.warnings, line))
 
 

@@ -93,6 +93,18 @@ def test_what_was_given_becomes_settings_in_order() -> None:
     assert asked[1].changes() == ["runtime.trust_checkpoint=true"]
 
 
+def test_no_3d_is_no_lifter_and_contradicts_one() -> None:
+    asked: list[Given] = []
+    command = takes("set lifter no_3d")(asked.append)
+    command(set=None, lifter=None, no_3d=True)
+    assert asked[0].changes() == ['lift.name="none"']
+    command(set=None, lifter=None, no_3d=False)
+    assert asked[1].changes() == []
+    command(set=None, lifter="poseline", no_3d=True)
+    with pytest.raises(PoselineError, match="--lifter: --no-3d says otherwise"):
+        asked[2].changes()
+
+
 def test_a_reader_names_the_flag() -> None:
     rate = Option("frame_rate", str, "", read=parse_rate)
     assert rate.value("30000/1001") == Fraction(30000, 1001)

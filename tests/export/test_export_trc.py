@@ -190,3 +190,13 @@ def test_opensim_reads_it(tmp_path: Path) -> None:
     reference = opensim.MarkersReference(file, opensim.SetMarkerWeights())
     assert (reference.getNumFrames(), reference.getSamplingFrequency()) == (100, float(FPS))
     assert opensim.MarkerData(file).getUnits().getLabel() == "meters"
+
+
+@pytest.mark.parametrize(("form", "plane"), [("trc", False), ("trc", True), ("sto", False), ("csv", False)])
+def test_a_run_without_3d_says_in_one_line_what_an_export_holds(tmp_path: Path, form: str, plane: bool) -> None:
+    people = [person(i, range(9), T, quantities=("left_knee_flexion_deg",)) for i in (1, 2)]
+    folder = make_run(tmp_path, people, T)
+    folder.write_manifest(folder.begun().but(lifter={"name": "none", "networks": {}}))
+    said: list[str] = []
+    export_run(folder, form, plane=plane, say=said.append)
+    assert len([line for line in said if "3D was left out" in line]) == (0 if plane else 1)

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.keypoint_sets import HALPE26
-from pipeline.core.settings import Calibration, Ground, SmoothConfig, TrackConfig
+from pipeline.core.settings import Calibration, Ground, MetresConfig, SmoothConfig, TrackConfig
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, Skeleton
 from pipeline.core.types import MEASURED, MISSING, Motion
 from pipeline.measure.floor import fit_error_px, floor_of
 from pipeline.measure.ground import ground_columns
 from pipeline.measure.ground_file import read_ground
+from pipeline.measure.measure import measure
 from pipeline.measure.scale import summary
 from pipeline.measure.stance import feet_px, stand_px
 from pipeline.measure.zones import inside, zone_times
@@ -371,3 +372,17 @@ def test_zones_of_the_floor() -> None:
     zones = zone_times(columns, t, ground)
     assert zones["zone_left_half_s"] == pytest.approx(0.55)  # rows 0 … 5, the first of them half a step
     assert zones["jogging_s"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("height_m", [None, HEIGHT_M])
+def test_people_csv_says_which_scale_holds(height_m: float | None) -> None:
+    camera = _camera()
+    t = np.arange(0, 5, 1 / 30)
+    body, _ = _walker(t, (-3, 0.5), (1.3, 0))
+    config = MetresConfig(ground=Ground(camera=camera), height_m=height_m)
+    told = measure(_motion(t, _seen(camera, body)), COCO17, config, (1920, 1080)).figures
+    assert told["metres_from"] == "ground"
+    assert told["px_per_m_from"] == ("ground" if height_m is None else "height 1.75 m")
+    assert told["walks_or_runs"] in ("walks", "")
+    ends = _seen(camera, np.array([[-0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]))
+    assert told["px_per_m"] == pytest.approx(ends[1, 0] - ends[0, 0], rel=0.02 if height_m is None else 0.08)

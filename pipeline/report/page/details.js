@@ -2,7 +2,7 @@
 
 const UNITS = [["_steps_per_min", "/min"], ["_px_per_m", "px/m"], ["_time_s", "s"], ["_px_s", "px/s"], ["_m_s", "m/s"], ["_px", "px"], ["_m", "m"], ["_s", "s"], ["_percent", "%"], ["_share", "share"], ["_ratio", ""]];
 
-const NAMES = { px_per_m: ["Scale", "px/m"], px_per_m_from: ["Scale from", ""], height_3d_m: ["Height in space", "m"], lift_std_m: ["Error in space, as stated", "m"], reprojection_px: ["Space against picture", "px"], size_change_ratio: ["Change of size", "times"] };
+const NAMES = { px_per_m: ["Scale", "px/m"], px_per_m_from: ["Scale from", ""], metres_from: ["Metres from", ""], walks_or_runs: ["Gait", ""], height_3d_m: ["Height in space", "m"], lift_std_m: ["Error in space, as stated", "m"], reprojection_px: ["Space against picture", "px"], size_change_ratio: ["Change of size", "times"] };
 
 function named(key) {
   if (NAMES[key]) return NAMES[key];

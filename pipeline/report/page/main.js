@@ -9,7 +9,8 @@ function writeHead() {
   const v = facts.video, [top, bottom = 1] = v.fps.split("/").map(Number), rate = top / bottom;
   $("title").textContent = v.name;
   $("summary").textContent = [`${people.size} ${people.size === 1 ? "person" : "people"}`, clockText(lastTime() - firstTime(), 1),
-    `${v.width_px} × ${v.height_px}`, `${+rate.toFixed(2)} frames/s`, v.codec].filter(Boolean).join(" · ");
+    `${v.width_px} × ${v.height_px}`, `${+rate.toFixed(2)} frames/s`,
+    facts.recorded_fps && `recorded at ${+facts.recorded_fps.toFixed(2)} frames/s: one second here is ${+facts.pace.toPrecision(4)} real seconds; figures are real, times here the video's`, v.codec].filter(Boolean).join(" · ");
   // A tall picture needs less of the width than a wide one.
   $("stage").style.setProperty("--wide", `${Math.min(Math.max((1.15 * v.width_px) / v.height_px, 1), 2)}fr`);
 }

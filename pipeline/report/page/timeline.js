@@ -14,7 +14,7 @@ function personRow(person) {
   const f = person.figures, box = el("input", { type: "checkbox", onchange: () => choose(person.id) });
   const canvas = el("canvas", { "aria-hidden": "true" });
   const digits = lastTime() - firstTime() < 20 ? 1 : 0;
-  const told = `${clockText(f.first_time_s, digits)}–${clockText(f.last_time_s, digits)} · ${Math.round(100 * (f.coverage ?? 1))} %`;
+  const told = `${clockText(person.seen_s[0], digits)}–${clockText(person.seen_s[1], digits)} · ${Math.round(100 * (f.coverage ?? 1))} %`;
   const gaps = f.gaps ? `${f.gaps} gaps, the longest ${f.longest_gap_s} s` : "no gaps";
   const who = el("div", { className: "who" },
     el("label", {}, box, el("i", { className: "dot", style: `background:${person.colour}` }),
