@@ -38,7 +38,7 @@ def doubts(
     """
     place, velocity = {}, {}
     for name, k in sources(skeleton).items():
-        std = motion.keypoint_std_px[rows, k].astype(np.float64)
+        std = motion.jitter_px()[rows, k].astype(np.float64)
         seen = np.isin(motion.provenance[rows, k], (MEASURED, SWAPPED))
         score = np.where(seen, np.clip(motion.keypoint_score[rows, k], 0.1, 1.0), UNSEEN)
         place[name] = std

@@ -27,7 +27,7 @@ def feet_std_px(motion: Motion, skeleton: Skeleton) -> np.ndarray:
 
     A set without heels or toes gives the ankle's, one without hips NaN.
     """
-    var = np.square(motion.keypoint_std_px.astype(np.float64))
+    var = np.square(motion.jitter_px().astype(np.float64))
     index = {name: k for k, name in enumerate(skeleton.names)}
     none = np.full(len(motion), np.nan)
     hips = [var[:, index[f"{s}_hip"]] for s in ("left", "right") if f"{s}_hip" in index]

@@ -87,7 +87,7 @@ def _rise(motion: Motion, skeleton: Skeleton, size: np.ndarray) -> tuple[np.ndar
         ground = percentile_filter(filled, _GROUND_PERCENT, max(round(_GROUND_S / step), 3), mode="nearest")
         rises.append(ground - y)
     ankles = [skeleton.index(f"{s}_ankle") for s in SIDES if f"{s}_ankle" in skeleton.names]
-    std = motion.keypoint_std_px[:, ankles].astype(np.float64).mean(1) if ankles else np.zeros(len(motion))
+    std = motion.jitter_px()[:, ankles].astype(np.float64).mean(1) if ankles else np.zeros(len(motion))
     return np.min(rises, 0), -pelvis[1] / size, np.nan_to_num(std) / size
 
 

@@ -20,7 +20,7 @@ def along_axes(motion: Motion, skeleton: Skeleton, rows: slice) -> np.ndarray | 
     across = np.full_like(std, np.inf)
     joints, points = _common(motion.names_m, skeleton)
     px_per_m = _scale(motion.keypoints_px[rows][:, points], motion.keypoints_m[rows][:, joints, :2])
-    across[:, joints] = motion.keypoint_std_px[rows][:, points] / px_per_m[:, None]
+    across[:, joints] = motion.jitter_px()[rows][:, points] / px_per_m[:, None]
     across = np.where(across < std, across, std)  # where it is not known, all axes alike
     depth = np.sqrt(3 * np.square(std) - 2 * np.square(across))
     return np.stack([across, across, depth], -1)
