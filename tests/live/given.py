@@ -89,7 +89,8 @@ def faults(all_given: dict[str, Given]) -> list[str]:
             if not seen:
                 continue
             (first, most), *others = seen.most_common(2)
-            people[number][source] = first
+            if most >= _LEAST:
+                people[number][source] = first
             if others and others[0][1] >= max(_LEAST, _SHARE * (most + others[0][1])):
                 found.append(f"{source}: number {number} is of two people, seen {dict(seen)} times")
     found += [f"number {number} was given out by runs {sorted(some)}" for number, some in runs.items() if len(some) > 1]

@@ -47,6 +47,7 @@ MAKERS = {
     "live/painter.py": GIVEN,
     "report/write.py": GIVEN,
     "render/plot.py": NO_PICTURE,
+    "render/plot_cycles.py": NO_PICTURE,
     "measure/heat.py": NO_PICTURE,
     "models/openmm/export.py": NO_PICTURE,  # networks
     "observe/camera.py": BELOW,  # makes people coarse itself: tests/observe/test_camera.py
@@ -243,6 +244,7 @@ def test_a_run_folder_says_how_its_video_was_drawn(scene, tmp_path, monkeypatch)
     shutil.copytree(scene[0].path, folder.path, dirs_exist_ok=True)
     off = {"report": {"enabled": False}}
     digests = {"observe_digest": "o", "config_digest": "c", "finished": True}
+    digests["config"] = Config().model_dump(mode="json")
     folder.write_manifest(Manifest(folder.manifest() | digests | {"frames_observed": [0, FRAMES]}))
     render_run(folder, Config.model_validate({"render": {"blur": "faces"}} | off))
     assert folder.manifest()["rendered_privacy"] == {"blur": "faces", "black": False}

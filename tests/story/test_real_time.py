@@ -24,7 +24,7 @@ from pipeline.tracking import edits_file
 from pipeline.tracking.edits import parse
 from pipeline.video.index import index_video
 
-CLIP = Path(__file__).resolve().parent.parent / "data" / "laboratory.mp4"  # 60 frames/s
+CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"  # 60 frames/s
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=6"]
 FRAMES, SLOW = 24, 4.0
 

@@ -41,7 +41,10 @@ def test_rate_is_a_fraction(tmp_path):
     path = write_clip(Clip("a.mp4", time_base=Fraction(1001, 30000)), tmp_path)
     assert index_video(path).fps == Fraction(30000, 1001)
     (line,) = index_video(path, Fraction(60)).warnings
-    assert line == f"{path}: --fps 60 is for folders of images; this file has times of its own, which hold"
+    assert line == (
+        f"{path}: --fps 60 is for folders of images; this file has times of its own, which hold; --recorded-fps says at"
+        " how many frames a second it was recorded"
+    )
 
 
 def test_key_frames_are_where_they_were_put(tmp_path):
