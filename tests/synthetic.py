@@ -267,3 +267,13 @@ def _present(rng: np.random.Generator, time_s: np.ndarray, people: int, rate: fl
     for i in range(1, len(time_s)):
         out[:, i] = np.where(out[:, i - 1], draw[:, i] >= off[i], draw[:, i] < back[i])
     return out
+
+
+def from_the_side(points: np.ndarray) -> np.ndarray:
+    """A walker (T, 17, 2) px with a tenth of the width of shoulders and hips, as a camera at the side sees it."""
+    out = points.copy()
+    for root, limb in (((5, 6), ((5, 7, 9), (6, 8, 10))), ((11, 12), ((11, 13, 15), (12, 14, 16)))):
+        middle = points[:, root].mean(1)
+        for top, joints in zip(root, limb, strict=True):
+            out[:, joints] += 0.9 * (middle - points[:, top])[:, None]
+    return out

@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from pipeline.core.errors import PoselineError, one_line
 from pipeline.core.version import VERSION
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+PATIENCE_S = 20.0  # from a first signal on; what is whole on the disk by then stays
 STOPPED = "stopped; run the same command again to go on"
 # Ctrl-C, a request of another process to end, a closed terminal.
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -134,13 +136,21 @@ def _open_streams() -> None:
 
 
 def _stop(number: int, stopped: list[int]) -> None:
-    """End in good order at the first signal, and at once at the second."""
+    """End in good order at the first signal, within `PATIENCE_S`, and at once at the second."""
     if stopped:
-        with contextlib.suppress(OSError):
-            os.write(2, f"poseline: {STOPPED}\n".encode())
-        os._exit(128 + number)
+        _leave(number)
     stopped.append(number)
+    # An interrupt between the taking of a lock and its use leaves a lock that a thread may wait for without end.
+    last = threading.Timer(PATIENCE_S, _leave, (number,))
+    last.daemon = True
+    last.start()
     raise KeyboardInterrupt
+
+
+def _leave(number: int) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, f"poseline: {STOPPED}\n".encode())
+    os._exit(128 + number)
 
 
 def _fail(message: str, status: int) -> None:

@@ -53,7 +53,8 @@ def written(tmp_path, made: Measured, metric: bool = True) -> RunFolder:
 
 def walk(speed: float = 250.0, duration_s: float = 12.0) -> Measured:
     t = 7.0 + np.arange(0, duration_s, 1 / 60)
-    return measured(t, synthetic.walker(t, velocity_px_s=(speed, 0), stride_hz=STRIDE_HZ), COCO17)
+    points = synthetic.walker(t, velocity_px_s=(speed, 0), stride_hz=STRIDE_HZ)
+    return measured(t, synthetic.from_the_side(points), COCO17)
 
 
 def test_strides_of_a_walk_have_its_duration_number_and_curves(tmp_path):
@@ -123,7 +124,8 @@ def test_a_stride_of_unusual_duration_or_bridged_legs_does_not_count_for_the_mea
 def test_curves_are_empty_where_frames_are_missing(tmp_path):
     t = np.arange(0, 8, 1 / 60)
     keep = (t < 4.0) | (t > 4.15)
-    motion = exact(t[keep], synthetic.walker(t, velocity_px_s=(0, 0))[keep], frame=np.flatnonzero(keep))
+    points = synthetic.from_the_side(synthetic.walker(t, velocity_px_s=(0, 0)))
+    motion = exact(t[keep], points[keep], frame=np.flatnonzero(keep))
     made = measure(motion, COCO17, MetresConfig(), (1920, 1080))
     curves = pd.read_parquet(written(tmp_path, made, False).gait_cycles)
     gap = (curves["time_s"] > 4.0) & (curves["time_s"] < 4.15)

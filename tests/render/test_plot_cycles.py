@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     with cycles_files(folder, {}) as files:
         for i, duration in ((1, 6), (2, 9)):
             t = np.arange(0, duration, 1 / 30)
-            points = synthetic.walker(t, velocity_px_s=(150.0, 0))[:: 1 if i == 1 else -1]
+            points = synthetic.from_the_side(synthetic.walker(t, velocity_px_s=(150.0, 0)))[:: 1 if i == 1 else -1]
             made = measure(dataclasses.replace(exact(t, points), person_id=i), COCO17, MetresConfig(), (1920, 1080))
             write_cycles(files, made.motion, made.cycles, False)
     return folder
