@@ -79,7 +79,7 @@ def measure(
     facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if source else {}
     motion = replace(motion, quantities=columns, states=states, facts=facts)
     quality = assess(motion, skeleton, height_px, change)
-    cycles, flights = _movements(motion, skeleton, steps, height_m)
+    cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
     figures |= {
         "repetitions": float(count(cycles.movement, cycles.side)),
         "jumps": float(len(flights["flight_time_s"])),
@@ -89,12 +89,11 @@ def measure(
 
 
 def _movements(
-    motion: Motion, skeleton: Skeleton, steps: dict[str, np.ndarray], height_m: float | None
+    motion: Motion, skeleton: Skeleton, steps: dict[str, np.ndarray], tall_px: np.ndarray, height_m: float | None
 ) -> tuple[Cycles, dict[str, np.ndarray]]:
-    """Strides, repetitions and jumps: nothing is two of these."""
+    """Strides, repetitions and jumps: nothing is two of these. ``tall_px`` (L,): the standing height in each row."""
     begin, end = (steps["contact_time_s"] + dt for dt in (-STEP_S[0], STEP_S[1]))
     walking = np.stack([begin, end], 1)
-    tall_px = scale.running_px(motion, skeleton)
     flights = jumps(motion, skeleton, tall_px, walking, height_m)
     flying = np.stack([flights["take_off_time_s"] - FLIGHT_S, flights["landing_time_s"] + FLIGHT_S], 1)
     again = repetitions(motion, skeleton, tall_px, np.concatenate([walking, flying]))

@@ -31,20 +31,13 @@ from tests import synthetic
 from tests.motion.exchanges import halpe
 from tests.motion.motions import exact
 
-FEET = ("heel", "big_toe", "small_toe")
 T = np.arange(0, 4, 1 / 30)
 HEIGHT_PX = 400.0
 
 
 def walker() -> np.ndarray:
     """A walker whose left and right side nearly cover one another."""
-    points = halpe(synthetic.walker(T, height_px=HEIGHT_PX), HEIGHT_PX)
-    for root, parts in (("shoulder", ("elbow", "wrist", "shoulder")), ("hip", ("knee", "ankle", "hip", *FEET))):
-        apart = points[:, HALPE26.index(f"left_{root}"), 0] - points[:, HALPE26.index(f"right_{root}"), 0]
-        for s, sign in (("left", -0.5), ("right", 0.5)):
-            for part in parts:
-                points[:, HALPE26.index(f"{s}_{part}"), 0] += 0.9 * sign * apart
-    return points
+    return halpe(synthetic.from_the_side(synthetic.walker(T, height_px=HEIGHT_PX)), HEIGHT_PX)
 
 
 def measured(points: np.ndarray, std_px: float = 1.0) -> Motion:
