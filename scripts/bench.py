@@ -1,4 +1,4 @@
-"""Measure poseline. One thin command each; what they do stands in bench_<command>.py.
+"""Measure poseline. One thin command each; what they do stands in bench_<command>.py, imported when it is asked for.
 
 python scripts/bench.py overhead clip.mp4 --end 10 --repeat 3 --threads 2
 """
@@ -13,17 +13,6 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
-import bench_ablation
-import bench_cost
-import bench_detect
-import bench_heads
-import bench_memory
-import bench_motion
-import bench_overhead
-import bench_peers
-import bench_render
-import bench_report
-import bench_track
 
 from pipeline.core.config import load_config
 
@@ -46,6 +35,8 @@ def overhead(
     spool: Annotated[Path | None, typer.Option(help="Folder for the recorded tensors; default: TMPDIR.")] = None,
 ) -> None:
     """Wall time of `poseline run --no-render` over the bare time of its networks on the same tensors."""
+    import bench_overhead
+
     for clip in clips:
         bench_overhead.measure(clip, config, threads, end, repeat, process, spool)
 
@@ -59,6 +50,8 @@ def heads(
     verbose: Annotated[bool, typer.Option(help="Name each head that is not hidden.")] = False,
 ) -> None:
     """Heads in annotated photographs that blurring leaves to be seen."""
+    import bench_heads
+
     bench_heads.measure(folders, config, sets or [], blur, verbose)
 
 
@@ -71,6 +64,8 @@ def detect(
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
 ) -> None:
     """Recall and precision of people in single frames against true boxes."""
+    import bench_detect
+
     bench_detect.measure(clip, gt, every, config, sets or [])
 
 
@@ -83,6 +78,8 @@ def ablation(
     gt: Annotated[Path, typer.Option(exists=True, help="MOTChallenge boxes of the first, gt.txt.")] = ...,  # type: ignore[assignment]
 ) -> None:
     """What each cue of identity is worth: HOTA and IDF1 with one of them switched off."""
+    import bench_ablation
+
     bench_ablation.measure(run, gt, others or [])
 
 
@@ -95,6 +92,8 @@ def peers(
     only: Annotated[list[str] | None, typer.Option(help="Only those with this in their name, or trackers.")] = None,
 ) -> None:
     """Speed, memory and cost of a person beside MMPose's inferencer, rtmlib, Sports2D, ultralytics and trackers."""
+    import bench_peers
+
     bench_peers.measure(clip, environment, repeat, seconds, only or [])
 
 
@@ -109,6 +108,8 @@ def cost(
 
     With --before: CPU seconds and peak memory of the whole command, there and here in turn, three times.
     """
+    import bench_cost
+
     if before:
         bench_cost.compare(clips, configs or ["default"], end, before)
     else:
@@ -126,6 +127,8 @@ def memory(
     folder: Annotated[Path | None, typer.Option(help="Where the long clip and its run are made.")] = None,
 ) -> None:
     """Resident memory of a long run over time, by stage."""
+    import bench_memory
+
     bench_memory.measure(clip, hours, fps, sets or [], render, engine or [], folder)
 
 
@@ -139,6 +142,8 @@ def motion(
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change one setting.")] = None,
 ) -> None:
     """Time and memory of repair, smoothing and kinematics of long tracks of many people."""
+    import bench_motion
+
     bench_motion.measure(people, minutes, fps, keypoints, processes, load_config("default", sets or []))
 
 
@@ -152,6 +157,8 @@ def report(
     loads: Annotated[int, typer.Option(min=1, help="Times that the page is opened.")] = 5,
 ) -> None:
     """Size of a report, time and memory to make it, and time until headless Chromium has drawn its first view."""
+    import bench_report
+
     if people:
         bench_report.synthesise(run, people, minutes, fps, stay)
     bench_report.measure(run, loads)
@@ -164,6 +171,8 @@ def track(
     repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 3,
 ) -> None:
     """Frames/s and IDF1 of the online pass beside other trackers, on the same synthetic people."""
+    import bench_track
+
     bench_track.measure(environment, people or [20, 100, 300], repeat)
 
 
@@ -180,6 +189,8 @@ def render(
     repeat: Annotated[int, typer.Option(min=1, help="Turns; medians are printed.")] = 5,
 ) -> None:
     """Frames/s of rendering 1080p with five people beside decoding and encoding alone."""
+    import bench_render
+
     bench_render.measure(run, frames, style, codec, preset, threads, repeat)
 
 

@@ -6,6 +6,7 @@ Pixels have their origin at the top-left corner of the upright image, x right, y
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cached_property
@@ -223,7 +224,7 @@ class Motion(_Arrays):
     keypoint_jitter_px: np.ndarray | None = None  # (L, K) f32 the part of keypoint_std_px that changes between frames
     velocity_px_s: np.ndarray | None = None  # (L, K, 2) f32, NaN where the position is
     acceleration_px_s2: np.ndarray | None = None  # (L, K, 2) f32
-    quantities: dict[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
+    quantities: Mapping[str, np.ndarray] = field(default_factory=dict)  # column, its unit in the name: (L,) f32
     states: dict[str, np.ndarray] = field(default_factory=dict)  # <angle>_state: (L,) u8 codes of ANGLE_STATES
     figures: dict[str, float] = field(default_factory=dict)  # 3D figures of the person, for people.csv
     facts: dict[str, str] = field(default_factory=dict)  # about the person, for the Parquet file metadata

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -50,7 +51,7 @@ class Heat:
         self._size_px = size_px
         self._seconds: dict[tuple[int, int], float] = defaultdict(float)
 
-    def add(self, motion: Motion, skeleton: Skeleton, columns: dict[str, np.ndarray] | None = None) -> None:
+    def add(self, motion: Motion, skeleton: Skeleton, columns: Mapping[str, np.ndarray] | None = None) -> None:
         """Add a person. On a floor ``columns`` are those of `ground_columns`, by default ``motion.quantities``."""
         if self.unit == "px":
             place = stand_px(motion, skeleton, self._size_px)

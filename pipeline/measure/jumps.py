@@ -8,7 +8,6 @@ L rows of one person, J jumps, H the person's standing height.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy.ndimage import percentile_filter
 from pipeline.core.settings import ASSUMED_HEIGHT_M
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import MEASURED, Motion
-from pipeline.measure.angles import SIDES, mid, points
+from pipeline.measure.angles import SIDES, mid, sources, state
 
 JUMP_COLUMNS = (
     "take_off_time_s", "landing_time_s", "flight_time_s", "flight_time_std_s", "jump_height_m", "jump_height_std_m",
@@ -66,29 +65,31 @@ def jumps(
 
 def _rise(motion: Motion, skeleton: Skeleton, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """(L,) H by which the lower foot is above the ground; (L,) H height of the pelvis; (L,) H the foot's deviation."""
-    smooth = points(motion, skeleton, places_only=True)
-    pelvis = mid(smooth.get("left_hip"), smooth.get("right_hip"))
-    # A smoother rounds the moments off at which feet leave the ground, so feet are taken as measured.
-    measured = (motion.provenance == MEASURED)[..., None]
-    p = points(
-        replace(motion, keypoints_px=np.where(measured, motion.raw_px, motion.keypoints_px)), skeleton, places_only=True
-    )
-    names = next((g for g in _PARTS if all(f"{s}_{n}" in p for n in g for s in SIDES)), ())
+    where = sources(skeleton)
+    names = next((g for g in _PARTS if all(f"{s}_{n}" in where for n in g for s in SIDES)), ())
+    hips = [state(motion, where[f"{s}_hip"], places_only=True) if f"{s}_hip" in where else None for s in SIDES]
+    pelvis = mid(*hips)
     step = float(np.median(np.diff(motion.time_s)))
     if pelvis is None or not names or not np.isfinite(size).all() or step <= 0:
         return None
-    rises = []
-    for name in (f"{s}_{n}" for n in names for s in SIDES):
-        y = p[name][1] / size
+    lowest = np.full(len(motion), np.inf)
+    for k in (where[f"{s}_{n}"] for n in names for s in SIDES):
+        y = _measured_y(motion, k) / size
         known = np.isfinite(y)
         if not known.any():
             return None
         filled = np.interp(motion.time_s, motion.time_s[known], y[known])
         ground = percentile_filter(filled, _GROUND_PERCENT, max(round(_GROUND_S / step), 3), mode="nearest")
-        rises.append(ground - y)
+        lowest = np.minimum(lowest, ground - y)
     ankles = [skeleton.index(f"{s}_ankle") for s in SIDES if f"{s}_ankle" in skeleton.names]
     std = motion.jitter_px()[:, ankles].astype(np.float64).mean(1) if ankles else np.zeros(len(motion))
-    return np.min(rises, 0), -pelvis[1] / size, np.nan_to_num(std) / size
+    return lowest, -pelvis[1] / size, np.nan_to_num(std) / size
+
+
+def _measured_y(motion: Motion, k: int) -> np.ndarray:
+    """(L,) px down the picture of a keypoint as measured, where it was: a smoother rounds a take-off."""
+    measured = motion.provenance[:, k] == MEASURED
+    return np.where(measured, motion.raw_px[:, k, 1], motion.keypoints_px[:, k, 1]).astype(np.float64)
 
 
 def _stretches(time_s: np.ndarray, rise: np.ndarray) -> list[tuple[int, int]]:

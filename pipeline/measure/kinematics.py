@@ -52,7 +52,6 @@ WHOLE_TURNS = ("_segment_deg", "trunk_lean_deg", "trunk_lean_3d_deg")  # angles 
 def kinematics(
     motion: Motion,
     skeleton: Skeleton,
-    px_per_m: float | None,
     side: np.ndarray | None = None,
     view: Sight | None = None,
     noise_len: float = SmoothConfig().noise_len,
@@ -64,14 +63,13 @@ def kinematics(
     Foot contacts are made by `pipeline.measure.gait.contacts`.
 
     Args:
-        px_per_m: scale of the picture plane at the person; None: no columns in metres but the 3D angles.
         side: (L,) from `facing`, if it has been computed before.
         view: how the camera sees the person; None: from the side throughout, with segments of any length.
         noise_len: standard deviation of a measurement of score 1, in body lengths.
     """
     side, start = facing(motion, skeleton) if side is None else side, breaks(motion.frame)
     seen = Sight(side, np.ones(len(motion), bool), np.full(len(motion), np.nan)) if view is None else view
-    told = _Told(motion, skeleton, px_per_m, seen, body_length(motion.box_px), nearest_step_s(motion.time_s), noise_len)
+    told = _Told(motion, skeleton, seen, body_length(motion.box_px), nearest_step_s(motion.time_s), noise_len)
     out: dict[str, np.ndarray] = {}
     for first in range(0, max(len(motion), 1), _BLOCK):
         rows = slice(first, first + _BLOCK)
@@ -94,7 +92,6 @@ class _Told(NamedTuple):
 
     motion: Motion
     skeleton: Skeleton
-    px_per_m: float | None
     view: Sight
     size_px: np.ndarray  # (L,)
     step_s: np.ndarray  # (L,)
@@ -103,18 +100,18 @@ class _Told(NamedTuple):
 
 def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
     """The columns of some rows, f32 but for the angles in whole turns, which are not unwrapped yet, and for states."""
-    motion, skeleton, px_per_m = told.motion, told.skeleton, told.px_per_m
+    motion, skeleton = told.motion, told.skeleton
     p, view = points(motion, skeleton, rows), told.view.at(rows)
     doubt = doubts(motion, skeleton, told.size_px, told.step_s, told.noise_len, rows)
     out = angles(p, view.side) | angle_std(p, doubt)
     states = in_picture(out, p, view)
     for name in (*JOINTS, *FEET):
         if name in skeleton.names:
-            out |= speeds(name, state(motion, skeleton.index(name), rows), px_per_m)
+            out |= speeds(name, state(motion, skeleton.index(name), rows))
     com = centre_of_mass(p)
     if com is not None:
-        out |= {"com_x_px": com[0], "com_y_px": com[1]} | speeds("com", com, px_per_m)
-    out |= _speed_std(doubt, skeleton, com, px_per_m)
+        out |= {"com_x_px": com[0], "com_y_px": com[1]} | speeds("com", com)
+    out |= _speed_std(doubt, skeleton, com)
     if motion.keypoints_m is not None:
         space = angles_3d(motion.keypoints_m[rows], motion.names_m, along_axes(motion, skeleton, rows))
         states |= in_space(space)
@@ -124,8 +121,8 @@ def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
     return {n: v if n.endswith((*WHOLE_TURNS, "_state")) else v.astype(np.float32) for n, v in out.items()}
 
 
-def _speed_std(doubt: Doubt, skeleton: Skeleton, com: State | None, px_per_m: float | None) -> dict[str, np.ndarray]:
-    """``…_speed_px_s_std``, and in m/s, of each point that has a speed: along any direction of the picture."""
+def _speed_std(doubt: Doubt, skeleton: Skeleton, com: State | None) -> dict[str, np.ndarray]:
+    """``…_speed_px_s_std`` of each point that has a speed: along any direction of the picture."""
     where = {k: name for name, k in sources(skeleton).items()}
     out: dict[str, np.ndarray] = {}
     for name in (*JOINTS, *FEET):
@@ -133,23 +130,17 @@ def _speed_std(doubt: Doubt, skeleton: Skeleton, com: State | None, px_per_m: fl
             out[f"{name}_speed_px_s_std"] = doubt.velocity_px_s[where[skeleton.index(name)]]
     if com is not None:
         out["com_speed_px_s_std"] = np.where(np.isnan(com[0]), np.nan, com_velocity_std(doubt))
-    if px_per_m is not None:
-        out |= {name.replace("_px_s_", "_m_s_"): std / px_per_m for name, std in out.items()}
     return out
 
 
-def speeds(name: str, point: State, px_per_m: float | None) -> dict[str, np.ndarray]:
+def speeds(name: str, point: State) -> dict[str, np.ndarray]:
     """Columns of one point's velocity (picture axes: y down), speed and acceleration (magnitudes)."""
-    speed, acceleration = np.hypot(point[2], point[3]), np.hypot(point[4], point[5])
-    out = {
+    return {
         f"{name}_vx_px_s": point[2],
         f"{name}_vy_px_s": point[3],
-        f"{name}_speed_px_s": speed,
-        f"{name}_acceleration_px_s2": acceleration,
+        f"{name}_speed_px_s": np.hypot(point[2], point[3]),
+        f"{name}_acceleration_px_s2": np.hypot(point[4], point[5]),
     }
-    if px_per_m is not None:
-        out |= {f"{name}_speed_m_s": speed / px_per_m, f"{name}_acceleration_m_s2": acceleration / px_per_m}
-    return out
 
 
 # --- which way the person faces --------------------------------------------------------------------------------------

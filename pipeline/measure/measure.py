@@ -16,6 +16,7 @@ from pipeline.measure.angles import points
 from pipeline.measure.cycles import Cycles, cycles_of, strides
 from pipeline.measure.jumps import jumps
 from pipeline.measure.kinematics import facing, kinematics
+from pipeline.measure.metres import InMetres
 from pipeline.measure.plane import in_plane
 from pipeline.measure.quality import Quality, assess
 from pipeline.measure.repetitions import count, repetitions
@@ -66,7 +67,8 @@ def measure(
         way = scale.path_columns(motion, skeleton, given)
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
     sight = Sight(side, plane, running_px)
-    columns = kinematics(motion, skeleton, given, side, sight, noise_len)  # late, since they take the most memory
+    cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
+    columns = kinematics(motion, skeleton, side, sight, noise_len)  # late, since they take the most memory
     states = {name: columns.pop(name) for name in [*columns] if name.endswith("_state")}
     columns |= feet | way
     source = source if math.isfinite(px_per_m) else ""
@@ -77,9 +79,9 @@ def measure(
     if way:
         figures |= scale.summary(way, motion.time_s) | zones.zone_times(way, motion.time_s, config.ground)
     facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if source else {}
-    motion = replace(motion, quantities=columns, states=states, facts=facts)
+    quantities = columns if given is None else InMetres(columns, given)
+    motion = replace(motion, quantities=quantities, states=states, facts=facts)
     quality = assess(motion, skeleton, height_px, change)
-    cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
     figures |= {
         "repetitions": float(count(cycles.movement, cycles.side)),
         "jumps": float(len(flights["flight_time_s"])),

@@ -16,7 +16,7 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
-from pipeline.measure.angles import SIDES, State, mid, points
+from pipeline.measure.angles import SIDES, State, mid, sources
 
 _GRID_S = 1 / 30
 _LOW_PASS = butter(2, 3.0, fs=1 / _GRID_S, output="sos")  # without phase shift
@@ -24,6 +24,7 @@ _LONGEST_GAP_S, _SHORTEST_S = 0.25, 2.0
 # H by which a movement must rise: a quarter squat lowers the pelvis by .1, a forearm curl lifts the wrist by .24, a
 # lateral raise to the horizontal by .33. The arms of walkers and runners lift it by .03 to .2.
 LEAST = {"squat": 0.08, "arm_raise": 0.22, "leg_raise": 0.1, "bend": 0.08}
+_USED = ("shoulder", "wrist", "hip", "knee", "ankle")
 _REST = 0.1  # share of the rise above the rest before or after, where a repetition begins and ends
 SHORTEST_S, LONGEST_S = 0.7, 20.0  # of one repetition
 _PAUSE_S = 10.0  # longest rest between two repetitions of one set
@@ -71,7 +72,11 @@ def count(movement: np.ndarray, side: np.ndarray) -> int:
 
 def _signals(motion: Motion, skeleton: Skeleton, height_px: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """(movement, side, (L,) height in H that rises with the movement) of the movements that the keypoints show."""
-    p = points(motion, skeleton, places_only=True)
+    p: dict[str, State] = {
+        name: motion.keypoints_px[None, :, k, 1].astype(np.float64)  # the height alone
+        for name, k in sources(skeleton).items()
+        if name.endswith(_USED)
+    }
     hip, shoulder = (mid(p.get(f"left_{n}"), p.get(f"right_{n}")) for n in ("hip", "shoulder"))
     found: list[tuple[str, str, State | None, State | None]] = []
     if all(f"{s}_ankle" in p for s in SIDES):
@@ -80,7 +85,7 @@ def _signals(motion: Motion, skeleton: Skeleton, height_px: np.ndarray) -> list[
     found += [("arm_raise", s, p.get(f"{s}_wrist"), p.get(f"{s}_shoulder")) for s in SIDES]
     found += [("leg_raise", s, p.get(f"{s}_knee"), p.get(f"{s}_hip")) for s in SIDES]
     found.append(("bend", "", hip, shoulder))
-    return [(name, s, (b[1] - a[1]) / height_px) for name, s, a, b in found if a is not None and b is not None]
+    return [(name, s, (b[0] - a[0]) / height_px) for name, s, a, b in found if a is not None and b is not None]
 
 
 def _cycles(time_s: np.ndarray, signal: np.ndarray, least: float) -> np.ndarray:

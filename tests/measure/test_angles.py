@@ -15,6 +15,7 @@ from pipeline.core.types import NO_POINTS, Motion
 from pipeline.measure.angles import angles, points, unwrap, wrap
 from pipeline.measure.angles_3d import angles_3d
 from pipeline.measure.kinematics import facing, kinematics
+from pipeline.measure.metres import InMetres
 from tests import synthetic
 from tests.motion.exchanges import halpe
 from tests.motion.motions import exact
@@ -71,7 +72,7 @@ def test_joint_angles_are_exact(
 def test_velocities_are_the_derivatives() -> None:
     t = np.arange(0, 2, 1e-3)
     truth = synthetic.walker(t, height_px=400)
-    out = kinematics(exact(t, truth), COCO17, None)
+    out = kinematics(exact(t, truth), COCO17)
     inner = slice(5, -5)
     for name in (
         "left_knee_flexion_deg",
@@ -88,7 +89,7 @@ def test_velocities_are_the_derivatives() -> None:
 def test_a_walker_bends_as_made_whichever_way() -> None:
     t = np.arange(0, 6, 1 / 60)
     for speed in (250.0, -250.0):
-        out = kinematics(exact(t, synthetic.walker(t, velocity_px_s=(speed, 0))), COCO17, None)
+        out = kinematics(exact(t, synthetic.walker(t, velocity_px_s=(speed, 0))), COCO17)
         swing = 2 * np.pi * 0.95 * t
         knee = 55 * (0.15 + 0.85 * np.maximum(np.cos(swing + 0.3), 0) ** 2)
         np.testing.assert_allclose(out["left_knee_flexion_deg"][30:-30], knee[30:-30], atol=0.1)
@@ -113,9 +114,9 @@ def test_facing_survives_a_treadmill_and_follows_a_turn() -> None:
 def test_angles_do_not_depend_on_place_size_or_mirror(scale: float, offset: float, seed: int) -> None:
     t = np.arange(0, 1.5, 1 / 30)
     truth = synthetic.walker(t, phase=seed / 1000)
-    one = kinematics(exact(t, truth), COCO17, None)
-    other = kinematics(exact(t, truth * scale + offset), COCO17, None)
-    mirrored = kinematics(exact(t, truth * [-1, 1] + [2000, 0]), COCO17, None)
+    one = kinematics(exact(t, truth), COCO17)
+    other = kinematics(exact(t, truth * scale + offset), COCO17)
+    mirrored = kinematics(exact(t, truth * [-1, 1] + [2000, 0]), COCO17)
     for name in ("left_knee_flexion_deg", "right_hip_flexion_deg", "trunk_lean_deg", "left_shoulder_flexion_deg"):
         np.testing.assert_allclose(one[name], other[name], atol=0.05)
         np.testing.assert_allclose(one[name], mirrored[name], atol=0.05)
@@ -125,20 +126,20 @@ def test_speeds_in_px_and_metres() -> None:
     t = np.arange(0, 2, 1 / 50)
     points_px = np.zeros((len(t), 17, 2)) + np.arange(17)[:, None] * [3.0, 11.0]
     points_px += np.stack([300 * t, -40 * t], -1)[:, None]
-    out = kinematics(exact(t, points_px), COCO17, 200.0)
+    out = InMetres(kinematics(exact(t, points_px), COCO17), 200.0)
     np.testing.assert_allclose(out["left_ankle_vx_px_s"], 300, rtol=1e-3)
     np.testing.assert_allclose(out["left_ankle_vy_px_s"], -40, rtol=1e-2)
     np.testing.assert_allclose(out["com_speed_m_s"], np.hypot(300, 40) / 200, rtol=1e-3)
-    assert "com_speed_m_s" not in kinematics(exact(t, points_px), COCO17, None)
+    assert len(out) == len(list(out)) == len(dict(out)) > len(kinematics(exact(t, points_px), COCO17))
 
 
 def test_only_what_the_points_allow() -> None:
     t = np.arange(10) / 30
-    assert "left_ankle_dorsiflexion_deg" not in kinematics(exact(t, synthetic.walker(t)), COCO17, None)
+    assert "left_ankle_dorsiflexion_deg" not in kinematics(exact(t, synthetic.walker(t)), COCO17)
     full = np.random.default_rng(0).uniform(0, 500, (10, 33, 2))
-    assert "left_ankle_dorsiflexion_deg" in kinematics(exact(t, full, BLAZEPOSE33), BLAZEPOSE33, None)
+    assert "left_ankle_dorsiflexion_deg" in kinematics(exact(t, full, BLAZEPOSE33), BLAZEPOSE33)
     motion: Motion = exact(t, np.full((10, 17, 2), np.nan))
-    none = kinematics(motion, COCO17, 100.0)
+    none = kinematics(motion, COCO17)
     assert all(np.isnan(v).all() for name, v in none.items() if not name.endswith("_state"))
     assert all((v == NO_POINTS).all() for name, v in none.items() if name.endswith("_state"))
     assert set(points(motion, COCO17)) >= {"left_hip", "nose"}
@@ -157,14 +158,14 @@ def test_ankles_of_26_points_from_heel_and_big_toe_in_space_as_in_the_plane(way:
             body[:, HALPE26.index(f"{s}_{part}")] = ankle + np.stack(
                 [x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], -1
             )
-    out = kinematics(exact(t, body, HALPE26), HALPE26, 235.0)
+    out = kinematics(exact(t, body, HALPE26), HALPE26)
     sole = np.degrees(np.arctan2(0.005, 0.155))  # from heel to big toe, as made: toes up
     space = np.concatenate([body / 235, np.full((len(t), 26, 1), 4.0)], -1)
     in_space = angles_3d(space, HALPE26.names)
     for s, sign in (("left", 1), ("right", -1)):
         np.testing.assert_allclose(out[f"{s}_ankle_dorsiflexion_deg"][20:-20], (sole + sign * bent)[20:-20], atol=0.1)
         np.testing.assert_allclose(in_space[f"{s}_ankle_dorsiflexion_3d_deg"], sole + sign * bent, atol=0.1)
-        assert {f"{s}_{p}_speed_m_s" for p in ("heel", "big_toe", "small_toe")} <= set(out)
+        assert {f"{s}_{p}_speed_px_s" for p in ("heel", "big_toe", "small_toe")} <= set(out)
 
 
 def test_a_foot_that_points_backwards_has_no_angle() -> None:
@@ -172,7 +173,7 @@ def test_a_foot_that_points_backwards_has_no_angle() -> None:
     body = halpe(synthetic.walker(t), 400)
     heel, toe = HALPE26.index("left_heel"), HALPE26.index("left_big_toe")
     body[30:40, [heel, toe]] = body[30:40, [toe, heel]]
-    out = kinematics(exact(t, body, HALPE26), HALPE26, None)
+    out = kinematics(exact(t, body, HALPE26), HALPE26)
     lost = np.isin(np.arange(len(t)), np.arange(30, 40))
     for end in ("deg", "deg_s"):
         np.testing.assert_array_equal(np.isnan(out[f"left_ankle_dorsiflexion_{end}"]), lost)
@@ -183,8 +184,8 @@ def test_the_heads_segment_goes_from_neck_to_top_where_a_set_has_them() -> None:
     t = np.arange(10) / 30
     body = halpe(synthetic.walker(t), 400)
     body[:, HALPE26.index("head")] = body[:, HALPE26.index("neck")] + (20, -20)
-    np.testing.assert_allclose(kinematics(exact(t, body, HALPE26), HALPE26, None)["head_segment_deg"], 45, atol=0.01)
-    ears = kinematics(exact(t, body[:, :17]), COCO17, None)["head_segment_deg"]
+    np.testing.assert_allclose(kinematics(exact(t, body, HALPE26), HALPE26)["head_segment_deg"], 45, atol=0.01)
+    ears = kinematics(exact(t, body[:, :17]), COCO17)["head_segment_deg"]
     assert np.isfinite(ears).all()
     assert np.abs(ears - 45).min() > 1
 
@@ -199,10 +200,10 @@ def test_wrap_and_unwrap() -> None:
 def test_columns_do_not_depend_on_the_rows_worked_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     t = np.arange(0, 300, 1 / 30)
     motion = exact(t, synthetic.walker(t, velocity_px_s=(2.0, 0.0)))
-    whole, side = kinematics(motion, COCO17, 200.0), facing(motion, COCO17)
+    whole, side = kinematics(motion, COCO17), facing(motion, COCO17)
     monkeypatch.setattr("pipeline.measure.kinematics._BLOCK", 700)
     tracemalloc.start()
-    parts = kinematics(motion, COCO17, 200.0, side)
+    parts = kinematics(motion, COCO17, side)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert list(parts) == list(whole)

@@ -12,6 +12,7 @@ from pipeline.lift.joints import liftable
 from pipeline.lift.registry import build_lifter
 from pipeline.measure.gait import contacts
 from pipeline.measure.kinematics import kinematics
+from pipeline.measure.metres import InMetres
 from pipeline.render.look import STYLES
 from pipeline.render.plot import _joints_of
 from pipeline.render.scene import columns_of, limbs_in_space
@@ -27,7 +28,7 @@ def columns(skeleton: Skeleton) -> list[str]:
     t = np.arange(12) / 30
     motion = exact(t, np.random.default_rng(0).uniform(0, 500, (12, len(skeleton), 2)), skeleton)
     lifter = build_lifter(Config(), skeleton)
-    quantities = [*kinematics(motion, skeleton, 200.0), *contacts(motion, skeleton, 200.0)[0]]
+    quantities = [*InMetres(kinematics(motion, skeleton), 200.0), *contacts(motion, skeleton, 200.0)[0]]
     return person_schema(skeleton, lifter.names if lifter else (), {}, quantities, PARTS_M).names
 
 

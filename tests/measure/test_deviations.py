@@ -71,8 +71,8 @@ def test_intervals_hold_the_truth_of_a_noisy_walk(fps: int) -> None:
         keypoint_score=np.ones(truth.shape[:2], np.float32),
         skeleton=HALPE26.name,
     )
-    out = kinematics(build_motion(1, obs, t, HALPE26, config.track, config.smooth), HALPE26, None, np.ones(len(t)))
-    exactly = kinematics(exact(t, truth, HALPE26), HALPE26, None, np.ones(len(t)))
+    out = kinematics(build_motion(1, obs, t, HALPE26, config.track, config.smooth), HALPE26, np.ones(len(t)))
+    exactly = kinematics(exact(t, truth, HALPE26), HALPE26, np.ones(len(t)))
     inner = slice(fps // 2, -fps // 2)
     for end, least in (("deg", 0.88), ("deg_s", 0.8)):
         for name in ("knee_flexion", "hip_flexion", "elbow_flexion"):

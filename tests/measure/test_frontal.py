@@ -146,7 +146,7 @@ def test_columns_come_with_the_others_and_velocities_are_slopes() -> None:
     px = np.full((len(t), len(COCO17), 2), np.nan)
     for name in NAMES:
         px[:, COCO17.index(name)] = 500 + 200 * np.array([f[name][:2] for f in frames])
-    columns = kinematics(exact(t, px), COCO17, None)
+    columns = kinematics(exact(t, px), COCO17)
     np.testing.assert_allclose(columns["left_shoulder_abduction_deg"], swing, atol=0.01)
     np.testing.assert_allclose(columns["left_shoulder_abduction_deg_s"][2:-2], 90 * np.cos(3 * t)[2:-2], atol=1)
     assert columns["trunk_lateral_lean_deg"].dtype == np.float32
@@ -157,7 +157,7 @@ def test_the_pelvis_turns_on_past_half_a_turn() -> None:
     places = [in_camera(body(), yaw) for yaw in 120 * t]
     m = np.array([[f[name] for name in NAMES] for f in places], np.float32)
     motion = exact(t, np.full((len(t), len(COCO17), 2), 100.0))
-    turned = kinematics(dataclasses.replace(motion, keypoints_m=m, names_m=NAMES), COCO17, None)
+    turned = kinematics(dataclasses.replace(motion, keypoints_m=m, names_m=NAMES), COCO17)
     np.testing.assert_allclose(turned["pelvis_rotation_3d_deg"], 120 * t, atol=0.01)
 
 
