@@ -1,11 +1,12 @@
-"""Coverage of `<joint>_std_m` on motion capture seen by random cameras: places before the camera."""
+"""Coverage of the deviations in metres, of tables and live, on motion capture seen by random cameras."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,10 @@ from pipeline.lift.field import PRIOR, across_deg, usual_focal_px
 from pipeline.lift.joints import HIPS, JOINTS, POINTS, sources
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
+from pipeline.live.crowd import Result, Seen
+from pipeline.live.space import build_space
 from pipeline.models.runtime import pick_device
+from pipeline.motion.online import Point
 
 SIZE_PX = (1280, 720)
 TRIALS, MOST_FRAMES = 40, 300
@@ -62,26 +66,33 @@ def _motion(points: np.ndarray, focal_px: float, fps: float, seed: int) -> tuple
 
 
 def space(mocap: str) -> Iterator[str]:
-    """A row for each case of what is known: all coordinates, and by axis."""
+    """A row for each case of what is known: all coordinates, and by axis; of tables, then of live output."""
     data = load(mocap)
     yield "| places before the camera | coordinates | all | across | up | along the line of sight |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for case, tall, lens in CASES:
-        inside = []
-        for i in np.linspace(0, len(data.length) - 1, min(TRIALS, len(data.length))).astype(int):
-            inside.append(_trial(data.trial(int(i))[:MOST_FRAMES], data.fps, int(i), tall, lens))
-        held = np.concatenate(inside)
-        known = np.isfinite(held)
-        shares = [held[..., axis][known[..., axis]].mean() for axis in range(3)]
-        yield (
-            f"| {case} | {known.sum()} | "
-            + " | ".join(f"{100 * s:.1f} %" for s in (held[known].mean(), *shares))
-            + " |"
-        )
+    for way, lifted in (("tables", _in_tables), ("live", _live)):
+        for case, tall, lens in CASES:
+            inside = []
+            for i in np.linspace(0, len(data.length) - 1, min(TRIALS, len(data.length))).astype(int):
+                scene = _scene(data.trial(int(i))[:MOST_FRAMES], data.fps, int(i), tall, lens)
+                inside.append(_held(scene, *lifted(scene)))
+            held = np.concatenate(inside)
+            known = np.isfinite(held)
+            shares = [held[..., axis][known[..., axis]].mean() for axis in range(3)]
+            told = " | ".join(f"{100 * s:.1f} %" for s in (held[known].mean(), *shares))
+            yield f"| {way}, {case} | {known.sum()} | {told} |"
 
 
-def _trial(points: np.ndarray, fps: float, seed: int, tall: bool, lens: bool) -> np.ndarray:
-    """(L, 12, 3) 1 where a coordinate is within 1.96 deviations, 0 where not, NaN where not known."""
+class _Scene(NamedTuple):
+    """A person before a camera, and what poseline is told of both."""
+
+    motion: Motion
+    truth_m: np.ndarray  # (L, J, 3) before the camera
+    config: Config
+
+
+def _scene(points: np.ndarray, fps: float, seed: int, tall: bool, lens: bool) -> _Scene:
+    """``tall`` and ``lens``: whether the height and the focal length are known."""
     rng = np.random.default_rng([seed, 1])
     height_m = float(np.median(heights(points)))
     if not tall:  # somebody as tall as people are, not as this file's people are
@@ -91,8 +102,13 @@ def _trial(points: np.ndarray, fps: float, seed: int, tall: bool, lens: bool) ->
     fov = {"fov_deg": across_deg(focal_px, SIZE_PX)} if lens else {}
     metres = MetresConfig(height_m=round(height_m, 3)) if tall else MetresConfig()
     config = Config.model_validate({"lift": fov, "metres": metres.model_dump()})
-    motion, truth = _motion(points, focal_px, fps, seed)
-    lifter = PoselineLifter(pick_device("cpu"), HALPE26, config)
+    return _Scene(*_motion(points, focal_px, fps, seed), config)
+
+
+def _in_tables(scene: _Scene) -> tuple[Sequence[str], np.ndarray, np.ndarray]:
+    """Names (J,), places (L, J, 3) m and deviations (L, J) m of the tables."""
+    metres, motion = scene.config.metres, scene.motion
+    lifter = PoselineLifter(pick_device("cpu"), HALPE26, scene.config)
     found = lifter.lift(motion, HALPE26, SIZE_PX, metres.height_m)
     motion = replace(motion, keypoints_m=found.joints_m, keypoint_std_m=found.std_m, names_m=lifter.names)
     video = Video(HALPE26.names, None, lambda px: lifter.rays(px, SIZE_PX), lifter.focal_std)
@@ -100,6 +116,25 @@ def _trial(points: np.ndarray, fps: float, seed: int, tall: bool, lens: bool) ->
         (placed,) = in_world(iter([motion]), metres, {}, Path(folder), video)
     assert placed.keypoints_m is not None
     assert placed.keypoint_std_m is not None
-    own, theirs = [placed.names_m.index(n) for n in LARGE], [JOINTS.index(n) for n in LARGE]
-    off, std = np.abs(placed.keypoints_m[:, own] - truth[:, theirs]), placed.keypoint_std_m[:, own, None]
+    return placed.names_m, placed.keypoints_m, placed.keypoint_std_m
+
+
+def _live(scene: _Scene) -> tuple[Sequence[str], np.ndarray, np.ndarray]:
+    """The same of live output: every frame from those before it."""
+    told, motion = build_space(scene.config, HALPE26), scene.motion
+    assert told is not None
+    places = np.full((len(motion), len(told.names), 3), np.nan, np.float32)
+    std = np.full(places.shape[:2], np.nan, np.float32)
+    for i, time_s in enumerate(motion.time_s.tolist()):
+        point = Point(motion.keypoints_px[i], motion.keypoint_std_px[i], motion.provenance[i])
+        seen = Seen(1, 1.0, motion.box_px[i], point, motion.keypoint_score[i])
+        for one in told.lift(Result(time_s, None, [seen]), SIZE_PX).values():
+            places[i], std[i] = one.joints_m, one.std_m
+    return told.names, places, std
+
+
+def _held(scene: _Scene, names: Sequence[str], places_m: np.ndarray, std_m: np.ndarray) -> np.ndarray:
+    """(L, 12, 3) 1 where a coordinate is within 1.96 deviations, 0 where not, NaN where not known."""
+    own, theirs = [list(names).index(n) for n in LARGE], [JOINTS.index(n) for n in LARGE]
+    off, std = np.abs(places_m[:, own] - scene.truth_m[:, theirs]), std_m[:, own, None]
     return np.where(np.isfinite(off) & np.isfinite(std), off < 1.96 * std, np.nan)
