@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.core.errors import PoselineError
 
-LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.5
+LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.3
 ASSUMED_HEIGHT_M = 1.70
 
 Vector2 = tuple[float, float]

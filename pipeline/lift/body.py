@@ -24,7 +24,7 @@ PARENT = {
 CHAIN = 0.245 + 0.246 + 0.288
 _DEPTH_S = 0.25  # standard deviation in seconds of the window over which a person's distance is averaged
 _TREND_S, _ASTRAY, _ROUNDS, _LEAN = 1.0, 0.06, 5, 0.02  # see _calm
-_MOST_SCALED = 1.25  # largest factor by which a body is made larger or smaller to have the given height
+_MOST_SCALED = 1.25  # largest factor by which a body is made larger or smaller to have the usual height
 _LEAST_Z_M = 0.3
 
 
@@ -74,11 +74,11 @@ def height_of(joints: np.ndarray) -> float:
     return float(np.median(chain)) if len(chain) else float("nan")
 
 
-def as_tall(joints: np.ndarray, height_m: float, usual_m: float) -> np.ndarray:
-    """Joints (L, J, 3) scaled to a person ``height_m`` tall; they were lifted as those of a person ``usual_m`` tall."""
+def as_tall(joints: np.ndarray, height_m: float) -> np.ndarray:
+    """Joints (L, J, 3) scaled to a person ``height_m`` tall, by no more than `_MOST_SCALED`."""
     now = height_of(joints)
-    factor = usual_m / now if np.isfinite(now) else 1.0
-    return joints * np.float32(np.clip(factor, 1 / _MOST_SCALED, _MOST_SCALED) * height_m / usual_m)
+    factor = height_m / now if np.isfinite(now) else 1.0
+    return joints * np.float32(np.clip(factor, 1 / _MOST_SCALED, _MOST_SCALED))
 
 
 def places(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray, ray: np.ndarray, step_s: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from pipeline.core.rows import blocks
 from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
-from pipeline.lift.body import as_tall, height_of, limb_lengths, reprojection_px, with_lengths
+from pipeline.lift.body import as_tall, limb_lengths, reprojection_px, with_lengths
 from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, J, K, further, name_in, sources
@@ -201,7 +201,10 @@ class Lifted(NamedTuple):
 
 
 def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
-    """All people's joints (L, J, 3) about the hips: on their rays, smoothed, with constant limbs, at each height."""
+    """All people's joints (L, J, 3) about the hips: on their rays, smoothed, with constant limbs, at each height.
+
+    All is worked out for bodies `HEIGHT_M` tall and scaled at the end: nothing else depends on the height.
+    """
     near = [_on_rays(person) for person in people]
     measured = [_measured(joints, person, config) for joints, person in zip(near, people, strict=True)]
     done = [np.empty_like(joints) for joints in near]
@@ -214,16 +217,15 @@ def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
     for out, joints in zip(done, near, strict=True):
         np.copyto(out, joints, where=~np.isfinite(out))  # outliers at the ends
     del near, measured
-    return [_one_body(out, person.height_m) for out, person in zip(done, people, strict=True)]
+    return [_one_body(out) * np.float32(p.height_m / HEIGHT_M) for out, p in zip(done, people, strict=True)]
 
 
 def _on_rays(person: Lifted) -> np.ndarray:
     """(L, J, 3) joints of constant limbs, as near to their rays as the network's standard deviations allow."""
-    seen, done = person.seen, _one_body(person.joints, person.height_m)
-    off = person.std * np.float32(person.height_m / HEIGHT_M)
+    seen, done = person.seen, _one_body(person.joints)
     hips = hips_of(done, seen)
     rays = rays_to_joints(seen.rays, done, hips)
-    return on_rays(done, off, rays, seen.score, hips, limb_lengths(done))
+    return on_rays(done, person.std, rays, seen.score, hips, limb_lengths(done))
 
 
 def hips_of(joints: np.ndarray, seen: PersonRays) -> np.ndarray:
@@ -235,10 +237,9 @@ def hips_of(joints: np.ndarray, seen: PersonRays) -> np.ndarray:
     return out
 
 
-def _one_body(joints: np.ndarray, height_m: float) -> np.ndarray:
-    """Joints (L, J, 3) about the hips, with limbs of constant length and of this height."""
-    done = with_lengths(joints, limb_lengths(joints))
-    return as_tall(done, height_m, HEIGHT_M) if np.isfinite(height_of(done)) else done
+def _one_body(joints: np.ndarray) -> np.ndarray:
+    """Joints (L, J, 3) about the hips, with limbs of constant length, of a body `HEIGHT_M` tall."""
+    return as_tall(with_lengths(joints, limb_lengths(joints)), HEIGHT_M)
 
 
 def _measured(joints: np.ndarray, person: Lifted, config: Config) -> Trajectories:

@@ -94,11 +94,12 @@ def test_limbs_keep_their_lengths_and_sides_are_alike(lifter: PoselineLifter, li
         np.testing.assert_allclose(left, right, atol=1e-4)
 
 
-def test_people_are_as_tall_as_is_said(lifter: PoselineLifter, lifted: InSpace) -> None:
-    taller = lifter.lift(motion_of(pictured_walk()), COCO17, SIZE, 2.04)
-    np.testing.assert_allclose(taller.joints_m, 1.2 * lifted.joints_m, rtol=3e-3, atol=5e-3)
-    assert taller.std_m is not None
-    np.testing.assert_allclose(taller.std_m, 1.2 * lifted.std_m, rtol=1e-3)
+@pytest.mark.parametrize("height_m", [0.5, 1.02, 2.04, 2.3])
+def test_everything_in_space_goes_with_the_height(lifter: PoselineLifter, lifted: InSpace, height_m: float) -> None:
+    other, factor = lifter.lift(motion_of(pictured_walk()), COCO17, SIZE, height_m), height_m / 1.70
+    np.testing.assert_allclose(other.joints_m, factor * lifted.joints_m, rtol=1e-3, atol=1e-3)
+    assert other.std_m is not None
+    np.testing.assert_allclose(other.std_m, factor * lifted.std_m, rtol=1e-3)
 
 
 def test_joints_lie_near_their_rays(lifter: PoselineLifter, lifted: InSpace) -> None:

@@ -86,7 +86,7 @@ def test_one_person_has_one_height() -> None:
 @pytest.mark.parametrize(
     ("texts", "says"),
     [
-        (["178"], "--height 178: 178 m is no person's height (0.5–2.5 m); give metres, such as --height 1.70"),
+        (["178"], "--height 178: 178 m is no person's height (0.5–2.3 m); give metres, such as --height 1.70"),
         (["1=0.4"], "--height 1=0.4: 0.4 m is no person's height"),
         (["1=tall"], "--height 1=tall: 'tall' is not a number; give metres"),
         (["nan"], "--height nan: 'nan' is not a number"),
