@@ -90,7 +90,7 @@ def _size(motion: Motion, world: World) -> float | None:
     """`size_on_floor` of somebody whose height is not given."""
     if motion.keypoints_m is None:
         return None
-    return size_on_floor(stands(motion.keypoints_m, motion.names_m, motion.time_s, None), world)
+    return size_on_floor(stands(motion.keypoints_m, motion.names_m, motion.time_s, None, world.turn[2]), world)
 
 
 def _placed(motion: Motion, world: World, height_m: float | None, video: Video, common: float) -> Motion:
@@ -105,7 +105,7 @@ def _placed(motion: Motion, world: World, height_m: float | None, video: Video, 
     places, std = motion.keypoints_m * size, motion.keypoint_std_m * size
     hips = places[:, [motion.names_m.index("left_hip"), motion.names_m.index("right_hip")]].mean(1)
     tall = height_m or float(size) * ASSUMED_HEIGHT_M
-    stand = stands(places, motion.names_m, motion.time_s, tall)
+    stand = stands(places, motion.names_m, motion.time_s, tall, world.turn[2])
     places = places + on_floor(hips, stand, motion.time_s, world)[:, None]
     still = None if video.still is None else video.still[motion.frame]
     places = held(places, motion, video.keypoints, tall, world.turn[2], still)

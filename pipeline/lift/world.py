@@ -17,6 +17,11 @@ from pipeline.core.settings import ASSUMED_HEIGHT_M, Calibration
 from pipeline.lift.doubt import DISTANCE, FLOOR_M, HEIGHTS, trust_in_floor
 
 ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
+_FLESH = 0.05  # of a joint's centre above the floor on which it rests, as a share of the height: a hip's 8 cm
+_ANKLES = ("left_ankle", "right_ankle")
+_RESTING = tuple(f"{s}_{p}" for p in ("wrist", "elbow", "shoulder", "hip", "knee") for s in ("left", "right"))
+CAMERAS_UP = np.array([0.0, -1.0, 0.0])
+_ROLLED_DEG, _LOOKS_UP_DEG, _LEAST_UPRIGHT = 45.0, 45.0, 0.2  # see `upright`; share of the rows that tells the way up
 _WINDOW_S = 0.5  # time within which at least one foot stands
 _STAND_M = 0.1  # scatter of standing feet about the floor, few of which are independent
 _TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
@@ -46,7 +51,7 @@ class Stands(NamedTuple):
 
     feet_m: np.ndarray  # (n, 3) places of ankles that stand, lowered to the floor along the camera's y by ANKLE
     row: np.ndarray  # (n,) of the motion
-    up: np.ndarray  # (3,) sum of unit vectors along the trunk
+    up: np.ndarray  # (3,) sum of unit vectors along the trunk in upright rows; 0 where there are too few
 
 
 def of_camera(camera: Calibration) -> World:
@@ -55,26 +60,52 @@ def of_camera(camera: Calibration) -> World:
     return World(turn, -turn @ np.array(camera.translation_m))
 
 
-def stands(joints: np.ndarray, names: tuple[str, ...], time_s: np.ndarray, height_m: float | None) -> Stands:
-    """Stands from joints (L, J, 3) in the camera's axes: in each window the lower ankle, at its lowest row."""
+def stands(
+    joints: np.ndarray,
+    names: tuple[str, ...],
+    time_s: np.ndarray,
+    height_m: float | None,
+    up: np.ndarray | None = None,
+) -> Stands:
+    """Stands from joints (L, J, 3) in the camera's axes: in each window the lowest ankle, at its lowest row.
+
+    In rows in which the trunk is not upright, in somebody who lies or stands on the hands, any joint may be the lowest.
+
+    Args:
+        up: (3,) the way up, if it is known; else that of the trunk in upright rows, or the camera's.
+    """
     at = {name: joints[:, j].astype(np.float64) for j, name in enumerate(names)}
-    hips = (at["left_hip"] + at["right_hip"]) / 2
-    trunk = at.get("neck_joint", at["neck"]) - hips
-    trunk = trunk[np.isfinite(trunk).all(1)]
-    up = (trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)).sum(0)
-    if not {"left_ankle", "right_ankle"} <= set(names) or not up.any():
-        return Stands(np.zeros((0, 3)), np.zeros(0, int), up)
-    along = up / np.linalg.norm(up)
-    feet = np.stack([at["left_ankle"], at["right_ankle"]], 1)
-    low = np.where(np.isfinite(feet).all(-1), -(feet @ along), -np.inf)  # (L, 2)
-    side = np.argmax(low, 1)
-    rows = np.arange(len(feet))
-    foot, low = feet[rows, side], low[rows, side]
+    trunk = at.get("neck_joint", at["neck"]) - (at["left_hip"] + at["right_hip"]) / 2
+    erect = upright(trunk)
+    if erect.sum() < _LEAST_UPRIGHT * np.isfinite(trunk).all(1).sum():
+        erect[:] = False
+    told = (trunk[erect] / np.linalg.norm(trunk[erect], axis=1, keepdims=True)).sum(0)
+    if not {"left_ankle", "right_ankle"} <= set(names) or not np.isfinite(trunk).any():
+        return Stands(np.zeros((0, 3)), np.zeros(0, int), told)
+    along = (told / np.linalg.norm(told) if told.any() else CAMERAS_UP) if up is None else up
+    low = np.stack([at[name] for name in (*_ANKLES, *_RESTING) if name in at], 1)  # (L, N, 3)
+    depth = np.where(np.isfinite(low).all(-1), -(low @ along), -np.inf)
+    depth[erect, len(_ANKLES) :] = -np.inf
+    rows = np.arange(len(low))
+    which = np.argmax(depth, 1)
+    foot, depth = low[rows, which], depth[rows, which]
     window = ((time_s - time_s[0]) / _WINDOW_S).astype(int)
-    order = np.lexsort((-low, window))
+    order = np.lexsort((-depth, window))
     first = order[np.r_[True, np.diff(window[order]) > 0]]
-    first = first[np.isfinite(low[first])]
-    return Stands(foot[first] - ANKLE * (height_m or ASSUMED_HEIGHT_M) * along, first, up)
+    first = first[np.isfinite(depth[first])]
+    above = np.where(which[first] < len(_ANKLES), ANKLE, _FLESH) * (height_m or ASSUMED_HEIGHT_M)
+    return Stands(foot[first] - above[:, None] * along, first, told)
+
+
+def upright(trunk: np.ndarray) -> np.ndarray:
+    """(L,) bool: whether trunks (L, 3), from hips to neck in the camera's axes, may be of people who stand.
+
+    The camera may look down by 90° and up by `_LOOKS_UP_DEG`, and be rolled by `_ROLLED_DEG` with what the trunk leans.
+    """
+    with np.errstate(invalid="ignore"):
+        across = np.abs(trunk[:, 0]) <= np.sin(np.radians(_ROLLED_DEG)) * np.linalg.norm(trunk, axis=1)
+        pitch = np.degrees(np.arctan2(-trunk[:, 2], -trunk[:, 1]))
+        return across & (pitch > -_LOOKS_UP_DEG) & (pitch < 90 + _LOOKS_UP_DEG)
 
 
 def size_on_floor(person: Stands, world: World) -> float | None:
@@ -132,7 +163,10 @@ def fitted(people: list[Stands]) -> World | None:
     """The world whose floor lies nearest to the standing feet; None where too few were seen.
 
     Least squares of the feet's heights over a plane, with Cauchy weights, and the people's trunks as a prior on up.
+    People who are never upright tell neither; if nobody ever is, the camera's up is the prior.
     """
+    erect = [p for p in people if p.up.any()]
+    people = erect or [p._replace(up=CAMERAS_UP) for p in people]
     feet = np.concatenate([p.feet_m for p in people]) if people else np.zeros((0, 3))
     up = np.sum([p.up for p in people], axis=0) if people else np.zeros(3)
     if len(feet) < _LEAST_STANDS or np.linalg.norm(up) == 0:

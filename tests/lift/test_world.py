@@ -155,3 +155,35 @@ def test_somebody_who_cannot_stand_on_the_floor_has_no_height(tmp_path: Path) ->
     assert all(1.5 < h < 1.95 for h in tall)
     assert out[4].keypoints_m is not None
     assert np.isfinite(out[4].keypoints_m).all()
+
+
+def test_somebody_who_lies_does_not_tell_the_way_up() -> None:
+    time_s = np.arange(150) / 30
+    walk = looked_at(0.3, 0.2, 7)
+    hips = walk[:, [JOINTS.index("left_hip")]]
+    lying = ((walk - hips)[..., [1, 0, 2]] * [1, -1, 1]).astype(np.float32) + [0, 2.4, 7]  # head to the left
+    alone = fitted([stands(lying, JOINTS, time_s, 1.70)])
+    assert alone is not None
+    placed = alone.of(lying)
+    trunk = placed[:, JOINTS.index("neck")] - placed[:, JOINTS.index("left_hip")]
+    assert (np.abs(trunk[:, 2]) < 0.35 * np.linalg.norm(trunk, axis=1)).mean() > 0.95
+    assert np.median(placed[..., 1]) > 5
+    lowest = np.nanmin(placed[:, [JOINTS.index(f"{s}_{p}") for s in ("left", "right") for p in ("hip", "shoulder")]], 1)
+    assert np.median(lowest[:, 2]) < 0.5
+    beside = fitted([stands(one, JOINTS, time_s, 1.70) for one in (walk, lying, lying)])
+    only = fitted([stands(walk, JOINTS, time_s, 1.70)])
+    assert beside is not None
+    assert only is not None
+    np.testing.assert_allclose(beside.turn, only.turn)
+
+
+def test_a_handstand_is_on_the_hands() -> None:
+    time_s = np.arange(150) / 30
+    walk = looked_at(0.3, 0.0, 7)
+    turned = (walk - walk.mean(1, keepdims=True)) * [-1, -1, 1] + [0, 1.6, 7]
+    world = fitted([stands(turned.astype(np.float32), JOINTS, time_s, 1.70)])
+    assert world is not None
+    placed = world.of(turned)
+    assert np.median(placed[:, JOINTS.index("left_ankle"), 2]) > np.median(placed[:, JOINTS.index("neck"), 2]) + 1
+    resting = [JOINTS.index(f"{s}_{p}") for s in ("left", "right") for p in ("wrist", "shoulder")]
+    assert np.median(placed[:, resting, 2].min(1)) == pytest.approx(0.05 * 1.7, abs=0.06)
