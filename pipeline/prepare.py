@@ -15,12 +15,11 @@ from pipeline.core.errors import HIDDEN, PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
-from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import indexed_digest, write_index
 from pipeline.store.manifest import FORMAT_VERSION, OBSERVED_VERSION, begun, video_facts
 from pipeline.store.parts import part_digest
-from pipeline.store.people_table import people_rows
+from pipeline.store.people_table import named_tables
 from pipeline.store.person_table import is_person_table
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
@@ -62,10 +61,7 @@ def choose_folder(
 
 def tables_of_people(folder: RunFolder) -> list[Path]:
     """The people's tables in the run folder: what a run wrote into ``people``, and nothing that a user put there."""
-    try:
-        known = {person_name(row["person_id"]) for row in people_rows(folder)}
-    except PoselineError:  # no table of people, or a damaged one: the files themselves tell
-        known = set()
+    known = named_tables(folder)  # of other files their content tells
     return [path for path in _written(folder.people, TABLE) if path.stem in known or is_person_table(path)]
 
 

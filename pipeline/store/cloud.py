@@ -10,16 +10,20 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.core.errors import PoselineError
 from pipeline.store.atomic import atomic
 from pipeline.store.folder import RunFolder
+from pipeline.store.people_table import named_tables
+from pipeline.store.person_table import is_person_table
 
 WORK = Path("outputs/.work")
 # In these storages an object appears once it is whole; elsewhere files are uploaded under another name and renamed.
 AT_ONCE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "memory"})
-# Files that a run makes and may remove, by their paths in the run folder; a user's own files may lie beside them.
+# Files that a run makes and may remove, by their paths in the run folder; a user's own files may lie beside them. Of
+# tables only those that a run wrote are removed.
 OBSERVED = re.compile(r"observations(?:-[0-9a-f]{8})?/(?:part-\d{5,}|index)\.parquet")
 TABLED = re.compile(r"people/person_\d{4,}\.(?:parquet|csv)")
 CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"})
@@ -90,23 +94,40 @@ class Store:
     def upload(self, folder: RunFolder) -> UploadedRun:
         """Upload a finished run and remove the local copy. A failed upload raises PoselineError and keeps the copy."""
         files = [p for p in sorted(folder.path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+        others = self._others(folder, files)  # told by the stored table of people, so before it is replaced
         for path in files:
             if path != folder.manifest_file:
                 self._put(path)
-        self._remove_others(folder, files)
+        for at in others:
+            self._try(self._fs.rm_file, at)
         self._put(folder.manifest_file)
         uploaded = UploadedRun(f"{self.url}/{folder.path.name}", folder.manifest())
         shutil.rmtree(folder.path)
         return uploaded
 
-    def _remove_others(self, folder: RunFolder, files: list[Path]) -> None:
-        """Remove observations and people of an earlier run that this one does not have."""
+    def _others(self, folder: RunFolder, files: list[Path]) -> list[str]:
+        """Stored observations and people's tables of an earlier run that this one does not have."""
         at = self._place(folder.path)
         here = {str(p.relative_to(folder.path)) for p in files}
-        for path in self._try(self._fs.find, at):
-            name = str(path)[len(at) :].lstrip("/")
-            if (OBSERVED.fullmatch(name) or TABLED.fullmatch(name)) and name not in here:
-                self._try(self._fs.rm_file, path)
+        found = {str(path)[len(at) :].lstrip("/"): str(path) for path in self._try(self._fs.find, at)}
+        there = {name: path for name, path in found.items() if name not in here}
+        old = [path for name, path in there.items() if OBSERVED.fullmatch(name)]
+        tables = [path for name, path in there.items() if TABLED.fullmatch(name)]
+        if not tables:
+            return old
+        with TemporaryDirectory(prefix=".", dir=self.work) as temporary:
+            before = RunFolder(temporary)
+            for path in (before.people_parquet, before.people_csv):
+                if path.name in found:
+                    self._try(self._fs.get_file, found[path.name], str(path))
+            known = named_tables(before)
+            return old + [path for path in tables if Path(path).stem in known or self._is_table(path, before.path)]
+
+    def _is_table(self, at: str, beside: Path) -> bool:
+        """Whether a run wrote the stored file, by its content."""
+        path = beside / Path(at).name
+        self._try(self._fs.get_file, at, str(path))
+        return is_person_table(path)
 
     def _place(self, path: Path) -> str:
         return f"{self._root}/{path.relative_to(self.work).as_posix()}"

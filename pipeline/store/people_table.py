@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import PoselineError
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES, TableFile
-from pipeline.store.columns import unit_of
+from pipeline.store.columns import person_name, unit_of
 from pipeline.store.folder import RunFolder
 from pipeline.store.people_csv import PEOPLE_COLUMNS, people_columns, text_of, write_people_csv
 
@@ -53,6 +53,14 @@ def people_rows(folder: RunFolder) -> list[dict[str, Any]]:
 def people_names(folder: RunFolder) -> dict[int, str]:
     """The names that the user gave to people, by id; people without a name are left out."""
     return {row["person_id"]: row["name"] for row in people_rows(folder) if row["name"]}
+
+
+def named_tables(folder: RunFolder) -> set[str]:
+    """Stems of the tables of the people of a run; none where the table of people is missing or damaged."""
+    try:
+        return {person_name(row["person_id"]) for row in people_rows(folder)}
+    except PoselineError:
+        return set()
 
 
 def _type_of(column: str, cells: Sequence[Any]) -> pa.DataType:

@@ -15,6 +15,7 @@ from pipeline.engines.base import Options
 from pipeline.store.cloud import Store, UploadedRun, is_remote
 from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
+from pipeline.store.people_table import write_people
 
 fsspec = pytest.importorskip("fsspec")
 CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"
@@ -216,16 +217,37 @@ def test_addresses_have_work_folders_of_their_own(memory: Any, tmp_path: Path) -
 def test_what_a_user_put_into_the_runs_prefix_stays_there(memory: Any, tmp_path: Path) -> None:
     at = "/place/runs/laboratory"
     mine = {"people_consent/form.pdf", "observations_by_hand/a.parquet", "people/notes.txt", "observations/why.md"}
-    old = {"people/person_0099.csv", "observations/part-00099.parquet", "observations-01234567/part-00000.parquet"}
+    old = {"observations/part-00099.parquet", "observations-01234567/part-00000.parquet"}
     for name in mine | old:
         memory.pipe_file(f"{at}/{name}", b"x")
     store = Store(MEMORY, tmp_path)
     folder = RunFolder(store.work / "laboratory")
     store.fetch(folder, parts=True, video=False)
-    assert local_names(folder) == {name for name in old if name.startswith("observations")}
+    assert local_names(folder) == old
     for name in old:
         (folder.path / name).unlink(missing_ok=True)
     folder.path.mkdir(exist_ok=True)
     folder.write_manifest(Manifest({}))
     store.upload(folder)
     assert names(memory, at) == mine | {"run.json"}
+
+
+def test_of_stored_tables_only_those_that_a_run_wrote_go(memory: Any, tmp_path: Path) -> None:
+    at, header = "/place/runs/laboratory", b"frame,time_s,box_x1_px,box_y1_px,box_x2_px,box_y2_px,score\n"
+    before = RunFolder(tmp_path / "before")
+    before.path.mkdir()
+    write_people(before, [{"person_id": 7, "name": ""}])
+    memory.pipe_file(f"{at}/people.parquet", before.people_parquet.read_bytes())
+    mine = {"person_0099.csv": b"day,mass_kg\n1,70\n", "person_0098.csv": b""}
+    old = {"person_0007.csv": b"damaged", "person_0008.csv": header, "person_0009.parquet": b"damaged"}
+    for name, content in (mine | old).items():
+        memory.pipe_file(f"{at}/people/{name}", content)
+    store = Store(MEMORY, tmp_path / "work")
+    folder = RunFolder(store.work / "laboratory")
+    folder.path.mkdir(parents=True)
+    folder.write_manifest(Manifest({}))
+    write_people(folder, [])
+    store.upload(folder)
+    assert names(memory, f"{at}/people") == set(mine)
+    assert all(memory.cat(f"{at}/people/{name}") == content for name, content in mine.items())
+    assert not [*store.work.iterdir()]
