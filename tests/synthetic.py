@@ -15,7 +15,7 @@ from pipeline.core.types import Observations
 from pipeline.observe.camera import STILL
 
 SIZE_PX = (1920, 1080)
-# Heights above the ground and lengths as shares of the standing height (Winter 2009, table 4.1).
+# Heights above the ground and lengths as shares of the standing height (Winter 2009, figure 4.1).
 _HIP, _SHOULDER, _NOSE = 0.53, 0.818, 0.936
 _THIGH, _SHANK, _UPPER_ARM, _FOREARM = 0.245, 0.246, 0.186, 0.146
 _HIP_WIDTH, _SHOULDER_WIDTH = 0.05, 0.09  # half widths as seen from a quarter to the side

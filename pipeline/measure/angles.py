@@ -50,7 +50,7 @@ JOINTS = {
 }
 SEGMENTS = (*(f"{s}_{n}" for n in ["thigh", "shank", "foot", "upper_arm", "forearm"] for s in SIDES), "trunk", "head")
 # Angle of the line from toe to ankle above the sole: the ankle lies .039 of the height above the sole (Winter 2009,
-# table 4.1), and three quarters of the foot's length of .152 behind the tip.
+# figure 4.1), and three quarters of the foot's length of .152 behind the tip.
 ANKLE_TOE_DEG = float(np.degrees(np.arctan2(0.039, 0.75 * 0.152)))
 LEAST_HIPS = 0.2  # trunk lengths between the hips in the picture, below which their line says nothing
 LOW_SEGMENT = -90.0  # a segment's angle starts in (−90, 270]: upright and hanging are 90, a foot 0 or 180

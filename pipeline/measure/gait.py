@@ -34,8 +34,9 @@ LEAST_REACH = 0.12  # S that a foot moves to and fro against the pelvis
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.2, 0.9  # 0.55…2.5 strides a second
 _FAR = 1.5  # factor from the median beyond which a step time comes from a missed or doubled contact
 LEAST_CONTACTS, UNEVEN = 3, 2.0  # contacts in a row; steps are at most so much longer or shorter than the usual one
-# Walking gives way to running at a Froude number v²/(g·leg) of about .5 (Alexander 1989): 1.24 S/s for people of 1.7 m
-# with legs of .53 of that. Between the two speeds the pelvis decides: while the feet are apart, a runner's is high.
+# Walking gives way to running at a Froude number v²/(g·leg) of about .5 (Alexander 1989; Hum. Mov. Sci. 90:103117,
+# 2023): 1.24 S/s for people of 1.7 m with legs of .53 of that. Between the two speeds the pelvis decides: while the
+# feet are apart, a runner's is high.
 _SURELY_RUNS, _MAY_RUN = 1.24, 0.9  # S/s
 _PLATEAU = 0.7  # share of a runner's greatest backward foot speed above which the foot is on the ground
 _PLANTED = 0.3  # share of the stance after which the foot lies still

@@ -1,14 +1,23 @@
 """What joints can do: the angles and angular velocities beyond which a value comes from misplaced points.
 
-Each row has the range of motion that the sources give, and the limits that are used. The limits are wider: they leave
-room for people more mobile than those measured, and for keypoints, which are not joint centres. They hold for angles in
-the picture plane and in space. A trunk and the segments may have any direction; only their speed is limited.
+All limits are bounds that we chose, generously. Beside the limits of a joint's angle stands the range of motion that a
+source has published; the limits are wider, since some people are more mobile than those measured, and keypoints are not
+joint centres. The limits hold for angles in the picture plane and in space. A trunk and the segments may have any
+direction; only their speed is limited.
 
-Ranges: AAOS 1965, *Joint Motion: Method of Measuring and Recording*; Norkin and White 2016, *Measurement of Joint
-Motion*, 5th ed., appendix A; Soucie et al. 2011, *Haemophilia* 17 (674 people of 2 to 69 years). Angular velocities:
-the elbow's from Fleisig et al. 1999, *J. Biomech.* 32 (pitching, means to 2400°/s); the leg's leave the double of what
-sprinters' knees reach (1000°/s and more) and what kickers' shanks reach (Kellis and Katis 2007, *J. Sports Sci. Med.*
-6); the others are assumed.
+Published ranges are the largest means of any group of people, or, of plantarflexion, a normal value:
+
+- Soucie et al. 2011, *Haemophilia* 17:500-507 (674 people of 2 to 69 years, measured passively; the largest means are
+  those of children of 2 to 8 years): hip, knee, dorsiflexion of the ankle.
+- Norkin and White 2016, *Measurement of Joint Motion*, 5th ed., table A.1: the arm. Children of up to 2 years (Watanabe
+  et al.), women of 18 to 59 years (Macedo and Magee).
+- *Merck Manual*, normal values for range of motion of joints: plantarflexion of the ankle.
+- Troke et al. 2005, *Manual Therapy* 10:198-206: the lumbar spine bends by up to 73° and extends by up to 29°.
+
+No limit of a velocity is a published maximum, and most rest on no source. Elbows extend at up to 1900°/s in javelin
+throws (Mero et al. 1994, *J. Appl. Biomech.* 10:166-177) and at more than 2000°/s when baseballs are pitched (Fleisig
+et al. 1999, *J. Biomech.* 32:1371-1375). In kicks thigh, shank and foot turn fastest one after another (Kellis and
+Katis 2007, *J. Sports Sci. Med.* 6:154-165), so that segments farther out get larger limits.
 """
 
 from __future__ import annotations
@@ -24,32 +33,35 @@ class Limit(NamedTuple):
     high_deg: float
     fastest_deg_s: float
     published_deg: tuple[float, float] | None  # range of motion
-    source: str
+    source: str  # of the published range; "ours" where the limits have none
 
 
 _ANY = (float("-inf"), float("inf"))
 LIMITS: dict[str, Limit] = {
-    "knee_flexion": Limit(-15, 160, 2500, (-10, 153), "AAOS, 10° of hyperextension; Soucie, girls' flexion"),
+    "knee_flexion": Limit(-15, 160, 2500, (-5, 153), "Soucie et al., girls"),
     "hip_flexion": Limit(
-        -60, 165, 1500, (-30, 141),
-        "AAOS; Soucie, girls' flexion. Against the trunk, so that the lumbar spine adds 25 and 60° (Norkin and White)"
-        " as far as belly and thigh allow",
+        -60, 165, 1500, (-28, 141),
+        "Soucie et al., boys' extension, girls' flexion. Against the trunk, so that the lumbar spine adds its own, as"
+        " far as belly and thigh allow (Troke et al.)",
     ),
     "ankle_dorsiflexion": Limit(
         -90, 55, 2000, (-50, 25),
-        "AAOS; Soucie, dorsiflexion without load. Load adds to dorsiflexion, the foot's own joints to plantarflexion",
+        "Merck Manual, plantarflexion; Soucie et al., girls' dorsiflexion without load. Load adds to dorsiflexion, the"
+        " foot's own joints to plantarflexion",
     ),
-    "elbow_flexion": Limit(0, 160, 3000, (0, 158), "AAOS; Norkin and White, Watanabe's highest mean"),
-    "shoulder_flexion": Limit(-90, 200, 3000, (-89, 187), "Norkin and White, Watanabe's highest means"),
-    "trunk_lean": Limit(*_ANY, 1500, None, "assumed; somersaults"),
-    "pelvis_lean": Limit(*_ANY, 1500, None, "assumed"),
-    "trunk_segment": Limit(*_ANY, 1500, None, "as the lean"),
-    "head_segment": Limit(*_ANY, 2000, None, "assumed"),
-    "thigh_segment": Limit(*_ANY, 2000, None, "assumed"),
-    "shank_segment": Limit(*_ANY, 3000, None, "kicks, Kellis and Katis"),
-    "foot_segment": Limit(*_ANY, 4000, None, "assumed; ankle and shank together"),
-    "upper_arm_segment": Limit(*_ANY, 3000, None, "as the shoulder"),
-    "forearm_segment": Limit(*_ANY, 4500, None, "assumed; elbow and upper arm together"),
+    "elbow_flexion": Limit(0, 160, 3000, (0, 158), "Norkin and White: Watanabe's largest mean"),
+    "shoulder_flexion": Limit(
+        -90, 200, 3000, (-89, 188), "Norkin and White: Watanabe's largest mean of extension, Macedo and Magee's flexion"
+    ),
+    "trunk_lean": Limit(*_ANY, 1500, None, "ours: four somersaults a second"),
+    "pelvis_lean": Limit(*_ANY, 1500, None, "ours"),
+    "trunk_segment": Limit(*_ANY, 1500, None, "ours, as the lean"),
+    "head_segment": Limit(*_ANY, 2000, None, "ours"),
+    "thigh_segment": Limit(*_ANY, 2000, None, "ours"),
+    "shank_segment": Limit(*_ANY, 3000, None, "ours; the thigh and the knee"),
+    "foot_segment": Limit(*_ANY, 4000, None, "ours; the shank and the ankle"),
+    "upper_arm_segment": Limit(*_ANY, 3000, None, "ours, as the shoulder"),
+    "forearm_segment": Limit(*_ANY, 4500, None, "ours; elbow and upper arm together"),
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ _CENTRE = {
     "thigh": (36.12, 40.95), "shank": (43.52, 43.95), "foot": (40.14, 44.15),
 }  # fmt: skip
 _HAND_MM, _FOREARM_MM = (78.0, 86.2), (264.3, 268.9)  # WJC–MET3 and EJC–WJC: women, men
-_ANKLE_SHANK = 0.039 / 0.246  # height of the ankle in lengths of the shank (Winter 2009, table 4.1)
+_ANKLE_SHANK = 0.039 / 0.246  # height of the ankle in lengths of the shank (Winter 2009, figure 4.1)
 _TOTAL = sum(sum(m) * (1 if name in ("head", "trunk") else 2) for name, m in _MASS.items())
 LEAST_MASS = 0.85  # share of the mass whose segments are known, below which the centre is not
 

@@ -1,7 +1,7 @@
 """How large a person is in the picture, in px and px per metre; and how far and how fast they go.
 
 The height is the sum of the legs (ankle–knee–hip) and the trunk (mid-hip–mid-shoulder) over their share of a standing
-height, Winter 2009, *Biomechanics and Motor Control of Human Movement*, table 4.1 (after Drillis and Contini 1966):
+height, Winter 2009, *Biomechanics and Motor Control of Human Movement*, figure 4.1 (after Drillis and Contini 1966):
 shank .246, thigh .245, trunk .288 (hip at .530, shoulder at .818); with a point on top of the head also the last .182.
 Boxes are not used, since arms and shadows stretch them, nor are nose, eyes and ears: from the side, a head carried
 forward makes the distance to the shoulders 10 to 20 % too long.

@@ -29,7 +29,7 @@ from pipeline.measure.scale import SHANK, THIGH, TRUNK
 WIDEST_DEG = 40.0  # of the interval that holds 95 %
 MOST_STD_DEG = WIDEST_DEG / 2 / 1.96
 LEAST_LENGTH = 0.6  # share of its length that a segment has in the picture; at less it points 53° out of the picture
-# Lengths as shares of the standing height: Winter 2009, table 4.1; the foot from heel or ankle
+# Lengths as shares of the standing height: Winter 2009, figure 4.1; the foot from heel or ankle
 # to toe, of feet that turn outwards.
 _LENGTHS = {"thigh": THIGH, "shank": SHANK, "upper_arm": 0.186, "forearm": 0.146, "foot": 0.09, "trunk": TRUNK}
 _SIDELESS = ("elbow_flexion", "pelvis_lean", "_segment")  # angles without a sagittal plane

@@ -106,7 +106,7 @@ def slope(time_s: np.ndarray, values: np.ndarray) -> np.ndarray:
 def butterworth(values: np.ndarray, rate_hz: float, cutoff_hz: float, order: int) -> np.ndarray:
     """Zero-phase Butterworth low-pass of evenly spaced ``values (n, …)``: there and back, half of the order each way.
 
-    The cutoff of each pass is raised so that both together have −3 dB at ``cutoff_hz`` (Winter 2009, §2.4.4.2). Where
+    The cutoff of each pass is raised so that both together have −3 dB at ``cutoff_hz`` (Winter 2009). Where
     the raised cutoff reaches half of the rate, the values stay as they are. ``scipy.signal.filtfilt``.
     """
     share = cutoff_hz / (np.sqrt(2) - 1) ** (1 / order) / (rate_hz / 2)
