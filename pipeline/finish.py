@@ -12,6 +12,7 @@ from pipeline.core.types import VideoInfo
 from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.observe.process import frame_range
 from pipeline.people import build_people
+from pipeline.prepare import versions
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
 from pipeline.store.lock import locked, locked_for
@@ -51,6 +52,7 @@ def finish(
         progress.say(line)
     lifts = lifter_facts(config)
     lines = [*lifts.warnings, *lines, *(line for path in folder.parts() for line in part_warnings(path))]
+    said |= {"table_versions": versions(config)}
     manifest = folder.begun().after(stages).finished(config, lifts.digests, people, said, lines)
     folder.write_manifest(manifest)
     if not render:
@@ -156,12 +158,22 @@ def _render(
 
 
 def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:
-    """Write report.html, if the settings ask for it; an error is reported as a warning and does not fail the run."""
-    if not config.report.enabled:
-        return
+    """Write report.html, if the settings ask for it, and renew methods.md and methods.txt if they are there.
+
+    An error is reported as a warning and does not fail the run.
+    """
     from pipeline.render.privacy import Privacy
+    from pipeline.report.methods import renew_methods
     from pipeline.report.write import write_report
 
+    try:
+        renew_methods(folder)
+    except Exception as error:
+        progress.say(
+            f"{folder.methods_md}: older than the run ({error}); poseline methods {folder.path} writes it again"
+        )
+    if not config.report.enabled:
+        return
     clock = WallClock()
     try:
         write_report(folder, Privacy.of_run(config.render, folder.manifest()), config.report.max_mb)

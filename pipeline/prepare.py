@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import re
 import unicodedata
 from collections.abc import Callable
@@ -72,7 +73,7 @@ def start_over(folder: RunFolder) -> None:
     _clear(folder.people, tables_of_people(folder))
     made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.report)
     cycles = (folder.gait_cycles, folder.gait_means, folder.cycles_csv, folder.jumps_csv)
-    for path in made + cycles:
+    for path in (*made, *cycles, folder.methods_md, folder.methods_txt):
         path.unlink(missing_ok=True)
 
 
@@ -159,10 +160,10 @@ def remove_other_parts(folder: RunFolder, wanted: set[Path]) -> None:
 
 
 def versions(config: Config) -> dict[str, str]:
-    """The versions of the packages that may change a result."""
+    """The versions of Python and of the packages that may change a result."""
     names = (config.detect.name, config.pose.name, config.lift.name)
     zoo = VERSIONED_IF_USED if any(n.startswith(("mmdet:", "mmpose:")) for n in names) else ()
-    return {name: _version(name) for name in VERSIONED + zoo}
+    return {name: _version(name) for name in VERSIONED + zoo} | {"python": platform.python_version()}
 
 
 def _version(name: str) -> str:

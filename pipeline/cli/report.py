@@ -1,6 +1,8 @@
-"""poseline report."""
+"""What a run tells its readers: report, methods."""
 
 from __future__ import annotations
+
+import sys
 
 from pipeline.cli.options import Given, Option, takes
 
@@ -25,3 +27,18 @@ def report_command(given: Given) -> None:
         path = write_report(folder, privacy, given.max_mb or config.report.max_mb)
     if not given.quiet:
         print(path)
+
+
+@takes("run_folder", "quiet debug")
+def methods_command(given: Given) -> None:
+    """Write the methods section of a paper, methods.md and methods.txt, from what the run says, and print it."""
+    from pipeline.report.methods import write_methods
+    from pipeline.store.folder import RunFolder
+    from pipeline.store.lock import locked
+
+    folder = RunFolder.existing(given.run_folder)
+    with locked(folder.path):
+        methods = write_methods(folder)
+    if not given.quiet:
+        print(methods.text, end="")
+        print(f"written to {folder.methods_md} and {folder.methods_txt}", file=sys.stderr)

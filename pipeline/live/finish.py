@@ -30,6 +30,7 @@ from pipeline.finish import write_page
 from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.live.segment import ids_file, usual_rate
 from pipeline.people import PeopleMade, build_people
+from pipeline.prepare import versions
 from pipeline.store.atomic import atomic, remove_leftovers
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
@@ -150,6 +151,7 @@ def _whole_packets(container: av.container.InputContainer, stream: av.VideoStrea
 def _finish_manifest(folder: RunFolder, config: Config, people: list[dict[str, Any]], facts: dict[str, Any]) -> None:
     lifts = lifter_facts(config)
     lines = [*lifts.warnings, *(line for path in folder.parts() for line in part_warnings(path))]
+    facts = facts | {"table_versions": versions(config)}
     folder.write_manifest(folder.begun().finished(config, lifts.digests, people, facts, lines))
 
 

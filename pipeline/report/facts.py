@@ -35,6 +35,8 @@ _TABLES = {
     "heatmap.csv": "seconds in each cell",
     "heatmap.png": "the heat map as a picture",
     "tracks.parquet": "everybody in one table",
+    "methods.md": "the methods section of a paper",
+    "methods.txt": "the same as plain text",
     "run.json": "video, settings, networks, versions, warnings",
 }
 

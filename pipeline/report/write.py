@@ -16,6 +16,8 @@ from pipeline.render.privacy import Privacy
 from pipeline.report import facts as say
 from pipeline.report.blocks import Put, Seconds, Table, path_of, person_blocks, plan, shortened
 from pipeline.report.columns import GROUPS, Column, by_group
+from pipeline.report.methods import methods_of
+from pipeline.report.methods_facts import RunFacts
 from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
 from pipeline.store.atomic import atomic
@@ -106,9 +108,19 @@ def _facts(
         "quality": _quality(folder),
         "warnings": say.run_warnings(manifest),
         "made": {key: manifest.get(key) for key in ("config", "networks", "lifter", "versions", "stages_s", "edits")},
+        "methods": _methods(folder, manifest, rows, tables),
         "files": say.files_of(folder),
         "plotly": page.put("plotly", library),
     }
+
+
+def _methods(
+    folder: RunFolder, manifest: dict[str, Any], rows: list[dict[str, Any]], tables: list[Table]
+) -> dict[str, Any]:
+    columns = frozenset(name for table in tables for name in table.names)
+    quality = say.read_csv(folder.path / "quality.csv")
+    found = methods_of(RunFacts(manifest, rows, columns, quality, folder.video.is_file()))
+    return {"parts": found.parts, "references": found.references, "text": found.text}
 
 
 def _of_person(page: Page, person_id: int) -> Put:

@@ -29,6 +29,8 @@ class RunFolder:
         self.jumps_csv = self.path / "jumps.csv"
         self.video = self.path / "annotated.mp4"
         self.report = self.path / "report.html"
+        self.methods_md = self.path / "methods.md"
+        self.methods_txt = self.path / "methods.txt"
 
     @classmethod
     def existing(cls, path: Path | str) -> RunFolder:

@@ -216,6 +216,15 @@ def test_zoom_shows_less_time(page: Any) -> None:
     assert low == pytest.approx(pts()[SHOWN[0]] / 1000)
 
 
+def test_the_methods_section_is_copied_or_marked(page: Any) -> None:
+    page.click("#methods-copy")
+    page.wait_for_function(
+        "document.querySelector('#methods [role=status]').textContent.startsWith('Cop') || getSelection().toString()"
+    )
+    page.click("#methods summary")
+    assert "References" in page.inner_text("#methods")
+
+
 def test_keys_do_not_take_letters_from_a_field_nor_space_from_a_button(page: Any) -> None:
     page.focus("#people-find")
     page.keyboard.type("a . b")

@@ -11,6 +11,7 @@ from pipeline.render.privacy import Privacy
 from pipeline.report import facts as say
 from pipeline.report.blocks import Seconds, Table, plan, spans
 from pipeline.report.columns import by_group
+from pipeline.report.methods import write_methods
 from pipeline.report.pack import packed_bytes
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
@@ -42,6 +43,14 @@ def test_the_page_holds_who_was_there_when(page: Path) -> None:
     assert facts["frames"] == [*SHOWN, FRAMES]
     assert facts["warnings"] == ["3D: people are taken to be 1.70 m tall; give --height"]
     assert facts["thinning"] == {"1": 1, "2": 1, "3": 1, "space": 1}
+
+
+def test_the_page_holds_the_methods_section(page: Path, folder: RunFolder) -> None:
+    told, written = facts_of(page)["methods"], write_methods(folder)
+    folder.methods_md.unlink()
+    folder.methods_txt.unlink()
+    assert told["text"] == written.text
+    assert [title for title, _ in told["parts"]] == [title for title, _ in written.parts]
 
 
 def test_names_cannot_leave_their_place(page: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -21,11 +22,13 @@ import pytest
 from pipeline import PoselineError, load_config, read_run, run, track, workflow
 from pipeline.core.progress import Progress
 from pipeline.engines.base import Ended, Job
+from pipeline.report.methods import write_methods
 from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
 from pipeline.store.manifest import Manifest
 from pipeline.store.parts import read_part
 from pipeline.video.index import index_video
+from tests.report.runs import facts_of
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"
 # Few pixels and small chunks: what is tested here is the engine, not the accuracy.
@@ -87,6 +90,23 @@ def test_tracks_have_the_documented_columns_and_times(done: RunFolder) -> None:
     frame = table.to_pandas()
     assert frame[["person_id", "frame"]].apply(tuple, axis=1).is_monotonic_increasing
     np.testing.assert_array_equal(frame["time_s"], index_video(CLIP).time_s[frame["frame"]])
+
+
+def test_the_methods_section_of_a_run_follows_its_tables(done: RunFolder, tmp_path: Path) -> None:
+    copy = RunFolder(shutil.copytree(done.path, tmp_path / "run"))
+    digests = {**copy.manifest()["networks"], **copy.manifest()["lifter"]["networks"]}
+    text = write_methods(copy).text
+    assert all(digest in text for digest in digests.values())
+    assert "Of its 100 frames, those from 1 to 24 were used." in text
+    assert "detect.pixels = 65536" in text
+    assert f"Python {platform.python_version()}" in text
+    assert "Kalman smoother" in text
+    track(copy, load_config("default", [*QUICK, "smooth.method=savgol", "lift.name=none", "metres.height_m=1.8"]))
+    text = copy.methods_txt.read_text(encoding="utf-8")
+    assert "Savitzky–Golay" in text
+    assert "No third dimension was estimated." in text
+    assert "given standing height of 1.80 m" in text
+    assert text == facts_of(copy.report)["methods"]["text"]
 
 
 def test_person_files_and_tracks_agree(done: RunFolder) -> None:

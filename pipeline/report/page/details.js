@@ -74,6 +74,22 @@ function madePanel() {
   return part;
 }
 
+// The methods section of a paper; the button takes it as plain text, or marks it where the clipboard is closed.
+function methodsPanel() {
+  const { parts, references, text } = facts.methods, said = el("span", { className: "muted", role: "status" });
+  const words = el("div", {}, ...parts.map(([title, told]) => el("p", {}, el("b", {}, title + ". "), told)), el("h3", {}, "References"), list(references));
+  const copy = async () => {
+    try { await navigator.clipboard.writeText(text); said.textContent = "Copied."; } catch {
+      getSelection().selectAllChildren(words);
+      said.textContent = document.execCommand("copy") ? "Copied." : "Marked; copy it with Ctrl C.";
+    }
+  };
+  const part = panel("methods", "Methods, for a paper", el("p", {}, el("button", { type: "button", id: "methods-copy", onclick: copy }, "Copy"), " ", said),
+    el("details", {}, el("summary", {}, "The text, with references"), words));
+  part.classList.add("wide");
+  return part;
+}
+
 function tablesPanel() {
   const rows = facts.files.map(([url, name, about]) => el("tr", {}, el("td", {}, el("a", { href: url }, name)), el("td", {}, about)));
   const each = facts.people.filter((p) => p.files.length).map((p) => el("tr", {}, el("td", {}, p.label),
@@ -82,7 +98,7 @@ function tablesPanel() {
 }
 
 function startDetails() {
-  $("details").append(momentsPanel(), warningsPanel(), tablesPanel(), el("section", { className: "panel wide", id: "person-panel", "aria-label": "One person in figures" }), madePanel());
+  $("details").append(momentsPanel(), warningsPanel(), tablesPanel(), el("section", { className: "panel wide", id: "person-panel", "aria-label": "One person in figures" }), madePanel(), methodsPanel());
   on("people", showPerson);
   showPerson();
 }
