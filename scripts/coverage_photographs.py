@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from coverage_angle import bend, off_deg
+from coverage_angle import angle_errors
 from scipy.optimize import minimize
 from scipy.stats import t as student
 
@@ -24,7 +24,6 @@ from pipeline.observe.poses import pose_people
 from pipeline.video.images import read_image
 
 SAME = 0.5  # IoU of a found and an annotated box from which they are one person
-LEGS = (("left_hip", "left_knee", "left_ankle"), ("right_hip", "right_knee", "right_ankle"))
 TAILS = 4.0  # degrees of freedom of Student's t, to which errors are fitted
 KINDS = [name.removeprefix("left_").removeprefix("right_") for name in COCO17.names]
 
@@ -38,6 +37,7 @@ class Pairs(NamedTuple):
     score: np.ndarray  # (P, 17)
     size_px: np.ndarray  # (P,)
     found_px: np.ndarray  # (P, 17, 2)
+    jitter_px: np.ndarray  # (P, 17) the part of std_px that changes between frames
 
 
 def read(folder: Path) -> Pairs:
@@ -72,11 +72,12 @@ def _image(file: Path, image_id: int, truth: KeypointTruth, models: Models, conf
         size = float(body_length(motion.box_px)[0])
         by = np.array(COCO17.sigmas) * np.sqrt(here[j]["area"] / 2)
         off = np.where(used[:, None], at - said[:, :2], np.nan)
-        yield off, motion.keypoint_std_px[0, columns], by, motion.keypoint_score[0, columns], size, at
+        jitter = motion.jitter_px()[0, columns]
+        yield off, motion.keypoint_std_px[0, columns], by, motion.keypoint_score[0, columns], size, at, jitter
 
 
 def photographs(*folders: str) -> Iterator[str]:
-    """A row for each folder and kind of joint, and for knee angles."""
+    """A row for each folder and kind of joint, and for each kind of angle."""
     yield "| photographs | joints | points | holds | with the annotators' errors by COCO's sigmas | these alone |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for folder in folders:
@@ -86,7 +87,8 @@ def photographs(*folders: str) -> Iterator[str]:
             some = known & np.array([kind in ("all", k) for k in KINDS])
             if some.any():
                 yield _row(Path(folder).name, kind, pairs, some)
-        yield from _knees(Path(folder).name, pairs)
+        for kind, (off, std) in errors(pairs).items():
+            yield f"| {Path(folder).name} | {kind} | {len(off)} | {100 * (np.abs(off) < 1.96 * std).mean():.1f} % | | |"
 
 
 def _row(folder: str, kind: str, pairs: Pairs, some: np.ndarray) -> str:
@@ -95,22 +97,17 @@ def _row(folder: str, kind: str, pairs: Pairs, some: np.ndarray) -> str:
     return f"| {folder} | {kind} | {some.sum()} | " + " | ".join(f"{100 * h:.1f} %" for h in held) + " |"
 
 
-def _knees(folder: str, pairs: Pairs) -> Iterator[str]:
-    legs = np.array([[COCO17.index(name) for name in leg] for leg in LEGS])
-    found = pairs.found_px[:, legs].reshape(-1, 3, 2)
-    truth = found - pairs.off_px[:, legs].reshape(-1, 3, 2)
-    known = np.isfinite(truth).all((1, 2))
-    held = []
-    for std in (pairs.std_px, np.hypot(pairs.std_px, pairs.annotators_px), pairs.annotators_px):
-        angle, deviation = bend(found[known], std[:, legs].reshape(-1, 3)[known])
-        off = np.abs(off_deg(angle, bend(truth[known], np.zeros((known.sum(), 3)))[0]))
-        narrow = deviation < 30  # wider ones hold whatever comes
-        held.append((off < 1.96 * deviation)[narrow].mean() if narrow.any() else np.nan)
-    yield f"| {folder} | knee angle | {known.sum()} | " + " | ".join(f"{100 * h:.1f} %" for h in held) + " |"
+def errors(pairs: Pairs, independent: bool = False) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Errors of each kind of angle, and their deviations, in degrees; where these are above 30°, nothing is told.
+
+    ``independent``: deviations as if the points' errors were independent.
+    """
+    found = angle_errors(pairs.found_px, pairs.found_px - pairs.off_px, pairs.std_px, pairs.jitter_px, independent)
+    return {kind: (off[std < 30], std[std < 30]) for kind, (off, std) in found.items()}
 
 
 def fit(folder: str) -> Iterator[str]:
-    """Shares of the body length at the score USUAL by kind of joint, and the power of the score."""
+    """Shares of the body length at the score USUAL by kind of joint, the power of the score, and shares of angles."""
     pairs = read(Path(folder))
     known = np.isfinite(pairs.off_px[..., 0])
     kinds = list(LASTING)
@@ -130,3 +127,6 @@ def fit(folder: str) -> Iterator[str]:
     yield f"{known.sum()} points, score power {best[-1]:.2f}"
     for name, value in zip(kinds, np.exp(best[:-1]) * wider, strict=True):
         yield f"{name:10} {value:.4f}"
+    yield "share of an angle's deviation by independent errors within which, times 1.96, 95 % of the errors lie"
+    for kind, (wrong, std) in errors(pairs, independent=True).items():
+        yield f"{kind:20} {np.quantile(np.abs(wrong) / std, 0.95) / 1.96:.2f} of {len(std)}"

@@ -1,4 +1,4 @@
-"""Coverage on made walks, by filter: white noise alone, and errors of which a part lasts."""
+"""Coverage on made walks, by filter: white noise alone, and errors of which a part lasts; and of angles."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from coverage_angle import angle_errors
 
 from pipeline.core.config import Config
 from pipeline.core.settings import SmoothConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MEASURED, Observations
+from pipeline.measure.deviations import SHARE
 from pipeline.motion.lasting import lasting_px, shares
 from pipeline.motion.online import Smoother
 from pipeline.motion.person import body_length, build_motion
@@ -27,7 +29,25 @@ GAITS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _seen(seed: int, fps: float, lasting: bool) -> tuple[np.ndarray, np.ndarray, Observations]:
+# Lines between left and right: on photographs both sides err together, here each limb by itself.
+LINES = ("pelvis_lean", "shoulders_lean", "hip_abduction")
+LIMBS = tuple(
+    [COCO17.index(f"{s}_{n}") for n in limb]
+    for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+    for s in ("left", "right")
+)
+
+
+def _drawn(rng: np.random.Generator, limbs: bool) -> np.ndarray:
+    """(1, 17, 2) normal errors; with ``limbs``, of each limb a part is common, so that angles have `SHARE` of what
+    independent errors would give."""
+    out = rng.standard_normal((1, 17, 2))
+    for limb in LIMBS if limbs else ():
+        out[:, limb] = SHARE * out[:, limb] + np.sqrt(1 - SHARE**2) * rng.standard_normal((1, 1, 2))
+    return out
+
+
+def _seen(seed: int, fps: float, lasting: bool, limbs: bool = False) -> tuple[np.ndarray, np.ndarray, Observations]:
     """Times (L,), truth (L, 17, 2), and a walk, a stand or a run as a network has it; 3 % of the points are not seen.
 
     Errors are drawn as large as they are taken to be, in body lengths of the true boxes.
@@ -40,7 +60,7 @@ def _seen(seed: int, fps: float, lasting: bool) -> tuple[np.ndarray, np.ndarray,
     score = np.clip(rng.uniform(0.5, 0.95, 17) + 0.03 * rng.standard_normal((n, 17)), 0.35, 1.0)
     off = rng.standard_normal(truth.shape) * (SmoothConfig().noise_len * size[:, None] / score)[..., None]
     if lasting:
-        off += rng.standard_normal((1, 17, 2)) * lasting_px(shares(COCO17), score, size)[..., None]
+        off += _drawn(rng, limbs) * lasting_px(shares(COCO17), score, size)[..., None]
     score[rng.uniform(size=score.shape) < 0.03] = 0.1
     seen = (truth + off).astype(np.float32)
     return t, truth, Observations(np.arange(n), box, np.full(n, 0.8, np.float32), seen, score.astype(np.float32))
@@ -91,3 +111,25 @@ def synthetic_rows() -> Iterator[str]:
             held = [value for lasting in (False, True) for value in _held(method, fps, lasting, live)]
             shown = " | ".join("–" if np.isnan(v) else f"{100 * v:.1f} %" for v in held)
             yield f"| {method}{', live' if live else ''} | {fps:g} | {shown} |"
+    yield from _angle_rows()
+
+
+def _angle_rows() -> Iterator[str]:
+    """A row for each kind of angle: white noise alone beside what changes between frames, and lasting errors beside the
+    whole deviation, those of one limb partly in common."""
+    yield "| angle | frames/s | noise alone, by `_deg_jitter` | with errors that last, by `_deg_std` |"
+    yield "| --- | --- | --- | --- |"
+    for fps in FPS:
+        held: dict[str, list[list[np.ndarray]]] = {}
+        for seed in range(4 * PEOPLE):
+            for i, lasting in enumerate((False, True)):
+                t, truth, seen = _seen(seed, fps, lasting, limbs=True)
+                config = Config()
+                motion = build_motion(1, seen, t, COCO17, config.track, config.smooth)
+                std = motion.keypoint_std_px if lasting else motion.jitter_px()
+                for kind, (off, deviation) in angle_errors(motion.keypoints_px, truth, std, motion.jitter_px()).items():
+                    held.setdefault(kind, [[], []])[i].append(np.abs(off) < 1.96 * deviation)
+        for kind, both in held.items():
+            told = [parts if not (i and kind in LINES) else [] for i, parts in enumerate(both)]
+            shares = " | ".join(f"{100 * np.concatenate(parts).mean():.1f} %" if parts else "–" for parts in told)
+            yield f"| {kind} | {fps:g} | {shares} |"

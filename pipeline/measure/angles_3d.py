@@ -62,7 +62,8 @@ def _named(values: np.ndarray, names: tuple[str, ...]) -> Points:
     return p
 
 
-def _vector(p: Points, weights: Weights) -> np.ndarray:
+def vector(p: Points, weights: Weights) -> np.ndarray:
+    """(3, L) m, a sum of joints."""
     return np.asarray(sum(w * p[name] for name, w in weights.items()))
 
 
@@ -90,7 +91,7 @@ def _against_trunk(p: Points) -> dict[str, Bend]:
         for s in SIDES:
             if f"{s}_{far}" in p:
                 limb = {f"{s}_{far}": 1.0, f"{s}_{name}": -1.0}
-                vectors = [_vector(p, w) for w in (limb, _UP, left)]
+                vectors = [vector(p, w) for w in (limb, _UP, left)]
                 rad, slopes = _flexion(*vectors)
                 out[f"{s}_{name}_flexion"] = Bend(rad, tuple(zip((limb, _UP, left), slopes, strict=True)))
     # The trunk's lean is its turn forward from the vertical about the line through hips and shoulders. The hanging limb
@@ -99,7 +100,7 @@ def _against_trunk(p: Points) -> dict[str, Bend]:
     left = {"left_hip": 1.0, "right_hip": -1.0, "left_shoulder": 1.0, "right_shoulder": -1.0}
     vertical = np.zeros_like(p["left_hip"])
     vertical[1] = -1.0
-    rad, (of_limb, _, of_left) = _flexion(_vector(p, down), vertical, _vector(p, left))
+    rad, (of_limb, _, of_left) = _flexion(vector(p, down), vertical, vector(p, left))
     return out | {"trunk_lean": Bend(-rad, ((down, of_limb), (left, of_left)))}
 
 
@@ -116,7 +117,7 @@ def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _between(p: Points, first: Weights, second: Weights) -> Bend:
     """The angle between two vectors; each derivative is across its vector, in the plane of both."""
-    a, b = _vector(p, first), _vector(p, second)
+    a, b = vector(p, first), vector(p, second)
     return Bend(_angle(a, b), ((first, _towards(a, b)), (second, _towards(b, a))), across=True)
 
 

@@ -2,20 +2,31 @@
 
 All are differences of segment angles (`pipeline.measure.angles`), turned so that they have the same sign on both sides
 of the body, and from the front and from behind. They are NaN where the shoulders are too close together in the picture
-for the frontal plane to be the picture's. Each row is computed alone. L rows of one person; degrees.
+for the frontal plane to be the picture's; what else makes them unknown is in `pipeline.measure.validity`. Each row is
+computed alone. L rows of one person; degrees.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.measure.angles import SIDES, State, minus, segment_deg, segment_deg_s, segments, wrap
+from pipeline.measure.angles import LOW_SEGMENT, SIDES, State, minus, segment_deg, segment_deg_s, segments, wrap
 
 # Shoulders lie .7 to .85 trunk lengths apart from the front (RTMPose-s, people upright): .55 is a turn of about 45°,
 # where angles away from the midline look up to 30 % smaller. Hips lie .35 to .5 apart.
 LEAST_SHOULDERS, LEAST_HIPS = 0.55, 0.2  # trunk lengths
-LEAST_LIMB = 0.35  # trunk lengths in the picture below which a thigh or shank points too much at the camera
+# Trunk lengths in the picture below which a limb points too much at the camera: at 66° a thigh or shank, at 57° an
+# upper arm. Chosen by us: single-leg squats, in which the thigh comes forward, are the usual use of these angles.
+LEAST_LIMB = 0.35
 _SIGNS = {"left": 1.0, "right": -1.0}  # of the side's way outward in the picture, from the front
+# The segments and lines of each angle, with their signs.
+FRONTAL: dict[str, dict[str, float]] = {
+    **{f"{s}_shoulder_abduction": {f"{s}_upper_arm": 1.0, "trunk": -1.0} for s in SIDES},
+    **{f"{s}_hip_abduction": {f"{s}_thigh": 1.0, "hips": -1.0} for s in SIDES},
+    **{f"{s}_knee_valgus": {f"{s}_shank": 1.0, f"{s}_thigh": -1.0} for s in SIDES},
+    "trunk_lateral_lean": {"trunk": 1.0},
+    "shoulders_lean": {"shoulders": 1.0},
+}
 
 
 def frontal(p: dict[str, State]) -> dict[str, np.ndarray]:
@@ -24,33 +35,45 @@ def frontal(p: dict[str, State]) -> dict[str, np.ndarray]:
     Args:
         p: points as `pipeline.measure.angles.points` has them, (6, L) each.
     """
-    pelvis, shoulders = (minus(p.get(f"left_{n}"), p.get(f"right_{n}")) for n in ("hip", "shoulder"))
-    limbs = segments(p)
-    if pelvis is None or shoulders is None or "trunk" not in limbs:
+    limbs = segments(p) | lines(p)
+    if not {"hips", "shoulders", "trunk"} <= set(limbs):
         return {}
-    view = seen_from(shoulders, pelvis, limbs["trunk"])
-    out: dict[str, np.ndarray] = {}
-    size = np.hypot(*limbs["trunk"][:2])
+    view = seen_from(limbs["shoulders"], limbs["hips"], limbs["trunk"])
     theta = {name: segment_deg(v) for name, v in limbs.items()}
     rate = {name: segment_deg_s(v) for name, v in limbs.items()}
-    theta["pelvis"] = 90.0 + segment_deg(view * pelvis)  # upwards, at a right angle to the line of the hips
-    rate["pelvis"] = segment_deg_s(pelvis)
-    for name, far, near in (
-        ("shoulder_abduction", "upper_arm", "trunk"), ("hip_abduction", "thigh", "pelvis"),
-        ("knee_valgus", "shank", "thigh"),
-    ):  # fmt: skip
-        for s in SIDES:
-            a, b = f"{s}_{far}", near if near in ("trunk", "pelvis") else f"{s}_{near}"
-            if a in theta and b in theta:
-                outward = _SIGNS[s] * view * _long(limbs, (a, b), size)
-                low = -90.0 if name == "shoulder_abduction" else -180.0
-                out[f"{s}_{name}_deg"] = wrap(outward * (theta[a] - theta[b]), low)
-                out[f"{s}_{name}_deg_s"] = outward * (rate[a] - rate[b])
+    theta["hips"] = 90.0 + segment_deg(view * limbs["hips"])  # upwards, at a right angle to the line of the hips
+    out: dict[str, np.ndarray] = {}
+    for name, parts in FRONTAL.items():
+        if set(parts) <= set(limbs) and len(parts) == 2:
+            (a, b), outward = parts, _SIGNS[name.partition("_")[0]] * view
+            low = LOW_SEGMENT if name.endswith("shoulder_abduction") else -180.0
+            out[f"{name}_deg"] = wrap(outward * (theta[a] - theta[b]), low)
+            out[f"{name}_deg_s"] = outward * (rate[a] - rate[b])
     out["trunk_lateral_lean_deg"] = wrap(view * (theta["trunk"] - 90.0), -180.0)
     out["trunk_lateral_lean_deg_s"] = view * rate["trunk"]
-    out["shoulders_lean_deg"] = view * segment_deg(view * shoulders)  # from behind the picture is mirrored
-    out["shoulders_lean_deg_s"] = view * segment_deg_s(shoulders)
+    out["shoulders_lean_deg"] = view * segment_deg(view * limbs["shoulders"])  # from behind the picture is mirrored
+    out["shoulders_lean_deg_s"] = view * rate["shoulders"]
     return out
+
+
+def lines(p: dict[str, State]) -> dict[str, State]:
+    """The vectors ``hips`` and ``shoulders`` from the right joint to the left one, of those that the set has."""
+    found = {f"{n}s": minus(p.get(f"left_{n}"), p.get(f"right_{n}")) for n in ("hip", "shoulder")}
+    return {name: vector for name, vector in found.items() if vector is not None}
+
+
+def short_limbs(vectors: dict[str, State]) -> dict[str, np.ndarray]:
+    """(L,) bool by upper arm, thigh and shank: it is shorter in the picture than `LEAST_LIMB`.
+
+    Args:
+        vectors: of `pipeline.measure.angles.segments`; without a trunk no limb is short.
+    """
+    if "trunk" not in vectors:
+        return {}
+    least = LEAST_LIMB * np.hypot(*vectors["trunk"][:2])
+    limbs = {name: v for name, v in vectors.items() if name.endswith(("upper_arm", "thigh", "shank"))}
+    with np.errstate(invalid="ignore"):
+        return {name: np.hypot(*vector[:2]) < least for name, vector in limbs.items()}
 
 
 def seen_from(shoulders: np.ndarray, pelvis: np.ndarray, trunk: np.ndarray) -> np.ndarray:
@@ -65,13 +88,3 @@ def seen_from(shoulders: np.ndarray, pelvis: np.ndarray, trunk: np.ndarray) -> n
         wide = (np.abs(shoulders[0]) >= LEAST_SHOULDERS * size) & (np.abs(pelvis[0]) >= LEAST_HIPS * size)
         agreed = (np.sign(shoulders[0]) == np.sign(pelvis[0])) & (size > 0)
     return np.where(wide & agreed, np.sign(shoulders[0]), np.nan)
-
-
-def _long(limbs: dict[str, State], names: tuple[str, str], size: np.ndarray) -> np.ndarray:
-    """(L,) 1 where the thighs and shanks among these segments are long enough in the picture, else NaN."""
-    out = np.ones(len(size))
-    for name in names:
-        if name.endswith(("thigh", "shank")):
-            with np.errstate(invalid="ignore"):
-                out[~(np.hypot(*limbs[name][:2]) >= LEAST_LIMB * size)] = np.nan
-    return out

@@ -11,50 +11,95 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.measure.angles import SIDES, wrap
-from pipeline.measure.angles_3d import LEAST_SAGITTAL
+from pipeline.measure.angles_3d import LEAST_SAGITTAL, Points, Weights, vector
 
 PELVIS_ROTATION = "pelvis_rotation_3d_deg"  # runs on past ±180°
 LEAST_ELEVATION = 0.34  # sin 20°: an arm nearer to hanging or upright has no plane of elevation
 _RIGHTWARD = {"left": -1.0, "right": 1.0}  # of the side's way outward along Z
 
 
-def frontal_3d(keypoints_m: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+_LIMBS = (("upper_arm", "shoulder", "elbow"), ("thigh", "hip", "knee"), ("shank", "knee", "ankle"))
+# The vectors of the body by their joints: hips and shoulders to the right, the trunk upwards, limbs downwards.
+_VECTORS: dict[str, Weights] = {
+    "hips": {"right_hip": 1.0, "left_hip": -1.0},
+    "shoulders": {"right_shoulder": 1.0, "left_shoulder": -1.0},
+    "along": {f"{s}_{n}": w for s in SIDES for n, w in (("shoulder", 0.5), ("hip", -0.5))},
+    **{f"{s}_{limb}": {f"{s}_{far}": 1.0, f"{s}_{near}": -1.0} for limb, near, far in _LIMBS for s in SIDES},
+}
+# Vectors that are moved at once for derivatives: those of both sides have no angle in common.
+_TOGETHER = (
+    ("hips",), ("shoulders",), ("along",),
+    *(tuple(f"{s}_{limb}" for s in SIDES) for limb, _, _ in _LIMBS),
+)  # fmt: skip
+_STEP_M = 1e-6  # by which vectors are moved for derivatives
+
+
+def frontal_3d(keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarray | None = None) -> Points:
     """Columns of the frontal plane and of rotations in space, (L,) f64, NaN = not known.
 
     Args:
         keypoints_m: (L, J, 3) metres.
         names: (J,) with ``left_hip`` and so on; without hips and shoulders there are no columns.
+        std_m: (L, J, 3) standard deviations of the joints about the hips, along each axis; with it, each angle has a
+            column ``…_3d_deg_std``.
     """
     p = {name: keypoints_m[:, j].T.astype(np.float64) for j, name in enumerate(names)}
     if not all(f"{s}_{n}" in p for s in SIDES for n in ("hip", "shoulder")):
         return {}
-    hips, shoulders = p["right_hip"] - p["left_hip"], p["right_shoulder"] - p["left_shoulder"]
-    along = (p["left_shoulder"] + p["right_shoulder"] - p["left_hip"] - p["right_hip"]) / 2
+    vectors = {name: vector(p, w) for name, w in _VECTORS.items() if set(w) <= set(p)}
+    out = _columns(vectors, strict=True)
+    return out if std_m is None else out | _deviations(vectors, {n: std_m[:, j].T for j, n in enumerate(names)})
+
+
+def _deviations(vectors: Points, std: Points) -> Points:
+    """``…_3d_deg_std`` (L,) by differences; also where an angle is empty since a limb points the wrong way.
+
+    Args:
+        std: (3, L) m of each joint.
+    """
+    here = _columns(vectors, strict=False)
+    slopes: dict[str, Points] = {name: {} for name in here}  # (3, L) deg/m by joint
+    for group in _TOGETHER:
+        moved = [name for name in group if name in vectors]
+        for axis in range(3 if moved else 0):
+            step = np.zeros((3, 1))
+            step[axis] = _STEP_M
+            there = _columns(vectors | {name: vectors[name] + step for name in moved}, strict=False)
+            for column, value in there.items():
+                side = [v for v in moved if len(moved) == 1 or v[:5] == column[:5]]
+                for joint, weight in _VECTORS[side[0]].items() if side else ():
+                    of = slopes[column].setdefault(joint, np.zeros((3, value.shape[0])))
+                    of[axis] += weight * wrap(value - here[column], -180.0) / _STEP_M
+    return {
+        f"{name}_std": np.sqrt(np.sum([np.square(of * std[joint]).sum(0) for joint, of in by.items()], 0))
+        for name, by in slopes.items()
+    }
+
+
+def _columns(vectors: Points, strict: bool) -> Points:
+    """The columns of vectors of the body; unless ``strict``, also of limbs that point the wrong way."""
+    hips, shoulders, along = (vectors[name] for name in ("hips", "shoulders", "along"))
     pelvis, thorax = _axes(hips, along, first="z"), _axes(shoulders, along, first="y")
-    return _limbs(p, pelvis, thorax) | _bodies(pelvis, thorax, shoulders)
-
-
-def _limbs(p: dict[str, np.ndarray], pelvis: np.ndarray, thorax: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of shoulders, hips and knees; axes (3, 3, L): X, Y, Z."""
-    out: dict[str, np.ndarray] = {}
+    sagittal, elevation = (LEAST_SAGITTAL, LEAST_ELEVATION) if strict else (0.0, 0.0)
+    out: Points = {}
     for s in SIDES:
-        if f"{s}_elbow" in p:
-            ahead, up, right = _along(thorax, _unit(p[f"{s}_elbow"] - p[f"{s}_shoulder"]))
+        if f"{s}_upper_arm" in vectors:
+            ahead, up, right = _along(thorax, _unit(vectors[f"{s}_upper_arm"]))
             out_of = _RIGHTWARD[s] * right
-            out[f"{s}_shoulder_abduction_3d_deg"] = wrap(_turn(out_of, -up, LEAST_SAGITTAL), -90.0)
+            out[f"{s}_shoulder_abduction_3d_deg"] = wrap(_turn(out_of, -up, sagittal), -90.0)
             out[f"{s}_shoulder_elevation_3d_deg"] = np.degrees(np.arctan2(np.hypot(ahead, out_of), -up))
-            out[f"{s}_shoulder_plane_3d_deg"] = _turn(ahead, out_of, LEAST_ELEVATION)
-        if f"{s}_knee" in p:
-            thigh = _along(pelvis, _unit(p[f"{s}_knee"] - p[f"{s}_hip"]))
+            out[f"{s}_shoulder_plane_3d_deg"] = _turn(ahead, out_of, elevation)
+        if f"{s}_thigh" in vectors:
+            thigh = _along(pelvis, _unit(vectors[f"{s}_thigh"]))
             out[f"{s}_hip_abduction_3d_deg"] = _arcsin(_RIGHTWARD[s] * thigh[2])
-            if f"{s}_ankle" in p:
-                shank = _along(pelvis, _unit(p[f"{s}_ankle"] - p[f"{s}_knee"]))
-                turns = [_turn(_RIGHTWARD[s] * v[2], -v[1], LEAST_ELEVATION) for v in (shank, thigh)]
+            if f"{s}_shank" in vectors:
+                shank = _along(pelvis, _unit(vectors[f"{s}_shank"]))
+                turns = [_turn(_RIGHTWARD[s] * v[2], -v[1], elevation) for v in (shank, thigh)]
                 out[f"{s}_knee_valgus_3d_deg"] = wrap(turns[0] - turns[1], -180.0)
-    return out
+    return out | _bodies(pelvis, thorax, shoulders, sagittal)
 
 
-def _bodies(pelvis: np.ndarray, thorax: np.ndarray, shoulders: np.ndarray) -> dict[str, np.ndarray]:
+def _bodies(pelvis: np.ndarray, thorax: np.ndarray, shoulders: np.ndarray, least: float) -> Points:
     """Columns of trunk and pelvis; axes (3, 3, L): X, Y, Z; the line of the shoulders to the right (3, L)."""
     vertical = np.zeros_like(shoulders)
     vertical[1] = -1.0
@@ -67,8 +112,8 @@ def _bodies(pelvis: np.ndarray, thorax: np.ndarray, shoulders: np.ndarray) -> di
         "trunk_lateral_lean_3d_deg": _arcsin(lean[2]),
         "shoulders_lean_3d_deg": _arcsin(-np.sum(_unit(shoulders) * vertical, 0)),
         "pelvis_lean_3d_deg": _arcsin(-np.sum(pelvis[2] * vertical, 0)),
-        "trunk_rotation_3d_deg": _turn(-across[0], across[1], LEAST_SAGITTAL),
-        PELVIS_ROTATION: _turn(level[0][0], -level[0][2], LEAST_SAGITTAL),
+        "trunk_rotation_3d_deg": _turn(-across[0], across[1], least),
+        PELVIS_ROTATION: _turn(level[0][0], -level[0][2], least),
     }
 
 

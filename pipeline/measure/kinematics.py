@@ -103,7 +103,7 @@ def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
     motion, skeleton = told.motion, told.skeleton
     p, view = points(motion, skeleton, rows), told.view.at(rows)
     doubt = doubts(motion, skeleton, told.size_px, told.step_s, told.noise_len, rows)
-    out = angles(p, view.side) | angle_std(p, doubt)
+    out = angles(p, view.side) | frontal(p) | angle_std(p, doubt)
     states = in_picture(out, p, view)
     for name in (*JOINTS, *FEET):
         if name in skeleton.names:
@@ -113,11 +113,12 @@ def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
         out |= {"com_x_px": com[0], "com_y_px": com[1]} | speeds("com", com)
     out |= _speed_std(doubt, skeleton, com)
     if motion.keypoints_m is not None:
-        space = angles_3d(motion.keypoints_m[rows], motion.names_m, along_axes(motion, skeleton, rows))
+        std_m = along_axes(motion, skeleton, rows)
+        space = angles_3d(motion.keypoints_m[rows], motion.names_m, std_m)
+        space |= frontal_3d(motion.keypoints_m[rows], motion.names_m, std_m)
         states |= in_space(space)
         out |= space
-        out |= frontal_3d(motion.keypoints_m[rows], motion.names_m)
-    out = known_only(out, states) | states | frontal(p)
+    out = known_only(out, states) | states
     return {n: v if n.endswith((*WHOLE_TURNS, "_state")) else v.astype(np.float32) for n, v in out.items()}
 
 

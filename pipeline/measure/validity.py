@@ -1,9 +1,10 @@
 """What is known of each angle in each row, after `pipeline.core.types.ANGLE_STATES`; values that are not known go.
 
 An angle is empty where its points are missing; where the side that the person faces is not known; where the sagittal
-plane is not that of the picture; where a segment points towards the camera or away; where the interval that holds 95 %
-is wider than `WIDEST_DEG`; and where no joint can have the angle (`pipeline.measure.limits`). A value that changes
-faster than the joint can stays, with the state ``too_fast``.
+plane is not that of the picture, or for angles of the frontal plane this one; where a segment points towards the camera
+or away; where the interval that holds 95 % of what changes between frames is wider than `WIDEST_DEG`; and where no
+joint can have the angle (`pipeline.measure.limits`). A value that changes faster than the joint can stays, with the
+state ``too_fast``. What lasts of an error moves a curve as a whole; it makes no angle empty.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pipeline.core.types import (
     VALID,
 )
 from pipeline.measure.angles import JOINTS, State, segments
+from pipeline.measure.frontal import FRONTAL, lines, short_limbs
 from pipeline.measure.limits import limit_of
 from pipeline.measure.scale import SHANK, THIGH, TRUNK
 
@@ -54,20 +56,27 @@ def in_picture(columns: Columns, p: dict[str, State], view: Sight) -> Columns:
     Args:
         p: the points, see `pipeline.measure.angles.points`.
     """
-    short = _short(segments(p), view.height_px)
+    vectors = segments(p)
+    short, across = _short(vectors, view.height_px), np.isnan(sum(v[0] for v in lines(p).values()))
+    limbs = short_limbs(vectors) | {"trunk": short.get("trunk", np.zeros(1, bool))}
     out: Columns = {}
     for column in [name for name in columns if name.endswith("_deg")]:
         name = column.removesuffix("_deg")
-        value, std = columns[column], columns[f"{column}_std"]
-        sagittal = not name.endswith(_SIDELESS)
-        flat = np.zeros(len(value), bool) if name.endswith("_segment") else _any_short(name, short, len(value))
-        reasons = [
-            (NO_POINTS, np.isnan(std)),
-            (NO_SIDE, sagittal & np.isnan(view.side)),
-            (OUT_OF_PLANE, (sagittal & ~view.plane) | np.isnan(value)),
-            (FORESHORTENED, flat),
-        ]
-        out[f"{name}_state"] = _state(name, value, std, columns[f"{column}_s"], reasons)
+        value, jitter = columns[column], columns[f"{column}_jitter"]
+        none, whole = np.zeros(len(value), bool), np.isnan(value)
+        if name in FRONTAL:
+            parts = [limbs[part] for part in FRONTAL[name] if part in limbs]
+            reasons = [(NO_POINTS, np.isnan(jitter) | across), (OUT_OF_PLANE, whole)]
+        else:
+            sagittal = not name.endswith(_SIDELESS)
+            parts = [] if name.endswith("_segment") else [short[part] for part in _parts(name) if part in short]
+            reasons = [
+                (NO_POINTS, np.isnan(jitter)),
+                (NO_SIDE, sagittal & np.isnan(view.side)),
+                (OUT_OF_PLANE, (sagittal & ~view.plane) | whole),
+            ]
+        reasons.append((FORESHORTENED, np.any([none, *(none | part for part in parts)], 0)))
+        out[f"{name}_state"] = _state(name, value, jitter, columns[f"{column}_s"], reasons)
     return out
 
 
@@ -108,9 +117,9 @@ def _short(vectors: dict[str, State], height_px: np.ndarray) -> dict[str, np.nda
     return out
 
 
-def _any_short(name: str, short: dict[str, np.ndarray], rows: int) -> np.ndarray:
-    parts = JOINTS[name][:2] if name in JOINTS else ("trunk",) if name == "trunk_lean" else ()
-    return np.any([np.zeros(rows, bool), *(short[part] for part in parts)], 0)
+def _parts(name: str) -> tuple[str, ...]:
+    """The segments of an angle that has a joint or is the trunk's."""
+    return JOINTS[name][:2] if name in JOINTS else ("trunk",) if name == "trunk_lean" else ()
 
 
 def known_only(columns: Columns, states: Columns) -> Columns:
@@ -118,23 +127,28 @@ def known_only(columns: Columns, states: Columns) -> Columns:
     out = dict(columns)
     for name, state in states.items():
         gone = state > TOO_FAST
-        for end in ("deg", "deg_std", "deg_s", "deg_s_std"):
+        for end in ("deg", "deg_std", "deg_jitter", "deg_s", "deg_s_std"):
             column = f"{name.removesuffix('state')}{end}"
             if column in out and gone.any():
                 out[column] = np.where(gone, np.nan, out[column])
     return out
 
 
-def jumps(angle: np.ndarray, time_s: np.ndarray, start: np.ndarray, fastest_deg_s: float) -> np.ndarray:
+def jumps(
+    angle: np.ndarray, time_s: np.ndarray, start: np.ndarray, fastest_deg_s: float, around: bool = False
+) -> np.ndarray:
     """(L,) bool: rows whose angle is further from that of the row before than the joint can have moved since.
 
     Args:
         start: (L,) bool, rows that begin a stretch of consecutive frames.
+        around: 180° and −180° are one.
     """
     if len(angle) < 2:
         return np.zeros(len(angle), bool)
     with np.errstate(invalid="ignore"):
-        far = np.abs(np.diff(angle)) > fastest_deg_s * np.diff(time_s)
+        step = np.abs(np.diff(angle))
+        step = np.minimum(step, 360.0 - step) if around else step
+        far = step > fastest_deg_s * np.diff(time_s)
     return np.append(False, far) & ~start
 
 
@@ -143,6 +157,8 @@ def with_jumps(columns: Columns, states: Columns, time_s: np.ndarray, start: np.
     out = dict(states)
     for name, state in states.items():
         angle = name.removesuffix("_state")
-        far = jumps(columns[f"{angle}_deg"], time_s, start, limit_of(angle).fastest_deg_s)
+        limit = limit_of(angle)
+        around = limit.high_deg - limit.low_deg == 360.0
+        far = jumps(columns[f"{angle}_deg"], time_s, start, limit.fastest_deg_s, around)
         out[name] = np.where(far, np.uint8(TOO_FAST), state)
     return out

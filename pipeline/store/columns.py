@@ -55,8 +55,8 @@ def person_schema(
 def unit_of(column: str) -> str:
     """The unit that a column's name states; 1 for counts, scores and states. ValueError when it states none."""
     name = column.removesuffix("_raw")
-    if name.endswith("_std"):  # <quantity>_std, with the quantity's unit
-        name = name.removesuffix("_std")
+    for end in ("_std", "_jitter"):  # <quantity>_std, with the quantity's unit
+        name = name.removesuffix(end)
     for end, unit in UNITS.items():
         if name.endswith(f"_{end}") or name == end:
             return unit

@@ -10,7 +10,9 @@ from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.types import Observations
 from pipeline.measure.angles import angles
 from pipeline.measure.angles_3d import angles_3d
-from pipeline.measure.deviations import Doubt, angle_std
+from pipeline.measure.deviations import Doubt, angle_std, share_of
+from pipeline.measure.frontal import frontal
+from pipeline.measure.frontal_3d import frontal_3d
 from pipeline.measure.kinematics import kinematics
 from pipeline.motion.person import build_motion
 from tests import synthetic
@@ -31,23 +33,38 @@ def test_in_the_plane_as_many_small_errors_say() -> None:
     p["left_shoulder"][:, :10] = np.nan  # the other side alone makes the trunk
     place = {name: rng.uniform(1e-5, 3e-5, rows) for name in NAMES}
     speed = {name: rng.uniform(1e-5, 3e-5, rows) for name in NAMES}
-    found = angle_std(p, Doubt(place, speed))
+    found = angle_std(p, Doubt(place, speed, place))
     tries = []
     for _ in range(200):
         moved = {n: v + np.stack([place[n]] * 2 + [speed[n]] * 4) * rng.normal(size=v.shape) for n, v in p.items()}
-        tries.append(angles(moved, np.ones(rows)))
+        tries.append(angles(moved, np.ones(rows)) | frontal(moved))
+    assert {"left_knee_flexion_deg_std", "left_knee_valgus_deg_std", "trunk_lateral_lean_deg_s_std"} <= set(found)
     for name, std in found.items():
-        spread = np.std([out[name.removesuffix("_std")] for out in tries], axis=0)
+        spread = np.std([out[name.removesuffix("_std").removesuffix("_jitter")] for out in tries], axis=0)
         known = np.isfinite(spread)
         assert known.any()
         np.testing.assert_allclose(np.median(spread[known] / std[known]), 1.0, atol=0.05, err_msg=name)
 
 
+def test_the_whole_deviation_is_a_share_of_what_independent_errors_give_and_at_least_the_jitter() -> None:
+    p = {name: np.random.default_rng(0).normal(0, 50, (6, 9)) for name in NAMES}
+    small, large = ({name: np.full(9, std) for name in NAMES} for std in (1e-6, 1e-5))
+    found = angle_std(p, Doubt(small, small, large))
+    alone = angle_std(p, Doubt(large, large, large))
+    for angle, share in (("left_knee_flexion", 0.65), ("right_shoulder_abduction", 0.9), ("trunk_lean", 0.9)):
+        assert share_of(angle) == share
+        np.testing.assert_allclose(found[f"{angle}_deg_std"], share * alone[f"{angle}_deg_std"])
+        np.testing.assert_allclose(alone[f"{angle}_deg_std"], alone[f"{angle}_deg_jitter"])
+        np.testing.assert_allclose(found[f"{angle}_deg_jitter"], alone[f"{angle}_deg_jitter"] / 10)
+
+
 def test_in_space_as_many_small_errors_say() -> None:
     rng = np.random.default_rng(0)
     joints, std = rng.normal(size=(60, len(NAMES), 3)), rng.uniform(1e-6, 3e-6, (60, len(NAMES), 3))
-    found = angles_3d(joints, NAMES, std)
-    tries = [angles_3d(joints + std * rng.normal(size=joints.shape), NAMES) for _ in range(150)]
+    found = angles_3d(joints, NAMES, std) | frontal_3d(joints, NAMES, std)
+    moved = [joints + std * rng.normal(size=joints.shape) for _ in range(150)]
+    tries = [angles_3d(m, NAMES) | frontal_3d(m, NAMES) for m in moved]
+    assert {"left_knee_valgus_3d_deg", "trunk_rotation_3d_deg"} <= set(tries[0])
     assert len(found) == 2 * len(tries[0])
     for name, values in tries[0].items():
         ratio = np.std([out[name] for out in tries], axis=0) / found[f"{name}_std"]
@@ -78,6 +95,6 @@ def test_intervals_hold_the_truth_of_a_noisy_walk(fps: int) -> None:
         for name in ("knee_flexion", "hip_flexion", "elbow_flexion"):
             column = f"left_{name}_{end}"
             off = np.abs(out[column] - exactly[column])[inner]
-            within = np.mean(off <= 1.96 * out[f"{column}_std"][inner])
-            assert within > least, column
-            assert np.median(off) > 0.2 * np.median(out[f"{column}_std"][inner]), column
+            std = out[f"{column}_jitter" if end == "deg" else f"{column}_std"][inner]
+            assert np.mean(off <= 1.96 * std) > least, column
+            assert np.median(off) > 0.2 * np.median(std), column

@@ -23,6 +23,7 @@ from pipeline.core.types import (
     Motion,
 )
 from pipeline.measure.angles_3d import angles_3d
+from pipeline.measure.frontal import FRONTAL
 from pipeline.measure.limits import LIMITS, limit_of
 from pipeline.measure.measure import measure
 from pipeline.measure.plane import in_plane
@@ -62,7 +63,9 @@ def states(motion: Motion, name: str) -> set[str]:
 def test_a_side_walk_is_valid_throughout() -> None:
     motion = measured(walker())
     for name, state in motion.states.items():
-        if "pelvis" not in name and "3d" not in name:
+        if name.removesuffix("_state") in FRONTAL:
+            assert (state == OUT_OF_PLANE).all(), name
+        elif "pelvis" not in name and "3d" not in name:
             assert (state == VALID).mean() > 0.95, name
         angle = motion.quantities[name.replace("_state", "_deg")]
         np.testing.assert_array_equal(np.isfinite(angle), state <= TOO_FAST, err_msg=name)
@@ -75,6 +78,38 @@ def test_who_is_seen_from_the_front_has_no_sagittal_angles_but_elbows() -> None:
     assert np.isnan(motion.quantities["left_knee_flexion_deg_s"]).all()
     assert (motion.states["left_elbow_flexion_state"] == VALID).any()
     assert states(measured(walker()), "pelvis_lean") == {"out_of_plane"}
+
+
+def test_frontal_angles_of_who_is_seen_from_the_front() -> None:
+    front = widened(walker(), 0.2, 0.11)
+    motion = measured(front)
+    for name in FRONTAL:
+        assert (motion.states[f"{name}_state"] == VALID).mean() > 0.8, name  # this walker's knees bend sideways
+        assert np.isfinite(motion.quantities[f"{name}_deg_std"]).mean() > 0.8, name
+    short = front.copy()
+    hip, knee = HALPE26.index("left_hip"), HALPE26.index("left_knee")
+    short[:, knee] = short[:, hip] + 0.3 * (short[:, knee] - short[:, hip])  # it points at the camera
+    motion = measured(short)
+    for name in ("left_hip_abduction", "left_knee_valgus"):
+        assert (motion.states[f"{name}_state"] == FORESHORTENED).mean() > 0.9, name
+        assert np.isnan(motion.quantities[f"{name}_deg_std"]).mean() > 0.9, name
+    assert (motion.states["right_hip_abduction_state"] == VALID).mean() > 0.95
+    bowed = front.copy()
+    bowed[:, HALPE26.index("left_ankle"), 0] += HEIGHT_PX
+    assert states(measured(bowed), "left_knee_valgus") == {"impossible"}
+    assert "uncertain" in states(measured(front, 0.05 * HEIGHT_PX), "left_knee_valgus")
+    lost = front.copy()
+    lost[:, HALPE26.index("left_shoulder")] = np.nan
+    assert states(measured(lost), "trunk_lateral_lean") == {"missing"}
+
+
+def test_a_plane_of_elevation_passes_behind_without_a_jump() -> None:
+    t, start = np.arange(4) / 30, np.arange(4) == 0
+    angle = np.array([175.0, 179, -179, -100])
+    columns = {"left_shoulder_plane_3d_deg": angle, "pelvis_lean_3d_deg": angle}
+    told = with_jumps(columns, {f"{c[:-4]}_state": np.full(4, VALID, np.uint8) for c in columns}, t, start)
+    assert told["left_shoulder_plane_3d_state"].tolist() == [VALID] * 4
+    assert told["pelvis_lean_3d_state"].tolist() == [VALID, VALID, TOO_FAST, TOO_FAST]
 
 
 def test_no_plane_while_the_person_turns() -> None:

@@ -61,7 +61,7 @@ def test_every_column_has_a_unit_and_is_documented(tmp_path: Path, skeleton: Ske
         general += [side, side.removeprefix("<side>")]
         general += [re.sub(r"_(segment)_deg$", "_", g) for g in general] + [g.removesuffix("_s") for g in general]
         general += [re.sub(r"_segment_deg$", "_", g) for g in general]
-        if angle := re.fullmatch(r"(.+?)(_deg_std|_deg_s_std|_state)", name):
+        if angle := re.fullmatch(r"(.+?)(_deg_std|_deg_jitter|_deg_s_std|_state)", name):
             general += [f"<angle>{angle[2]}"] if f"{angle[1]}_deg" in columns else []
         assert words & set(general), f"{name} is not documented"
 
