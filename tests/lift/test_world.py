@@ -161,7 +161,7 @@ def test_somebody_who_lies_does_not_tell_the_way_up() -> None:
     time_s = np.arange(150) / 30
     walk = looked_at(0.3, 0.2, 7)
     hips = walk[:, [JOINTS.index("left_hip")]]
-    lying = ((walk - hips)[..., [1, 0, 2]] * [1, -1, 1]).astype(np.float32) + [0, 2.4, 7]  # head to the left
+    lying = (walk - hips)[..., [1, 0, 2]] * np.float32([1, -1, 1]) + np.float32([0, 2.4, 7])  # head to the left
     alone = fitted([stands(lying, JOINTS, time_s, 1.70)])
     assert alone is not None
     placed = alone.of(lying)
