@@ -13,7 +13,7 @@ from pipeline.core.config import Config
 from pipeline.core.progress import Progress
 from pipeline.lift.registry import lifter_facts
 from pipeline.live.causal import online
-from pipeline.live.crowd import Crowd, Eyes, Result
+from pipeline.live.crowd import Crowd, Eyes
 from pipeline.live.finish import SEGMENTS, Finishers, unfinished
 from pipeline.live.folder import LiveFolder
 from pipeline.live.jsonl import JsonLines
@@ -92,7 +92,7 @@ class LiveEngine:
                 if group:
                     self._group(group)
                 elif self.crowd is not None and time.monotonic() - self._seen > SILENT_S:
-                    self._tell(self.crowd.tell(all_=True))  # no later frame will come
+                    self._tell(all_=True)  # no later frame will come
                 self._housekeeping()
             how = self.stopping or ("max_seconds" if not self.receiver.ended else "source ended")
             if self.receiver.error is not None:
@@ -139,8 +139,7 @@ class LiveEngine:
             self.frames += 1
             self.ledger.process(1)
         self._seen = time.monotonic()
-        self._keep_numbers(self.crowd.next_person)
-        self._tell(self.crowd.tell())
+        self._tell()
 
     def _make_room(self, size_px: tuple[int, int], first: Received) -> np.ndarray | None:
         """Open a segment for frames of this size; returns the motion that scales people where the size has changed."""
@@ -178,9 +177,11 @@ class LiveEngine:
             self._rgb = stored, _ToRGB(stored)
         return np.rot90(self._rgb[1](frame.picture), -frame.turn)
 
-    def _tell(self, results: list[Result]) -> None:
-        """Write, draw and time the results of frames."""
-        for result in results:
+    def _tell(self, all_: bool = False) -> None:
+        """Write, draw and time the results of smoothed frames, or of all; none before their numbers are reserved."""
+        assert self.crowd is not None
+        self._keep_numbers()
+        for result in self.crowd.tell(all_):
             tag = result.tag
             assert isinstance(tag, _Tag)
             in_space = self.space.lift(result, tag.segment.size_px) if self.space is not None else {}
@@ -203,7 +204,7 @@ class LiveEngine:
         """Close the open segment and start making its tables in a process beside the stream."""
         if self.segment is None or self.crowd is None:
             return
-        self._tell(self.crowd.tell(all_=True))
+        self._tell(all_=True)
         segment, self.segment = self.segment, None
         segment.close(self.crowd.names(), self.eyes, self._counts_of_segment())
         self._closed = segment
@@ -245,20 +246,22 @@ class LiveEngine:
             f" {lost} dropped, {books['dropped']} of {books['received']} so far"
         )
 
-    def _keep_numbers(self, next_person: int) -> None:
-        """Reserve the numbers below ``next_person`` in run.json before they are reported or stored."""
-        if next_person > self._kept_below:
+    def _keep_numbers(self) -> None:
+        """Reserve the numbers of all people in run.json, before they are reported or stored."""
+        assert self.crowd is not None
+        if self.crowd.next_person > self._kept_below:
             self._write_manifest()
 
     def _write_manifest(self) -> None:
         """Write run.json. Its ``next_person`` includes the reserved numbers during the run, and is exact at the end."""
         crowd, going_on = self.crowd, self.session["end"] == "running"
-        self._kept_below = crowd.next_person if crowd is not None else self.folder.next_person
-        self._kept_below += AHEAD if going_on and crowd is not None else 0
+        below = crowd.next_person if crowd is not None else self.folder.next_person
+        below += AHEAD if going_on and crowd is not None else 0
         facts = {
             "source": self.source.shown,
             "wall_start": iso(self.receiver.wall_start) if self.receiver.wall_start else None,
-            "next_person": self._kept_below,
+            "next_person": below,
             "clock_jumps": self.receiver.clock.jumps,
         }
         self.folder.write(self.ledger, self.session, facts, self.config)
+        self._kept_below = below

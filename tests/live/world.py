@@ -29,7 +29,7 @@ from pipeline.core.keypoint_sets import HALPE26
 from pipeline.models.detections import Detections
 from pipeline.models.registry import Models
 from tests import synthetic
-from tests.live.given import Given, faults, in_lines, in_parts, in_tables, merged
+from tests.live.given import Sight, faults, in_lines, in_parts, in_tables
 from tests.live.station import Station, encode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,7 +235,7 @@ def soak(
 
     rng, found, looked = np.random.default_rng(seed), dict[str, list[int]](), dict[tuple, list[int]]()
     run_of: dict[Path, int] = {}
-    given: dict[str, Given] = {"parts": {}, "tables": {}}
+    given: dict[str, list[Sight]] = {"parts": [], "tables": []}
     settings = [f"render.blur={blur}", *([] if finishers else [LATER])]
     with Station(stream, speed) as station, Host(out.parent / f"{out.name}.log") as runs:
         for n in range(kills):
@@ -245,12 +245,12 @@ def soak(
             found |= {f"{name} after kill {n}": sharp for name, sharp in written(out, looked).items()}
             for segment in sorted((out / "cam" / "segments").iterdir()):
                 if run_of.setdefault(segment, n) == n:
-                    given["parts"] = merged(given["parts"], in_parts(segment, n))
+                    given["parts"] += in_parts(segment, n)
     live(str(out / "cam"))
     given["lines"] = in_lines(out / "cam.jsonl")
     for segment, n in run_of.items():
-        given["tables"] = merged(given["tables"], in_tables(segment, n))
-    numbers = {number for some in given.values() for _, number in some}
+        given["tables"] += in_tables(segment, n)
+    numbers = {sight.number for some in given.values() for sight in some}
     return Soaked(found | written(out, looked), faults(given), len(numbers))
 
 
