@@ -1,1 +1,1 @@
-"""The page that shows a run, report.html."""
+"""What tells of a run: the page that shows it, report.html, and the methods section of a paper."""
