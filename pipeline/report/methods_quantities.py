@@ -85,16 +85,17 @@ def space(facts: RunFacts) -> list[str]:
     if name != "poseline":
         return [f"Joints in space about the hips were estimated from the keypoints by {_lifter(facts, name)}."]
     text = f"Joints in space were estimated from the smoothed keypoints by {_lifter(facts, name)}"
-    if not world:
-        return [f"{text}."]
     deviations = ["<joint>_std_m states the standard deviations of the joints."] if facts.has("_std_m") else []
+    known = [*_field_of_view(facts), *_heights(facts), *deviations]
+    if "lift_s" not in facts.manifest:  # an earlier version, which may have done it otherwise
+        return [f"{text}; depths are estimates.", *known]
+    placed = (
+        f"in one world, z up, {_world(facts)}; feet that stand were held in place" if world else "before the camera"
+    )
     return [
         f"{text}, from each person's path over time; depths are estimates. The joints were put back on their lines of"
-        f" sight, limbs got one length each, and everybody was placed in one world, z up, {_world(facts)}; feet that"
-        " stand were held in place.",
-        *_field_of_view(facts),
-        *_heights(facts),
-        *deviations,
+        f" sight, limbs got one length each, and everybody was placed {placed}.",
+        *known,
     ]
 
 

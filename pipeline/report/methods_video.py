@@ -216,8 +216,8 @@ def software(facts: RunFacts) -> list[str]:
         out.append(
             f"The analysis was done with poseline {facts.version} ({'; '.join([AUTHORS, *_packages(versions)])})."
         )
-    if later and later != versions:
-        changed = {key: value for key, value in later.items() if value != versions.get(key)}
+    changed = {key: value for key, value in later.items() if key in versions and value != versions[key]}
+    if changed:
         own = f"poseline {changed.pop('poseline')}" if "poseline" in changed else "other versions"
         own += f" ({packages[0]})" if (packages := _packages(changed)) else ""
         out.append(f"Everything after pose estimation was done with {own}.")

@@ -56,6 +56,7 @@ def manifest(config: Config | None = None, **entries: Any) -> dict[str, Any]:
         "field_of_view": {"deg": 55.0, "from": "assumed"},
         "versions": VERSIONS,
         "stages_s": {"track": 3.0},
+        "lift_s": 1.5,
         "edits": [],
         "edits_skipped": [],
     } | entries  # fmt: skip
@@ -201,6 +202,7 @@ def test_a_run_that_lacks_any_entry_still_has_its_text_and_never_a_later_default
     for path in paths:
         text = methods_of(facts(without(whole, path), None, *SPACE)).text
         assert "None" not in text, path
+    assert "lines of sight" not in methods_of(facts(without(whole, ("lift_s",)), None, *SPACE)).text
     text = methods_of(facts(without(whole, ("config", "smooth", "noise_len")), None, *SPACE)).text
     assert "Kalman" not in text
     assert "body lengths" not in text
@@ -232,6 +234,22 @@ def test_names_of_the_users_cannot_cite_nor_format() -> None:
 )
 def test_settings_are_told_as_they_were(sets: list[str], said: str) -> None:
     assert said in methods_of(facts(manifest(load_config("default", sets)), None, *SPACE)).text
+
+
+def test_packages_that_an_earlier_version_did_not_name_are_no_other_ones() -> None:
+    told = manifest(versions={"poseline": "0.0.9", "numpy": "2.4.6"}, table_versions=VERSIONS)
+    said = methods_of(facts(told)).text
+    assert f"Everything after pose estimation was done with poseline {VERSION}." in said
+    assert "All settings not named here" not in said
+    same = manifest(versions={"numpy": "2.4.6"}, table_versions=VERSIONS)
+    assert "Everything after" not in methods_of(facts(same)).text
+
+
+def test_who_has_no_place_in_a_world_still_has_a_lens_and_a_height() -> None:
+    said = dict(methods_of(facts(manifest(), None, "left_knee_x_m", "left_knee_z_m")).parts)["Three dimensions"]
+    assert "placed before the camera. The field of view across the picture was not known" in said
+    assert "people were taken to be 1.70 m tall" in said
+    assert "world" not in said
 
 
 @pytest.mark.parametrize("fps", [25, 60, 240])
