@@ -25,7 +25,7 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.lock import locked
 from pipeline.store.parts import part_is_whole
 from pipeline.video.index import index_video
-from pipeline.video.inputs import find_inputs, is_pipe, spool
+from pipeline.video.inputs import find_inputs, is_pipe, keep, spool
 
 
 def run(
@@ -171,16 +171,32 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
     with ExitStack() as held:
         if is_pipe(video):
             held.enter_context(locked(asked.out / folder_name(video), progress.say))
-        info = index_video(spool(video, asked.out / folder_name(video)), asked.fps)
+        copied = spool(video, asked.out / folder_name(video))
+        if is_pipe(video):
+            held.callback(copied.unlink, missing_ok=True)  # unless it is kept in its run folder
+        info = _indexed(copied, video, asked.fps)
         frames = frame_range(info, *asked.span_s)
         folder = _own_folder(video, info, asked, of, held, progress)
         stages = {"index": clock.seconds()}
         if folder.path in of:
             progress.say(f"{video}: the same video as {of[folder.path]}; done once, in {folder.path}")
             return None
+        if is_pipe(video):
+            info = dataclasses.replace(info, path=keep(info.path, video, folder.path, info.digest))
         job = _prepared(folder, info, frames, stages, asked, progress)
         job.held = held.pop_all()
     return job
+
+
+def _indexed(path: Path, given: Path, fps: Fraction | None) -> VideoInfo:
+    """The index of the video at ``path``; errors and warnings name it as it was ``given``."""
+    if path == given:
+        return index_video(path, fps)
+    try:
+        info = index_video(path, fps)
+    except PoselineError as error:
+        raise PoselineError(str(error).replace(str(path), str(given))) from error
+    return dataclasses.replace(info, warnings=tuple(w.replace(str(path), str(given)) for w in info.warnings))
 
 
 def _own_folder(

@@ -5,7 +5,7 @@ The pts table decides about frames and times; decoded frames are matched with th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,23 +36,28 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
     """Index a video file or a folder of images.
 
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
-    pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps; a file keeps its own
-    times, with a warning.
+    pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps; a file has times.
     Packets that are never shown are not in the table: those an edit list discards, those before the first picture that
     decodes, hidden VP8 frames. Where packets have no pts (AVI, raw streams) the table holds their dts, or equal steps
     of the frame rate where there is no dts either; a stream that also reorders pictures then has one key, the first.
 
-    Raises PoselineError when the path is missing, unreadable, empty, damaged or without pictures.
+    Raises PoselineError when the path is missing, unreadable, empty, damaged or without pictures, or where ``fps`` is
+    given for a file.
     """
     path = Path(path)
     try:
         if path.is_dir():
             return index_images(path, fps)
+        if fps is not None and path.is_file():
+            raise PoselineError(
+                f"{path}: --fps {fps} is for folders of images; this file has times of its own: leave --fps out, or"
+                f" give --recorded-fps {fps} if that many frames were recorded in a second"
+            )
         if path.stat().st_size == 0 and path.is_file():
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            info = _index_file(path, container, digest)
+            return _index_file(path, container, digest)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -61,13 +66,6 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         raise PoselineError(
             f"{path}: not a video, or its header is damaged ({_reason(error)}); try to remux it"
         ) from error
-    if fps is None:
-        return info
-    line = (
-        f"{path}: --fps {fps} is for folders of images; this file has times of its own, which hold; --recorded-fps says"
-        " at how many frames a second it was recorded"
-    )
-    return replace(info, warnings=(*info.warnings, line))
 
 
 def _reason(error: Exception) -> str:

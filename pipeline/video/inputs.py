@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_address
-from pipeline.video.media import BLOCK_BYTES
+from pipeline.store.atomic import temporary_name, write_error
+from pipeline.video.media import BLOCK_BYTES, digest_of
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -103,16 +104,22 @@ def is_pipe(source: Path | str) -> bool:
         return False
 
 
+def kept_name(source: Path | str) -> str:
+    """The name under which the video of a pipe is kept."""
+    return "stdin.video" if str(source) == "-" else f"{Path(source).name}.video"
+
+
 def spool(source: Path | str, folder: Path) -> Path:
-    """Copy a pipe ('-' for standard input, or a FIFO) to a file in ``folder``; a regular file is returned as it is.
+    """Copy a pipe ('-' for standard input, or a FIFO) to a temporary file in ``folder``; a file is returned as it is.
 
     All later steps seek, which a pipe cannot. The copy goes through a small buffer, so the disk must hold the video
-    but memory need not. Raises PoselineError when nothing arrives or the copy cannot be written.
+    but memory need not. The caller, who learns from the copy which video it is, moves it to its place with `keep`, or
+    removes it. Raises PoselineError when nothing arrives or the copy cannot be written.
     """
     name = str(source)
     if not is_pipe(name):
         return Path(name)
-    target = folder / ("stdin.video" if name == "-" else f"{Path(name).name}.video")
+    target = temporary_name(folder / kept_name(name), "partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open(target, "wb") as out:
@@ -128,4 +135,16 @@ def spool(source: Path | str, folder: Path) -> Path:
     if target.stat().st_size == 0:
         target.unlink()
         raise PoselineError(f"{name}: the pipe gave no data; pipe a video into it")
+    return target
+
+
+def keep(copied: Path, source: Path | str, folder: Path, digest: str) -> Path:
+    """Move the copy of a pipe into its run folder; returns where it is. Other files there are never overwritten."""
+    target = folder / kept_name(source)
+    if target.exists() and digest_of([target]) != digest:
+        target = target.with_name(f"{target.stem}-{digest[:8]}.video")
+    try:
+        os.replace(copied, target)
+    except OSError as error:
+        raise write_error(target, error) from error
     return target

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.core.errors import PoselineError
 from pipeline.video.index import index_video
-from pipeline.video.inputs import find_inputs, image_files, spool
+from pipeline.video.inputs import find_inputs, image_files, keep, spool
 from tests.video.clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
 
 
@@ -40,10 +40,15 @@ def test_variable_times_are_kept_to_the_tick(tmp_path):
 def test_rate_is_a_fraction(tmp_path):
     path = write_clip(Clip("a.mp4", time_base=Fraction(1001, 30000)), tmp_path)
     assert index_video(path).fps == Fraction(30000, 1001)
-    (line,) = index_video(path, Fraction(60)).warnings
-    assert line == (
-        f"{path}: --fps 60 is for folders of images; this file has times of its own, which hold; --recorded-fps says at"
-        " how many frames a second it was recorded"
+
+
+def test_a_rate_for_a_file_is_refused_with_the_option_that_helps(tmp_path):
+    path = write_clip(Clip("a.mp4", frames=5), tmp_path)
+    with pytest.raises(PoselineError) as told:
+        index_video(path, Fraction(60))
+    assert str(told.value) == (
+        f"{path}: --fps 60 is for folders of images; this file has times of its own: leave --fps out, or give"
+        " --recorded-fps 60 if that many frames were recorded in a second"
     )
 
 
@@ -163,7 +168,15 @@ def test_a_pipe_is_copied_to_the_folder(tmp_path, monkeypatch):
     copied = spool(fifo, tmp_path / "kept")
     writer.join()
     assert copied.parent == tmp_path / "kept"
-    assert index_video(copied).digest == index_video(clip).digest
+    digest = index_video(clip).digest
+    assert index_video(copied).digest == digest
+    kept = keep(copied, fifo, tmp_path / "kept", digest)
+    assert (kept.name, copied.exists()) == ("fifo.video", False)
+    other = tmp_path / "kept" / "other"
+    other.write_bytes(b"another video")
+    beside = keep(other, fifo, tmp_path / "kept", "0123456789")
+    assert (beside.name, beside.read_bytes()) == ("fifo-01234567.video", b"another video")
+    assert index_video(kept).digest == digest
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(clip.read_bytes())))
     assert len(index_video(spool("-", tmp_path / "kept"))) == 40
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(b"")))
