@@ -9,7 +9,7 @@ from pipeline.core.config import Config
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.types import Observations
 from pipeline.measure.angles import angles
-from pipeline.measure.angles_3d import angles_3d
+from pipeline.measure.angles_3d import COMMON, angles_3d
 from pipeline.measure.deviations import Doubt, angle_std, share_of
 from pipeline.measure.frontal import frontal
 from pipeline.measure.frontal_3d import frontal_3d
@@ -69,7 +69,8 @@ def test_in_space_as_many_small_errors_say() -> None:
     for name, values in tries[0].items():
         ratio = np.std([out[name] for out in tries], axis=0) / found[f"{name}_std"]
         assert np.isfinite(values).mean() > 0.5
-        np.testing.assert_allclose(np.nanmedian(ratio), 1.0, atol=0.05, err_msg=name)
+        share = COMMON if "flexion" in name and "hip" not in name else 1.0  # errors of a limb's ends are alike
+        np.testing.assert_allclose(share * np.nanmedian(ratio), 1.0, atol=0.05, err_msg=name)
 
 
 @pytest.mark.parametrize("fps", [30, 120])
