@@ -71,12 +71,14 @@ def kinematics(
     seen = Sight(side, np.ones(len(motion), bool), np.full(len(motion), np.nan)) if view is None else view
     told = _Told(motion, skeleton, seen, body_length(motion.box_px), nearest_step_s(motion.time_s), noise_len)
     out: dict[str, np.ndarray] = {}
+    there = _velocities(motion, skeleton)
     for first in range(0, max(len(motion), 1), _BLOCK):
         rows = slice(first, first + _BLOCK)
         for name, values in _of_rows(told, rows).items():
             if not first:
-                out[name] = np.empty(len(motion), values.dtype)
-            out[name][rows] = values
+                out[name] = there[name] if name in there else np.empty(len(motion), values.dtype)
+            if name not in there:
+                out[name][rows] = values
     turned = start | (np.diff(seen.side, prepend=seen.side[:1]) != 0)  # a lean changes its sign there
     for name in out:
         if name.endswith(WHOLE_TURNS):
@@ -85,6 +87,15 @@ def kinematics(
     if PELVIS_ROTATION in out:
         out[PELVIS_ROTATION] = unwrap(out[PELVIS_ROTATION], start, -180.0).astype(np.float32)
     return out | with_jumps(out, {n: v for n, v in out.items() if n.endswith("_state")}, motion.time_s, start)
+
+
+def _velocities(motion: Motion, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """The columns that the motion holds as they are: views (L,) f32, which take no memory."""
+    if motion.velocity_px_s is None:
+        return {}
+    points = [(name, skeleton.index(name)) for name in (*JOINTS, *FEET) if name in skeleton.names]
+    axes = enumerate(("vx", "vy"))
+    return {f"{name}_{v}_px_s": motion.velocity_px_s[:, k, i] for i, v in axes for name, k in points}
 
 
 class _Told(NamedTuple):

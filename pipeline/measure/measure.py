@@ -67,6 +67,7 @@ def measure(
         way = scale.path_columns(motion, skeleton, given)
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
     sight = Sight(side, plane, running_px)
+    quality = assess(motion, skeleton, height_px, change)
     cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
     columns = kinematics(motion, skeleton, side, sight, noise_len)  # late, since they take the most memory
     states = {name: columns.pop(name) for name in [*columns] if name.endswith("_state")}
@@ -81,7 +82,6 @@ def measure(
     facts = {"px_per_m": repr(px_per_m), "px_per_m_from": source} if source else {}
     quantities = columns if given is None else InMetres(columns, given)
     motion = replace(motion, quantities=quantities, states=states, facts=facts)
-    quality = assess(motion, skeleton, height_px, change)
     figures |= {
         "repetitions": float(count(cycles.movement, cycles.side)),
         "jumps": float(len(flights["flight_time_s"])),
