@@ -4,6 +4,7 @@ python scripts/coverage.py photographs FOLDER…    annotated photographs: FOLDE
 python scripts/coverage.py fit FOLDER             the errors that last, as pipeline/motion/lasting.py holds them
 python scripts/coverage.py views RUN_A RUN_B CALIBRATION   two calibrated views of one person (Qualisys)
 python scripts/coverage.py synthetic              smoothed paths of made walks, by filter
+python scripts/coverage.py gait [PEOPLE]          steps, figures of the gait, speeds and distances of made walks
 python scripts/coverage.py space MOCAP.npz        3D of motion capture seen by random cameras, before the camera
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
+import coverage_gait
 import coverage_photographs
 import coverage_space
 import coverage_synthetic
@@ -27,6 +29,7 @@ def main() -> int:
         "fit": coverage_photographs.fit,
         "views": coverage_views.views,
         "synthetic": coverage_synthetic.synthetic_rows,
+        "gait": coverage_gait.gait_rows,
         "space": coverage_space.space,
     }
     if len(sys.argv) < 2 or sys.argv[1] not in commands:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
 
 from pipeline.core.types import Motion
 from pipeline.measure.cycles import PERCENT, Cycles, curves, quantities_of
-from pipeline.store.cycles_table import CyclesFiles
+from pipeline.store.cycles_table import CyclesFiles, angles_of
 
 _KNOWN = 0.5  # share of the cycles that must be known at a percent for a mean there
 
@@ -37,6 +38,20 @@ class _Sums:
         square = np.maximum(self.second - np.square(self.first) / np.maximum(n, 1), 0.0)
         return mean, np.where(enough & (n > 1), np.sqrt(square / np.maximum(n - 1, 1)), np.nan)
 
+    def mean_std(self, quantities: Sequence[str]) -> np.ndarray:
+        """(A, 101) deviations of the means of the `angles_of` these quantities; NaN where two cycles are not known.
+
+        A mean over n cycles has 1/√n of what differs between them, and all of what lasts of an angle's error.
+        """
+        at = {name: i for i, name in enumerate(quantities)}
+        n, (_, sd), none = np.maximum(self.known, 1), self.result(), np.zeros(len(PERCENT))
+        square = self.second / n
+        out = []
+        for name in angles_of(quantities):
+            whole, jitter = (square[at[c]] if (c := f"{name}_{end}") in at else none for end in ("std", "jitter"))
+            out.append(np.sqrt(np.square(sd[at[name]]) / n[at[name]] + np.maximum(whole - jitter, 0.0)))
+        return np.array(out).reshape(-1, len(PERCENT))
+
 
 def write_cycles(files: CyclesFiles, motion: Motion, cycles: Cycles, metric: bool) -> None:
     """Write the curves of a person's cycles, and of each movement and side their mean and standard deviation.
@@ -51,4 +66,5 @@ def write_cycles(files: CyclesFiles, motion: Motion, cycles: Cycles, metric: boo
         total.add(values[:, some.in_mean])
     for (movement, side), total in sums.items():
         if total.cycles:
-            files.add_mean(motion.person_id, movement, side, total.cycles, *total.result())
+            figures = (*total.result(), total.mean_std(quantities))
+            files.add_mean(motion.person_id, movement, side, total.cycles, *figures)

@@ -19,20 +19,20 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
 from pipeline.measure.angles import SIDES, State, mid, points
-from pipeline.measure.gait_errors import event_std_s, feet_std_px
+from pipeline.measure.gait_errors import durations_std_s, event_std_s, feet_std_px
 from pipeline.measure.kinematics import decide, drift, facing
 from pipeline.motion.person import body_length
 
 STEP_COLUMNS = (
     "side", "contact_time_s", "off_time_s", "stance_s", "swing_s", "stride_s", "step_s", "running", "step_length_m",
-    "contact_time_std_s", "off_time_std_s", "backward",
+    "contact_time_std_s", "off_time_std_s", "backward", "stance_std_s", "swing_std_s", "stride_std_s", "step_std_s",
+    "step_length_std_m",
 )  # fmt: skip
 _GRID_S = 1 / 60  # step of the even times at which events are looked for
 _LOW_PASS = butter(2, 8.0, fs=1 / _GRID_S, output="sos")  # run before the search for events, without phase shift
 _LONGEST_GAP_S, _SHORTEST_S = 0.25, 0.8  # longest gap without feet that is bridged; a shorter path has no gait
 LEAST_REACH = 0.12  # S that a foot moves to and fro against the pelvis
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.2, 0.9  # 0.55…2.5 strides a second
-_FAR = 1.5  # factor from the median beyond which a step time comes from a missed or doubled contact
 LEAST_CONTACTS, UNEVEN = 3, 2.0  # contacts in a row; steps are at most so much longer or shorter than the usual one
 # Walking gives way to running at a Froude number v²/(g·leg) of about .5 (Alexander 1989; Hum. Mov. Sci. 90:103117,
 # 2023): 1.24 S/s for people of 1.7 m with legs of .53 of that. Between the two speeds the pelvis decides: while the
@@ -56,18 +56,23 @@ class _Path:
     toe: np.ndarray  # (2, 2, n)
     way: np.ndarray  # (n,) ±1 direction of progress in the picture
     faces: np.ndarray  # (n,) −1…1 the side the person faces, 0 = neither
-    std: np.ndarray  # (2, 2, n) px end (heel, toe), side: deviation of the feet against the pelvis
+    std: np.ndarray  # (3, 2, n) px by side: `pipeline.measure.gait_errors.feet_std_px`
     frame_s: float  # between frames
 
 
 def contacts(
-    motion: Motion, skeleton: Skeleton, px_per_m: float | None, side: np.ndarray | None = None
+    motion: Motion,
+    skeleton: Skeleton,
+    px_per_m: float | None,
+    side: np.ndarray | None = None,
+    scale_std: float = 0.0,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """When each foot is on the ground, and the table of steps.
 
     Args:
         px_per_m: scale of the picture plane at the person; None: no lengths.
         side: (L,) from `pipeline.measure.kinematics.facing`, if it has been computed before.
+        scale_std: standard deviation of the scale, as a share of it.
 
     Returns:
         ``left_foot_contact`` and ``right_foot_contact``, (L,) f32: 1 on the ground, 0 in the air, NaN where the person
@@ -83,48 +88,12 @@ def contacts(
     for path in _paths(motion, *feet, side, feet_std_px(motion, skeleton)):
         turns = np.flatnonzero(np.diff(path.way)) + 1
         for rows in np.split(np.arange(len(path.way)), turns):
-            tables += _bouts(path, slice(rows[0], rows[-1] + 1), px_per_m)
+            tables += _bouts(path, slice(rows[0], rows[-1] + 1), px_per_m, scale_std)
     if tables:
         known = np.isfinite(side)
         tables = [steps for steps in tables if _aside(motion.time_s, known, steps["contact_time_s"])]
     steps = _table(tables)
     return {f"{s}_foot_contact": _column(motion.time_s, steps, s) for s in SIDES}, steps
-
-
-def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
-    """The gait's figures from a table of steps; a figure is NaN where there are too few steps.
-
-    ``steps``: number of contacts. ``step_time_s``, ``stride_time_s``: means of the times within a factor of 1.5 of the
-    median, so that a missed or doubled contact does no harm; the step time is the mean of both sides' means.
-    ``cadence_steps_per_min``: 60 / step time, as if steps were counted over a time. ``stance_share``: median stance
-    over stride, 0…1.
-    ``symmetry_percent``: symmetry index of the step times, 100 · |left − right| / (½ (left + right)), 0 = symmetric
-    (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks, 1 = runs, by the larger number of steps.
-    """
-    n = len(steps["contact_time_s"])
-    step, side = steps["step_s"], steps["side"]
-    left, right = (_mean(step[side == s]) for s in SIDES)
-    typical = _mean(step) if np.isnan(left + right) else (left + right) / 2
-    stance = steps["stance_s"] / steps["stride_s"]
-    stance = stance[np.isfinite(stance)]
-    return {
-        "steps": float(n),
-        "cadence_steps_per_min": 60.0 / typical,
-        "step_time_s": typical,
-        "stride_time_s": _mean(steps["stride_s"]),
-        "stance_share": float(np.median(stance)) if len(stance) else float("nan"),
-        "symmetry_percent": 200.0 * abs(left - right) / (left + right),
-        "walks_or_runs": float(np.mean(steps["running"]) > 0.5) if n else np.nan,
-    }
-
-
-def _mean(times: np.ndarray) -> float:
-    """Mean of the times within a factor `_FAR` of the median; unlike the median, it agrees with counting steps."""
-    known = times[np.isfinite(times)]
-    if not len(known):
-        return float("nan")
-    ratio = known / np.median(known)
-    return float(known[(ratio < _FAR) & (ratio > 1 / _FAR)].mean())
 
 
 # --- paths of the feet -----------------------------------------------------------------------------------------------
@@ -165,7 +134,7 @@ def _paths(
         even = sosfiltfilt(_LOW_PASS, even)
         length = uniform_filter1d(np.interp(grid, t, size[rows]), round(2 / _GRID_S), mode="nearest")
         faces = np.interp(grid, t, np.nan_to_num(side[rows]))
-        doubt = np.stack([np.interp(grid, t, v) for v in std[..., rows].reshape(4, -1)]).reshape(2, 2, -1)
+        doubt = np.stack([np.interp(grid, t, v) for v in std[..., rows].reshape(6, -1)]).reshape(3, 2, -1)
         paths.append(_path(grid, length, even, faces, doubt, float(np.median(np.diff(t)))))
     return paths
 
@@ -196,7 +165,7 @@ def _extremes(signal: np.ndarray) -> np.ndarray:
     return at + np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1.0), 0.0)
 
 
-def _bouts(path: _Path, rows: slice, px_per_m: float | None) -> list[dict[str, np.ndarray]]:
+def _bouts(path: _Path, rows: slice, px_per_m: float | None, scale_std: float) -> list[dict[str, np.ndarray]]:
     """The steps of each bout of gait within rows that have one direction of progress."""
     way, first = path.way[rows.start], path.time_s[rows.start]
     if rows.stop - rows.start < 3:
@@ -213,7 +182,10 @@ def _bouts(path: _Path, rows: slice, px_per_m: float | None) -> list[dict[str, n
     out = []
     for bout in _even(time, linked):
         if len(bout) >= LEAST_CONTACTS:
-            out.append(_steps(path, way, time[bout], side[bout], off, px_per_m))
+            steps = _steps(path, way, time[bout], side[bout], off, px_per_m)
+            lengths = _length_std(path, steps, px_per_m, scale_std)
+            std = durations_std_s(steps["contact_time_std_s"], steps["off_time_std_s"])
+            out.append(steps | std | {"step_length_std_m": lengths})
     return out
 
 
@@ -325,6 +297,15 @@ def _lengths(
         return none
     planted = _at(path, path.heel[:, 0] + path.pelvis[0], on + _PLANTED * (off - on), side)
     return np.append(np.nan, way * np.diff(planted)) / px_per_m
+
+
+def _length_std(path: _Path, steps: dict[str, np.ndarray], px_per_m: float | None, scale_std: float) -> np.ndarray:
+    """(e,) m deviations of the step lengths: of both feet's places and of the scale."""
+    length, on, off = (steps[name] for name in ("step_length_m", "contact_time_s", "off_time_s"))
+    side = (steps["side"] == SIDES[1]).astype(np.int64)
+    place = _at(path, path.std[2], on + _PLANTED * (off - on), side) / (px_per_m or np.nan)
+    std = np.append(np.nan, np.hypot(place[1:], place[:-1]))
+    return np.where(np.isnan(length), np.nan, np.hypot(std, scale_std * length))
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

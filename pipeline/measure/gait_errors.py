@@ -1,4 +1,4 @@
-"""How certain the times of foot contacts are.
+"""How certain the times of foot contacts are, and the durations between them.
 
 A contact is where the foot turns against the pelvis, or, of a runner, where its speed passes a threshold. In both cases
 an error of the speed moves the event by that error over the foot's acceleration. The speed's error follows from the
@@ -13,30 +13,36 @@ import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
+from pipeline.measure.angles import SIDES
 
 # Angular frequency of the errors of smoothed keypoints, so that speed error = position error · this: measured on
 # walks of .8 to 1.15 strides/s with twice RTMPose-s's noise, whose deviation the smoother knows, at 25 to 120 frames/s.
 ERROR_RAD_S = 10.0
 FRAME = 0.12  # of the interval between frames: what smoothing shifts an event, 4 ms at 25 to 30 frames/s
 METHOD_S = 0.009  # Zeni et al. 2008: 94 % of the events lie within .0167 s of the force plate's
-_ENDS = {"heel": ("heel", "ankle"), "toe": ("big_toe", "foot_index", "toe", "ankle")}
+_ENDS = (("heel", "ankle"), ("big_toe", "foot_index", "toe", "ankle"))
 
 
 def feet_std_px(motion: Motion, skeleton: Skeleton) -> np.ndarray:
-    """(2, 2, L) px: end (heel, toe), side; deviation per axis of the foot's place against the pelvis, NaN unknown.
+    """(3, 2, L) px by side; deviation per axis of heel and toe against the pelvis, by what changes between frames, and
+    of the heel's place with what lasts. NaN unknown.
 
     A set without heels or toes gives the ankle's, one without hips NaN.
     """
-    var = np.square(motion.jitter_px().astype(np.float64))
     index = {name: k for k, name in enumerate(skeleton.names)}
-    none = np.full(len(motion), np.nan)
-    hips = [var[:, index[f"{s}_hip"]] for s in ("left", "right") if f"{s}_hip" in index]
-    pelvis = np.mean(hips, 0) / len(hips) if hips else none
-    out = np.full((2, 2, len(motion)), np.nan)
-    for end, names in enumerate(_ENDS.values()):
-        for side, s in enumerate(("left", "right")):
-            found = [var[:, index[f"{s}_{n}"]] for n in names if f"{s}_{n}" in index]
-            out[end, side] = np.sqrt((found[0] if found else none) + pelvis)
+
+    def var(std: np.ndarray, names: list[str]) -> np.ndarray:
+        found = [np.square(std[:, index[n]].astype(np.float64)) for n in names if n in index]
+        return found[0] if found else np.full(len(motion), np.nan)
+
+    jitter, whole = motion.jitter_px(), motion.keypoint_std_px
+    hips = [var(jitter, [f"{s}_hip"]) for s in SIDES if f"{s}_hip" in index]
+    pelvis = np.mean(hips, 0) / len(hips) if hips else np.full(len(motion), np.nan)
+    out = np.full((3, 2, len(motion)), np.nan)
+    for side, s in enumerate(SIDES):
+        for end, names in enumerate(_ENDS):
+            out[end, side] = np.sqrt(var(jitter, [f"{s}_{n}" for n in names]) + pelvis)
+        out[2, side] = np.sqrt(var(whole, [f"{s}_{n}" for n in _ENDS[0]]))
     return out
 
 
@@ -60,3 +66,14 @@ def event_std_s(
         mine = told & (side == i)
         own[mine] = np.interp(event_s[mine], time_s, shift[i])
     return np.sqrt(np.square(own) + (FRAME * frame_s) ** 2 + METHOD_S**2)
+
+
+def durations_std_s(on: np.ndarray, off: np.ndarray) -> dict[str, np.ndarray]:
+    """Deviations (e,) of the durations of one bout, from those of its contacts and lift-offs (e,), in s."""
+    again = np.append(on[2:], [np.nan, np.nan])  # the same foot's next contact
+    return {
+        "stance_std_s": np.hypot(on, off),
+        "swing_std_s": np.hypot(off, again),
+        "stride_std_s": np.hypot(on, again),
+        "step_std_s": np.append(np.nan, np.hypot(on[1:], on[:-1])),
+    }

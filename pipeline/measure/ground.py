@@ -16,7 +16,10 @@ from pipeline.measure.scale import LINK_S, SMOOTH_S, line_fits, path, running_px
 from pipeline.measure.stance import feet_px
 from pipeline.motion import repair
 
-GROUND_COLUMNS = ("ground_x_m", "ground_y_m", "ground_speed_m_s", "ground_distance_m")
+GROUND_COLUMNS = (
+    "ground_x_m", "ground_y_m", "ground_speed_m_s", "ground_speed_m_s_std", "ground_distance_m",
+    "ground_distance_m_std",
+)  # fmt: skip
 _FOOT_S = 0.08  # standard deviation of the Gaussian under which a foot's speed is taken
 _MOST_STD_M = 1.0  # largest standard deviation of a known place; places near the horizon exceed it
 _STILL_SHARE = 0.6  # a foot stands while it is slower than this share of the body's speed,
@@ -42,9 +45,9 @@ def ground_columns(
         height_m: the person's height; ankles are .039 of it above the floor.
     """
     place, std = _places(motion, skeleton, ground, size_px, height_m or ASSUMED_HEIGHT_M)
-    smooth, speed, distance = path(motion.time_s, place, std)
-    values = (smooth[:, 0], smooth[:, 1], speed, distance)
-    return {name: v.astype(np.float32) for name, v in zip(GROUND_COLUMNS, values, strict=True)}
+    way = path(motion.time_s, place, std)
+    x, y = way.place_m.T.astype(np.float32)
+    return {"ground_x_m": x, "ground_y_m": y} | way.columns("ground")
 
 
 def px_per_m_on(ground: Ground, columns: dict[str, np.ndarray]) -> float:

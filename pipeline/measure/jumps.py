@@ -63,6 +63,17 @@ def jumps(
     return {name: table[:, i] for i, name in enumerate(JUMP_COLUMNS)}
 
 
+def highest(flights: dict[str, np.ndarray]) -> dict[str, float]:
+    """``highest_jump_m`` and its deviation ``highest_jump_std_m`` of a table of jumps; NaN without jumps."""
+    if not len(flights["jump_height_m"]):
+        return {"highest_jump_m": np.nan, "highest_jump_std_m": np.nan}
+    top = np.argmax(flights["jump_height_m"])
+    return {
+        "highest_jump_m": float(flights["jump_height_m"][top]),
+        "highest_jump_std_m": float(flights["jump_height_std_m"][top]),
+    }
+
+
 def _rise(motion: Motion, skeleton: Skeleton, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """(L,) H by which the lower foot is above the ground; (L,) H height of the pelvis; (L,) H the foot's deviation."""
     where = sources(skeleton)

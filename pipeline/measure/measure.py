@@ -11,10 +11,10 @@ import numpy as np
 from pipeline.core.settings import ASSUMED_HEIGHT_M, MetresConfig, SmoothConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
-from pipeline.measure import gait, ground, scale, zones
+from pipeline.measure import gait, gait_figures, ground, scale, zones
 from pipeline.measure.angles import points
 from pipeline.measure.cycles import Cycles, cycles_of, strides
-from pipeline.measure.jumps import jumps
+from pipeline.measure.jumps import highest, jumps
 from pipeline.measure.kinematics import facing, kinematics
 from pipeline.measure.metres import InMetres
 from pipeline.measure.plane import in_plane
@@ -24,9 +24,13 @@ from pipeline.measure.validity import Sight
 
 STEP_S = (0.6, 1.0)  # before and after a contact somebody walks or runs
 FLIGHT_S = 0.3  # before and after a flight the knees bend for it
+# Deviation of a person's height in px, as a share: bones differ from the usual shares, and networks place hips a little
+# high or low. Chosen by us, from 3 % too small and 3 % too large on two walkers (docs/metres.md).
+BONES = 0.03
+CLICK_PX = 2.0  # of a known length, both ends together
 
 ASSUMED, GROUND = "assumed", "ground"  # how the sources of a scale begin that are no height and no length
-WORDS = {0.0: "walks", 1.0: "runs"}  # of `pipeline.measure.gait.summary`
+WORDS = {0.0: "walks", 1.0: "runs"}  # of `pipeline.measure.gait_figures.summary`
 
 
 class Measured(NamedTuple):
@@ -54,17 +58,17 @@ def measure(
     """
     height_m = config.height_of(motion.person_id, name)
     (height_px, change), running_px = scale.sizes_and_course(motion, skeleton)
-    px_per_m, source = _scale(height_px, config, height_m)
+    px_per_m, source, scale_std = _scale(height_px, config, height_m)
     given = px_per_m if not source.startswith(ASSUMED) and math.isfinite(px_per_m) else None
     side = facing(motion, skeleton)
-    feet, steps = gait.contacts(motion, skeleton, given, side)
+    feet, steps = gait.contacts(motion, skeleton, given, side, scale_std)
     way: dict[str, np.ndarray] = {}
     if config.ground is not None:
         way = ground.ground_columns(motion, skeleton, config.ground, size_px, height_m)
         if given is None and math.isfinite(on_floor := ground.px_per_m_on(config.ground, way)):
-            px_per_m, source = on_floor, GROUND
+            px_per_m, source, scale_std = on_floor, GROUND, math.nan
     elif given is not None:
-        way = scale.path_columns(motion, skeleton, given)
+        way = scale.path_columns(motion, skeleton, given, scale_std)
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
     sight = Sight(side, plane, running_px)
     quality = assess(motion, skeleton, height_px, change)
@@ -74,8 +78,9 @@ def measure(
     columns |= feet | way
     source = source if math.isfinite(px_per_m) else ""
     figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source}
+    figures["px_per_m_std"] = scale_std * px_per_m
     figures["metres_from"] = GROUND if config.ground is not None else source
-    figures |= gait.summary(steps)
+    figures |= gait_figures.summary(steps)
     figures["walks_or_runs"] = WORDS.get(float(figures["walks_or_runs"]), "")
     if way:
         figures |= scale.summary(way, motion.time_s) | zones.zone_times(way, motion.time_s, config.ground)
@@ -85,8 +90,7 @@ def measure(
     figures |= {
         "repetitions": float(count(cycles.movement, cycles.side)),
         "jumps": float(len(flights["flight_time_s"])),
-        "highest_jump_m": max(flights["jump_height_m"].tolist(), default=math.nan),
-    }
+    } | highest(flights)
     return Measured(motion, steps, figures | quality.figures, quality, cycles, flights)
 
 
@@ -104,10 +108,14 @@ def _movements(
     return cycles_of(motion, skeleton, movement, sides, start_s + again.start_s, end_s + again.end_s), flights
 
 
-def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tuple[float, str]:
-    """px per metre and the source of that scale; NaN where the person's size is not known."""
+def _scale(height_px: float, config: MetresConfig, height_m: float | None) -> tuple[float, str, float]:
+    """px per metre, the source of that scale, and its deviation as a share; NaN where the person's size is not known.
+
+    The deviation of an assumed height is not known.
+    """
     if height_m is not None:
-        return height_px / height_m, f"height {height_m:.2f} m"
+        return height_px / height_m, f"height {height_m:.2f} m", BONES
     if config.length is not None:
-        return scale.px_per_m_of_length(config.length), "length"
-    return height_px / ASSUMED_HEIGHT_M, f"{ASSUMED} height {ASSUMED_HEIGHT_M:.2f} m"
+        px_per_m = scale.px_per_m_of_length(config.length)
+        return px_per_m, "length", CLICK_PX / (px_per_m * config.length[4])
+    return height_px / ASSUMED_HEIGHT_M, f"{ASSUMED} height {ASSUMED_HEIGHT_M:.2f} m", math.nan

@@ -13,6 +13,7 @@ that quantile.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,9 @@ LINK_S = 1.0  # rows further apart are not linked
 _SPEED_S = 0.1  # deviation of the Gaussian under which speed is taken from the distance
 PEAK_S = 0.2  # time over which the highest speed is a mean
 _STRING, _LEAST_STRING_M = 2.5, 0.02  # length of the follower's string in scatters of places, and its least length
+# Deviation of the distance in m, and of the speed in m/s, over the string: made walks, runs and stands
+# (scripts/coverage.py gait).
+_LEFT = 0.4
 _UPRIGHT = 0.25  # if this share of the windows has nothing foreshortened, the other windows do not count
 
 
@@ -171,20 +175,43 @@ def _middle(points: np.ndarray, var: np.ndarray) -> tuple[np.ndarray, np.ndarray
 # --- the way a person goes -------------------------------------------------------------------------------------------
 
 
-def path_columns(motion: Motion, skeleton: Skeleton, scale_px_per_m: float) -> dict[str, np.ndarray]:
-    """``path_speed_m_s`` and ``path_distance_m`` (L,) f32 of the pelvis in the picture plane, as `path` has them.
+class Way(NamedTuple):
+    """How a body moves along, as `path` finds it; L rows, f64, NaN = not known."""
 
-    The two columns hold for people who move across the picture at one distance from a camera that stands still.
+    place_m: np.ndarray  # (L, 2) smoothed
+    speed_m_s: np.ndarray  # (L,)
+    distance_m: np.ndarray  # (L,) so far
+    std: np.ndarray  # (L,) deviation of the speed in m/s, and of the distance in m; both without that of the scale
+
+    def columns(self, of: str, scale_std: float = 0.0) -> dict[str, np.ndarray]:
+        """Speed, distance and their deviations, (L,) f32, in columns that begin with ``of``.
+
+        ``scale_std``: deviation of the scale as a share of it.
+        """
+        out: dict[str, np.ndarray] = {}
+        for name, values in (("speed_m_s", self.speed_m_s), ("distance_m", self.distance_m)):
+            std = np.hypot(self.std, np.nan_to_num(scale_std) * values)
+            out |= {f"{of}_{name}": values.astype(np.float32), f"{of}_{name}_std": std.astype(np.float32)}
+        return out
+
+
+def path_columns(
+    motion: Motion, skeleton: Skeleton, scale_px_per_m: float, scale_std: float = 0.0
+) -> dict[str, np.ndarray]:
+    """``path_speed_m_s``, ``path_distance_m`` and their deviations, (L,) f32, of the pelvis in the picture plane.
+
+    The columns hold for people who move across the picture at one distance from a camera that stands still.
+    ``scale_std`` is the deviation of the scale as a share of it.
     """
     hips = [skeleton.names.index(n) for n in ("left_hip", "right_hip") if n in skeleton.names]
     var = np.square(motion.jitter_px()[:, hips].astype(np.float64))
     pelvis, pelvis_var = _middle(motion.keypoints_px[:, hips].astype(np.float64), var)
-    _, speed, distance = path(motion.time_s, pelvis / scale_px_per_m, np.sqrt(pelvis_var) / scale_px_per_m)
-    return {"path_speed_m_s": speed.astype(np.float32), "path_distance_m": distance.astype(np.float32)}
+    way = path(motion.time_s, pelvis / scale_px_per_m, np.sqrt(pelvis_var) / scale_px_per_m)
+    return way.columns("path", scale_std)
 
 
-def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A body's way from noisy places: smoothed places (L, 2), speed (L,) in m/s and distance so far (L,) in m, all f64.
+def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> Way:
+    """A body's way from noisy places.
 
     Places are smoothed by lines fitted under a Gaussian of `SMOOTH_S`, in which single steps no longer show. A follower
     is then drawn along on a string, whose length covers the remaining noise: `_STRING` times the scatter. A person who
@@ -197,7 +224,8 @@ def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> tuple[np
         std_m: (L,) standard deviation of a place, per axis; less certain places weigh less.
     """
     known = np.flatnonzero(np.isfinite(place_m).all(1) & np.isfinite(std_m))
-    smooth, speed, distance = np.full(place_m.shape, np.nan), np.full(len(time_s), np.nan), np.full(len(time_s), np.nan)
+    smooth = np.full(place_m.shape, np.nan)
+    speed, distance, left = (np.full(len(time_s), np.nan) for _ in range(3))
     if len(known):
         t = time_s[known]
         smooth[known] = line_fits(t, place_m[known], 1 / np.square(np.maximum(std_m[known], 1e-4)), SMOOTH_S)[0]
@@ -206,8 +234,9 @@ def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> tuple[np
         var = line_fits(t, np.stack([np.square(std_m[known]), scatter], 1), np.ones(len(t)), SMOOTH_S)[0].max(1)
         string = _STRING * np.sqrt(np.maximum(var, 0.0))
         distance[known] = _drawn(t, smooth[known], np.maximum(string, _LEAST_STRING_M))
+        left[known] = _LEFT * string
         speed[known] = np.maximum(line_fits(t, distance[known, None], np.ones(len(t)), _SPEED_S)[1][:, 0], 0.0)
-    return smooth, speed, distance
+    return Way(smooth, speed, distance, left)
 
 
 def row_seconds(time_s: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -224,17 +253,22 @@ def row_seconds(time_s: np.ndarray, known: np.ndarray) -> np.ndarray:
 def summary(columns: dict[str, np.ndarray], time_s: np.ndarray) -> dict[str, float]:
     """``distance_m``, ``mean_speed_m_s`` over the known time, ``max_speed_m_s`` as a mean over 0.2 s; NaN unknown.
 
-    A window that a gap or an end cuts short is no mean over 0.2 s and does not count.
+    A window that a gap or an end cuts short is no mean over 0.2 s and does not count. ``distance_std_m`` and so on are
+    the deviations at the end of the way and where the speed is highest.
     """
     speed, distance = (of_way(columns, end).astype(np.float64) for end in ("speed_m_s", "distance_m"))
     known = np.isfinite(speed)
-    spent = row_seconds(time_s, known)
-    if spent.sum() <= 0:
-        return dict.fromkeys(("distance_m", "mean_speed_m_s", "max_speed_m_s"), float("nan"))
+    spent = float(row_seconds(time_s, known).sum())
+    if spent <= 0:
+        figures = ("distance_m", "mean_speed_m_s", "max_speed_m_s")
+        return dict.fromkeys((*figures, "distance_std_m", "mean_speed_std_m_s", "max_speed_std_m_s"), float("nan"))
     total = float(distance[known][-1])
     means = _whole_means(time_s[known], speed[known])
     fastest = float(means.max()) if len(means) else float("nan")
-    return {"distance_m": total, "mean_speed_m_s": total / float(spent.sum()), "max_speed_m_s": fastest}
+    far_std = float(of_way(columns, "distance_m_std")[known][-1])
+    fast_std = float(of_way(columns, "speed_m_s_std")[known][np.argmax(speed[known])]) + 0 * fastest
+    out = {"distance_m": total, "mean_speed_m_s": total / spent, "max_speed_m_s": fastest}
+    return out | {"distance_std_m": far_std, "mean_speed_std_m_s": far_std / spent, "max_speed_std_m_s": fast_std}
 
 
 def _whole_means(time_s: np.ndarray, speed: np.ndarray) -> np.ndarray:

@@ -28,14 +28,22 @@ POINTS = 101  # of a curve: 0 to 100 %
 
 
 def unit_of_cycles(column: str) -> str:
-    """The unit of a column of these tables; ``_mean``, ``_sd``, ``_min``, ``_max`` and ``_range`` have their base's."""
+    """The unit of a column of these tables.
+
+    ``_mean``, ``_mean_std``, ``_sd``, ``_min``, ``_max`` and ``_range`` have their base's.
+    """
     if column in ("movement", "side", "cycle", "cycles", "in_mean", "measured_share", "person_id"):
         return "1"
     if column == "percent":
         return "%"
-    for end in ("_mean", "_sd", "_min", "_max", "_range"):
+    for end in ("_mean_std", "_mean", "_sd", "_min", "_max", "_range"):
         column = column.removesuffix(end)
     return unit_of(column.removesuffix("_std"))
+
+
+def angles_of(quantities: Sequence[str]) -> list[str]:
+    """The angles among some quantities."""
+    return [q for q in quantities if q.endswith("_deg")]
 
 
 def _schema(keys: Sequence[tuple[str, pa.DataType]], quantities: Sequence[str], metadata: dict[str, str]) -> pa.Schema:
@@ -62,6 +70,7 @@ class CyclesFiles:
         keys += [("percent", pa.int16()), ("time_s", pa.float64())]
         mean_keys = [*_KEYS, ("percent", pa.int16()), ("cycles", pa.int32())]
         both = [f"{q}_{end}" for q in self._quantities for end in ("mean", "sd")]
+        both += [f"{q}_mean_std" for q in angles_of(self._quantities)]
         self._curve_schema = _schema(keys, self._quantities, self._metadata)
         self._mean_schema = _schema(mean_keys, both, self._metadata)
         self._angles = [
@@ -99,12 +108,19 @@ class CyclesFiles:
             row += [start, end, end - start, float(cycles["measured_share"][i]), bool(cycles["in_mean"][i])]
             self._csv.writerow([shown(value) for value in [*row, *spread[..., i].ravel().tolist()]])
 
-    def add_mean(self, person_id: int, movement: str, side: str, cycles: int, mean: np.ndarray, sd: np.ndarray) -> None:
-        """Write mean and standard deviation, (Q, 101) f64, over so many cycles of one movement and side."""
+    def add_mean(
+        self, person_id: int, movement: str, side: str, cycles: int, mean: np.ndarray, sd: np.ndarray, std: np.ndarray
+    ) -> None:
+        """Write mean and standard deviation, (Q, 101) f64, over so many cycles of one movement and side.
+
+        ``std`` (A, 101) are the deviations of the means of the angles.
+        """
         keys = self._keys(person_id, movement, side, POINTS)
         keys |= {"percent": np.arange(POINTS, dtype=np.int16), "cycles": np.full(POINTS, cycles, np.int32)}
         for i, name in enumerate(self._quantities or ()):
             keys |= {f"{name}_mean": mean[i].astype(np.float32), f"{name}_sd": sd[i].astype(np.float32)}
+        named = angles_of(self._quantities or ())
+        keys |= {f"{name}_mean_std": std[i].astype(np.float32) for i, name in enumerate(named)}
         _write(self._means, self._mean_schema, keys)
 
     @staticmethod

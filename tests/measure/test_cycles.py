@@ -83,6 +83,11 @@ def test_strides_of_a_walk_have_its_duration_number_and_curves(tmp_path):
     told = means.set_index(["side", "percent"])
     np.testing.assert_allclose(both["mean"], told["knee_flexion_deg_mean"], rtol=1e-4)
     np.testing.assert_allclose(both["std"], told["knee_flexion_deg_sd"], rtol=1e-2, atol=1e-2)
+    # What lasts does not shrink with the number of cycles, what differs between them does.
+    knee = curves[curves["in_mean"]].groupby(["side", "percent"])
+    whole, jitter = (knee[f"knee_flexion_deg_{end}"].agg(lambda v: np.mean(v**2)) for end in ("std", "jitter"))
+    expected = np.sqrt(told["knee_flexion_deg_sd"] ** 2 / told["cycles"] + whole - jitter)
+    np.testing.assert_allclose(told["knee_flexion_deg_mean_std"], expected, rtol=1e-3)
     table = pd.read_csv(folder.cycles_csv)
     assert tuple(table.columns[: len(CYCLE_COLUMNS)]) == CYCLE_COLUMNS
     np.testing.assert_allclose(table["knee_flexion_deg_range"], 0.85 * 55, atol=1.5)
@@ -199,6 +204,7 @@ def test_a_jump_has_its_flight_time_and_height(fps: int, flight_s: float, front:
     assert jump["jump_height_std_m"][0] == pytest.approx(GRAVITY_M_S2 * told / 4 * std)
     assert made.figures["jumps"] == 1
     assert made.figures["highest_jump_m"] == jump["jump_height_m"][0]
+    assert made.figures["highest_jump_std_m"] == jump["jump_height_std_m"][0]
     assert len(made.cycles) == 0  # its knee bends are no squats
 
 

@@ -11,7 +11,8 @@ from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
-from pipeline.measure.gait import STEP_COLUMNS, contacts, summary
+from pipeline.measure.gait import STEP_COLUMNS, contacts
+from pipeline.measure.gait_figures import summary, usual
 from pipeline.motion.person import build_motion
 from tests import synthetic
 from tests.motion.exchanges import halpe, noisy
@@ -150,3 +151,40 @@ def test_less_certain_feet_and_slower_turns_make_contacts_less_certain() -> None
     assert (sure["contact_time_std_s"] < unsure["contact_time_std_s"]).all()
     slow = contacts(exact(t, synthetic.walker(t, velocity_px_s=(200.0, 0), stride_hz=0.7)), COCO17, None)[1]
     assert np.median(slow["contact_time_std_s"]) > np.median(sure["contact_time_std_s"])
+
+
+def test_deviations_of_durations_and_figures_follow_from_those_of_the_contacts() -> None:
+    t = np.arange(0, 12, 1 / 60)
+    steps = contacts(exact(t, synthetic.walker(t)), COCO17, 200.0, scale_std=0.1)[1]
+    n = len(steps["side"])
+    rng, std = np.random.default_rng(0), 0.004
+    steps = steps | {name: np.full(n, std) for name in ("contact_time_std_s", "off_time_std_s")}
+    told, tries = summary(steps), []
+    for _ in range(400):
+        on, off = (steps[name] + std * rng.standard_normal(n) for name in ("contact_time_s", "off_time_s"))
+        stride = np.append(on[2:] - on[:-2], [np.nan, np.nan])
+        moved = {"stance_s": off - on, "stride_s": stride, "step_s": np.append(np.nan, np.diff(on))}
+        tries.append(summary(steps | moved | {"contact_time_s": on}))
+    for name, deviation in (
+        ("step_time_s", "step_time_std_s"), ("stride_time_s", "stride_time_std_s"),
+        ("cadence_steps_per_min", "cadence_std_steps_per_min"),
+    ):  # fmt: skip
+        assert told[deviation] == pytest.approx(np.std([one[name] for one in tries]), rel=0.2), name
+    share = np.std([one["stance_share"] for one in tries])
+    assert told["stance_std_share"] == pytest.approx(np.sqrt(2) * share, rel=0.2)  # real errors are not independent
+    folded = np.sqrt(np.mean(np.square([one["symmetry_percent"] for one in tries])))
+    assert told["symmetry_std_percent"] == pytest.approx(folded, rel=0.2)
+    whole = contacts(exact(t, synthetic.walker(t)), COCO17, 200.0, scale_std=0.1)[1]
+    known = np.isfinite(whole["step_length_m"])
+    assert (whole["step_length_std_m"][known] > 0.1 * np.abs(whole["step_length_m"][known])).all()
+    on, off = whole["contact_time_std_s"], whole["off_time_std_s"]
+    np.testing.assert_allclose(whole["stance_std_s"], np.hypot(on, off))
+    np.testing.assert_allclose(whole["stride_std_s"][:-2], np.hypot(on[2:], on[:-2]))
+    assert np.isnan(whole["stride_std_s"][-2:]).all()
+    assert np.isnan(whole["step_std_s"][0])
+
+
+def test_no_steps_have_no_deviations() -> None:
+    steps = contacts(exact(np.arange(9) / 30, np.full((9, 17, 2), 5.0)), COCO17, None)[1]
+    assert all(np.isnan(value) for name, value in summary(steps).items() if "_std_" in name)
+    assert not usual(np.full(3, np.nan)).any()

@@ -13,6 +13,7 @@ from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MISSING, SWAPPED, Motion
 from pipeline.measure.scale import (
     LINK_S,
+    Way,
     line_fits,
     path,
     path_columns,
@@ -125,13 +126,21 @@ def test_a_walk_across_the_picture() -> None:
     columns = path_columns(m, COCO17, 200.0)
     assert {name: column.dtype for name, column in columns.items()} == {
         "path_speed_m_s": np.float32,
+        "path_speed_m_s_std": np.float32,
         "path_distance_m": np.float32,
+        "path_distance_m_std": np.float32,
     }
     found = summary(columns, m.time_s)
     length = 1.25 * (m.time_s[-1] - m.time_s[0])
     assert found["distance_m"] == pytest.approx(length, rel=0.02)
     assert found["mean_speed_m_s"] == pytest.approx(1.25, rel=0.02)
     assert found["max_speed_m_s"] == pytest.approx(1.25, rel=0.1)
+    assert 0.002 < found["distance_std_m"] < 0.05
+    assert abs(found["distance_m"] - length) < 1.96 * found["distance_std_m"]
+    assert found["mean_speed_std_m_s"] == pytest.approx(found["distance_std_m"] / 6, rel=0.02)
+    wrong_scale = summary(path_columns(m, COCO17, 200.0, 0.03), m.time_s)
+    assert wrong_scale["distance_std_m"] == pytest.approx(0.03 * length, rel=0.05)
+    assert wrong_scale["max_speed_std_m_s"] == pytest.approx(0.03 * 1.25, rel=0.2)
 
 
 def test_standing_for_a_minute_is_no_way() -> None:
@@ -147,12 +156,12 @@ def test_noise_adds_no_way_and_curves_lose_little(fps: float) -> None:
     rng = np.random.default_rng(0)
     t = synthetic.times(rng, 40.0, fps, jitter=0.2)
     circle = 4.0 * np.stack([np.cos(t / 4), np.sin(t / 4)], 1)  # 1 m/s
-    place, speed, distance = path(t, circle + 0.03 * rng.standard_normal(circle.shape), np.full(len(t), 0.03))
+    place, speed, distance, _ = path(t, circle + 0.03 * rng.standard_normal(circle.shape), np.full(len(t), 0.03))
     assert np.sqrt(np.mean(np.square(place - circle))) < 0.025
     assert distance[-1] == pytest.approx(t[-1] - t[0], rel=0.03)
     assert np.median(speed) == pytest.approx(1.0, rel=0.03)
     assert (np.diff(distance) >= 0).all()
-    still = path(t, 0.03 * rng.standard_normal(circle.shape), np.full(len(t), 0.03))[2]
+    still = path(t, 0.03 * rng.standard_normal(circle.shape), np.full(len(t), 0.03)).distance_m
     assert still[-1] < 0.2
 
 
@@ -160,7 +169,7 @@ def test_rows_far_apart_are_not_linked() -> None:
     t = np.concatenate([np.arange(0, 3, 0.1), np.arange(3 + 2 * LINK_S, 8, 0.1)])
     place = np.stack([t, np.zeros_like(t)], 1)
     place[10] = np.nan
-    smooth, speed, distance = path(t, place, np.full(len(t), 0.01))
+    smooth, speed, distance, _ = path(t, place, np.full(len(t), 0.01))
     assert np.isnan(smooth[10]).all()
     assert np.isnan(speed[10])
     known = np.isfinite(distance)
@@ -186,8 +195,12 @@ def test_seconds_of_rows() -> None:
     np.testing.assert_allclose(row_seconds(t, np.array([1, 0, 1, 1, 1], bool)), [0, 0, 0, 0.1, 0.1])
 
 
+def _way(speed: np.ndarray, distance: np.ndarray) -> dict[str, np.ndarray]:
+    return Way(np.stack([distance] * 2, 1), speed, distance, 0.01 * distance).columns("path")
+
+
 def test_summary_of_nobody() -> None:
-    unknown = {"path_speed_m_s": np.full(3, np.nan), "path_distance_m": np.full(3, np.nan)}
+    unknown = _way(np.full(3, np.nan), np.full(3, np.nan))
     assert all(np.isnan(value) for value in summary(unknown, np.arange(3.0)).values())
 
 
@@ -196,7 +209,7 @@ def test_the_highest_speed_is_that_of_whole_windows(fps: float) -> None:
     t = np.arange(round(3 * fps) + 1) / fps
     speed = np.where((t > 1.2) & (t < 1.7), np.nan, 1.0)
     known = np.flatnonzero(np.isfinite(speed))
-    steady = {"path_speed_m_s": speed, "path_distance_m": t}
+    steady = _way(speed, t)
     assert summary(steady, t)["max_speed_m_s"] == pytest.approx(1.0)
     for row in (known[-1], known[np.flatnonzero(np.diff(known) > 1)[0]]):
         wrong = speed.copy()
@@ -207,7 +220,7 @@ def test_the_highest_speed_is_that_of_whole_windows(fps: float) -> None:
 
 def test_the_highest_speed_of_somebody_seen_for_less_than_a_window_is_not_known() -> None:
     t = np.arange(4) / 30
-    found = summary({"path_speed_m_s": np.ones(4), "path_distance_m": t}, t)
+    found = summary(_way(np.ones(4), t), t)
     assert np.isnan(found["max_speed_m_s"])
     assert found["mean_speed_m_s"] == pytest.approx(1.0)
 

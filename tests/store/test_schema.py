@@ -103,5 +103,7 @@ def test_the_tables_of_cycles_have_every_angle_of_a_side_and_no_place() -> None:
     sided = {c.removeprefix("left_") for c in columns if c.startswith("left_") and "_deg" in c}
     assert sided - {c for c in sided if c.endswith("_state")} <= set(quantities)
     assert not [q for q in quantities if q.endswith(("_px", "_raw", "_score", "_state"))]
-    assert all(unit_of_cycles(f"{q}{end}") == unit_of_cycles(q) for q in quantities for end in ("_mean", "_sd"))
+    assert all(
+        unit_of_cycles(f"{q}{end}") == unit_of_cycles(q) for q in quantities for end in ("_mean", "_sd", "_mean_std")
+    )
     assert {"ankle_speed_m_s", "com_speed_m_s"} <= set(quantities_of([c for c in columns if "_m_s" not in c], True))
