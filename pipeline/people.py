@@ -23,6 +23,7 @@ from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
 from pipeline.lift.protocol import InSpace, Lifter
+from pipeline.lift.world import World
 from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
@@ -32,6 +33,7 @@ from pipeline.measure.real_time import beside_video, doubts_of, span_in_video, s
 from pipeline.measure.stature import Stature, stature, stature_warnings
 from pipeline.measure.summary import also_warned, person_summary
 from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
+from pipeline.measure.vertical import roll_warnings
 from pipeline.motion.person import build_motions
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
@@ -96,9 +98,12 @@ def build_people(
         lifter, lens = lifter.across(deg, found.get("focal_std_percent", 0.0) / 100), {"field_of_view": found}
     lifting = _Clock(lifter)
     made = _Watched(_motions(run, who, lifting))
-    placed = _Watched(in_world(made, config.metres, who.names, folder.path, _video(run, lifter)))
+    worlds: list[World | None] = []
+    video = _video(run, lifter)
+    placed = _Watched(in_world(made, config.metres, who.names, folder.path, video, worlds.append))
     rows, lines = _write_people(run, who, placed, say)
     lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
+    lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     return PeopleMade(rows, who.said | lens | time_facts(info) | {"lift_s": lift_s}, lines)
 
 

@@ -82,6 +82,14 @@ SHARED = {
         Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
         Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),
         Option("ground", str, "TOML of points on the ground, or FILE#CAMERA of a calibration."),
+        Option(
+            "roll",
+            float,
+            "Degrees by which what is upright leans to the right in the picture.",
+            "metres.roll_deg",
+            min=-45,
+            max=45,
+        ),
         Option("fov", float, "Field of view across the picture's width, degrees.", "lift.fov_deg", min=5, max=150),
         Option(
             "random_weights",

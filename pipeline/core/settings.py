@@ -137,12 +137,14 @@ class Ground(Section):
 
 
 class MetresConfig(Section):
-    """Where metres come from. If nothing is given, a height of 1.70 m is assumed wherever a scale is needed."""
+    """Where metres and the vertical come from. If no scale is given, a height of 1.70 m is assumed where it is needed."""
 
     height_m: Height | None = None  # everybody's
     heights_m: dict[str, Height] = {}  # by person's id or name
     length: tuple[float, float, float, float, float] | None = None  # x1, y1, x2, y2 in px, and metres
     ground: Ground | None = None
+    # what is upright leans so far to the right in the picture; None: as a calibration has it, else 0
+    roll_deg: float | None = Field(None, ge=-45, le=45)
 
     @property
     def scaled(self) -> bool:

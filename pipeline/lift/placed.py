@@ -29,13 +29,18 @@ class Video(NamedTuple):
 
 
 def in_world(
-    motions: Iterator[Motion], metres: MetresConfig, names: dict[int, str], folder: Path, video: Video
+    motions: Iterator[Motion],
+    metres: MetresConfig,
+    names: dict[int, str],
+    folder: Path,
+    video: Video,
+    tell: Callable[[World | None], None] = lambda world: None,
 ) -> Iterator[Motion]:
     """The motions, with ``world_m`` for people who are placed before the camera: those with ``keypoint_std_m``.
 
     The standard deviations of the joints about the hips and of the person's place (`pipeline.lift.doubt`) are added in
     quadrature. Without a calibrated camera the motions are kept in a temporary folder in ``folder`` until all have been
-    seen, so that memory holds one person.
+    seen, so that memory holds one person; ``tell`` gets the world that was then fitted to them.
     """
     if metres.ground is not None and metres.ground.camera is not None:
         calibrated = of_camera(metres.ground.camera)
@@ -58,6 +63,7 @@ def in_world(
                 pickle.dump(motion, sink, protocol=5)
             del motion  # before the next one is made
         world = fitted(said)
+        tell(world)
         common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean: the scale
         for file, height_m in zip(files, heights, strict=True):
             with open(file, "rb") as source:

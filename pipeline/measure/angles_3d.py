@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.lift.world import CAMERAS_UP
 from pipeline.measure.angles import SIDES, wrap
 
 LEAST_SAGITTAL = 0.5  # sin 30°: a limb nearer to the sideways axis has no flexion
@@ -35,7 +36,9 @@ class Bend(NamedTuple):
     across: bool = False  # 0…180: a joint that bends out of its plane only ever seems to bend more
 
 
-def angles_3d(keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarray | None = None) -> Points:
+def angles_3d(
+    keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarray | None = None, up: np.ndarray = CAMERAS_UP
+) -> Points:
     """Columns of the 3D angles whose joints have points, (L,) f64 degrees, NaN = not known.
 
     Args:
@@ -43,11 +46,12 @@ def angles_3d(keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarray
         names: (J,) of COCO, BlazePose, or Human3.6M as the lifters call them: all say ``left_hip`` and so on.
         std_m: (L, J, 3) standard deviations of the joints about the hips, along each axis; with it, each angle has a
             column ``…_3d_deg_std``.
+        up: (3,) the vertical, in the camera's axes.
     """
     p, std = _named(keypoints_m, names), None if std_m is None else _named(std_m, names)
     out: dict[str, np.ndarray] = {}
     deviations: dict[str, np.ndarray] = {}
-    for name, bend in _bends(p).items():
+    for name, bend in _bends(p, up).items():
         degrees = np.degrees(bend.rad)
         if name.endswith("ankle_dorsiflexion"):
             degrees = 90.0 - degrees
@@ -72,7 +76,7 @@ def vector(p: Points, weights: Weights) -> np.ndarray:
     return np.asarray(sum(w * p[name] for name, w in weights.items()))
 
 
-def _bends(p: Points) -> dict[str, Bend]:
+def _bends(p: Points, up: np.ndarray) -> dict[str, Bend]:
     """The angles by name, in table order."""
     out: dict[str, Bend] = {}
     for joint, near, far in (("knee", "hip", "ankle"), ("elbow", "shoulder", "wrist")):
@@ -85,10 +89,10 @@ def _bends(p: Points) -> dict[str, Bend]:
         shank, foot = {f"{s}_knee": 1.0, f"{s}_ankle": -1.0}, {f"{s}_toe": 1.0, f"{s}_heel": -1.0}
         if {*shank, *foot} <= set(p):
             out[f"{s}_ankle_dorsiflexion"] = _between(p, shank, foot)
-    return out | _against_trunk(p) if set(_UP) <= set(p) else out
+    return out | _against_trunk(p, up) if set(_UP) <= set(p) else out
 
 
-def _against_trunk(p: Points) -> dict[str, Bend]:
+def _against_trunk(p: Points, up: np.ndarray) -> dict[str, Bend]:
     """Flexion of hips and shoulders in the trunk's frame, and the trunk's own lean."""
     out: dict[str, Bend] = {}
     for name, far in (("hip", "knee"), ("shoulder", "elbow")):
@@ -103,8 +107,7 @@ def _against_trunk(p: Points) -> dict[str, Bend]:
     # that `flexion` needs is the trunk upside down.
     down = {name: -w for name, w in _UP.items()}
     left = {"left_hip": 1.0, "right_hip": -1.0, "left_shoulder": 1.0, "right_shoulder": -1.0}
-    vertical = np.zeros_like(p["left_hip"])
-    vertical[1] = -1.0
+    vertical = np.broadcast_to(up[:, None], p["left_hip"].shape)
     rad, (of_limb, _, of_left) = _flexion(vector(p, down), vertical, vector(p, left))
     return out | {"trunk_lean": Bend(-rad, ((down, of_limb), (left, of_left)))}
 

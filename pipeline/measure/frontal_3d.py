@@ -2,7 +2,7 @@
 
 Keypoints give no bony landmarks of pelvis and thorax, so that the axes are those of joint centres: Z of the pelvis goes
 through the hips, Z of the thorax through the shoulders, Y of both from the hips to the shoulders, and Z comes first for
-the pelvis, Y for the thorax. Vertical is the camera's, as in `pipeline.measure.angles_3d`. Each row is computed alone.
+the pelvis, Y for the thorax. The vertical is that of `pipeline.measure.vertical`. Each row is computed alone.
 L rows; camera axes: x right, y down, z away from the camera; vectors (3, L); degrees.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.lift.world import CAMERAS_UP
 from pipeline.measure.angles import SIDES, wrap
 from pipeline.measure.angles_3d import LEAST_SAGITTAL, Points, Weights, vector
 
 PELVIS_ROTATION = "pelvis_rotation_3d_deg"  # runs on past ±180°
+_STEEP = 0.98  # cos 11°
 LEAST_ELEVATION = 0.34  # sin 20°: an arm nearer to hanging or upright has no plane of elevation
 _RIGHTWARD = {"left": -1.0, "right": 1.0}  # of the side's way outward along Z
 
@@ -34,7 +36,9 @@ _TOGETHER = (
 _STEP_M = 1e-6  # by which vectors are moved for derivatives
 
 
-def frontal_3d(keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarray | None = None) -> Points:
+def frontal_3d(
+    keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarray | None = None, up: np.ndarray = CAMERAS_UP
+) -> Points:
     """Columns of the frontal plane and of rotations in space, (L,) f64, NaN = not known.
 
     Args:
@@ -42,29 +46,30 @@ def frontal_3d(keypoints_m: np.ndarray, names: tuple[str, ...], std_m: np.ndarra
         names: (J,) with ``left_hip`` and so on; without hips and shoulders there are no columns.
         std_m: (L, J, 3) standard deviations of the joints about the hips, along each axis; with it, each angle has a
             column ``…_3d_deg_std``.
+        up: (3,) the vertical, in the camera's axes.
     """
     p = {name: keypoints_m[:, j].T.astype(np.float64) for j, name in enumerate(names)}
     if not all(f"{s}_{n}" in p for s in SIDES for n in ("hip", "shoulder")):
         return {}
     vectors = {name: vector(p, w) for name, w in _VECTORS.items() if set(w) <= set(p)}
-    out = _columns(vectors, strict=True)
-    return out if std_m is None else out | _deviations(vectors, {n: std_m[:, j].T for j, n in enumerate(names)})
+    out = _columns(vectors, up, strict=True)
+    return out if std_m is None else out | _deviations(vectors, {n: std_m[:, j].T for j, n in enumerate(names)}, up)
 
 
-def _deviations(vectors: Points, std: Points) -> Points:
+def _deviations(vectors: Points, std: Points, up: np.ndarray) -> Points:
     """``…_3d_deg_std`` (L,) by differences; also where an angle is empty since a limb points the wrong way.
 
     Args:
         std: (3, L) m of each joint.
     """
-    here = _columns(vectors, strict=False)
+    here = _columns(vectors, up, strict=False)
     slopes: dict[str, Points] = {name: {} for name in here}  # (3, L) deg/m by joint
     for group in _TOGETHER:
         moved = [name for name in group if name in vectors]
         for axis in range(3 if moved else 0):
             step = np.zeros((3, 1))
             step[axis] = _STEP_M
-            there = _columns(vectors | {name: vectors[name] + step for name in moved}, strict=False)
+            there = _columns(vectors | {name: vectors[name] + step for name in moved}, up, strict=False)
             for column, value in there.items():
                 side = [v for v in moved if len(moved) == 1 or v[:5] == column[:5]]
                 for joint, weight in _VECTORS[side[0]].items() if side else ():
@@ -76,7 +81,7 @@ def _deviations(vectors: Points, std: Points) -> Points:
     }
 
 
-def _columns(vectors: Points, strict: bool) -> Points:
+def _columns(vectors: Points, up: np.ndarray, strict: bool) -> Points:
     """The columns of vectors of the body; unless ``strict``, also of limbs that point the wrong way."""
     hips, shoulders, along = (vectors[name] for name in ("hips", "shoulders", "along"))
     pelvis, thorax = _axes(hips, along, first="z"), _axes(shoulders, along, first="y")
@@ -84,10 +89,10 @@ def _columns(vectors: Points, strict: bool) -> Points:
     out: Points = {}
     for s in SIDES:
         if f"{s}_upper_arm" in vectors:
-            ahead, up, right = _along(thorax, _unit(vectors[f"{s}_upper_arm"]))
+            ahead, above, right = _along(thorax, _unit(vectors[f"{s}_upper_arm"]))
             out_of = _RIGHTWARD[s] * right
-            out[f"{s}_shoulder_abduction_3d_deg"] = wrap(_turn(out_of, -up, sagittal), -90.0)
-            out[f"{s}_shoulder_elevation_3d_deg"] = np.degrees(np.arctan2(np.hypot(ahead, out_of), -up))
+            out[f"{s}_shoulder_abduction_3d_deg"] = wrap(_turn(out_of, -above, sagittal), -90.0)
+            out[f"{s}_shoulder_elevation_3d_deg"] = np.degrees(np.arctan2(np.hypot(ahead, out_of), -above))
             out[f"{s}_shoulder_plane_3d_deg"] = _turn(ahead, out_of, elevation)
         if f"{s}_thigh" in vectors:
             thigh = _along(pelvis, _unit(vectors[f"{s}_thigh"]))
@@ -96,13 +101,12 @@ def _columns(vectors: Points, strict: bool) -> Points:
                 shank = _along(pelvis, _unit(vectors[f"{s}_shank"]))
                 turns = [_turn(_RIGHTWARD[s] * v[2], -v[1], elevation) for v in (shank, thigh)]
                 out[f"{s}_knee_valgus_3d_deg"] = wrap(turns[0] - turns[1], -180.0)
-    return out | _bodies(pelvis, thorax, shoulders, sagittal)
+    return out | _bodies(pelvis, thorax, shoulders, sagittal, up)
 
 
-def _bodies(pelvis: np.ndarray, thorax: np.ndarray, shoulders: np.ndarray, least: float) -> Points:
+def _bodies(pelvis: np.ndarray, thorax: np.ndarray, shoulders: np.ndarray, least: float, up: np.ndarray) -> Points:
     """Columns of trunk and pelvis; axes (3, 3, L): X, Y, Z; the line of the shoulders to the right (3, L)."""
-    vertical = np.zeros_like(shoulders)
-    vertical[1] = -1.0
+    vertical = np.broadcast_to(up[:, None], shoulders.shape)
     level = _axes(pelvis[2], vertical, first="y")  # the pelvis's way to look, level
     lean = _along(level, thorax[1])
     # Spine, rotation about Y of the thorax against the pelvis (Z, then the floating X, then Y): the part of the turn
@@ -113,8 +117,19 @@ def _bodies(pelvis: np.ndarray, thorax: np.ndarray, shoulders: np.ndarray, least
         "shoulders_lean_3d_deg": _arcsin(-np.sum(_unit(shoulders) * vertical, 0)),
         "pelvis_lean_3d_deg": _arcsin(-np.sum(pelvis[2] * vertical, 0)),
         "trunk_rotation_3d_deg": _turn(-across[0], across[1], least),
-        PELVIS_ROTATION: _turn(level[0][0], -level[0][2], least),
+        PELVIS_ROTATION: _turn(*_compass(level[0], up), least),
     }
+
+
+def _compass(ahead: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(L,) parts of a level direction (3, L) to the picture's right and towards the camera.
+
+    Under a camera that looks straight down, away from the camera is towards the picture's top.
+    """
+    away = np.array([0.0, 0.0, 1.0]) if abs(up[2]) < _STEEP else np.array([0.0, -1.0, 0.0])
+    away = away - (away @ up) * up
+    away /= np.linalg.norm(away)
+    return np.cross(away, up) @ ahead, -away @ ahead
 
 
 def _axes(right: np.ndarray, up: np.ndarray, first: str) -> np.ndarray:

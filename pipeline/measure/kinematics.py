@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.core.settings import SmoothConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
+from pipeline.lift.world import CAMERAS_UP
 from pipeline.measure.angles import (
     LOW_SEGMENT,
     SIDES,
@@ -33,6 +34,7 @@ from pipeline.measure.frontal_3d import PELVIS_ROTATION, frontal_3d
 from pipeline.measure.mass import centre_of_mass
 from pipeline.measure.space_std import along_axes
 from pipeline.measure.validity import Sight, in_picture, in_space, known_only, with_jumps
+from pipeline.measure.vertical import levelled
 from pipeline.motion.person import body_length
 
 # Each cue of the facing: the value at full strength, in sizes of the person (pelvis: per s), and the cue's weight.
@@ -55,6 +57,7 @@ def kinematics(
     side: np.ndarray | None = None,
     view: Sight | None = None,
     noise_len: float = SmoothConfig().noise_len,
+    up: np.ndarray = CAMERAS_UP,
 ) -> dict[str, np.ndarray]:
     """All columns of kinematics in table order, (L,) f32 each, NaN = not known; see docs/kinematics.md.
 
@@ -66,10 +69,11 @@ def kinematics(
         side: (L,) from `facing`, if it has been computed before.
         view: how the camera sees the person; None: from the side throughout, with segments of any length.
         noise_len: standard deviation of a measurement of score 1, in body lengths.
+        up: (3,) the way up in the camera's axes, see `pipeline.measure.vertical`.
     """
     side, start = facing(motion, skeleton) if side is None else side, breaks(motion.frame)
     seen = Sight(side, np.ones(len(motion), bool), np.full(len(motion), np.nan)) if view is None else view
-    told = _Told(motion, skeleton, seen, body_length(motion.box_px), nearest_step_s(motion.time_s), noise_len)
+    told = _Told(motion, skeleton, seen, body_length(motion.box_px), nearest_step_s(motion.time_s), noise_len, up)
     out: dict[str, np.ndarray] = {}
     there = _velocities(motion, skeleton)
     for first in range(0, max(len(motion), 1), _BLOCK):
@@ -107,14 +111,16 @@ class _Told(NamedTuple):
     size_px: np.ndarray  # (L,)
     step_s: np.ndarray  # (L,)
     noise_len: float
+    up: np.ndarray  # (3,)
 
 
 def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
     """The columns of some rows, f32 but for the angles in whole turns, which are not unwrapped yet, and for states."""
     motion, skeleton = told.motion, told.skeleton
     p, view = points(motion, skeleton, rows), told.view.at(rows)
+    level = levelled(p, told.up)
     doubt = doubts(motion, skeleton, told.size_px, told.step_s, told.noise_len, rows)
-    out = angles(p, view.side) | frontal(p) | angle_std(p, doubt)
+    out = angles(level, view.side) | frontal(level) | angle_std(p, doubt)
     states = in_picture(out, p, view)
     for name in (*JOINTS, *FEET):
         if name in skeleton.names:
@@ -125,8 +131,8 @@ def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
     out |= _speed_std(doubt, skeleton, com)
     if motion.keypoints_m is not None:
         std_m = along_axes(motion, skeleton, rows)
-        space = angles_3d(motion.keypoints_m[rows], motion.names_m, std_m)
-        space |= frontal_3d(motion.keypoints_m[rows], motion.names_m, std_m)
+        space = angles_3d(motion.keypoints_m[rows], motion.names_m, std_m, told.up)
+        space |= frontal_3d(motion.keypoints_m[rows], motion.names_m, std_m, told.up)
         states |= in_space(space)
         out |= space
     out = known_only(out, states) | states

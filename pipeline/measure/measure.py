@@ -21,6 +21,7 @@ from pipeline.measure.plane import in_plane
 from pipeline.measure.quality import Quality, assess
 from pipeline.measure.repetitions import count, repetitions
 from pipeline.measure.validity import Sight
+from pipeline.measure.vertical import up_of
 
 STEP_S = (0.6, 1.0)  # before and after a contact somebody walks or runs
 FLIGHT_S = 0.3  # before and after a flight the knees bend for it
@@ -73,7 +74,9 @@ def measure(
     sight = Sight(side, plane, running_px)
     quality = assess(motion, skeleton, height_px, change)
     cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
-    columns = kinematics(motion, skeleton, side, sight, noise_len)  # late, since they take the most memory
+    columns = kinematics(
+        motion, skeleton, side, sight, noise_len, up_of(config)
+    )  # late, since they take the most memory
     states = {name: columns.pop(name) for name in [*columns] if name.endswith("_state")}
     columns |= feet | way
     source = source if math.isfinite(px_per_m) else ""
