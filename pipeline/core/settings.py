@@ -137,7 +137,7 @@ class Ground(Section):
 
 
 class MetresConfig(Section):
-    """Where metres and the vertical come from. If no scale is given, a height of 1.70 m is assumed where it is needed."""
+    """Where metres and the vertical come from. If no scale is given, 1.70 m of height are assumed where needed."""
 
     height_m: Height | None = None  # everybody's
     heights_m: dict[str, Height] = {}  # by person's id or name
