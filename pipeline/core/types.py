@@ -49,6 +49,21 @@ class _Arrays:
 
 
 @dataclass(frozen=True, repr=False)
+class SeenPackets(_Arrays):
+    """Where the T frames of a video come from that was indexed by decoding: the packet that each begins in."""
+
+    packet: np.ndarray  # (T,) i64 its number in the file's order, -1 where the decoder does not tell
+    pos: np.ndarray  # (T,) i64 its place in the file in bytes, -1 unknown
+    size: np.ndarray  # (T,) i64 its bytes
+    stamp: np.ndarray  # (T,) i64 its time as the demuxer has it, ticks; the smallest number where it has none
+
+    def __post_init__(self) -> None:
+        n = len(self.packet)
+        for name in ("packet", "pos", "size", "stamp"):
+            _check(self, name, getattr(self, name), (n,), np.int64)
+
+
+@dataclass(frozen=True, repr=False)
 class VideoInfo(_Arrays):
     """What is known about a video without decoding it. Frame i of the video is row i of ``pts``."""
 
@@ -67,6 +82,7 @@ class VideoInfo(_Arrays):
     kind: str = "file"  # file, or images (a folder)
     warnings: tuple[str, ...] = ()  # for the user: what the container announces but does not hold
     recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it
+    seen: SeenPackets | None = None  # of a video indexed by decoding; None: ``pts`` are those of the packets
 
     def __post_init__(self) -> None:
         n = len(self.pts)

@@ -10,32 +10,42 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import PoselineError
-from pipeline.core.types import VideoInfo
+from pipeline.core.types import SeenPackets, VideoInfo
 from pipeline.store.checked import read_table, write_table
 from pipeline.store.folder import RunFolder
+
+_SEEN = ("packet", "packet_pos", "packet_size", "packet_stamp")  # columns of `SeenPackets`, in its order
 
 
 def write_index(folder: RunFolder, info: VideoInfo) -> None:
     """Keep the pts table beside the observations, so that later stages need not read the video for its times."""
-    table = pa.table(
-        {
-            "frame": pa.array(np.arange(len(info))),
-            "pts": pa.array(info.pts),
-            "time_s": pa.array(info.time_s),
-            "is_key": pa.array(info.is_key),
-        },
-    )
-    write_table(folder.observations / "index.parquet", table, {"video_digest": info.digest})
+    columns = {"frame": np.arange(len(info)), "pts": info.pts, "time_s": info.time_s, "is_key": info.is_key}
+    if info.seen is not None:
+        columns |= {name: getattr(info.seen, name.removeprefix("packet_")) for name in _SEEN}
+    write_table(folder.observations / "index.parquet", pa.table(columns), {"video_digest": info.digest})
 
 
 def read_index(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """pts (T,) i64, time_s (T,) f64 and is_key (T,) bool of the run's video."""
+    table = _table(folder)
+    return table["pts"].to_numpy(), table["time_s"].to_numpy(), table["is_key"].to_numpy()
+
+
+def _table(folder: RunFolder) -> pa.Table:
+    """The stored index; PoselineError where it is missing or damaged."""
     path = folder.observations / "index.parquet"
     try:
         table = read_table(path)
-        return table["pts"].to_numpy(), table["time_s"].to_numpy(), table["is_key"].to_numpy()
+        return table.select(["pts", "time_s", "is_key", *(name for name in _SEEN if name in table.column_names)])
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise PoselineError(f"{path}: missing or damaged; run poseline run on the video again") from error
+
+
+def _seen(table: pa.Table) -> SeenPackets | None:
+    """What the index of a video that was indexed by decoding holds more than others."""
+    if _SEEN[0] not in table.column_names:
+        return None
+    return SeenPackets(*(table[name].to_numpy() for name in _SEEN))
 
 
 def real_times(folder: RunFolder) -> np.ndarray:
@@ -58,7 +68,8 @@ def stored_video(folder: RunFolder) -> VideoInfo:
     """The VideoInfo a run was made with, from run.json and the index, without reading the video."""
     manifest = folder.begun()
     facts = manifest.told["video"]
-    pts, time_s, is_key = read_index(folder)
+    table = _table(folder)
+    pts, time_s, is_key = (table[name].to_numpy() for name in ("pts", "time_s", "is_key"))
     info = VideoInfo(
         path=Path(facts["path"]),
         size_px=(facts["width_px"], facts["height_px"]),
@@ -73,6 +84,7 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         codec=facts["codec"],
         pixel_format=facts["pixel_format"],
         kind=facts["kind"],
+        seen=_seen(table),
     )
     if facts["frames"] != len(info):
         raise PoselineError(f"{folder.manifest_file}: its video is not that of the index; poseline run on it mends it")

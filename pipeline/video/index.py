@@ -1,6 +1,7 @@
-"""The index of a video, made without decoding it: the pts of every displayed frame, key frames, size, rotation.
+"""The index of a video: the pts of every displayed frame, key frames, size, rotation.
 
-The pts table decides about frames and times; decoded frames are matched with the table and never change it.
+It is made without decoding where packets are sound. The pts table decides about frames and times; decoded frames are
+matched with the table and never change it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import av
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.core.types import VideoInfo
+from pipeline.core.types import SeenPackets, VideoInfo, played_fps
 from pipeline.video.images import index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
+from pipeline.video.packets import Packets, joins, read_packets, reason_of, why_doubtful
+from pipeline.video.seen import see_frames
 
 MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # more frames a second, or more than ten years, are invalid times
 _SLACK_S = 1.0  # a video may end so much earlier than its header says
@@ -30,6 +33,7 @@ class _IndexedPicture:
     height: int
     rotation_deg: int
     pixel_format: str
+    interlaced: bool
 
 
 def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
@@ -38,8 +42,9 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
     pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps; a file has times.
     Packets that are never shown are not in the table: those an edit list discards, those before the first picture that
-    decodes, hidden VP8 frames. Where packets have no pts (AVI, raw streams) the table holds their dts, or equal steps
-    of the frame rate where there is no dts either; a stream that also reorders pictures then has one key, the first.
+    decodes, hidden VP8 frames. Where packets do not tell the frames and their times (no times, times that contradict
+    the order of pictures, fields, a clock that starts anew: `pipeline.video.packets.why_doubtful`) the file is decoded
+    once, and the table holds the pictures that came out (``seen``).
 
     Raises PoselineError when the path is missing, unreadable, empty, damaged or without pictures, or where ``fps`` is
     given for a file.
@@ -64,12 +69,8 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         raise PoselineError(f"{path}: permission denied; make the file readable") from error
     except (av.FFmpegError, OSError) as error:
         raise PoselineError(
-            f"{path}: not a video, or its header is damaged ({_reason(error)}); try to remux it"
+            f"{path}: not a video, or its header is damaged ({reason_of(error)}); try to remux it"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _index_file(path: Path, container: av.container.InputContainer, digest: str) -> VideoInfo:
@@ -82,93 +83,111 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
     time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     check_size(path, stream.width, stream.height)
-    packets = _read_packets(container, stream, max(1, round(1 / (rate * time_base))))
-    pts, is_key = packets.pts, packets.is_key
+    packets = read_packets(container, stream)
     picture = _first_picture(path)
-    if picture is None or len(pts) == 0:
+    if picture is None or not packets.shown.any():
         raise PoselineError(f"{path}: no picture in this video can be decoded; record or export it again")
     check_size(path, picture.width, picture.height)
-    warnings = _promised(path, container, stream, packets)
-    if picture.pts is not None and picture.pts in pts:
-        shown = pts >= picture.pts
-        if not shown.all():
-            warnings.append(f"{path}: its first {int((~shown).sum())} frames do not decode and are left out")
-        pts, is_key = pts[shown], is_key[shown]
-    time_s, more = _times(path, pts, time_base, rate)
+    table = _table(path, container, stream, packets, picture)
+    time_s, more = _times(path, table.pts, time_base, rate)
     size_px = (picture.width, picture.height)
     return VideoInfo(
         path=path,
         size_px=size_px if picture.rotation_deg % 180 == 0 else size_px[::-1],
         rotation_deg=picture.rotation_deg,
         time_base=time_base,
-        fps=rate,
-        pts=pts,
+        fps=rate if table.seen is None else played_fps(time_s, rate),
+        pts=table.pts,
         time_s=time_s,
-        is_key=is_key,
+        is_key=table.is_key,
         has_audio=bool(container.streams.audio),
         digest=digest,
         codec=stream.codec_context.name,
         pixel_format=picture.pixel_format,
-        warnings=(*warnings, *more),
+        warnings=(*table.warnings, *more),
+        seen=table.seen,
     )
 
 
 @dataclass(frozen=True)
-class _Packets:
-    """Facts from demuxing: pts (T,) i64 strictly ascending and is_key (T,) bool of the packets that show a picture."""
+class _Table:
+    """The frames of a stream: pts (T,) i64 strictly ascending, is_key (T,) bool; what a user should know."""
 
     pts: np.ndarray
     is_key: np.ndarray
-    found: int  # number of packets, shown or not
-    doubled: int  # number of packets left out because another one has their time
-    reason: str  # why the file could not be read to its end, or empty
+    seen: SeenPackets | None
+    warnings: list[str]
 
 
-def _read_packets(container: av.container.InputContainer, stream: av.VideoStream, step: int) -> _Packets:
-    """All packets of the stream; ``step``: ticks per frame."""
-    hides = stream.codec_context.name == "vp8"
-    rows: list[tuple[int | None, int | None, bool]] = []
-    found, reason = 0, ""
-    try:
-        for packet in container.demux(stream):
-            found += packet.size > 0
-            # VP8 keeps a show_frame bit in the first byte: reference-only frames are packets of their own.
-            if packet.size == 0 or packet.is_discard or (hides and not bytes(packet)[0] & 0x10):
-                continue
-            rows.append((packet.pts, packet.dts, packet.is_keyframe))
-    except av.FFmpegError as error:
-        reason = _reason(error)  # a truncated file ends here: the frames before are good
-    is_key = np.array([row[2] for row in rows], bool)
-    if any(row[0] is None for row in rows):
-        if any(row[1] is None for row in rows):
-            pts = np.arange(len(rows), dtype=np.int64) * step
-        else:
-            pts = np.array([row[1] for row in rows], np.int64)
-        if stream.codec_context.has_b_frames or stream.codec_context.reorder_depth:
-            is_key[1:] = False  # which picture a later key packet shows is unknown, so decoding starts from the first
-    else:
-        pts = np.array([row[0] for row in rows], np.int64)
+def _table(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: Packets,
+    picture: _IndexedPicture,
+) -> _Table:
+    """From the packets where these can be trusted, else by decoding."""
+    why = why_doubtful(packets, container, stream, picture.interlaced)
+    if why and (table := _seen_table(path, container, stream, packets, why)) is not None:
+        return table
+    pts, is_key = packets.pts[packets.shown], packets.is_key[packets.shown]
     order = np.argsort(pts, kind="stable")
     pts, is_key = pts[order], is_key[order]
     first = np.append(True, pts[1:] != pts[:-1])[: len(pts)]  # of several pictures at one time only one is shown
-    return _Packets(pts[first], is_key[first], found, int((~first).sum()), reason)
+    pts, is_key = pts[first], is_key[first]
+    warnings = [f"{path}: {int((~first).sum())} frames have the time of another and are left out"] * (not first.all())
+    warnings += _promised(path, container, stream, packets, pts)
+    if picture.pts is not None and picture.pts in pts:
+        shown = pts >= picture.pts
+        if not shown.all():
+            warnings.append(f"{path}: its first {int((~shown).sum())} frames do not decode and are left out")
+        pts, is_key = pts[shown], is_key[shown]
+    return _Table(pts, is_key, None, warnings)
+
+
+def _seen_table(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: Packets, why: str
+) -> _Table | None:
+    """The table of the pictures that decoding yields; None where it shows that the packets' times can be trusted."""
+    joined = joins(packets, container, stream)
+    time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
+    rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
+    with open_media(path) as again:
+        same = video_stream(again)
+        assert same is not None
+        found = see_frames(again, same, packets, joined, max(1, round(1 / (rate * time_base))))
+    if found is None or (found.in_order and not len(found.joins)):
+        return None
+    warnings = [f"{path}: {why}; it was decoded once to find its {len(found.pts)} frames, and PyAV reads it"]
+    tick = float(time_base)
+    warnings += [
+        f"{path}: its clock starts anew at {found.pts[j] * tick:.3f} s; time goes on by one frame there (a cut?)"
+        for j in found.joins
+    ]
+    if found.damaged:
+        warnings.append(f"{path}: damaged: {found.damaged} packets do not decode")
+    if packets.reason:
+        warnings.append(f"{path}: damaged: nothing behind {found.pts[-1] * tick:.3f} s can be read ({packets.reason})")
+    return _Table(found.pts, found.is_key, found.seen, warnings)
 
 
 def _promised(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: _Packets
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: Packets,
+    pts: np.ndarray,
 ) -> list[str]:
     """Warnings about frames or times that the container announces and does not hold."""
     tick = fraction(stream.time_base or Fraction(1, 1_000_000))
-    lines, end_s = [], float(packets.pts[-1] * tick)
-    usual = float(np.median(np.diff(packets.pts)) * tick) if len(packets.pts) > 1 else 0.0
+    lines, end_s = [], float(pts[-1] * tick)
+    usual = float(np.median(np.diff(pts)) * tick) if len(pts) > 1 else 0.0
     slack_s = max(_SLACK_S, 2 * usual)  # the last picture is shown for a while
-    if packets.doubled:
-        lines.append(f"{path}: {packets.doubled} frames have the time of another and are left out")
     if packets.reason:
         lines.append(f"{path}: damaged: nothing behind {end_s:.3f} s can be read ({packets.reason})")
     promised_s = _promised_end_s(container, stream)
-    if stream.frames > packets.found:
-        lines.append(f"{path}: cut short or damaged: {packets.found} of the {stream.frames} frames are in it")
+    if stream.frames > len(packets):
+        lines.append(f"{path}: cut short or damaged: {len(packets)} of the {stream.frames} frames are in it")
     elif promised_s is not None and promised_s > end_s + slack_s and not packets.reason:
         lines.append(f"{path}: cut short or damaged: ends at {end_s:.3f} s and should at {promised_s:.3f} s")
     return lines
@@ -217,7 +236,9 @@ def _first_picture(path: Path) -> _IndexedPicture | None:
                 # PyAV gives the counter-clockwise turn; the old "rotate" tag is clockwise.
                 turn = -frame.rotation if frame.rotation else _number(stream.metadata.get("rotate", "0"))
                 quarter = round(turn / 90) * 90 % 360
-                return _IndexedPicture(frame.pts, frame.width, frame.height, quarter, frame.format.name)
+                return _IndexedPicture(
+                    frame.pts, frame.width, frame.height, quarter, frame.format.name, frame.interlaced_frame
+                )
 
 
 def _number(text: str) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
 from pipeline.video.media import limit_pixels, open_media, video_stream
+from pipeline.video.seen import numbered, packets_from, seek_seen
 
 STEPS_BACK = 4  # key frames to go back when a seek lands too late
 T = TypeVar("T")
@@ -83,6 +84,11 @@ class FilterChain:
         return graph
 
 
+def _rows_of(packet: np.ndarray) -> dict[int, int]:
+    """The row of the table by the number of its packet."""
+    return {int(number): row for row, number in enumerate(packet)}
+
+
 class _ToRGB:
     """Converts frames to RGB arrays with the filters that decord uses.
 
@@ -105,6 +111,7 @@ class DecodedSource(Generic[T]):
     def __init__(self, info: VideoInfo, threads: int, convert: Callable[[av.VideoFrame], T]) -> None:
         self._info, self._threads = info, threads
         self._keys = key_frames(info)
+        self._rows = {} if info.seen is None else _rows_of(info.seen.packet)
         self._convert = convert
         self._container, self._stream = open_video(info)
         self._decoded: Iterator[tuple[int, av.VideoFrame]] = iter(())
@@ -137,8 +144,8 @@ class DecodedSource(Generic[T]):
         """Move to the last key frame from which ``start`` decodes, where one exists."""
         self._damaged = False
         nearest = int(np.searchsorted(self._keys, start, "right")) - 1
-        for k in range(nearest, max(nearest - STEPS_BACK, 0) - 1, -1):
-            key = int(self._keys[k])
+        tried = [int(self._keys[k]) for k in range(nearest, max(nearest - STEPS_BACK, 0) - 1, -1)]
+        for key in tried if self._info.seen is None or tried[-1] == 0 else [*tried, 0]:
             self._restart(key)
             self._held = next(self._decoded, None)
             if self._held is not None and self._held[0] <= start:
@@ -149,6 +156,8 @@ class DecodedSource(Generic[T]):
         if key == 0:  # needs no seek, so it works in every container
             self._container.close()
             self._container, self._stream = open_video(self._info)
+        elif self._info.seen is not None:
+            seek_seen(self._container, self._stream, self._info.seen, key)
         else:
             self._container.seek(int(self._info.pts[key]), stream=self._stream, backward=True)
         context = self._stream.codec_context
@@ -160,7 +169,9 @@ class DecodedSource(Generic[T]):
     def _decode(self, key: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """(row, frame) ascending; damaged packets and frames that are not in the table are skipped."""
         last = key - 1
-        packets = self._container.demux(self._stream)
+        packets: Iterator[av.Packet] = self._container.demux(self._stream)
+        if (seen := self._info.seen) is not None:
+            packets = numbered(packets) if key == 0 else numbered(packets_from(packets, seen, key), seen.packet[key])
         while True:
             try:
                 frames = next(packets).decode()
@@ -181,6 +192,9 @@ class DecodedSource(Generic[T]):
     def _row(self, pts: int | None, last: int) -> int | None:
         """The row after ``last`` that has this pts (several may), or the next row without a pts; None: no such row."""
         table = self._info.pts
+        if self._info.seen is not None:
+            row = last + 1 if pts is None else self._rows.get(pts, -1)
+            return row if last < row < len(table) else None
         if pts is None:
             return last + 1 if last + 1 < len(table) else None
         row = max(int(np.searchsorted(table, pts)), last + 1 if last >= 0 and table[last] == pts else 0)

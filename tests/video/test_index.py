@@ -27,6 +27,7 @@ def test_the_table_holds_exactly_the_pts_that_decoding_yields(clip, tmp_path):
     assert info.size_px == clip.size_px
     assert info.rotation_deg == clip.rotation_deg
     assert info.is_key[0] or clip.name == "mpeg4_b.avi"
+    assert info.seen is None
     assert info.has_audio == (clip.audio is not None)
 
 
@@ -79,7 +80,7 @@ def test_a_stream_without_times_gets_equal_steps(tmp_path):
     info = index_video(write_clip(Clip("a.h264", options=B_FRAMES), tmp_path))
     assert len(info) == 40
     assert len(set(np.diff(info.pts).tolist())) == 1
-    assert np.flatnonzero(info.is_key).tolist() == [0]
+    assert np.flatnonzero(info.is_key).tolist() == [0, 10, 20, 30]
 
 
 def test_digest_is_of_the_content_only(tmp_path):

@@ -1,0 +1,134 @@
+"""Videos whose packets do not tell the frames: they are decoded once, and every reader gives the pictures seen."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.core.types import VideoInfo
+from pipeline.store.folder import RunFolder
+from pipeline.store.index import read_index, write_index
+from pipeline.video.decode import DECODERS, open_reader
+from pipeline.video.index import index_video
+from tests.video.clips import B_FRAMES, Clip, number_of, write_clip
+
+FRAMES = 40
+
+
+def numbers(info: VideoInfo, decoder: str, start: int = 0, stop: int | None = None) -> list[int]:
+    """The numbers in the pictures that a reader gives."""
+    with open_reader(info, decoder) as reader:
+        stop = len(info) if stop is None else stop
+        found = [number_of(image) for part in reader.read(start, stop, 8) for image in part.image]
+        assert not reader.warnings
+    return found
+
+
+def copied(source: Path, target: Path, packed: bool = False) -> Path:
+    """The packets as stored, at equal steps, as programs write that know of no presentation times.
+
+    Args:
+        packed: put each B picture behind its P picture, and an empty picture in its place, as XviD did.
+    """
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        stream = container.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        data = [(bytes(p), p.is_keyframe) for p in container.demux(stream) if p.size]
+        if packed:
+            data = _packed(data)
+        for i, (content, is_key) in enumerate(data):
+            packet = av.Packet(content)
+            packet.pts = packet.dts = i
+            packet.duration, packet.time_base, packet.stream = 1, Fraction(1, 30), copy
+            packet.is_keyframe = is_key
+            out.mux(packet)
+    return target
+
+
+def _packed(data: list[tuple[bytes, bool]]) -> list[tuple[bytes, bool]]:
+    kind = [content[content.index(b"\0\0\1\xb6") + 4] >> 6 for content, _ in data]  # 0: I, 1: P, 2: B
+    nothing = b"\0\0\1\xb6\x50\x0f"
+    out: list[tuple[bytes, bool]] = []
+    for i, (content, is_key) in enumerate(data):
+        if kind[i] == 2:
+            out.append((nothing, False))
+        elif i + 1 < len(data) and kind[i + 1] == 2:
+            out.append((content + data[i + 1][0], is_key))
+        else:
+            start = content.index(b"\0\0\1\xb6")  # XviD says in each key picture that it packs
+            out.append((content[:start] + b"\0\0\1\xb2DivX503b1393p" + content[start:], is_key))
+    return out
+
+
+def h264_avi(folder: Path) -> Path:
+    return write_clip(Clip("b.avi", options=B_FRAMES), folder)
+
+
+def h264_mp4(folder: Path) -> Path:
+    return copied(h264_avi(folder), folder / "from_avi.mp4")
+
+
+def packed_avi(folder: Path) -> Path:
+    source = write_clip(Clip("asp.avi", codec="mpeg4", options={"g": "10", "bf": "1", "b_strategy": "0"}), folder)
+    return copied(source, folder / "packed.avi", packed=True)
+
+
+def packed_mp4(folder: Path) -> Path:
+    return copied(packed_avi(folder), folder / "packed.mp4")
+
+
+def raw(folder: Path) -> Path:
+    return write_clip(Clip("b.h264", options=B_FRAMES), folder)
+
+
+@pytest.mark.parametrize("make", [h264_avi, h264_mp4, packed_avi, packed_mp4, raw], ids=lambda make: make.__name__)
+def test_every_picture_once_in_its_order_whatever_the_packets_say(make, tmp_path):
+    path = make(tmp_path)
+    info = index_video(path)
+    assert info.seen is not None
+    assert len(info) == FRAMES
+    assert len(set(np.diff(info.pts).tolist())) == 1
+    assert sum("decoded once" in line for line in info.warnings) == len(info.warnings) == 1
+    for decoder in DECODERS:
+        assert numbers(info, decoder) == list(range(FRAMES))
+        for start, stop in [(33, 38), (12, 14), (9, 21), (0, 3), (19, 20)]:
+            assert numbers(info, decoder, start, stop) == list(range(start, stop))
+
+
+def test_chunks_start_at_key_pictures_and_not_at_the_start_of_the_file(tmp_path, monkeypatch):
+    info = index_video(raw(tmp_path))
+    seeks = []
+    real = av.container.InputContainer.seek
+    monkeypatch.setattr(
+        "pipeline.video.sources.seek_seen",
+        lambda container, stream, seen, row: (
+            seeks.append(row),
+            real(container, int(seen.pos[row]), unsupported_byte_offset=True),
+        ),
+    )
+    with open_reader(info, "pyav") as reader:
+        assert [number_of(i) for part in reader.read(33, 36, 8) for i in part.image] == [33, 34, 35]
+    assert seeks == [30]
+
+
+def test_what_was_seen_is_stored_with_the_run(tmp_path):
+    info = index_video(h264_avi(tmp_path))
+    folder = RunFolder(tmp_path / "run")
+    folder.observations.mkdir(parents=True)
+    write_index(folder, info)
+    from pipeline.store.index import _seen, _table
+
+    seen = _seen(_table(folder))
+    assert info.seen is not None
+    for name in ("packet", "pos", "size", "stamp"):
+        assert getattr(seen, name).tolist() == getattr(info.seen, name).tolist()
+    assert read_index(folder)[0].tolist() == info.pts.tolist()
+
+
+def test_sound_streams_stay_with_their_packets(tmp_path):
+    assert index_video(write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path)).seen is None
+    assert index_video(write_clip(Clip("a.mkv", options=B_FRAMES), tmp_path)).seen is None
+    still = write_clip(Clip("all_shown_as_stored.mp4", options={"g": "10", "bf": "0", "preset": "medium"}), tmp_path)
+    assert index_video(still).seen is None
