@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from pipeline.core.config import Config
 from pipeline.core.errors import HIDDEN, PoselineError
@@ -107,7 +108,8 @@ def prepare(
     except PoselineError:  # choose_folder has warned; the files can be made again, and each part names its settings
         manifest = {}
     settings = config.digest("observe", "detect", "pose")
-    content = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
+    content: list[Any] = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
+    content += _as_seen(info)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     _set_aside(folder, digest, progress, folder.manifest_file.is_file())
     write_index(folder, info)
@@ -116,6 +118,12 @@ def prepare(
     kept = {key: manifest[key] for key in ("stages_s", "rendered", "rendered_privacy") if key in manifest}
     folder.write_manifest(made.but(video_warnings=list(info.warnings), **kept))
     return digest
+
+
+def _as_seen(info: VideoInfo) -> list[Any]:
+    """How pictures and frames of this video are read, where that is not as stored: observations depend on it."""
+    told = [str(info.pixel_aspect), info.mirrored, info.seen is not None]
+    return [] if told == ["1", False, False] else [told]
 
 
 def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: bool) -> None:

@@ -68,7 +68,7 @@ class VideoInfo(_Arrays):
     """What is known about a video without decoding it. Frame i of the video is row i of ``pts``."""
 
     path: Path
-    size_px: tuple[int, int]  # (w, h), upright
+    size_px: tuple[int, int]  # (w, h), upright, of square pixels
     rotation_deg: int  # clockwise turn that makes the stored picture upright: 0, 90, 180 or 270
     time_base: Fraction
     fps: Fraction  # average rate, for display and file headers; never used to compute a time
@@ -82,6 +82,8 @@ class VideoInfo(_Arrays):
     kind: str = "file"  # file, or images (a folder)
     warnings: tuple[str, ...] = ()  # for the user: what the container announces but does not hold
     recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it
+    pixel_aspect: Fraction = Fraction(1)  # width of a stored pixel by its height
+    mirrored: bool = False  # the picture is mirrored left to right once it is turned
     seen: SeenPackets | None = None  # of a video indexed by decoding; None: ``pts`` are those of the packets
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from pipeline.live.segment import Segment, segment_name
 from pipeline.live.source import LiveSource, without_secrets
 from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
+from pipeline.video.shape import upright
 from pipeline.video.sources import _ToRGB
 
 WAIT_S = 0.25  # longest wait for a full group of frames
@@ -172,10 +173,10 @@ class LiveEngine:
 
     def _image(self, frame: Received) -> np.ndarray:
         """(H, W, 3) u8 RGB, upright."""
-        stored = (frame.picture.width, frame.picture.height)
+        stored = frame.size_px if frame.rotation_deg % 180 == 0 else frame.size_px[::-1]
         if self._rgb is None or self._rgb[0] != stored:
             self._rgb = stored, _ToRGB(stored)
-        return np.rot90(self._rgb[1](frame.picture), -frame.turn)
+        return upright(self._rgb[1](frame.picture), frame.rotation_deg, frame.mirrored)
 
     def _tell(self, all_: bool = False) -> None:
         """Write, draw and time the results of smoothed frames, or of all; none before their numbers are reserved."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 import av
@@ -19,6 +20,7 @@ from pipeline.live.clock import Clock
 from pipeline.live.ledger import Ledger
 from pipeline.live.source import LiveSource, Pace, open_source, reason_of, untimed
 from pipeline.video.media import video_stream
+from pipeline.video.shape import orientation, pixel_aspect, square_size
 
 KEY_PACKETS = 250  # after so many packets without a key frame decoding starts anyway
 DAMAGED_MOST = 50  # damaged pictures in a row that are dropped; later ones are kept
@@ -30,7 +32,8 @@ class Received(NamedTuple):
 
     picture: av.VideoFrame
     size_px: tuple[int, int]  # (w, h) upright
-    turn: int  # clockwise quarter turns that make it upright
+    rotation_deg: int  # clockwise turn that makes it upright,
+    mirrored: bool  # and whether it is then mirrored
     time_s: float  # of the run
     received_s: float  # monotonic
     wall_s: float  # Unix time at which the picture was taken, as far as known
@@ -62,6 +65,7 @@ class Receiver:
         self._last: Received | None = None
         self._why = "no frames"
         self._wall_offset: float | None = None
+        self.pixel_aspect = Fraction(1)  # of the stream that is received
         self._thread = threading.Thread(target=self._work, name="receive", daemon=True)
 
     def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -175,6 +179,7 @@ class Receiver:
                 stream = video_stream(container)
                 if stream is None:
                     raise PoselineError(f"{self.source.shown}: has no video; give a stream with pictures")
+                self.pixel_aspect = pixel_aspect(stream)
                 _Connection(self, container, stream).run()
             return "ended"
         except (av.FFmpegError, OSError) as error:
@@ -190,9 +195,10 @@ class Receiver:
             self._note("clock_jump", {"time_s": round(time_s, 3)})
         self._watch_wall(received, time_s)
         wall_s = self._wall() - (self._now() - received) - (received - self._first_s - time_s)
-        turn = round(-picture.rotation / 90) % 4
-        size = (picture.width, picture.height)
-        frame = Received(picture, size if turn % 2 == 0 else size[::-1], turn, time_s, received, wall_s)
+        turn, mirrored = orientation(picture)
+        size = square_size((picture.width, picture.height), self.pixel_aspect)
+        size = size if turn % 180 == 0 else size[::-1]
+        frame = Received(picture, size, turn, mirrored, time_s, received, wall_s)
         if self._last is not None and time_s - self._last.time_s > self.config.gap_s:
             self._note("gap", self.ledger.gap(self._last.time_s, time_s, self.wall_start, self._why))
         self._why, self._last = "no frames", frame._replace(picture=None)  # type: ignore[arg-type]

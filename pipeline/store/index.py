@@ -84,6 +84,8 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         codec=facts["codec"],
         pixel_format=facts["pixel_format"],
         kind=facts["kind"],
+        pixel_aspect=Fraction(facts["pixel_aspect"]),
+        mirrored=facts["mirrored"],
         seen=_seen(table),
     )
     if facts["frames"] != len(info):

@@ -126,6 +126,10 @@ def check_manifest(manifest: dict[str, Any]) -> None:
     sizes = [facts[name] for name in ("width_px", "height_px", "frames")]
     if not all(type(n) is int and n >= 0 for n in sizes) or facts["rotation_deg"] not in (0, 90, 180, 270):
         raise ValueError("video has no size")
+    facts.setdefault("mirrored", False)  # earlier versions did not know it
+    facts.setdefault("pixel_aspect", "1")
+    if type(facts["mirrored"]) is not bool or Fraction(facts["pixel_aspect"]) <= 0:
+        raise ValueError("video has no shape")
     if Fraction(facts["fps"]) <= 0 or Fraction(facts["time_base"]) <= 0:
         raise ValueError("video has no rate")
     for name in ("observe_digest", "config_digest"):
@@ -144,6 +148,8 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
         "width_px": info.size_px[0],
         "height_px": info.size_px[1],
         "rotation_deg": info.rotation_deg,
+        "mirrored": info.mirrored,
+        "pixel_aspect": str(info.pixel_aspect),
         "frames": len(info),
         "fps": str(info.fps),
         "time_base": str(info.time_base),

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.video.images import ImageSource
 from pipeline.video.runs import DecordSource, decord_reads
+from pipeline.video.shape import upright
 from pipeline.video.sources import PyAVSource, Source
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
@@ -66,7 +67,7 @@ class Reader:
         for i, picture in self._source.frames(start, stop):
             if images is None:
                 images = np.empty((min(batch, stop - start), height, width, 3), np.uint8)
-            images[len(index)] = np.rot90(picture, -self.info.rotation_deg // 90)
+            images[len(index)] = upright(picture, self.info.rotation_deg, self.info.mirrored)
             index.append(i)
             missing.discard(i)
             if len(index) == len(images):

@@ -19,6 +19,7 @@ from pipeline.video.images import index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
 from pipeline.video.packets import Packets, joins, read_packets, reason_of, why_doubtful
 from pipeline.video.seen import see_frames
+from pipeline.video.shape import orientation, pixel_aspect, square_size
 
 MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # more frames a second, or more than ten years, are invalid times
 _SLACK_S = 1.0  # a video may end so much earlier than its header says
@@ -32,6 +33,7 @@ class _IndexedPicture:
     width: int
     height: int
     rotation_deg: int
+    mirrored: bool
     pixel_format: str
     interlaced: bool
 
@@ -90,7 +92,16 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
     check_size(path, picture.width, picture.height)
     table = _table(path, container, stream, packets, picture)
     time_s, more = _times(path, table.pts, time_base, rate)
-    size_px = (picture.width, picture.height)
+    stored_px = (picture.width, picture.height)
+    aspect = pixel_aspect(stream)
+    size_px = square_size(stored_px, aspect)
+    if aspect != 1:
+        check_size(path, *size_px)
+        shape = "x".join(map(str, size_px if picture.rotation_deg % 180 == 0 else size_px[::-1]))
+        more.append(
+            f"{path}: its pixels are {aspect.numerator}:{aspect.denominator}, not square; it is seen, measured and"
+            f" drawn as {shape} square pixels"
+        )
     return VideoInfo(
         path=path,
         size_px=size_px if picture.rotation_deg % 180 == 0 else size_px[::-1],
@@ -105,6 +116,8 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
         codec=stream.codec_context.name,
         pixel_format=picture.pixel_format,
         warnings=(*table.warnings, *more),
+        pixel_aspect=aspect,
+        mirrored=picture.mirrored,
         seen=table.seen,
     )
 
@@ -233,17 +246,7 @@ def _first_picture(path: Path) -> _IndexedPicture | None:
                 check_size(path, stream.codec_context.width, stream.codec_context.height)
                 return None
             for frame in frames:
-                # PyAV gives the counter-clockwise turn; the old "rotate" tag is clockwise.
-                turn = -frame.rotation if frame.rotation else _number(stream.metadata.get("rotate", "0"))
-                quarter = round(turn / 90) * 90 % 360
+                turn, mirrored = orientation(frame, stream.metadata.get("rotate", "0"))
                 return _IndexedPicture(
-                    frame.pts, frame.width, frame.height, quarter, frame.format.name, frame.interlaced_frame
+                    frame.pts, frame.width, frame.height, turn, mirrored, frame.format.name, frame.interlaced_frame
                 )
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if np.isfinite(value) else 0.0

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.core.types import VideoInfo
 from pipeline.video.decode import left_out
 from pipeline.video.images import ImageSource
+from pipeline.video.shape import upright
 from pipeline.video.sources import DecodedSource, FilterChain, open_video, stored_size_px
 
 HD_PX = 720  # pictures of this height or more are taken as BT.709 where the video names no matrix
@@ -125,7 +126,7 @@ class PlaneReader:
         """An upright copy with the last odd row or column repeated; decoders still refer to the original frame."""
         out = av.VideoFrame(*self.size_px, "yuv420p")
         for source, target in zip(planes_of(decoded), planes_of(out), strict=True):
-            turned = np.rot90(source, -self.info.rotation_deg // 90)
+            turned = upright(source, self.info.rotation_deg, self.info.mirrored)
             height, width = turned.shape
             target[:height, :width] = turned
             if height < target.shape[0]:

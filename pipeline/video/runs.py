@@ -41,6 +41,7 @@ def decord_reads(info: VideoInfo) -> bool:
     return (
         info.kind == "file"
         and info.seen is None
+        and info.pixel_aspect == 1  # scaling stored pixels and colours at once gives other bits than one after another
         and info.codec in _DECORD_CODECS
         and info.pixel_format in _DECORD_FORMATS
         and 2 * sum(b - a for a, b in segments(info) if _fits(info, a, b)) >= len(info)  # else decord does not pay

@@ -29,7 +29,7 @@ class Source(Protocol):
 
 
 def stored_size_px(info: VideoInfo) -> tuple[int, int]:
-    """(w, h) before the pictures are turned upright."""
+    """(w, h) of square pixels, before the pictures are turned upright."""
     return info.size_px if info.rotation_deg % 180 == 0 else info.size_px[::-1]
 
 

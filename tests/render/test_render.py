@@ -128,6 +128,8 @@ def test_part_of_the_observed_frames(source, tmp_path):
     [
         Clip("odd.mkv", codec="ffv1", size_px=(321, 241), frames=8, options={"g": "4"}),
         Clip("turned.mp4", size_px=SIZE_PX, frames=8, rotation_deg=90),
+        Clip("mirrored.mp4", size_px=SIZE_PX, frames=8, rotation_deg=90, mirrored=True),
+        Clip("wide.mp4", size_px=SIZE_PX, frames=8, pixel_aspect=Fraction(4, 3)),
     ],
     ids=lambda c: c.name,
 )

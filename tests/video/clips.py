@@ -40,6 +40,8 @@ class Clip:
     size_px: tuple[int, int] = (160, 96)
     frames: int = 40
     rotation_deg: int = 0
+    mirrored: bool = False  # left to right, once it is turned
+    pixel_aspect: Fraction = Fraction(1)  # above 1: stored so much narrower than size_px; below 1: so much lower
     time_base: Fraction = Fraction(1, 30)
     pts: tuple[int, ...] | None = None
     audio: str | None = None
@@ -60,17 +62,21 @@ def write_clip(clip: Clip, folder: Path) -> Path:
         rate = 1 / clip.time_base if clip.time_base > Fraction(1, 100) else 30
         stream = out.add_stream(clip.codec, rate=rate, options=clip.options)
         width, height = clip.size_px if clip.rotation_deg % 180 == 0 else clip.size_px[::-1]
+        width, height = round(width / max(clip.pixel_aspect, 1)), round(height * min(clip.pixel_aspect, 1))
         stream.width, stream.height, stream.pix_fmt = width, height, clip.pixel_format
+        stream.codec_context.sample_aspect_ratio = clip.pixel_aspect
         stream.time_base = stream.codec_context.time_base = clip.time_base
         stream.codec_context.thread_count = 1
         if clip.color:
             stream.codec_context.colorspace, stream.codec_context.color_range = clip.color
-        if clip.rotation_deg:
-            stream.set_display_rotation(-clip.rotation_deg)
+        if clip.rotation_deg or clip.mirrored:
+            stream.set_display_rotation(-clip.rotation_deg, hflip=clip.mirrored)
         sound = out.add_stream(clip.audio, rate=48000, layout="mono") if clip.audio else None
         for number, pts in enumerate(clip.times()):
-            stored = np.ascontiguousarray(np.rot90(picture(number, clip.size_px), clip.rotation_deg // 90))
-            frame = av.VideoFrame.from_ndarray(stored, format="rgb24").reformat(format=clip.pixel_format)
+            shown = picture(number, clip.size_px)[:, :: -1 if clip.mirrored else 1]
+            stored = np.ascontiguousarray(np.rot90(shown, clip.rotation_deg // 90))
+            frame = av.VideoFrame.from_ndarray(stored, format="rgb24")
+            frame = frame.reformat(width, height, format=clip.pixel_format)
             frame.pts, frame.time_base = pts, clip.time_base
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
@@ -136,6 +142,10 @@ HEALTHY = [
     Clip("rotated_90.mp4", rotation_deg=90, options=B_FRAMES),
     Clip("rotated_180.mp4", rotation_deg=180),
     Clip("rotated_270.mp4", rotation_deg=270),
+    Clip("mirrored_0.mp4", mirrored=True),
+    Clip("mirrored_90.mp4", mirrored=True, rotation_deg=90, options=B_FRAMES),
+    Clip("mirrored_180.mp4", mirrored=True, rotation_deg=180),
+    Clip("mirrored_270.mov", mirrored=True, rotation_deg=270),
     Clip("odd.mkv", codec="ffv1", size_px=(161, 97), options={"g": "10"}),
     Clip(
         "odd_vp9.mkv",
@@ -143,6 +153,10 @@ HEALTHY = [
         size_px=(161, 97),
         options={"g": "10", "cpu-used": "8", "deadline": "realtime"},
     ),
+    Clip("wide_pixels.mp4", pixel_aspect=Fraction(4, 3), options=B_FRAMES),
+    Clip("wide_pixels.mkv", codec="libvpx-vp9", pixel_aspect=Fraction(2), options={"g": "10", "deadline": "realtime"}),
+    Clip("high_pixels.mp4", pixel_aspect=Fraction(1, 2)),
+    Clip("wide_turned.mp4", pixel_aspect=Fraction(4, 3), size_px=(96, 160), rotation_deg=90),
     Clip("ten_bit.mp4", pixel_format="yuv420p10le"),
     Clip("full_chroma.mp4", pixel_format="yuv444p"),
     Clip("half_chroma.mp4", pixel_format="yuv422p"),

@@ -25,7 +25,9 @@ def test_the_table_holds_exactly_the_pts_that_decoding_yields(clip, tmp_path):
         assert info.time_base == container.streams.video[0].time_base
     assert info.time_s.tolist() == [float(p * info.time_base) for p in info.pts.tolist()]
     assert info.size_px == clip.size_px
-    assert info.rotation_deg == clip.rotation_deg
+    assert (info.rotation_deg, info.mirrored) == (clip.rotation_deg, clip.mirrored)
+    assert info.pixel_aspect == clip.pixel_aspect
+    assert any("not square" in line for line in info.warnings) == (clip.pixel_aspect != 1)
     assert info.is_key[0] or clip.name == "mpeg4_b.avi"
     assert info.seen is None
     assert info.has_audio == (clip.audio is not None)
