@@ -18,7 +18,7 @@ from pipeline.cli.values import parse_rate
     "device",
     Option("decoder", str, "decord or pyav.", "runtime.decoder"),
     "threads",
-    Option("fps", str, "Frame rate of a folder of images, such as 30000/1001.", read=parse_rate),
+    Option("fps", str, "Frame rate of a folder of images or a bare .h264, such as 30000/1001.", read=parse_rate),
     "recorded_fps start end",
     Option("render", bool, "Make annotated.mp4.", default=True, flags=("--render/--no-render",)),
     Option("report", bool, "Write report.html.", default=True, flags=("--report/--no-report",)),

@@ -6,7 +6,7 @@ matched with the table and never change it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import SeenPackets, VideoInfo, played_fps
 from pipeline.video.images import index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
-from pipeline.video.packets import Packets, joins, read_packets, reason_of, why_doubtful
+from pipeline.video.packets import Packets, bare_rate, is_bare, joins, read_packets, reason_of, why_doubtful
 from pipeline.video.seen import see_frames
 from pipeline.video.shape import orientation, pixel_aspect, square_size
 
@@ -42,29 +42,25 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
     """Index a video file or a folder of images.
 
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
-    pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps; a file has times.
-    Packets that are never shown are not in the table: those an edit list discards, those before the first picture that
-    decodes, hidden VP8 frames. Where packets do not tell the frames and their times (no times, times that contradict
-    the order of pictures, fields, a clock that starts anew: `pipeline.video.packets.why_doubtful`) the file is decoded
-    once, and the table holds the pictures that came out (``seen``).
+    pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps, and overrides the rate
+    of a bare H.264 or HEVC stream; other files have times. Packets that are never shown are not in the table: those
+    an edit list discards, those before the first picture that decodes, hidden VP8 frames. Where packets do not tell
+    the frames and their times (no times, times that contradict the order of pictures, fields, a clock that starts
+    anew: `pipeline.video.packets.why_doubtful`) the file is decoded once, and the table holds the pictures that
+    came out (``seen``).
 
     Raises PoselineError when the path is missing, unreadable, empty, damaged or without pictures, or where ``fps`` is
-    given for a file.
+    given for a file with times.
     """
     path = Path(path)
     try:
         if path.is_dir():
             return index_images(path, fps)
-        if fps is not None and path.is_file():
-            raise PoselineError(
-                f"{path}: --fps {fps} is for folders of images; this file has times of its own: leave --fps out, or"
-                f" give --recorded-fps {fps} if that many frames were recorded in a second"
-            )
         if path.stat().st_size == 0 and path.is_file():
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            return _index_file(path, container, digest)
+            return _index_file(path, container, digest, fps)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -75,15 +71,13 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
         ) from error
 
 
-def _index_file(path: Path, container: av.container.InputContainer, digest: str) -> VideoInfo:
+def _index_file(path: Path, container: av.container.InputContainer, digest: str, fps: Fraction | None) -> VideoInfo:
     stream = video_stream(container)
     if stream is None:
         what = (
             "only audio in this file" if container.streams.audio else "no video in this file, or its header is damaged"
         )
         raise PoselineError(f"{path}: {what}; give a file with pictures")
-    time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
-    rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     check_size(path, stream.width, stream.height)
     packets = read_packets(container, stream)
     picture = _first_picture(path)
@@ -91,6 +85,16 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str)
         raise PoselineError(f"{path}: no picture in this video can be decoded; record or export it again")
     check_size(path, picture.width, picture.height)
     table = _table(path, container, stream, packets, picture)
+    time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
+    rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
+    if table.seen is not None and is_bare(container, packets):
+        rate, said = bare_rate(path, stream, fps)
+        time_base, table = 1 / rate, replace(table, pts=np.arange(len(table.pts)), warnings=table.warnings + said)
+    elif fps is not None:
+        raise PoselineError(
+            f"{path}: --fps {fps} is for folders of images and bare streams; this file has times of its own: leave"
+            f" --fps out, or give --recorded-fps {fps} if that many frames were recorded in a second"
+        )
     time_s, more = _times(path, table.pts, time_base, rate)
     stored_px = (picture.width, picture.height)
     aspect = pixel_aspect(stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.video.media import fraction
 
 NO_TIME = np.iinfo(np.int64).min  # of a packet without a pts or dts
 GAP_S = 10.0  # in streams of broadcasts a longer step between packets is a new clock, as for FFmpeg
+USUAL_FPS, MOST_BASE_FPS = Fraction(25), 2000  # a bare stream without a rate has FFmpeg's clock of 1.2 MHz as its base
 BROADCAST = ("mpegts", "mpeg")  # FFmpeg's names of formats whose clock may start anew
 RAW = frozenset({"h264", "hevc", "vvc", "m4v", "mpegvideo", "h263", "vc1", "mjpeg", "dirac", "obu"})  # no times at all
 
@@ -109,3 +111,19 @@ def joins(packets: Packets, container: av.container.InputContainer, stream: av.V
             found[i], latest = True, NO_TIME
         latest = max(latest, int(stamp[i]))
     return found
+
+
+def is_bare(container: av.container.InputContainer, packets: Packets) -> bool:
+    """Whether this is a stream without a container, which has a rate at most, and no times."""
+    return container.format.name in RAW and bool((packets.pts == NO_TIME).all())
+
+
+def bare_rate(path: Path, stream: av.VideoStream, fps: Fraction | None) -> tuple[Fraction, list[str]]:
+    """Frames a second of a bare stream, as the user or the stream says; else USUAL_FPS, and a line that says so."""
+    if fps is not None and fps > 0:
+        return Fraction(fps), []
+    said = fraction(stream.guessed_rate) if stream.guessed_rate else Fraction(0)
+    base = fraction(stream.base_rate) if stream.base_rate else Fraction(0)
+    if 0 < base <= MOST_BASE_FPS and said > 0:
+        return said, []
+    return USUAL_FPS, [f"{path}: says no frame rate; {USUAL_FPS} frames/s are taken; give it by --fps"]

@@ -159,7 +159,11 @@ class DecodedSource(Generic[T]):
         elif self._info.seen is not None:
             seek_seen(self._container, self._stream, self._info.seen, key)
         else:
-            self._container.seek(int(self._info.pts[key]), stream=self._stream, backward=True)
+            try:
+                self._container.seek(int(self._info.pts[key]), stream=self._stream, backward=True)
+            except (av.FFmpegError, OSError):  # not every format seeks: its start leads everywhere
+                self._container.close()
+                self._container, self._stream = open_video(self._info)
         context = self._stream.codec_context
         if not context.is_open:
             # No frame threads: with them, damaged packets give other pictures than with one thread.

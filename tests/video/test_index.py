@@ -50,8 +50,8 @@ def test_a_rate_for_a_file_is_refused_with_the_option_that_helps(tmp_path):
     with pytest.raises(PoselineError) as told:
         index_video(path, Fraction(60))
     assert str(told.value) == (
-        f"{path}: --fps 60 is for folders of images; this file has times of its own: leave --fps out, or give"
-        " --recorded-fps 60 if that many frames were recorded in a second"
+        f"{path}: --fps 60 is for folders of images and bare streams; this file has times of its own: leave --fps"
+        " out, or give --recorded-fps 60 if that many frames were recorded in a second"
     )
 
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -12,6 +13,8 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index, write_index
 from pipeline.video.decode import DECODERS, open_reader
 from pipeline.video.index import index_video
+from pipeline.video.packets import bare_rate
+from pipeline.video.sources import open_video
 from tests.video.clips import B_FRAMES, Clip, number_of, write_clip
 
 FRAMES = 40
@@ -132,3 +135,48 @@ def test_sound_streams_stay_with_their_packets(tmp_path):
     assert index_video(write_clip(Clip("a.mkv", options=B_FRAMES), tmp_path)).seen is None
     still = write_clip(Clip("all_shown_as_stored.mp4", options={"g": "10", "bf": "0", "preset": "medium"}), tmp_path)
     assert index_video(still).seen is None
+
+
+@pytest.mark.parametrize(("codec", "name"), [("libx264", "a.h264"), ("libx265", "a.hevc")])
+def test_a_bare_stream_has_its_own_rate_or_the_users(codec, name, tmp_path):
+    options = {"g": "10", "preset": "ultrafast"} | (
+        {"x265-params": "log-level=none:keyint=10"} if "hevc" in name else {}
+    )
+    path = write_clip(Clip(name, codec=codec, time_base=Fraction(1, 50), options=options), tmp_path)
+    info = index_video(path)
+    assert info.fps == 50
+    assert info.time_s.tolist() == [i / 50 for i in range(FRAMES)]
+    assert numbers(info, "pyav", 25, 28) == [25, 26, 27]
+    told = index_video(path, Fraction(60))
+    assert told.fps == 60
+    assert told.time_s[-1] == pytest.approx(39 / 60)
+    assert len(told.warnings) == 1
+
+
+def test_a_bare_stream_without_a_rate_says_so():
+    silent = SimpleNamespace(guessed_rate=Fraction(25), base_rate=Fraction(1_200_000))
+    rate, (line,) = bare_rate(Path("a.h264"), silent, None)
+    assert rate == 25
+    assert "--fps" in line
+    assert bare_rate(Path("a.h264"), silent, Fraction(50)) == (50, [])
+
+
+def test_a_format_that_does_not_seek_is_read_from_its_start(tmp_path, monkeypatch):
+    info = index_video(write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path))
+
+    class Refusing:
+        def __init__(self, real):
+            self._real = real
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+        def seek(self, *args, **kwargs):
+            raise av.error.PermissionError(1, "Operation not permitted")
+
+    def opened(info):
+        container, stream = open_video(info)
+        return Refusing(container), stream
+
+    monkeypatch.setattr("pipeline.video.sources.open_video", opened)
+    assert numbers(info, "pyav", 33, 36) == [33, 34, 35]
