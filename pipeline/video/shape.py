@@ -34,7 +34,7 @@ def orientation(frame: av.VideoFrame, tag: str = "0") -> tuple[int, bool]:
     Args:
         tag: the stream's old "rotate" tag, which counts where the picture has no matrix.
     """
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]  # takes a Type too
     if matrix is None:
         return round(_number(tag) / 90) * 90 % 360, False
     # (x, y) of a stored pixel is shown at (a x + c y, b x + d y); y points down.
