@@ -6,7 +6,8 @@
 Three synthetic people, whose heads alone have edges, enter, cross and leave; a detector overlooks them now and then
 (`tests/live/world.py`). After each kill, and when all is finished, every picture in every file is looked at: videos,
 also unfinished ones, parts of observations, PNG and JPEG. The numbers of people in JSON lines, parts and tables are
-compared with who was there. Status 1 where a head is left, or a number is of two people or was given out by two runs.
+compared with who was there and, sight by sight, with one another. Status 1 where a head is left, a number is of two
+people or was given out by two runs, or two sources give a sight different numbers.
 
 On a machine that is busy with other work ``--speed 0.3`` plays the stream slowly: its times stay the same, and fewer
 pictures are left out. With ``--finishers`` segments are finished beside the stream, as always but here.

@@ -1,7 +1,6 @@
 """``pytest tests/faults --two-threads``: each test runs in two threads of one process at once.
 
-Each thread has a temporary folder, and a copy of the finished run, of its own. What changes the process itself runs
-once: a test that patches modules, and one that ends or mounts something.
+Each thread has a temporary folder, and a copy of the finished run, of its own. What a test patches is patched for both.
 """
 
 from __future__ import annotations
@@ -15,20 +14,16 @@ import pytest
 
 from pipeline.store.folder import RunFolder
 
-ONCE = {"test_a_disk_that_is_full_or_read_only_is_one_line_and_the_run_goes_on"}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--two-threads", action="store_true", help="run each test in two threads at once")
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if not pyfuncitem.config.getoption("--two-threads") or pyfuncitem.originalname in ONCE:
+    if not pyfuncitem.config.getoption("--two-threads"):
         return None
     names = pyfuncitem._fixtureinfo.argnames
     given: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in names}
-    if "monkeypatch" in given:
-        return None
     base: Path = pyfuncitem.funcargs.get("tmp_path", Path())
     seconds = given | {name: _own(value, base) for name, value in given.items() if name in ("tmp_path", "copy")}
     with ThreadPoolExecutor(2) as threads:
