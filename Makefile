@@ -1,15 +1,16 @@
 # make demo: the main job on the clip in data/.  make test: the tests.  make openmm: MMDetection and MMPose beside it.
-# make newest: the package alone on the newest Python, in .venv-newest.  Each sets itself up on a fresh machine.
+# make newest, make oldest: the package and the tests of video with the newest Python and the newest of all libraries, and
+# with the oldest that are allowed.  Each sets itself up on a fresh machine.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint openmm test-openmm newest clean
+.PHONY: demo test lint openmm test-openmm newest oldest clean
 
 # Errors only. Bytecode is made when a module is first used: what is never used takes no room.
 PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check
 
-$(VENV)/.package: pyproject.toml
+$(VENV)/.package: pyproject.toml setup.py
 	@echo "Installing poseline into $(VENV): about a minute"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -e .
@@ -42,9 +43,8 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-newest:
-	python=$$(scripts/newest_python.sh) && $$python -m venv --clear .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check .
+newest oldest:
+	scripts/try_versions.sh $@
 
 clean:
-	rm -rf $(VENV) .venv-newest .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .venv-newest .venv-oldest .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info

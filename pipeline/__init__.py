@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core import libraries
 from pipeline.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -25,11 +26,14 @@ _PUBLIC = {  # name: where it is, imported when it is first asked for
     "run": "pipeline.workflow",
     "track": "pipeline.finish",
 }
+_LIGHT = ("Config", "PoselineError", "load_config")  # need no library that a user may have another version of
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LIGHT:
+        libraries.check()
     found = getattr(import_module(_PUBLIC[name]), name)
     globals()[name] = found
     return found

@@ -8,12 +8,12 @@ import platform
 import re
 import unicodedata
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.config import Config
 from pipeline.core.errors import HIDDEN, PoselineError
+from pipeline.core.libraries import opencv_names, version_of
 from pipeline.core.progress import Progress
 from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
@@ -24,7 +24,7 @@ from pipeline.store.parts import part_digest
 from pipeline.store.people_table import named_tables
 from pipeline.store.person_table import is_person_table
 
-VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "opencv-python-headless", "pyarrow", "scipy", "lap")
+VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "pyarrow", "scipy", "lap")
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
 
 PART = re.compile(r"(part|ids)-\d{5,}\.parquet|index\.parquet")  # what a run writes into observations,
@@ -115,7 +115,8 @@ def prepare(
     write_index(folder, info)
     video = {**video_facts(info), "path": str(info.path.resolve())}
     made = begun(config, video, facts.skeleton, frames, digest, facts.digests, versions(config), facts.warnings)
-    kept = {key: manifest[key] for key in ("stages_s", "rendered", "rendered_privacy") if key in manifest}
+    still = ("stages_s", "rendered", "rendered_privacy", "tables_digest")
+    kept = {key: manifest[key] for key in still if key in manifest}
     folder.write_manifest(made.but(video_warnings=list(info.warnings), **kept))
     return digest
 
@@ -171,11 +172,5 @@ def versions(config: Config) -> dict[str, str]:
     """The versions of Python and of the packages that may change a result."""
     names = (config.detect.name, config.pose.name, config.lift.name)
     zoo = VERSIONED_IF_USED if any(n.startswith(("mmdet:", "mmpose:")) for n in names) else ()
-    return {name: _version(name) for name in VERSIONED + zoo} | {"python": platform.python_version()}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+    packages = (*VERSIONED, *opencv_names(), *zoo)
+    return {name: version_of(name) or "not installed" for name in packages} | {"python": platform.python_version()}

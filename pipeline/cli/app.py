@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli import evaluation, later, live, networks, output, report, run
+from pipeline.core import libraries
 from pipeline.core.errors import PoselineError, one_line
 from pipeline.core.version import VERSION
 
@@ -112,10 +113,20 @@ def main() -> None:
         # click's own usage errors carry a status and know how to show themselves
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
-        _fail(f"internal error: {type(error).__name__}: {error} (add --debug for the traceback)", 1)
+        _fail(_unexpected(error), 2 if isinstance(error, ImportError) else 1)
     if status == INTERRUPTED:
         _fail(STOPPED, 128 + stopped[0] if stopped else status)
     raise SystemExit(status)
+
+
+def _unexpected(error: Exception) -> str:
+    """The line for an error that poseline does not know, with the libraries that may be the reason."""
+    said = f"internal error: {type(error).__name__}: {' '.join(str(error).split())} (add --debug for the traceback)"
+    if isinstance(error, ImportError):
+        name = (error.name or "").partition(".")[0] or "a library"
+        remedy = libraries.OPENCV_REMEDY if name in ("cv2", "a library") else "install poseline again"
+        said = f"{name} cannot be loaded: {' '.join(str(error).split())}; {remedy}, or see poseline doctor"
+    return "; ".join([said, *libraries.outdated(), *libraries.untried()])
 
 
 def _open_streams() -> None:

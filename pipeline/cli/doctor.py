@@ -4,39 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distributions, version
 
+from pipeline.core import libraries
 from pipeline.models.openmm.installed import checks as openmm
 
-PACKAGES = (
-    "numpy", "pandas", "pyarrow", "scipy", "av", "decord2", "lap", "filterpy", "onnxruntime", "pydantic", "typer",
-)  # fmt: skip
 Check = tuple[bool, str, str]
 
 
 def checks() -> Iterator[Check]:
     """(works, what, detail) of every piece poseline stands on."""
-    yield (3, 11) <= sys.version_info < (3, 15), "python", sys.version.split()[0]
-    for name in PACKAGES:
-        try:
-            yield True, name, version(name)
-        except PackageNotFoundError:
-            yield False, name, f"missing: pip install {name}"
-    yield _opencv()
+    yield sys.version_info >= (3, 11), "python", sys.version.split()[0]
+    old = {line.split()[0]: line for line in libraries.outdated()}
+    new = {line.split()[0]: line for line in libraries.untried()}
+    for name in libraries.LIBRARIES:
+        found = libraries.version_of(name)
+        yield (
+            bool(found) and name not in old,
+            name,
+            old.get(name) or new.get(name) or found or f"missing: pip install {name}",
+        )
+    yield _opencv(old, new)
     yield from _networks()
     yield from openmm()
 
 
-def _opencv() -> Check:
-    """Several OpenCV distributions overwrite each other's files: exactly one may be there."""
-    found = sorted({d.metadata["Name"] for d in distributions() if (d.metadata["Name"] or "").startswith("opencv")})
-    if len(found) == 1:
-        return True, "opencv", f"{found[0]} {version(found[0])}"
-    return (
-        False,
-        "opencv",
-        f"{len(found)} distributions ({', '.join(found) or 'none'}); keep opencv-python-headless only",
-    )
+def _opencv(old: dict[str, str], new: dict[str, str]) -> Check:
+    """Any OpenCV will do; several distributions overwrite each other's files."""
+    names = libraries.opencv_names()
+    if len(names) > 1:
+        said = f"{', '.join(names)} lie over one another; uninstall all, then pip install the one that you need"
+        return False, "opencv", said
+    try:
+        import cv2
+    except ImportError as error:
+        return False, "opencv", f"{' '.join(str(error).split())}; {libraries.OPENCV_REMEDY}"
+    if not names:
+        return hasattr(cv2, "resize"), "opencv", f"{getattr(cv2, '__version__', 'empty')}, of the system"
+    (name,) = names
+    return name not in old, "opencv", old.get(name) or new.get(name) or f"{name} {libraries.version_of(name)}"
 
 
 def _networks() -> Iterator[Check]:

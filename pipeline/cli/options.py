@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from pipeline.cli.values import parse_names, parse_recorded, parse_seconds
+from pipeline.core import libraries
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Bar, Lines, Progress, Silent
@@ -189,6 +190,7 @@ def takes(*options: str | Option) -> Callable[[Callable[[Given], None]], Callabl
     def command_of(function: Callable[[Given], None]) -> Callable[..., None]:
         @functools.wraps(function)
         def command(**texts: Any) -> None:
+            libraries.check()
             function(Given(listed, texts))
 
         parameters = [option.parameter() for option in listed]
