@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.core.config import Config
 from pipeline.core.progress import Progress, Silent, WallClock
 from pipeline.core.types import VideoInfo
+from pipeline.export.stale import set_aside, tables_digest
 from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.observe.process import frame_range
 from pipeline.people import build_people
@@ -18,6 +19,7 @@ from pipeline.store.index import stored_video
 from pipeline.store.lock import locked, locked_for
 from pipeline.store.parts import check_parts, part_warnings, sightings
 from pipeline.store.settings import later_config, render_digest, stored_config, video_is_current
+from pipeline.tracking.edits_file import digest as edits_digest
 
 
 def track(folder: RunFolder | str | Path, config: Config | None = None, progress: Progress | None = None) -> RunFolder:
@@ -42,7 +44,11 @@ def finish(
     progress.start("track", high - low, 0)
     lifter = build_lifter(config, skeleton_of_run(folder))
     # A run that is stopped here would leave tables of two different settings beside each other.
-    folder.write_manifest(folder.begun().but(finished=False))
+    made = tables_digest(folder.begun().told["observe_digest"], config, edits_digest(folder))
+    others = folder.begun().told.get("tables_digest") != made
+    folder.write_manifest(folder.begun().but(finished=False).without("tables_digest"))
+    for line in set_aside(folder) if others else ():
+        progress.say(line)
     people, said, found = build_people(folder, info, config, progress.stage, lifter)
     stages = {**stages, "track": clock.seconds()}
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
@@ -54,6 +60,7 @@ def finish(
     lines = [*lifts.warnings, *lines, *(line for path in folder.parts() for line in part_warnings(path))]
     said |= {"table_versions": versions(config)}
     manifest = folder.begun().after(stages).finished(config, lifts.digests, people, said, lines)
+    manifest = manifest.but(tables_digest=made)
     folder.write_manifest(manifest)
     if not render:
         write_page(folder, config, progress)

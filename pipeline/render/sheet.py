@@ -22,6 +22,7 @@ from pipeline.store.checked import TableFile
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
 from pipeline.video.decode import open_reader
+from pipeline.video.moved import at_hand, gone
 
 CELL_PX, TEXT_PX, GAP_PX = (210, 280), 26, 14  # a picture (w, h), a line under it, and between cells
 _AROUND = 0.08  # shown margin around the box, as a share of the box
@@ -50,9 +51,9 @@ def contact_sheet(folder: RunFolder, privacy: Privacy, out: Path | None = None) 
     out = out or folder.path / "people.png"
     if out.suffix.lower() not in FORMATS:
         raise PoselineError(f"--out {out}: unknown kind of picture; end its name in {', '.join(FORMATS)}")
-    info = stored_video(folder)
+    info = at_hand(folder, stored_video(folder))
     if not info.path.exists():
-        raise PoselineError(f"{info.path}: the source video is gone; put it back there to cut people out of it")
+        raise PoselineError(gone(folder, info))
     candidates, spans = _candidates(folder, info)
     if not candidates:
         raise PoselineError(f"{folder.path}: nobody was found, so there is no sheet of people")

@@ -35,6 +35,7 @@ from pipeline.store.index import stored_video
 from pipeline.video.containers import container_of
 from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter
+from pipeline.video.moved import at_hand, gone
 from pipeline.video.planes import PlaneReader, black, colours_of, even_size, planes_of
 
 AHEAD = 4  # frames that wait between decoding and drawing, and between drawing and encoding
@@ -66,7 +67,7 @@ def render(
         PoselineError: no frames in the range, no such person, the source video is gone, or the file cannot be written.
     """
     started = time.perf_counter()
-    info, settings, target = stored_video(folder), config.render, out or folder.video
+    info, settings, target = at_hand(folder, stored_video(folder)), config.render, out or folder.video
     start, stop = _range(folder, info, start_frame, stop_frame)
     size_px = _size(info, settings)
     _check(folder, info, settings, target)
@@ -118,8 +119,7 @@ def _check(folder: RunFolder, info: VideoInfo, settings: RenderConfig, target: P
     container_of(target, settings.codec)
     if not info.path.exists() and settings.background == "video":
         raise PoselineError(
-            f"{info.path}: the source video is gone; put it back there to draw on it (all tables of {folder.path}"
-            " are complete without it), or draw on black with --skeleton-only"
+            f"{gone(folder, info)}; or draw on black with --skeleton-only (all tables are complete without it)"
         )
     if info.path.exists() and target.exists() and target.samefile(info.path):
         raise PoselineError(f"--out {target}: is the source video; choose another name")

@@ -21,6 +21,7 @@ from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder
 from pipeline.store.settings import stored_config, video_is_current
 from pipeline.video.media import open_media
+from pipeline.video.moved import source_of
 
 _MOMENT = re.compile(r"(-?\d+(?:\.\d+)?) s: (.+)")
 _TABLES = {
@@ -95,7 +96,7 @@ def video_facts(folder: RunFolder, manifest: dict[str, Any], privacy: Privacy, t
     ``annotated.mp4`` starts at the first frame drawn. For the source, players take the container's first time as 0.
     """
     facts = manifest["video"]
-    source = Path(facts["path"])
+    source = source_of(folder, Path(facts["path"]), facts["digest"])
     low = int((manifest.get("rendered_frames") or manifest["frames_observed"])[0])
     shown: dict[str, Any] = {"name": source.name, "src": None, "kind": "none", "at_zero_s": float(time_s[low])}
     if folder.video.is_file() and privacy.shows_video(manifest, _drawn_so(folder, manifest)):
