@@ -38,7 +38,7 @@ def finish(
 ) -> None:
     """Do everything after observe and write the manifest of the finished run. The caller holds the run folder."""
     check_parts(folder)  # somebody may have deleted parts since
-    info = info.recorded_at(config.time.recorded_fps)
+    info = info.recorded_at(config.time.recorded_fps, config.time.zero_s)
     low, high = folder.begun().frames
     clock = WallClock()
     progress.start("track", high - low, 0)

@@ -122,7 +122,7 @@ def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | 
         (low, high),
         run.camera,
     )
-    moments = [(info.in_video_s(real_s), person, what) for real_s, person, what in moments]
+    moments = [doubt._replace(time_s=info.in_video_s(doubt.time_s)) for doubt in moments]
     return apply_stored(run.folder, ids, moments, info.time_s)
 
 
@@ -131,7 +131,7 @@ def _write_people(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Measure one person after another and write all tables of a run; returns the rows of people.csv, and warnings."""
     folder, info, skeleton, config = run.folder, run.info, run.skeleton, run.config
-    facts = (skeleton, folder.begun().told["video"], config.digest(), info.pace if info.recorded_fps else None)
+    facts = (skeleton, folder.begun().told["video"], config.digest(), None if info.own_clock else info.pace)
     metadata, schema = file_metadata(*facts), tracks_schema(*facts)
     summaries: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.options import Given, Option, later_settings, takes
-from pipeline.cli.values import parse_names
+from pipeline.cli.values import parse_names, parse_separator
 from pipeline.core.errors import PoselineError
 
 SKELETON_ONLY = ("render.background=black", "render.skeleton=true", "render.boxes=false")
@@ -132,14 +132,21 @@ def _longest(folder: Any) -> int:
     ),
     Option("out", Path, "File to write, or folder of formats of many files; by default in the run folder."),
     Option("plane", bool, "trc and c3d: the picture plane, even where there is 3D.", default=False),
+    Option("metres", bool, "c3d: in metres; without it in millimetres.", default=False),
+    Option("time_offset", float, "Seconds added to all times, such as -2.5.", default=0.0),
+    Option("csv_separator", str, "csv: between cells, ; or tab or |.", default=",", read=parse_separator),
+    Option("csv_decimal", str, "csv: in front of decimals, . or a comma.", default="."),
     "debug",
 )
 def export_command(given: Given) -> None:
     """Write the people in the format of another tool."""
+    from pipeline.export.options import CsvForm
     from pipeline.export.run import export_run
     from pipeline.store.folder import RunFolder
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
-    print(export_run(RunFolder.existing(given.run_folder), given.format, given.out, given.plane, say))
+    csv = CsvForm(given.csv_separator, given.csv_decimal)
+    asked = (RunFolder.existing(given.run_folder), given.format, given.out, given.plane, say)
+    print(export_run(*asked, metres=given.metres, offset_s=given.time_offset, csv=csv))

@@ -19,7 +19,7 @@ from pipeline.cli.values import parse_rate
     Option("decoder", str, "decord or pyav.", "runtime.decoder"),
     "threads",
     Option("fps", str, "Frame rate of a folder of images or a bare .h264, such as 30000/1001.", read=parse_rate),
-    "recorded_fps start end",
+    "recorded_fps time_zero start end",
     Option("render", bool, "Make annotated.mp4.", default=True, flags=("--render/--no-render",)),
     Option("report", bool, "Write report.html.", default=True, flags=("--report/--no-report",)),
     Option("engine", str, "local, process (worker processes on this machine) or ray (a cluster).", default="local"),

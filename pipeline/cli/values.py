@@ -16,6 +16,11 @@ def parse_names(flag: str, text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def parse_separator(flag: str, text: str) -> str:
+    """A separator of cells; ``tab`` and ``\\t`` are the tab."""
+    return "\t" if text in ("tab", "\\t") else text
+
+
 def parse_rate(flag: str, text: str) -> Fraction:
     """Frames per second from ``25`` or ``30000/1001``."""
     try:

@@ -65,9 +65,11 @@ class Config(Section):
     def digest(self, *sections: str) -> str:
         """Hex digest of the named sections, by default of all sections that can change a table."""
         names = sections or ("observe", "detect", "pose", "track", "smooth", "lift", "metres")
-        if not sections and self.time.recorded_fps is not None:  # runs without it keep the digest that they have
-            names = ("time", *names)
-        text = json.dumps({n: getattr(self, n).model_dump(mode="json") for n in names}, sort_keys=True)
+        told = {n: getattr(self, n).model_dump(mode="json") for n in names}
+        if not sections:  # runs without them keep the digest that they have
+            time = {key: value for key, value in self.time.model_dump(mode="json").items() if value is not None}
+            told |= {"time": time} if time else {}
+        text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -27,6 +27,8 @@ class TimeConfig(Section):
 
     # frames recorded in a second; None: as many as the video plays. Finding people keeps to the video's own clock.
     recorded_fps: float | None = Field(None, gt=0, le=1_000_000)
+    # time on the video's own clock, in s, that is 0 in the tables: a force plate's trigger; None: the video's own times
+    zero_s: float | None = None
 
 
 class ObserveConfig(Section):

@@ -85,6 +85,7 @@ class VideoInfo(_Arrays):
     pixel_aspect: Fraction = Fraction(1)  # width of a stored pixel by its height
     mirrored: bool = False  # the picture is mirrored left to right once it is turned
     seen: SeenPackets | None = None  # of a video indexed by decoding; None: ``pts`` are those of the packets
+    zero_s: float | None = None  # time on the video's own clock at which real time is 0; None: none was chosen
 
     def __post_init__(self) -> None:
         n = len(self.pts)
@@ -92,9 +93,18 @@ class VideoInfo(_Arrays):
         _check(self, "time_s", self.time_s, (n,), np.float64)
         _check(self, "is_key", self.is_key, (n,), np.bool_)
 
-    def recorded_at(self, fps: float | None) -> VideoInfo:
-        """The video with this many frames recorded in a second; None: as many as it plays."""
-        return replace(self, recorded_fps=None if fps is None else Fraction(fps).limit_denominator(100_000))
+    def recorded_at(self, fps: float | None, zero_s: float | None = None) -> VideoInfo:
+        """The video with this many frames recorded in a second; None: as many as it plays.
+
+        ``zero_s`` is the time on the video's own clock at which real time is 0; None: both begin alike.
+        """
+        rate = None if fps is None else Fraction(fps).limit_denominator(100_000)
+        return replace(self, recorded_fps=rate, zero_s=zero_s)
+
+    @property
+    def own_clock(self) -> bool:
+        """Whether real times are those of the video's own clock."""
+        return self.recorded_fps is None and self.zero_s is None
 
     @property
     def pace(self) -> Fraction:
@@ -103,25 +113,30 @@ class VideoInfo(_Arrays):
 
     @cached_property
     def real_s(self) -> np.ndarray:
-        """(T,) f64 real seconds, from the same first time as ``time_s``; ``time_s`` itself without recorded_fps."""
-        if self.recorded_fps is None:
+        """(T,) f64 real seconds, 0 at ``zero_s``, else from the same first time as ``time_s``; or ``time_s`` itself."""
+        if self.own_clock:
             return self.time_s
-        first = self.time_s[0]
-        return np.asarray(first + (self.time_s - first) * float(self.pace))
+        start_s, real_s = self._origin
+        return np.asarray(real_s + (self.time_s - start_s) * float(self.pace))
+
+    @property
+    def _origin(self) -> tuple[float, float]:
+        """A time on the video's own clock and the same real time, s."""
+        return (float(self.time_s[0]),) * 2 if self.zero_s is None else (self.zero_s, 0.0)
 
     def in_video_s(self, real_s: float) -> float:
         """The time on the video's own clock, s, of a real time, s."""
-        if self.recorded_fps is None:
+        if self.own_clock:
             return real_s
-        first = float(self.time_s[0])
-        return first + (real_s - first) / float(self.pace)
+        start_s, at_start_s = self._origin
+        return start_s + (real_s - at_start_s) / float(self.pace)
 
     def in_real_s(self, video_s: float) -> float:
         """The real time, s, of a time on the video's own clock, s."""
-        if self.recorded_fps is None:
+        if self.own_clock:
             return video_s
-        first = float(self.time_s[0])
-        return first + (video_s - first) * float(self.pace)
+        start_s, at_start_s = self._origin
+        return at_start_s + (video_s - start_s) * float(self.pace)
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -1,4 +1,7 @@
-"""C3D files of joints as points, written by ezc3d: a person a file, in metres, y up."""
+"""C3D files of joints as points, written by ezc3d: a person a file, in millimetres unless metres are asked, y up.
+
+A missing point is 0, 0, 0 with the residual −1: many readers do not look for NaN.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from pipeline.export.person import PersonTable, optional
 from pipeline.store.atomic import atomic
 
 MOST = 65534  # frames of a file: the header counts in 16 bits, and readers add one
+MM = 1000  # of a metre
 
 
 def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
@@ -38,10 +42,10 @@ def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
         options.say(f"{path}: {len(place)} frames, of which a C3D file holds {MOST}; goes on in {path.stem}_part2.c3d")
     for part, low in enumerate(range(0, len(place), MOST), 1):
         file = path if part == 1 else path.with_name(f"{path.stem}_part{part}.c3d")
-        content = _content(ezc3d, person, there, place[low : low + MOST], first + low)
+        content = _content(ezc3d, person, there, place[low : low + MOST], first + low, options.metres)
         first_time_s = float(time_s[0]) + low / float(person.fps) if resampled else float(time_s[low])
         in_video = first + int(np.searchsorted(time_s, first_time_s + 1e-9, "right")) - 1
-        content.add_parameter("POSELINE", "FIRST_TIME_S", [first_time_s])
+        content.add_parameter("POSELINE", "FIRST_TIME_S", [first_time_s + options.offset_s])
         content.add_parameter("POSELINE", "FIRST_FRAME", [float(in_video + 1)], "of the video, from 1")
         _write(content, file)
     _remove_parts(path, part)
@@ -55,20 +59,27 @@ def _remove_parts(path: Path, last: int) -> None:
             file.unlink()
 
 
-def _content(ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray, first: int) -> Any:
-    """ezc3d's form of a part of a person, ``place`` (L, J, 3); each point's description is its name in the table."""
+def _content(
+    ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray, first: int, metres: bool = False
+) -> Any:
+    """ezc3d's form of a part of a person, ``place`` (L, J, 3) m; each point's description is its name in the table."""
     content = ezc3d.c3d()
     point = content["parameters"]["POINT"]
     point["RATE"]["value"] = [float(person.fps)]  # stored as float32
-    point["UNITS"]["value"] = ["m"]
+    point["UNITS"]["value"] = ["m" if metres else "mm"]
     point["LABELS"]["value"] = list(there.labels)
     point["DESCRIPTIONS"]["value"] = list(there.names)
     last = first + len(place)
     # ezc3d counts frames from 0 and the file from 1. Numbers beyond 16 bits would wrap round in the header.
     content["header"]["points"]["first_frame"] = first if last <= MOST else 0
-    points = np.ones((4, len(there.names), len(place)))
-    points[:3] = place.transpose(2, 1, 0)
-    content["data"]["points"] = points  # ezc3d turns NaN into residuals of -1
+    known = np.isfinite(place).all(-1).T  # (J, L)
+    points = np.ones((4, *known.shape))
+    points[:3] = np.where(known, place.transpose(2, 1, 0) * (1 if metres else MM), 0)
+    content["data"]["points"] = points
+    content["data"]["meta_points"] = {
+        "residuals": np.where(known, 0.0, -1.0)[None],
+        "camera_masks": np.zeros((7, *known.shape), bool),
+    }
     for name, value in (("USED", [1]), ("NAMES", [person.label]), ("USES_PREFIXES", [0])):
         content.add_parameter("SUBJECTS", name, value)
     return content

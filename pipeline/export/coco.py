@@ -37,7 +37,7 @@ def export_coco(folder: RunFolder, path: Path, options: ExportOptions) -> None:
     facts, (low, high) = manifest["video"], manifest["frames_observed"]
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
         out.write('{"images": [\n')
-        images = (_image(i, _times(info, i), facts) for i in range(low, high))
+        images = (_image(i, _times(info, i, options.offset_s), facts) for i in range(low, high))
         out.writelines(_joined(images))
         out.write('],\n"categories": ' + json.dumps([_category(written)]) + ',\n"annotations": [\n')
         out.writelines(_joined(_annotations(folder, len(skeleton), columns)))
@@ -58,10 +58,10 @@ def _joined(items: Iterator[dict[str, Any]]) -> Iterator[str]:
         yield (",\n" if n else "") + json.dumps(item)
 
 
-def _times(info: VideoInfo, frame: int) -> dict[str, float]:
-    """The frame's real time, and the video's own where it is another."""
-    own = {} if info.recorded_fps is None else {VIDEO_TIME: float(info.time_s[frame])}
-    return {"time_s": float(info.real_s[frame]), **own}
+def _times(info: VideoInfo, frame: int, offset_s: float) -> dict[str, float]:
+    """The frame's real time with the offset, and the video's own where it is another."""
+    own = {} if info.own_clock else {VIDEO_TIME: float(info.time_s[frame])}
+    return {"time_s": float(info.real_s[frame]) + offset_s, **own}
 
 
 def _image(frame: int, times: dict[str, float], facts: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def export_movement(folder: RunFolder, path: Path, options: ExportOptions) -> No
     """
     h5py, h5netcdf = optional("h5py", "movement"), optional("h5netcdf", "movement")
     info = stored_video(folder)
-    time_s = info.real_s
+    time_s = info.real_s + options.offset_s
     names, people = skeleton_of_run(folder).names, everybody(folder)
     if not people:
         raise PoselineError(f"{folder.path}: nobody is in this run, which netCDF cannot hold; --format csv or coco can")

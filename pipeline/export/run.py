@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.errors import PoselineError
@@ -13,7 +14,7 @@ from pipeline.export.coco import export_coco
 from pipeline.export.mot import export_mot
 from pipeline.export.movement import export_movement
 from pipeline.export.openpose import export_openpose
-from pipeline.export.options import ExportOptions
+from pipeline.export.options import CsvForm, ExportOptions
 from pipeline.export.person import PersonTable, everybody
 from pipeline.export.sto import export_sto
 from pipeline.export.table import export_csv
@@ -31,6 +32,7 @@ class Whole:
     write: Callable[[RunFolder, Path, ExportOptions], None]
     default: str
     flat: str = ""  # what it holds of a run without 3D, where it would hold 3D
+    timed: bool = True  # holds times, so that Options.offset_s means something
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Each:
     suffix: str
     metres: bool = False  # holds markers, so that Options.plane means something
     flat: str = ""
+    timed: bool = True
 
 
 _PLANE = "markers in the picture plane, whose third axis is 0"
@@ -49,9 +52,9 @@ FORMATS: dict[str, Whole | Each] = {
     "trc": Each(export_trc, ".trc", metres=True, flat=_PLANE),
     "sto": Each(export_sto, ".sto", flat="the angles of the picture plane"),
     "c3d": Each(export_c3d, ".c3d", metres=True, flat=_PLANE),
-    "openpose": Whole(export_openpose, "openpose"),
+    "openpose": Whole(export_openpose, "openpose", timed=False),
     "movement": Whole(export_movement, "movement.nc"),
-    "mot": Whole(export_mot, "mot.txt"),
+    "mot": Whole(export_mot, "mot.txt", timed=False),
     "coco": Whole(export_coco, "coco.json"),
 }
 
@@ -62,11 +65,16 @@ def export_run(
     out: Path | None = None,
     plane: bool = False,
     say: Callable[[str], None] | None = None,
+    *,
+    metres: bool = False,
+    offset_s: float = 0.0,
+    csv: CsvForm = CsvForm(),  # noqa: B008
 ) -> Path:
     """Write a run in a format; returns the file, or the folder of formats of many files.
 
-    ``plane``: trc and c3d of the picture plane although there is 3D. ``say`` gets each message for the user once, such
-    as that of an assumed scale.
+    ``plane``: trc and c3d of the picture plane although there is 3D. ``metres``: c3d in metres, not in millimetres.
+    ``offset_s`` is added to all times. ``csv``: separator and decimal mark of csv. ``say`` gets each message for the
+    user once, such as that of an assumed scale.
 
     Raises:
         PoselineError: an unknown format, an unfinished run, a missing package, or missing data of the format.
@@ -76,10 +84,12 @@ def export_run(
     form = FORMATS[name]
     if plane and not (isinstance(form, Each) and form.metres):
         raise PoselineError(f"--plane: --format {name} has no markers in metres; leave --plane out")
+    _check_others(name, form, metres, offset_s, csv)
     manifest = folder.manifest()
     if not manifest.get("finished") or not folder.tracks.is_file():
         raise PoselineError(f"{folder.path}: the run is not finished; run poseline run on the video again to go on")
-    options = ExportOptions(plane, _once(say)) if say else ExportOptions(plane)
+    options = ExportOptions(plane, metres, offset_s, csv)
+    options = replace(options, say=_once(say)) if say else options
     if form.flat and not plane and (manifest.get("lifter") or {}).get("name") == "none":
         options.say(f"{folder.path}: 3D was left out of this run; --format {name} holds {form.flat}")
     with locked_for(folder.path, out):
@@ -88,6 +98,18 @@ def export_run(
         path = out or folder.path / form.default
         form.write(folder, path, options)
     return path
+
+
+def _check_others(name: str, form: Whole | Each, metres: bool, offset_s: float, csv: CsvForm) -> None:
+    """PoselineError for an option that means nothing to the format."""
+    if metres and name != "c3d":
+        raise PoselineError("--metres: is for --format c3d, which has millimetres without it; leave it out")
+    if offset_s and not form.timed:
+        raise PoselineError(f"--time-offset {offset_s:g}: --format {name} holds no times; leave --time-offset out")
+    if not math.isfinite(offset_s):
+        raise PoselineError(f"--time-offset {offset_s}: write seconds, such as -2.5")
+    if csv != CsvForm() and name != "csv":
+        raise PoselineError(f"--csv-separator, --csv-decimal: --format {name} is no CSV table; leave them out")
 
 
 def _once(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -27,7 +27,7 @@ def export_sto(person: PersonTable, path: Path, options: ExportOptions) -> None:
         out.write("\t".join(["time", *angles]) + "\n")
         row = "\t".join(["%r", *["%.6f"] * len(angles)]) + "\n"
         for frame, values in person.grid(angles):
-            times = person.time_s[frame].tolist()
+            times = (person.time_s[frame] + options.offset_s).tolist()
             if not np.isfinite(values).all():
                 options.say(f"{run}: some angles are nan; OpenSim's TimeSeriesTable reads on, its Storage stops there")
             out.writelines(row % (t, *v) for t, v in zip(times, values.tolist(), strict=True))

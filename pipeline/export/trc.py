@@ -39,5 +39,5 @@ def export_trc(person: PersonTable, path: Path, options: ExportOptions) -> None:
         row = "\t".join(["%d", "%r", *["%.6f"] * (3 * len(names))]) + "\t\n"
         for frame, place in there.grid():
             numbers = place.reshape(len(frame), -1).tolist()
-            times = person.time_s[frame].tolist()
+            times = (person.time_s[frame] + options.offset_s).tolist()
             out.writelines(row % (f + 1, t, *n) for f, t, n in zip(frame.tolist(), times, numbers, strict=True))

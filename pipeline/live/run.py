@@ -42,6 +42,8 @@ def live(
     if (Path(source) / SEGMENTS).is_dir():
         _finish_all(Path(source), progress)
         return Path(source)
+    if config.time.zero_s is not None:
+        raise PoselineError(f"time.zero_s={config.time.zero_s:g}: a live stream has its own clock; leave it out")
     if config.time.recorded_fps is not None:
         rate = config.time.recorded_fps
         raise PoselineError(f"time.recorded_fps={rate:g}: a live stream plays as fast as it is recorded; leave it out")

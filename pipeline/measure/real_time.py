@@ -1,6 +1,6 @@
-"""The video's own times beside real ones, in runs whose video plays more or fewer frames a second than were recorded.
+"""The video's own times beside real ones, in runs whose rate or time 0 is not the video's.
 
-Where no other rate was given, the two are the same, and every function here adds nothing.
+Where neither was given, the two are the same, and every function here adds nothing.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ import numpy as np
 
 from pipeline.core.types import Motion, VideoInfo, played_fps
 from pipeline.measure.gait import STEP_COLUMNS
+from pipeline.tracking.edits import Suspicion
 
 CONTACT_IN_VIDEO = "contact_video_time_s"  # of gait.csv
 
 
 def time_facts(info: VideoInfo) -> dict[str, Any]:
     """The entry of run.json about real time; empty where the video's times are real."""
-    if info.recorded_fps is None:
-        return {}
-    rates = {"recorded_fps": str(info.recorded_fps), "played_fps": str(played_fps(info.time_s, info.fps))}
-    return {"time": rates | {"real_s_per_video_s": float(info.pace)}}
+    said: dict[str, Any] = {}
+    if info.recorded_fps is not None:
+        said |= {"recorded_fps": str(info.recorded_fps), "played_fps": str(played_fps(info.time_s, info.fps))}
+        said["real_s_per_video_s"] = float(info.pace)
+    if info.zero_s is not None:
+        said["zero_s"] = info.zero_s
+    return {"time": said} if said else {}
 
 
 def beside_video(motion: Motion, info: VideoInfo) -> Motion:
     """The motion with the video's own times."""
-    if info.recorded_fps is None:
+    if info.own_clock:
         return motion
     return replace(motion, video_time_s=info.time_s[motion.frame])
 
@@ -40,21 +44,21 @@ def span_in_video(motion: Motion) -> dict[str, float]:
     return {"first_video_time_s": round(first, 6), "last_video_time_s": round(last, 6)}
 
 
-def doubts_of(person_id: int, moments: Sequence[tuple[float, int, str]], info: VideoInfo) -> list[tuple[float, str]]:
-    """A person's doubtful moments in real seconds; ``moments`` are (s on the video's own clock, person, reason)."""
-    mine = [(video_s, why) for video_s, person, why in moments if person == person_id]
-    if info.recorded_fps is None:
+def doubts_of(person_id: int, moments: Sequence[Suspicion], info: VideoInfo) -> list[tuple[float, str]]:
+    """A person's doubtful moments in real seconds, and why; ``moments`` are on the video's own clock."""
+    mine = [(doubt.time_s, doubt.told) for doubt in moments if doubt.person == person_id]
+    if info.own_clock:
         return mine
     return [(info.in_real_s(s), f"{why} (at {s:.2f} s of the video)") for s, why in mine]
 
 
 def step_columns(info: VideoInfo) -> tuple[str, ...]:
     """The columns of gait.csv but the person's id."""
-    return STEP_COLUMNS if info.recorded_fps is None else (*STEP_COLUMNS, CONTACT_IN_VIDEO)
+    return STEP_COLUMNS if info.own_clock else (*STEP_COLUMNS, CONTACT_IN_VIDEO)
 
 
 def steps_in_video(steps: dict[str, np.ndarray], info: VideoInfo) -> dict[str, np.ndarray]:
     """The table of steps with each contact's time on the video's own clock."""
-    if info.recorded_fps is None:
+    if info.own_clock:
         return steps
     return steps | {CONTACT_IN_VIDEO: np.array([info.in_video_s(s) for s in steps["contact_time_s"].tolist()])}

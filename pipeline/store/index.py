@@ -50,7 +50,8 @@ def _seen(table: pa.Table) -> SeenPackets | None:
 
 def real_times(folder: RunFolder) -> np.ndarray:
     """(T,) f64 real times in s of the frames of the run's video, as the tables have them."""
-    if folder.begun().recorded_fps is None:
+    manifest = folder.begun()
+    if manifest.recorded_fps is None and manifest.zero_s is None:
         return read_index(folder)[1]
     return stored_video(folder).real_s
 
@@ -90,4 +91,4 @@ def stored_video(folder: RunFolder) -> VideoInfo:
     )
     if facts["frames"] != len(info):
         raise PoselineError(f"{folder.manifest_file}: its video is not that of the index; poseline run on it mends it")
-    return info.recorded_at(manifest.recorded_fps)
+    return info.recorded_at(manifest.recorded_fps, manifest.zero_s)

@@ -35,6 +35,12 @@ class Manifest:
         told = ((self.told.get("config") or {}).get("time") or {}).get("recorded_fps")
         return told if isinstance(told, int | float) and told > 0 else None
 
+    @property
+    def zero_s(self) -> float | None:
+        """The time on the video's own clock at which real time is 0, as the user said it; None: none was chosen."""
+        told = ((self.told.get("config") or {}).get("time") or {}).get("zero_s")
+        return float(told) if isinstance(told, int | float) else None
+
     def but(self, **entries: Any) -> Manifest:
         """A copy with these entries set."""
         return Manifest({**self.told, **entries})

@@ -1,8 +1,9 @@
-"""people.csv and other small CSV tables, written so that no spreadsheet reads a name as a formula."""
+"""people.csv and other small CSV tables, written so that no reader takes a name for a formula, a number or nothing."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ PEOPLE_COLUMNS = (
     "coverage", "gaps", "longest_gap_s", "mean_score", "suspicious", "warnings",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+# What pandas takes for a missing value, and spreadsheets and pandas for a truth value.
+_WORDS = frozenset(["na", "n/a", "#na", "#n/a", "<na>", "nan", "null", "none", "true", "false", "1.#ind", "1.#qnan"])
+_NUMBER = re.compile(r"[\d.,:/ \-]*\d[\d.,:/ %\-]*(e[+-]?\d+)?|inf(inity)?", re.IGNORECASE)  # numbers, dates, times
 
 
 def shown(value: Any) -> Any:
@@ -45,10 +49,19 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 def cell(text: str) -> str:
-    """A text as a CSV cell: a text that looks like a formula gets an apostrophe in front, as in spreadsheets."""
-    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+    """A text as a CSV cell: what looks like no text gets an apostrophe in front, as in spreadsheets.
+
+    That is a formula, a number, a date, a truth value, or a word such as NA, which pandas takes for a missing value.
+    """
+    return f"'{text}" if _no_text(text.lstrip("'")) else text
 
 
 def text_of(cell: str) -> str:
     """The text that `cell` was made of."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and _no_text(cell.lstrip("'")) else cell
+
+
+def _no_text(text: str) -> bool:
+    """Whether a spreadsheet or pandas reads something else than this text."""
+    plain = text.strip()
+    return text.startswith(FORMULA) or plain.lower() in _WORDS or _NUMBER.fullmatch(plain) is not None

@@ -22,14 +22,15 @@ def stored_config(folder: RunFolder) -> Config:
 def later_config(folder: RunFolder, config: Config) -> Config:
     """A run's settings for observe, with the settings of ``config`` for all later stages.
 
-    How fast the video plays is a fact of the video: the run keeps it unless ``config`` says it anew.
+    How fast the video plays, and when its time is 0, are facts of the video: the run keeps them unless ``config`` says
+    them anew.
     """
     stored = stored_config(folder)
     later = {
         name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
     }
-    if config.time.recorded_fps is not None:
-        later["time"] = config.time
+    said = {key: value for key, value in config.time if value is not None}
+    later["time"] = stored.time.model_copy(update=said)
     return stored.model_copy(update=later)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.settings import TrackConfig
+from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.glimpses import Glimpses
 from pipeline.tracking.pieces import Pieces, cut
 from pipeline.tracking.relink import Moment, link
@@ -19,7 +20,7 @@ class Assembled(NamedTuple):
     """The person of each observation, and the moments at which that identity may be wrong."""
 
     person: np.ndarray  # (N,) i32, −1 for nobody
-    moments: list[tuple[float, int, str]]  # time_s, person, what
+    moments: list[Suspicion]
 
 
 def people_of(
@@ -44,8 +45,17 @@ def people_of(
     order = order[good[order]]
     table[order] = np.arange(1, len(order) + 1)
     person = table[number] if len(number) else np.zeros(0, np.int32)
-    told = [(m.time_s, int(person[m.piece]), m.what) for m in moments if person[m.piece] > 0]
-    return Assembled(_looked_up(pieces, person, tracklet, frame), sorted(told))
+    return Assembled(_looked_up(pieces, person, tracklet, frame), _told(moments, person))
+
+
+def _told(moments: list[Moment], person: np.ndarray) -> list[Suspicion]:
+    """The moments of people that are left; ``person`` (P,) of each piece, −1 for nobody."""
+    doubts = [
+        Suspicion(m.time_s, int(person[m.piece]), m.what, int(person[m.other]) if m.other >= 0 else 0)
+        for m in moments
+        if person[m.piece] > 0 and (m.other < 0 or person[m.other] > 0)
+    ]
+    return sorted(doubts)
 
 
 def _worthy(p: Pieces, number: np.ndarray, config: TrackConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

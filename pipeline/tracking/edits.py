@@ -112,7 +112,18 @@ def check(edit: Edit) -> None:
 # --- applying --------------------------------------------------------------------------------------------------------
 
 
-Moment = tuple[float, int, str]  # time in s, person, what
+class Suspicion(NamedTuple):
+    """A time at which a person may be somebody else; ``why`` may have the fields {own} and {other} for their ids."""
+
+    time_s: float
+    person: int
+    why: str
+    other: int = 0  # who it may be; 0: nobody in particular
+
+    @property
+    def told(self) -> str:
+        """The reason with the ids in it."""
+        return self.why.format(own=self.person, other=self.other) if self.other else self.why
 
 
 class Edited(NamedTuple):

@@ -21,7 +21,7 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
 from pipeline.store.parts import check_parts
 from pipeline.store.people_table import people_rows
-from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, Moment, People, RefusedError, apply, check
+from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, People, RefusedError, Suspicion, apply, check
 
 
 def edits_file(folder: RunFolder) -> Path:
@@ -82,12 +82,12 @@ class Identities(NamedTuple):
     """The person of each observation of a run, after the user's edits."""
 
     ids: np.ndarray  # (N,) i32 the person of each observation, -1 for nobody
-    moments: list[Moment]  # where identity is in doubt
+    moments: list[Suspicion]  # where identity is in doubt
     names: dict[int, str]
     said: dict[str, Any]  # what run.json says of the edits
 
 
-def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Moment], time_s: np.ndarray) -> Identities:
+def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Suspicion], time_s: np.ndarray) -> Identities:
     """A run's edits of the people ``ids (N,)`` of all its observations.
 
     ``moments`` get the ids that their people have after the edits.
@@ -98,13 +98,26 @@ def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Moment], time
         return Identities(ids, moments, {}, said | {"largest_id": int(ids.max(initial=0))})
     frame, box = _observed(folder)
     edited = apply(edits, ids, frame, box, time_s)
-    told = []
-    for moment_s, person, what in moments:
-        rows = np.flatnonzero((ids == person) & (time_s[frame] >= moment_s - ROUNDING_S))
-        if len(rows) and edited.ids[rows[0]] > 0:
-            told.append((moment_s, int(edited.ids[rows[0]]), what))
+    told = [doubt for given in moments if (doubt := _after(given, ids, edited.ids, time_s[frame])) is not None]
     said |= {"edits_skipped": edited.warnings, "largest_id": edited.largest}
     return Identities(edited.ids, sorted(told), edited.names, said)
+
+
+def _after(doubt: Suspicion, ids: np.ndarray, edited: np.ndarray, time_s: np.ndarray) -> Suspicion | None:
+    """The doubt with the people's ids after the edits; None where one of the two is gone, or both are one person now.
+
+    ``ids`` and ``edited`` (N,) are the people of all observations before and after the edits, ``time_s`` (N,)
+    the times of these.
+    """
+    own = edited[(ids == doubt.person) & (time_s >= doubt.time_s - ROUNDING_S)]
+    if not len(own) or own[0] <= 0:
+        return None
+    if not doubt.other:
+        return doubt._replace(person=int(own[0]))
+    other = edited[(ids == doubt.other) & (time_s < doubt.time_s)]
+    if not len(other) or other[-1] <= 0 or other[-1] == own[0]:
+        return None
+    return doubt._replace(person=int(own[0]), other=int(other[-1]))
 
 
 def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:

@@ -16,15 +16,20 @@ from pipeline.tracking.likelihood import possible_links
 from pipeline.tracking.match import most_gained
 from pipeline.tracking.pieces import Pieces, joined
 
-_DOUBT = 2.0  # links with a lower log likelihood ratio are reported as doubtful
+_DOUBT = 2.0  # links with a lower log likelihood ratio are reported as doubtful, and so are those that just fail
+_RETURN = "may be person {other}, who left %.1f s before (if so: poseline people RUN --merge {other} {own})"
 
 
 class Moment(NamedTuple):
-    """A time at which an identity may be wrong, and the piece that begins then."""
+    """A time at which an identity may be wrong, and the piece that begins then.
+
+    ``what`` has the fields {own} and {other} where people are named: who that is, is known only after all edits.
+    """
 
     time_s: float
     piece: int
     what: str
+    other: int = -1  # a piece of the person who it may be; −1: nobody in particular
 
 
 class _Chosen(NamedTuple):
@@ -45,7 +50,7 @@ def link(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> tuple[np.nd
         chains = joined(p, person)
         links = _linked(chains, size_px, limit)
         if not (links.follower >= 0).any():
-            return person, doubts
+            return person, doubts + _returns(chains, size_px, limit)
         doubts += _doubts(p, chains, links)
         person = _chains(links.follower)[person]
 
@@ -95,4 +100,16 @@ def _doubts(p: Pieces, chains: Pieces, links: _Chosen) -> list[Moment]:
         elif not own and ratio < _DOUBT:
             gap_s = at_s - float(p.last_s[before])
             out.append(Moment(at_s, after, f"taken for the same person after {gap_s:.1f} s"))
+    return out
+
+
+def _returns(chains: Pieces, size_px: tuple[int, int], limit: float) -> list[Moment]:
+    """Moments at which somebody begins who may be a person who left, though the evidence was not quite enough."""
+    links = _linked(chains, size_px, limit + _DOUBT)
+    out = []
+    for row in np.flatnonzero(links.follower >= 0).tolist():
+        after = int(links.follower[row])
+        at_s = float(chains.first_s[after])
+        what = _RETURN % (at_s - float(chains.last_s[row]))
+        out.append(Moment(at_s, int(chains.first_id[after]), what, int(chains.last_id[row])))
     return out

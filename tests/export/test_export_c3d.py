@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[c3d.Reader, np.ndarray, np.ndarray]:
     return reader, np.array([number for number, _ in frames]), np.stack([points for _, points in frames])
 
 
-def test_points_in_metres_with_missing_ones_marked(tmp_path: Path) -> None:
+def test_points_in_millimetres_with_missing_ones_marked(tmp_path: Path) -> None:
     there = person(1, AWAY, T, metres=True)
     folder = make_run(tmp_path, [there], T, names={1: NAME})
     path = export_run(folder, "c3d")
@@ -42,11 +42,11 @@ def test_points_in_metres_with_missing_ones_marked(tmp_path: Path) -> None:
     reader, number, points = read(path / "person_0001.c3d")
     assert [label.strip() for label in reader.point_labels] == [LABELS[name] for name in COCO17.names]
     assert reader.point_rate == np.float32(FPS)
-    assert reader.get("POINT:UNITS").string_array[0].strip() == "m"
+    assert reader.get("POINT:UNITS").string_array[0].strip() == "mm"
     assert reader.get("SUBJECTS:NAMES").string_array[0].strip() == NAME
     assert number.tolist() == list(range(11, 111))
     expected = np.full((100, 17, 3), np.nan)
-    expected[there.frame - 10] = there.keypoints_m.astype(float) * (1, -1, -1)
+    expected[there.frame - 10] = 1000 * there.keypoints_m.astype(float) * (1, -1, -1)
     known = np.isfinite(expected).all(-1)
     np.testing.assert_allclose(points[..., :3][known], expected[known], rtol=1e-6)
     assert (points[..., 3][~known] == -1).all()
@@ -68,7 +68,7 @@ def test_the_plane_equals_the_trc_file(tmp_path: Path) -> None:
     lines = (export_run(folder, "trc") / "person_0001.trc").read_text().splitlines()[6:]
     markers = np.array([[float(v) for v in line.split("\t")[2:-1]] for line in lines]).reshape(50, 17, 3)
     content = ezc3d.c3d(str(export_run(folder, "c3d") / "person_0001.c3d"))
-    np.testing.assert_allclose(content["data"]["points"][:3], markers.transpose(2, 1, 0), atol=1e-6)
+    np.testing.assert_allclose(content["data"]["points"][:3] / 1000, markers.transpose(2, 1, 0), atol=1e-6)
     assert content["parameters"]["SUBJECTS"]["NAMES"]["value"] == ["person_0001"]
     assert content["parameters"]["POSELINE"]["FIRST_TIME_S"]["value"] == pytest.approx([T[0]])
 
@@ -89,7 +89,7 @@ def test_more_frames_than_the_header_counts_go_on_in_another_file(tmp_path: Path
     points = np.concatenate([first, rest])
     known = np.isfinite(there.keypoints_m).all(-1)
     np.testing.assert_array_equal(points[..., 3] >= 0, known)
-    np.testing.assert_allclose(points[known][:, 0], there.keypoints_m[known][:, 0], rtol=1e-6)
+    np.testing.assert_allclose(points[known][:, 0], 1000 * there.keypoints_m[known][:, 0], rtol=1e-6)
     assert reader.get("POSELINE:FIRST_FRAME").float_value == 65535
     assert reader.get("POSELINE:FIRST_TIME_S").float_value == pytest.approx(time_s[65534])
     export_run(make_run(tmp_path / "short", [person(1, range(9), T)], T), "c3d", tmp_path / "all.c3d")
@@ -116,7 +116,7 @@ def test_uneven_frames_are_put_on_an_even_beat(tmp_path: Path) -> None:
     even = time_s[0] + np.arange(len(points)) / float(FPS)
     assert time_s[-1] - 1 / float(FPS) < even[-1] <= time_s[-1] + 1e-6
     known = points[:, 0, 3] >= 0
-    np.testing.assert_allclose(points[known, 0, 0], even[known] * 2 - 5, atol=1e-5)
+    np.testing.assert_allclose(points[known, 0, 0], 1000 * (even[known] * 2 - 5), atol=1e-2)
     np.testing.assert_array_equal(known, (even <= time_s[59]) | (even >= time_s[63]))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,7 @@ from pipeline.measure.summary import person_summary
 from pipeline.render.privacy import Privacy
 from pipeline.report.write import write_report
 from pipeline.store.folder import RunFolder
-from pipeline.store.people_csv import PEOPLE_COLUMNS, write_people_csv
+from pipeline.store.people_csv import PEOPLE_COLUMNS, cell, text_of, write_people_csv, write_rows
 from pipeline.store.people_table import COUNTS, people_names, people_rows, people_table, write_people
 from pipeline.tracking.edits_file import listing
 from tests.export.runs import make_run, person, times
@@ -102,7 +103,7 @@ def test_a_damaged_table_of_an_earlier_run_is_one_line(folder: RunFolder, damage
     good = folder.people_csv.read_bytes()
     bad = {
         "no ids": good.replace(b"person_id", b"x"),
-        "no number": good.replace(b"\r\n1,007,", b"\r\n1,007,x", 1),
+        "no number": good.replace(b"\r\n1,'007,", b"\r\n1,'007,x", 1),
         "no text": good.replace(b"007", b"\xff"),
     }
     folder.people_csv.unlink()
@@ -126,3 +127,18 @@ def test_a_run_of_the_first_version_lacks_columns(folder: RunFolder) -> None:
 def test_the_csv_file_is_what_it_was(folder: RunFolder, tmp_path: Path) -> None:
     write_people_csv(tmp_path / "alone.csv", rows())
     assert folder.people_csv.read_bytes() == (tmp_path / "alone.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["NA", "007", "1e5", "nan", "TRUE", "None", "12:30", "2026-11-29", "inf", "#N/A", "3,5"]
+)
+def test_names_that_look_like_something_else_are_read_as_text(name: str, tmp_path: Path) -> None:
+    write_rows(tmp_path / "names.csv", ("person_id", "name"), [{"person_id": 1, "name": name}])
+    read = pd.read_csv(tmp_path / "names.csv")["name"].tolist()
+    assert read == [f"'{name}"]
+    assert text_of(read[0]) == name
+
+
+@pytest.mark.parametrize("name", ["Ann", "Nathan", "Ann 2", "n. n.", "O'Hara", "Infanta", "Z3", "player 7"])
+def test_other_names_stay_as_they_are(name: str) -> None:
+    assert (cell(name), text_of(name)) == (name, name)

@@ -26,7 +26,7 @@ from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.parts import read_part, write_part
 from pipeline.store.settings import render_digest, stored_config
 from pipeline.tracking import edits_file as edits_toml
-from pipeline.tracking.edits import Edit, People, apply, parse
+from pipeline.tracking.edits import Edit, People, Suspicion, apply, parse
 from tests import synthetic
 
 FPS, FRAMES = 25, 100
@@ -272,10 +272,22 @@ def test_the_video_is_stale_after_an_edit_and_only_then(folder: RunFolder) -> No
 def test_doubts_go_with_the_observations_they_are_about(folder: RunFolder) -> None:
     ids = edits_toml._tabled(folder)
     edits_toml.add(folder, parse(merge=["2 4"], split=["3@2"], drop=[1]))
-    moments = [(0.0, 1, "dropped"), (1.0, 3, "stays"), (2.4, 4, "merged"), (3.0, 3, "split")]
-    after, told, *_ = edits_toml.apply_stored(folder, ids, moments, TIME_S)
-    assert told == [(1.0, 3, "stays"), (2.4, 2, "merged"), (3.0, 5, "split")]
+    given = [(0.0, 1, "dropped"), (1.0, 3, "stays"), (2.4, 4, "merged"), (3.0, 3, "split")]
+    after, told, *_ = edits_toml.apply_stored(folder, ids, [Suspicion(*each) for each in given], TIME_S)
+    assert told == [Suspicion(*each) for each in ((1.0, 3, "stays"), (2.4, 2, "merged"), (3.0, 5, "split"))]
     assert set(after.tolist()) == {-1, 2, 3, 5}
+
+
+def test_a_return_is_told_with_the_ids_after_edits_until_it_is_settled(folder: RunFolder) -> None:
+    ids = edits_toml._tabled(folder)
+    returns = [Suspicion(3.0, 4, "may be {other}: --merge {other} {own}", other) for other in (1, 2, 3)]
+
+    def told() -> list[str]:
+        return [each.told for each in edits_toml.apply_stored(folder, ids, returns, TIME_S).moments]
+
+    assert told() == [f"may be {other}: --merge {other} 4" for other in (1, 2, 3)]
+    edits_toml.add(folder, parse(merge=["2 4"], drop=[1]))  # 1 is nobody, and 4 is 2: only 3 is left
+    assert told() == ["may be 3: --merge 3 2"]
 
 
 def test_starting_over_leaves_the_edits(folder: RunFolder) -> None:

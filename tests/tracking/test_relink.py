@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.core.settings import TrackConfig
 from pipeline.tracking import cuts, relink
+from pipeline.tracking.assemble import people_of
 from pipeline.tracking.glimpses import SPAN_S, Glimpses
 from pipeline.tracking.likelihood import possible_links
 from pipeline.tracking.pieces import Pieces, cut, joined
@@ -139,6 +140,20 @@ def test_doubts_are_of_the_pieces_that_a_link_joins() -> None:
     pieces = replace(_street(np.random.default_rng(4), 4, 1.0), tracklet=np.array([1, 1, 2, 3]))
     chains = joined(pieces, np.array([0, 1, 0, 2]))  # the first one ends with a piece of tracklet 2, which ends there
     links = relink._Chosen(np.array([2, -1, -1]), np.array([1.0, -np.inf, -np.inf]))
-    ((time_s, piece, what),) = relink._doubts(pieces, chains, links)
-    assert (time_s, piece) == (pieces.first_s[3], 3)
+    ((time_s, piece, what, other),) = relink._doubts(pieces, chains, links)
+    assert (time_s, piece, other) == (pieces.first_s[3], 3, -1)
     assert what == f"taken for the same person after {pieces.first_s[3] - pieces.last_s[2]:.1f} s"
+
+
+@pytest.mark.parametrize(("blue", "told"), [(20.0, True), (90.0, False)])
+def test_who_comes_back_by_the_same_side_is_told_unless_the_clothes_are_others(blue: float, told: bool) -> None:
+    glimpses = _glimpses([(0.0, 400 - 80 * np.arange(5)), (5.0, 80 + 80 * np.arange(5))])
+    edge, look = glimpses.edge.copy(), glimpses.look.copy()
+    edge[[4, 5]] = 0
+    look[5:, ::4] = blue
+    found = people_of(
+        replace(glimpses, edge=edge, look=look), np.zeros(0), np.zeros(0), SIZE, TrackConfig(min_length_s=1)
+    )
+    lines = [(s.time_s, s.told) for s in found.moments]
+    what = "may be person 1, who left 2.6 s before (if so: poseline people RUN --merge 1 2)"
+    assert lines == ([(5.0, what)] if told else [])
