@@ -81,13 +81,13 @@ class LiveEngine:
 
     def go(self, max_seconds: float | None) -> None:
         """Follow the stream to its end, whatever ends it; then close everything."""
-        self.receiver.start(lambda: bool(self.stopping))
-        self.folder.event("started", {"source": self.source.shown})
-        for path in unfinished(self.folder.path):
-            self.finishers.add(path)
         end = time.monotonic() + max_seconds if max_seconds is not None else float("inf")
         how = "failed"
         try:
+            self.receiver.start(lambda: bool(self.stopping))
+            self.folder.event("started", {"source": self.source.shown})
+            for path in unfinished(self.folder.path):
+                self.finishers.add(path)
             while not self.stopping and not self.receiver.ended and time.monotonic() < end:
                 group = self.receiver.take(1, WAIT_S)
                 if group:
