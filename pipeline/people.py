@@ -35,6 +35,7 @@ from pipeline.measure.summary import also_warned, person_summary
 from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
 from pipeline.measure.vertical import roll_warnings
 from pipeline.motion.person import build_motions
+from pipeline.motion.still import NEVER_MOVES, left_out, never_moves
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
@@ -74,6 +75,11 @@ class _Run(NamedTuple):
     config: Config
     camera: np.ndarray | None  # (T, 4) the camera's motion into each frame; None: the camera is assumed still
 
+    @property
+    def still(self) -> np.ndarray | None:
+        """(T,) bool: the camera kept still since the frame before; None: always."""
+        return None if self.camera is None else (self.camera == STILL).all(1)
+
 
 def build_people(
     folder: RunFolder,
@@ -103,6 +109,8 @@ def build_people(
     placed = _Watched(in_world(made, config.metres, who.names, folder.path, video, worlds.append))
     rows, lines = _write_people(run, who, placed, say)
     lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
+    if config.track.drop_still:
+        lines += left_out(who.ids, [row["person_id"] for row in rows])
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     return PeopleMade(rows, who.said | lens | time_facts(info) | {"lift_s": lift_s}, lines)
 
@@ -139,6 +147,7 @@ def _write_people(
     flights: list[dict[str, Any]] = []
     tempos: list[Tempo] = []
     statures: list[Stature] = []
+    at_rest: dict[int, str] = {}
     heat = Heat(config.metres.ground, info.size_px)
     mean_step_s = float(info.real_s[-1] - info.real_s[0]) / max(len(info) - 1, 1)
     with _tables(folder, schema, skeleton, metadata) as write, cycles_files(folder, metadata) as cycles:
@@ -159,8 +168,9 @@ def _write_people(
             tempos += [found] if (found := tempo(motion, skeleton, run.camera)) else []
             told = config.metres.height_of(person_id, name) is not None
             statures.append(stature(motion, skeleton, told))
+            at_rest |= {person_id: NEVER_MOVES} if never_moves(motion, skeleton.names, run.still) else {}
             say("people", person_id)
-    summaries = also_warned(summaries, stature_warnings(statures))
+    summaries = also_warned(also_warned(summaries, stature_warnings(statures)), at_rest)
     write_people(folder, summaries)
     write_rows(folder.path / "gait.csv", ("person_id", *step_columns(info)), steps)
     write_rows(folder.jumps_csv, ("person_id", *JUMP_COLUMNS), flights)
@@ -253,6 +263,8 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     info, skeleton, config = run.info, run.skeleton, run.config
     for group in _by_person(run.parts, who.ids):
         motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
+        if config.track.drop_still:
+            motions = [m for m in motions if not never_moves(m, skeleton.names, run.still)]
         heights_m = [config.metres.height_of(m.person_id, who.names.get(m.person_id, "")) for m in motions]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted
@@ -278,9 +290,8 @@ def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, 
 
 def _video(run: _Run, lifter: Lifter | None) -> Video:
     """The facts of the video by which people are placed in the world."""
-    still = None if run.camera is None else (run.camera == STILL).all(1)
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
-    return Video(run.skeleton.names, still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
+    return Video(run.skeleton.names, run.still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
 
 
 def _rows_of(person_id: int, table: dict[str, np.ndarray]) -> list[dict[str, Any]]:

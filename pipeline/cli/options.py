@@ -86,6 +86,9 @@ SHARED = {
         Option("classes", str, "What is looked for: person, or cat,dog …", "detect.classes", read=parse_names),
         Option("reid", str, "onnx:FILE, a network that tells people apart; else colours of clothes.", "observe.reid"),
         Option("people", int, "How many people there are, if that is known.", "track.people"),
+        Option(
+            "drop_still", bool, "Leave out whoever never moves: pictures, dummies.", "track.drop_still", default=False
+        ),
         Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
         Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),
         Option("ground", str, "TOML of points on the ground, or FILE#CAMERA of a calibration."),

@@ -89,6 +89,7 @@ class TrackConfig(Section):
     appearance: bool = True  # compare clothes
     relink: bool = True  # cut and link tracklets once the whole video is known
     people: int | None = Field(None, ge=1)  # how many people there are, if that is known
+    drop_still: bool = False  # leave out whoever never moves: pictures, dummies, statues
 
 
 class SmoothConfig(Section):

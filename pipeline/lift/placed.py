@@ -17,6 +17,7 @@ from pipeline.lift.body import reprojection_px
 from pipeline.lift.doubt import DISTANCE, HEIGHTS, Away, left_by_floor, with_place
 from pipeline.lift.feet import held
 from pipeline.lift.world import World, fitted, of_camera, on_floor, size_on_floor, stands
+from pipeline.motion.still import never_moves
 
 
 class Video(NamedTuple):
@@ -40,7 +41,8 @@ def in_world(
 
     The standard deviations of the joints about the hips and of the person's place (`pipeline.lift.doubt`) are added in
     quadrature. Without a calibrated camera the motions are kept in a temporary folder in ``folder`` until all have been
-    seen, so that memory holds one person; ``tell`` gets the world that was then fitted to them.
+    seen, so that memory holds one person; ``tell`` gets the world that was then fitted to them. Whoever
+    never moves, perhaps a picture on a wall, does not tell where the floor is, if anybody else is there.
     """
     if metres.ground is not None and metres.ground.camera is not None:
         calibrated = of_camera(metres.ground.camera)
@@ -48,7 +50,7 @@ def in_world(
             height_m = metres.height_of(motion.person_id, names.get(motion.person_id, ""))
             yield _placed(motion, calibrated, height_m, video, 0.0)
         return
-    said, heights = [], []
+    said, heights, rest = [], [], []
     with TemporaryDirectory(prefix=".motions-", dir=folder) as temporary:
         files = []
         for motion in motions:
@@ -58,11 +60,13 @@ def in_world(
             height_m = metres.height_of(motion.person_id, names.get(motion.person_id, ""))
             said.append(stands(motion.keypoints_m, motion.names_m, motion.time_s, height_m))
             heights.append(height_m)
+            rest.append(never_moves(motion, video.keypoints, video.still))
             files.append(Path(temporary) / f"{motion.person_id}.pickle")
             with open(files[-1], "wb") as sink:
                 pickle.dump(motion, sink, protocol=5)
             del motion  # before the next one is made
-        world = fitted(said)
+        moving = [stand for stand, still in zip(said, rest, strict=True) if not still]
+        world = fitted(moving or said)
         tell(world)
         common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean: the scale
         for file, height_m in zip(files, heights, strict=True):

@@ -114,6 +114,30 @@ def test_people_are_placed_on_their_floor_and_nothing_is_left_behind(tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_a_picture_on_the_wall_does_not_lift_the_floor(tmp_path: Path) -> None:
+    walk = looked_at(0.3, 0.3, 8)
+    poster = np.repeat(walk[:1], 150, axis=0) + np.array([1.0, -1.2, 0], np.float32)
+    rows = [*range(17), JOINTS.index("neck")]
+    sure, names = np.zeros((150, 18), np.float32), (*JOINTS[:17], "neck")
+
+    def world_of(*places: np.ndarray) -> World | None:
+        people = [
+            replace(motion_of(w), person_id=i, keypoints_m=w[:, rows], keypoint_std_m=sure, names_m=names)
+            for i, w in enumerate(places, 1)
+        ]
+        told: list[World | None] = []
+        list(in_world(iter(people), MetresConfig(), {}, tmp_path, Video(COCO17.names), told.append))
+        assert len(told) == 1
+        return told[0]
+
+    alone, beside, only = world_of(walk), world_of(walk, poster), world_of(poster)
+    assert alone is not None
+    assert beside is not None
+    np.testing.assert_allclose(beside.turn, alone.turn)
+    np.testing.assert_allclose(beside.shift_m, alone.shift_m)
+    assert only is not None
+
+
 def test_somebody_of_unknown_height_is_as_tall_as_stands_on_the_floor() -> None:
     walks = [looked_at(h, 0.3, z) for h, z in ((0.3, 6), (2.0, 9), (4.0, 12), (5.0, 8))]
     time_s = np.arange(150) / 30

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import people
-from pipeline.core.config import Config
+from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, STATE_NAMES, SWAPPED, Motion, Observations, VideoInfo
@@ -437,6 +437,25 @@ class Upright:
         metres = np.zeros((len(motion), 2, 3), np.float32)
         metres[:, 1, 1] = motion.frame
         return InSpace(metres)
+
+
+def test_whoever_never_moves_is_told_and_left_out_on_demand(tmp_path):
+    rng, t = np.random.default_rng(0), np.arange(120) / FPS
+    walk = synthetic.walker(t)
+    poster = np.repeat(synthetic.walker(t[:1], start_px=(1500.0, 600.0)), len(t), axis=0)
+    scenes = [synthetic.observe(rng, t, px[None], noise_px=n).observations for px, n in ((walk, 4.0), (poster, 0.05))]
+    parts = [one.take(np.flatnonzero(one.frame == f)) for f in range(len(t)) for one in scenes]
+    folder, info = run_folder(tmp_path, Observations.concat(parts), 120)
+    rows = built(folder, info)
+    assert ["never moves" in row["warnings"] for row in rows] in ([False, True], [True, False])
+    config = load_config("default", ["track.drop_still=true"])
+    made = build_people(folder, info, config, lambda stage, done: None)
+    assert len(made.rows) == 1
+    assert "never moves" not in made.rows[0]["warnings"]
+    gone = {row["person_id"] for row in rows} - {made.rows[0]["person_id"]}
+    assert made.lines == [f"--drop-still left out person {gone.pop()}, who never moved"]
+    assert len(list(folder.people.glob("*.parquet"))) == 1
+    assert set(pq.read_table(folder.tracks)["person_id"].to_pylist()) == {made.rows[0]["person_id"]}
 
 
 def test_a_lifter_sees_each_person_whole(tmp_path, scene):
