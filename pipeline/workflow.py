@@ -174,7 +174,7 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
         copied = spool(video, asked.out / folder_name(video))
         if is_pipe(video):
             held.callback(copied.unlink, missing_ok=True)  # unless it is kept in its run folder
-        info = _indexed(copied, video, asked.fps)
+        info = _indexed(copied, video, asked)
         frames = frame_range(info, *asked.span_s)
         folder = _own_folder(video, info, asked, of, held, progress)
         stages = {"index": clock.seconds()}
@@ -188,12 +188,12 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
     return job
 
 
-def _indexed(path: Path, given: Path, fps: Fraction | None) -> VideoInfo:
+def _indexed(path: Path, given: Path, asked: _Asked) -> VideoInfo:
     """The index of the video at ``path``; errors and warnings name it as it was ``given``."""
     if path == given:
-        return index_video(path, fps)
+        return index_video(path, asked.fps, asked.config.video)
     try:
-        info = index_video(path, fps)
+        info = index_video(path, asked.fps, asked.config.video)
     except PoselineError as error:
         raise PoselineError(str(error).replace(str(path), str(given))) from error
     return dataclasses.replace(info, warnings=tuple(w.replace(str(path), str(given)) for w in info.warnings))

@@ -30,6 +30,7 @@ from pipeline.core.settings import (
     SmoothConfig,
     TimeConfig,
     TrackConfig,
+    VideoConfig,
 )
 from pipeline.core.texts import parse_toml, read_text
 
@@ -50,6 +51,7 @@ class Config(Section):
     """All settings of a run."""
 
     time: TimeConfig = TimeConfig()
+    video: VideoConfig = VideoConfig()
     observe: ObserveConfig = ObserveConfig()
     detect: DetectConfig = DetectConfig()
     pose: PoseConfig = PoseConfig()
@@ -69,6 +71,7 @@ class Config(Section):
         if not sections:  # runs without them keep the digest that they have
             time = {key: value for key, value in self.time.model_dump(mode="json").items() if value is not None}
             told |= {"time": time} if time else {}
+            told |= {"video": self.video.model_dump(mode="json")} if self.video != VideoConfig() else {}
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -31,6 +31,12 @@ class TimeConfig(Section):
     zero_s: float | None = None
 
 
+class VideoConfig(Section):
+    """How a video's pictures are read."""
+
+    deinterlace: Literal["auto", "off", "frame", "field"] = "auto"
+
+
 class ObserveConfig(Section):
     """How frames become observations."""
 

@@ -24,7 +24,7 @@ from pipeline.live.source import LiveSource, without_secrets
 from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
 from pipeline.video.shape import upright
-from pipeline.video.sources import _ToRGB
+from pipeline.video.sources import ToRGB
 
 WAIT_S = 0.25  # longest wait for a full group of frames
 SILENT_S = 0.5  # after so long without frames the waiting ones are finished without later frames
@@ -67,7 +67,7 @@ class LiveEngine:
         self.receiver = Receiver(source, config.live, self.ledger, self.say, self.folder.event)
         self.jsonl = self._lines(jsonl) if jsonl else None
         self.session = {"started": iso(time.time()), "ended": None, "end": "running"}
-        self._rgb: tuple[tuple[int, int], _ToRGB] | None = None
+        self._rgb: tuple[tuple[int, int], ToRGB] | None = None
         self._segment_counts: dict[str, Any] = {}
         self._flushed = self._told = self._seen = time.monotonic()
         self._kept_below = 0  # run.json reserves the numbers of people below it for this run
@@ -175,7 +175,7 @@ class LiveEngine:
         """(H, W, 3) u8 RGB, upright."""
         stored = frame.size_px if frame.rotation_deg % 180 == 0 else frame.size_px[::-1]
         if self._rgb is None or self._rgb[0] != stored:
-            self._rgb = stored, _ToRGB(stored)
+            self._rgb = stored, ToRGB(stored)
         return upright(self._rgb[1](frame.picture), frame.rotation_deg, frame.mirrored)
 
     def _tell(self, all_: bool = False) -> None:

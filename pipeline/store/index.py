@@ -87,6 +87,7 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         kind=facts["kind"],
         pixel_aspect=Fraction(facts["pixel_aspect"]),
         mirrored=facts["mirrored"],
+        deinterlace=facts["deinterlace"],
         seen=_seen(table),
     )
     if facts["frames"] != len(info):

@@ -134,8 +134,11 @@ def check_manifest(manifest: dict[str, Any]) -> None:
         raise ValueError("video has no size")
     facts.setdefault("mirrored", False)  # earlier versions did not know it
     facts.setdefault("pixel_aspect", "1")
+    facts.setdefault("deinterlace", "")
     if type(facts["mirrored"]) is not bool or Fraction(facts["pixel_aspect"]) <= 0:
         raise ValueError("video has no shape")
+    if facts["deinterlace"] not in ("", "frame", "field"):
+        raise ValueError(f"deinterlace = {facts['deinterlace']!r}")
     if Fraction(facts["fps"]) <= 0 or Fraction(facts["time_base"]) <= 0:
         raise ValueError("video has no rate")
     for name in ("observe_digest", "config_digest"):
@@ -156,6 +159,7 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
         "rotation_deg": info.rotation_deg,
         "mirrored": info.mirrored,
         "pixel_aspect": str(info.pixel_aspect),
+        "deinterlace": info.deinterlace,
         "frames": len(info),
         "fps": str(info.fps),
         "time_base": str(info.time_base),

@@ -14,10 +14,11 @@ from typing import Self, TypeVar, cast
 import numpy as np
 
 from pipeline.core.types import Frames, VideoInfo
+from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.runs import DecordSource, decord_reads
 from pipeline.video.shape import upright
-from pipeline.video.sources import PyAVSource, Source
+from pipeline.video.sources import PyAVSource, Source, ToRGB, stored_size_px
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
 DECODERS = ("decord", "pyav")
@@ -37,6 +38,8 @@ class Reader:
         self._source: Source
         if info.kind == "images":
             self._source = ImageSource(info)
+        elif info.deinterlace:
+            self._source = DeinterlacedSource(info, threads, ToRGB(stored_size_px(info)))
         elif decoder == "decord" and decord_reads(info):
             self._source = DecordSource(info, threads, self.warnings.append)
         else:

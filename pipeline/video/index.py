@@ -14,7 +14,9 @@ import av
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo, played_fps
+from pipeline.video.deinterlace import by_fields
 from pipeline.video.images import index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
 from pipeline.video.packets import Packets, bare_rate, is_bare, joins, read_packets, reason_of, why_doubtful
@@ -38,7 +40,7 @@ class _IndexedPicture:
     interlaced: bool
 
 
-def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
+def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfig = VideoConfig()) -> VideoInfo:  # noqa: B008
     """Index a video file or a folder of images.
 
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
@@ -60,7 +62,7 @@ def index_video(path: Path | str, fps: Fraction | None = None) -> VideoInfo:
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            return _index_file(path, container, digest, fps)
+            return _deinterlaced(_index_file(path, container, digest, fps), asked)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -122,8 +124,22 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str,
         warnings=(*table.warnings, *more),
         pixel_aspect=aspect,
         mirrored=picture.mirrored,
+        deinterlace="frame" if picture.interlaced else "",
         seen=table.seen,
     )
+
+
+def _deinterlaced(info: VideoInfo, asked: VideoConfig) -> VideoInfo:
+    """As the user wants interlaced frames; a line where there are some."""
+    found, wanted = bool(info.deinterlace), asked.deinterlace
+    if wanted == "off" or (wanted == "auto" and not found):
+        lines = [f"{info.path}: its frames are interlaced, and --deinterlace off leaves them so"] if found else []
+        return replace(info, deinterlace="", warnings=(*info.warnings, *lines))
+    each = "field" if wanted == "field" else "frame"
+    more = "" if wanted == "field" else "; --deinterlace field makes one of each field"
+    line = f"{info.path}: its frames are interlaced; deinterlaced by bwdif, one picture of each {each}{more}"
+    info = replace(info, deinterlace="frame", warnings=(*info.warnings, line) if found else info.warnings)
+    return by_fields(info) if wanted == "field" else info
 
 
 @dataclass(frozen=True)

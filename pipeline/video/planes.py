@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.core.types import VideoInfo
 from pipeline.video.decode import left_out
+from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.shape import upright
 from pipeline.video.sources import DecodedSource, FilterChain, open_video, stored_size_px
@@ -94,9 +95,12 @@ class PlaneReader:
         self._decoded_px = stored if plain else turned
         width, height = self._decoded_px
         self._filter = FilterChain(("scale", f"{width}:{height}:flags=bicubic:out_range=tv"), ("format", "yuv420p"))
-        self._source: DecodedSource[av.VideoFrame] | ImageSource
-        images = info.kind == "images"
-        self._source = ImageSource(info) if images else DecodedSource(info, threads, self._converted)
+        self._source: DecodedSource[av.VideoFrame] | DeinterlacedSource[av.VideoFrame] | ImageSource
+        if info.kind == "images":
+            self._source = ImageSource(info)
+        else:
+            kind = DeinterlacedSource if info.deinterlace else DecodedSource
+            self._source = kind(info, threads, self._converted)
 
     def __enter__(self) -> Self:
         return self

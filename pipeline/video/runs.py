@@ -36,11 +36,12 @@ def decord_reads(info: VideoInfo) -> bool:
     """Whether decord is used for this video: a codec and pixel format tried with it, most frames in runs that fit.
 
     Measured with decord2 3.4 and PyAV 18.1 (both FFmpeg 8): PyAV gives decord's bytes for all of these formats, odd
-    sizes and interlaced pictures included, when it converts with the same filters (see ``_ToRGB``).
+    sizes and interlaced pictures included, when it converts with the same filters (see ``ToRGB``).
     """
     return (
         info.kind == "file"
         and info.seen is None
+        and not info.deinterlace
         and info.pixel_aspect == 1  # scaling stored pixels and colours at once gives other bits than one after another
         and info.codec in _DECORD_CODECS
         and info.pixel_format in _DECORD_FORMATS

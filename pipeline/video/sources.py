@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -71,6 +72,32 @@ class FilterChain:
         assert isinstance(out, av.VideoFrame)
         return out
 
+    def push(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Hand a frame to filters that give out none or several for it."""
+        kind, out = (frame.width, frame.height, frame.format.name), []
+        if self._graph is None or kind != self._format:
+            out = self.flush()
+            self._format, self._graph = kind, self._build(frame)
+        self._graph.push(frame)
+        return out + self._pulled(self._graph)
+
+    def flush(self) -> list[av.VideoFrame]:
+        """What the filters still hold; the next frame starts afresh."""
+        graph, self._graph = self._graph, None
+        if graph is None:
+            return []
+        graph.push(None)
+        return self._pulled(graph)
+
+    def _pulled(self, graph: av.filter.Graph) -> list[av.VideoFrame]:
+        out: list[av.VideoFrame] = []
+        with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
+                picture = graph.pull()
+                assert isinstance(picture, av.VideoFrame)
+                out.append(picture)
+        return out
+
     def _build(self, frame: av.VideoFrame) -> av.filter.Graph:
         graph = av.filter.Graph()
         graph.threads = 1
@@ -89,7 +116,7 @@ def _rows_of(packet: np.ndarray) -> dict[int, int]:
     return {int(number): row for row, number in enumerate(packet)}
 
 
-class _ToRGB:
+class ToRGB:
     """Converts frames to RGB arrays with the filters that decord uses.
 
     ``VideoFrame.to_ndarray`` uses other filters: interlaced pictures, 10 bits and odd sizes then differ by up to 57 of
@@ -119,11 +146,11 @@ class DecodedSource(Generic[T]):
         self._held: tuple[int, av.VideoFrame] | None = None  # decoded, not requested yet
         # After lost pictures a decoder reuses earlier pictures, so the next range must start afresh: its pictures must
         # not depend on the ranges read before.
-        self._damaged = False
+        self.damaged = False
 
     def frames(self, start: int, stop: int) -> Iterator[tuple[int, T]]:
         key = int(self._keys[int(np.searchsorted(self._keys, start, "right")) - 1])
-        if self._damaged or not key <= self._next <= start:
+        if self.damaged or not key <= self._next <= start:
             self._seek(start)
         while self._next < stop:
             held = self._held or next(self._decoded, None)
@@ -142,7 +169,7 @@ class DecodedSource(Generic[T]):
 
     def _seek(self, start: int) -> None:
         """Move to the last key frame from which ``start`` decodes, where one exists."""
-        self._damaged = False
+        self.damaged = False
         nearest = int(np.searchsorted(self._keys, start, "right")) - 1
         tried = [int(self._keys[k]) for k in range(nearest, max(nearest - STEPS_BACK, 0) - 1, -1)]
         for key in tried if self._info.seen is None or tried[-1] == 0 else [*tried, 0]:
@@ -182,14 +209,14 @@ class DecodedSource(Generic[T]):
             except StopIteration:
                 return
             except av.error.InvalidDataError:
-                self._damaged = True
+                self.damaged = True
                 continue
             except av.FFmpegError:
                 return
             for frame in frames:
                 row = self._row(frame.pts, last)
                 if row is not None:
-                    self._damaged |= row > last + 1
+                    self.damaged |= row > last + 1
                     last = row
                     yield row, frame
 
@@ -213,4 +240,4 @@ class PyAVSource(DecodedSource[np.ndarray]):
     """RGB pictures decoded by PyAV."""
 
     def __init__(self, info: VideoInfo, threads: int) -> None:
-        super().__init__(info, threads, _ToRGB(stored_size_px(info)))
+        super().__init__(info, threads, ToRGB(stored_size_px(info)))

@@ -152,7 +152,7 @@ def test_later_settings_win_and_go_over_the_file(tmp_path):
     [
         ("track.max_gap_s", r"write section\.key=value, such as track\.max_gap_s=2"),
         ("track.max_gap=2", r"unknown setting track\.max_gap; known are .*max_gap_s"),
-        ("tracks.max_gap_s=2", r"there is no section tracks; sections are time, observe, .*runtime"),
+        ("tracks.max_gap_s=2", r"there is no section tracks; sections are time, video, observe, .*runtime"),
         ("nothing=2", r"unknown setting nothing; known are detect"),
         ("track.max_gap_s.x=2", r"no section max_gap_s"),
         ("track.max_gap_s=-1", r"track\.max_gap_s = -1: .*greater than or equal to 0"),
