@@ -27,7 +27,7 @@ from pipeline.models.runtime import pick_device
 from pipeline.motion.online import Point
 
 SIZE_PX = (1280, 720)
-TRIALS, MOST_FRAMES = 40, 300
+TRIALS, MOST_FRAMES = 17, 200
 LEAST_SCORE = 0.3
 CASES = (("height and lens known", True, True), ("height assumed", False, True), ("lens assumed", True, False),
          ("both assumed", False, False))  # fmt: skip
