@@ -13,7 +13,7 @@ from pipeline.core.settings import MetresConfig
 from pipeline.lift.world import CAMERAS_UP, World, of_camera
 from pipeline.measure.angles import State
 
-TOLD_DEG = 3.0  # roll of the fitted world beyond which a warning says so; it is known within 2°
+TOLD_DEG = 4.0  # roll of the fitted world beyond which a warning says so; it is known within 2°
 _LEAST_IN_PICTURE = 0.2  # of the vertical's length: a camera that looks further down has no roll
 
 
