@@ -117,7 +117,7 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str,
         pts=table.pts,
         time_s=time_s,
         is_key=table.is_key,
-        has_audio=bool(container.streams.audio),
+        has_audio=bool(container.streams.audio) and not table.joined,
         digest=digest,
         codec=stream.codec_context.name,
         pixel_format=picture.pixel_format,
@@ -150,6 +150,7 @@ class _Table:
     is_key: np.ndarray
     seen: SeenPackets | None
     warnings: list[str]
+    joined: bool = False  # the clock starts anew on the way
 
 
 def _table(
@@ -197,11 +198,14 @@ def _seen_table(
         f"{path}: its clock starts anew at {found.pts[j] * tick:.3f} s; time goes on by one frame there (a cut?)"
         for j in found.joins
     ]
+    if len(found.joins) and container.streams.audio:
+        warnings.append(f"{path}: its sound has no time of its own behind {found.pts[found.joins[0]] * tick:.3f} s")
+        warnings[-1] += ", so that it is left out of videos"
     if found.damaged:
         warnings.append(f"{path}: damaged: {found.damaged} packets do not decode")
     if packets.reason:
         warnings.append(f"{path}: damaged: nothing behind {found.pts[-1] * tick:.3f} s can be read ({packets.reason})")
-    return _Table(found.pts, found.is_key, found.seen, warnings)
+    return _Table(found.pts, found.is_key, found.seen, warnings, bool(len(found.joins)))
 
 
 def _promised(

@@ -1,5 +1,6 @@
 """Videos whose packets do not tell the frames: they are decoded once, and every reader gives the pictures seen."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,3 +181,37 @@ def test_a_format_that_does_not_seek_is_read_from_its_start(tmp_path, monkeypatc
 
     monkeypatch.setattr("pipeline.video.sources.open_video", opened)
     assert numbers(info, "pyav", 33, 36) == [33, 34, 35]
+
+
+STEP, GOP = 3000, {"g": "10", "bf": "2", "preset": "veryfast"}  # ticks of 1/90000 s at 30 frames/s
+TS = Clip("one.ts", time_base=Fraction(1, 90000), pts=tuple(range(0, FRAMES * STEP, STEP)), options=GOP)
+JOINED = {
+    "again.ts": (TS, TS),
+    "later_first.ts": (replace(TS, pts=tuple(700 * 90000 + t for t in TS.times())), TS),
+    "leap.ts": (TS, replace(TS, pts=tuple(700 * 90000 + t for t in TS.times()))),
+    "again.mpg": (Clip("one.mpg", codec="mpeg2video", options={"g": "10", "bf": "2"}),) * 2,
+    "again.webm": (Clip("one.webm", codec="libvpx", options={"g": "10", "deadline": "realtime"}),) * 2,
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_time_goes_on_where_joined_streams_start_their_clock_anew(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(b"".join(write_clip(clip, tmp_path).read_bytes() for clip in JOINED[name]))
+    info = index_video(path)
+    assert len(info) == 2 * FRAMES
+    assert np.abs(np.diff(info.time_s) - 1 / 30).max() < 0.002
+    (line,) = [line for line in info.warnings if "its clock starts anew" in line]
+    assert f"{info.time_s[FRAMES]:.3f} s" in line
+    for decoder in DECODERS:
+        assert numbers(info, decoder) == [*range(FRAMES), *range(FRAMES)]
+        assert numbers(info, decoder, 33, 43) == [*range(33, FRAMES), 0, 1, 2]
+        assert numbers(info, decoder, 65, 68) == [25, 26, 27]
+
+
+def test_the_sound_of_a_joined_stream_is_left_out(tmp_path):
+    one = write_clip(replace(TS, audio="aac"), tmp_path).read_bytes()
+    (tmp_path / "sound.ts").write_bytes(one + one)
+    info = index_video(tmp_path / "sound.ts")
+    assert not info.has_audio
+    assert any("sound" in line for line in info.warnings)
