@@ -123,8 +123,8 @@ def prepare(
 
 def _as_seen(info: VideoInfo) -> list[Any]:
     """How pictures and frames of this video are read, where that is not as stored: observations depend on it."""
-    told = [str(info.pixel_aspect), info.mirrored, info.seen is not None, info.deinterlace]
-    return [] if told == ["1", False, False, ""] else [told]
+    told = [str(info.pixel_aspect), info.mirrored, info.seen is not None, info.deinterlace, info.stream]
+    return [] if told == ["1", False, False, "", -1] else [told]
 
 
 def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: bool) -> None:

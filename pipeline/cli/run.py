@@ -19,6 +19,7 @@ from pipeline.cli.values import parse_rate
     Option("decoder", str, "decord or pyav.", "runtime.decoder"),
     "threads",
     Option("fps", str, "Frame rate of a folder of images or a bare .h264, such as 30000/1001.", read=parse_rate),
+    Option("stream", int, "Which of several videos in a file, from 0; else the largest.", "video.stream", min=0),
     Option("deinterlace", str, "auto, off, frame, or field (a picture for each field).", "video.deinterlace"),
     "recorded_fps time_zero start end",
     Option("render", bool, "Make annotated.mp4.", default=True, flags=("--render/--no-render",)),

@@ -34,6 +34,7 @@ class TimeConfig(Section):
 class VideoConfig(Section):
     """How a video's pictures are read."""
 
+    stream: int | None = Field(None, ge=0)  # number among the file's video streams; None: as FFmpeg's command chooses
     deinterlace: Literal["auto", "off", "frame", "field"] = "auto"
 
 

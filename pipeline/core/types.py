@@ -84,6 +84,7 @@ class VideoInfo(_Arrays):
     recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it
     pixel_aspect: Fraction = Fraction(1)  # width of a stored pixel by its height
     mirrored: bool = False  # the picture is mirrored left to right once it is turned
+    stream: int = -1  # number of the stream among the file's videos; -1: the one that FFmpeg would take
     deinterlace: str = ""  # frame: a picture for each frame, field: for each field; "": pictures are as stored
     seen: SeenPackets | None = None  # of a video indexed by decoding; None: ``pts`` are those of the packets
     zero_s: float | None = None  # time on the video's own clock at which real time is 0; None: none was chosen

@@ -88,6 +88,7 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         pixel_aspect=Fraction(facts["pixel_aspect"]),
         mirrored=facts["mirrored"],
         deinterlace=facts["deinterlace"],
+        stream=facts["stream"],
         seen=_seen(table),
     )
     if facts["frames"] != len(info):

@@ -135,10 +135,11 @@ def check_manifest(manifest: dict[str, Any]) -> None:
     facts.setdefault("mirrored", False)  # earlier versions did not know it
     facts.setdefault("pixel_aspect", "1")
     facts.setdefault("deinterlace", "")
+    facts.setdefault("stream", -1)
     if type(facts["mirrored"]) is not bool or Fraction(facts["pixel_aspect"]) <= 0:
         raise ValueError("video has no shape")
-    if facts["deinterlace"] not in ("", "frame", "field"):
-        raise ValueError(f"deinterlace = {facts['deinterlace']!r}")
+    if type(facts["stream"]) is not int or facts["deinterlace"] not in ("", "frame", "field"):
+        raise ValueError(f"deinterlace = {facts['deinterlace']!r}, stream = {facts['stream']!r}")
     if Fraction(facts["fps"]) <= 0 or Fraction(facts["time_base"]) <= 0:
         raise ValueError("video has no rate")
     for name in ("observe_digest", "config_digest"):
@@ -160,6 +161,7 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
         "mirrored": info.mirrored,
         "pixel_aspect": str(info.pixel_aspect),
         "deinterlace": info.deinterlace,
+        "stream": info.stream,
         "frames": len(info),
         "fps": str(info.fps),
         "time_base": str(info.time_base),

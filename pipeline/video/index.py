@@ -18,13 +18,12 @@ from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo, played_fps
 from pipeline.video.deinterlace import by_fields
 from pipeline.video.images import index_images
-from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream
-from pipeline.video.packets import Packets, bare_rate, is_bare, joins, read_packets, reason_of, why_doubtful
+from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
+from pipeline.video.packets import Packets, bare_rate, is_bare, joins, promised, read_packets, reason_of, why_doubtful
 from pipeline.video.seen import see_frames
 from pipeline.video.shape import orientation, pixel_aspect, square_size
 
 MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # more frames a second, or more than ten years, are invalid times
-_SLACK_S = 1.0  # a video may end so much earlier than its header says
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfi
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            return _deinterlaced(_index_file(path, container, digest, fps), asked)
+            return _deinterlaced(_index_file(path, container, digest, fps, asked.stream), asked)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -73,8 +72,11 @@ def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfi
         ) from error
 
 
-def _index_file(path: Path, container: av.container.InputContainer, digest: str, fps: Fraction | None) -> VideoInfo:
-    stream = video_stream(container)
+def _index_file(
+    path: Path, container: av.container.InputContainer, digest: str, fps: Fraction | None, wanted: int | None
+) -> VideoInfo:
+    number, said = _stream_number(path, container, wanted)
+    stream = video_stream(container, number)
     if stream is None:
         what = (
             "only audio in this file" if container.streams.audio else "no video in this file, or its header is damaged"
@@ -82,16 +84,16 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str,
         raise PoselineError(f"{path}: {what}; give a file with pictures")
     check_size(path, stream.width, stream.height)
     packets = read_packets(container, stream)
-    picture = _first_picture(path)
+    picture = _first_picture(path, number)
     if picture is None or not packets.shown.any():
         raise PoselineError(f"{path}: no picture in this video can be decoded; record or export it again")
     check_size(path, picture.width, picture.height)
-    table = _table(path, container, stream, packets, picture)
+    table = _table(path, container, stream, number, packets, picture)
     time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     if table.seen is not None and is_bare(container, packets):
-        rate, said = bare_rate(path, stream, fps)
-        time_base, table = 1 / rate, replace(table, pts=np.arange(len(table.pts)), warnings=table.warnings + said)
+        rate, lines = bare_rate(path, stream, fps)
+        time_base, table = 1 / rate, replace(table, pts=np.arange(len(table.pts)), warnings=table.warnings + lines)
     elif fps is not None:
         raise PoselineError(
             f"{path}: --fps {fps} is for folders of images and bare streams; this file has times of its own: leave"
@@ -121,12 +123,26 @@ def _index_file(path: Path, container: av.container.InputContainer, digest: str,
         digest=digest,
         codec=stream.codec_context.name,
         pixel_format=picture.pixel_format,
-        warnings=(*table.warnings, *more),
+        warnings=(*said, *table.warnings, *more),
         pixel_aspect=aspect,
         mirrored=picture.mirrored,
+        stream=number,
         deinterlace="frame" if picture.interlaced else "",
         seen=table.seen,
     )
+
+
+def _stream_number(path: Path, container: av.container.InputContainer, wanted: int | None) -> tuple[int, list[str]]:
+    """The stream to read, as `video_stream` takes it, and a line where there is a choice."""
+    streams = video_streams(container)
+    if wanted is not None and wanted >= len(streams):
+        raise PoselineError(f"{path}: --stream {wanted}: it has {len(streams)} videos, counted from 0; choose another")
+    if len(streams) < 2:
+        return -1, []
+    chosen = video_stream(container)
+    number = wanted if wanted is not None else next(i for i, s in enumerate(streams) if s is chosen)
+    sizes = ", ".join(f"{i}: {s.width}x{s.height}" for i, s in enumerate(streams))
+    return number, [f"{path}: it has {len(streams)} videos ({sizes}); number {number} is read, --stream takes another"]
 
 
 def _deinterlaced(info: VideoInfo, asked: VideoConfig) -> VideoInfo:
@@ -157,12 +173,13 @@ def _table(
     path: Path,
     container: av.container.InputContainer,
     stream: av.VideoStream,
+    number: int,
     packets: Packets,
     picture: _IndexedPicture,
 ) -> _Table:
     """From the packets where these can be trusted, else by decoding."""
     why = why_doubtful(packets, container, stream, picture.interlaced)
-    if why and (table := _seen_table(path, container, stream, packets, why)) is not None:
+    if why and (table := _seen_table(path, container, stream, number, packets, why)) is not None:
         return table
     pts, is_key = packets.pts[packets.shown], packets.is_key[packets.shown]
     order = np.argsort(pts, kind="stable")
@@ -170,7 +187,7 @@ def _table(
     first = np.append(True, pts[1:] != pts[:-1])[: len(pts)]  # of several pictures at one time only one is shown
     pts, is_key = pts[first], is_key[first]
     warnings = [f"{path}: {int((~first).sum())} frames have the time of another and are left out"] * (not first.all())
-    warnings += _promised(path, container, stream, packets, pts)
+    warnings += promised(path, container, stream, packets, pts)
     if picture.pts is not None and picture.pts in pts:
         shown = pts >= picture.pts
         if not shown.all():
@@ -180,14 +197,14 @@ def _table(
 
 
 def _seen_table(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, packets: Packets, why: str
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream, number: int, packets: Packets, why: str
 ) -> _Table | None:
     """The table of the pictures that decoding yields; None where it shows that the packets' times can be trusted."""
     joined = joins(packets, container, stream)
     time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     with open_media(path) as again:
-        same = video_stream(again)
+        same = video_stream(again, number)
         assert same is not None
         found = see_frames(again, same, packets, joined, max(1, round(1 / (rate * time_base))))
     if found is None or (found.in_order and not len(found.joins)):
@@ -208,37 +225,6 @@ def _seen_table(
     return _Table(found.pts, found.is_key, found.seen, warnings, bool(len(found.joins)))
 
 
-def _promised(
-    path: Path,
-    container: av.container.InputContainer,
-    stream: av.VideoStream,
-    packets: Packets,
-    pts: np.ndarray,
-) -> list[str]:
-    """Warnings about frames or times that the container announces and does not hold."""
-    tick = fraction(stream.time_base or Fraction(1, 1_000_000))
-    lines, end_s = [], float(pts[-1] * tick)
-    usual = float(np.median(np.diff(pts)) * tick) if len(pts) > 1 else 0.0
-    slack_s = max(_SLACK_S, 2 * usual)  # the last picture is shown for a while
-    if packets.reason:
-        lines.append(f"{path}: damaged: nothing behind {end_s:.3f} s can be read ({packets.reason})")
-    promised_s = _promised_end_s(container, stream)
-    if stream.frames > len(packets):
-        lines.append(f"{path}: cut short or damaged: {len(packets)} of the {stream.frames} frames are in it")
-    elif promised_s is not None and promised_s > end_s + slack_s and not packets.reason:
-        lines.append(f"{path}: cut short or damaged: ends at {end_s:.3f} s and should at {promised_s:.3f} s")
-    return lines
-
-
-def _promised_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """The end of the pictures in s from the file's header; None where the header does not state the end."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float((stream.duration + (stream.start_time or 0)) * fraction(stream.time_base))
-    if container.duration is None or container.streams.audio or container.format.name == "mpegts":
-        return None  # it is the longest stream's, or a guess of FFmpeg's for a transport stream
-    return (container.duration + (container.start_time or 0)) / av.time_base
-
-
 def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> tuple[np.ndarray, list[str]]:
     """Times (T,) of the frames in s, and a warning where the file's own times make no sense."""
     time_s = pts.astype(np.float64) * time_base.numerator / time_base.denominator
@@ -252,10 +238,10 @@ def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> 
     ]
 
 
-def _first_picture(path: Path) -> _IndexedPicture | None:
+def _first_picture(path: Path, number: int) -> _IndexedPicture | None:
     """The first picture that decoding the file from its start yields; None where there is none."""
     with open_media(path) as container:
-        stream = video_stream(container)
+        stream = video_stream(container, number)
         assert stream is not None
         limit_pixels(stream)
         packets = container.demux(stream)

@@ -21,6 +21,7 @@ DEMUXERS = (
     *("webp_pipe",),
 )
 MOST_PIXELS, MOST_SIDE_PX = 1 << 26, 16384  # of a picture: 8192×8192; larger claims are refused before memory is taken
+_DEFAULT_PX = 5_000_000  # what a default stream is ahead of others, as in FFmpeg's command
 # For `av.open`. Metadata that are no UTF-8 raise before PyAV 19, unless this is given; PyAV 19 takes any, without it.
 ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
@@ -45,12 +46,23 @@ def limit_pixels(stream: av.VideoStream) -> None:
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The stream that index and decoders all read: FFmpeg's best one that is not a cover picture; None without one."""
+def video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The streams of pictures in the file's order; cover pictures and streams without a decoder are none."""
     cover = av.stream.Disposition.attached_pic
-    streams = [s for s in container.streams.video if not s.disposition & cover and s.codec_context is not None]
-    best = container.streams.best("video")
-    return best if best in streams else next(iter(streams), None)
+    return [s for s in container.streams.video if not s.disposition & cover and s.codec_context is not None]
+
+
+def video_stream(container: av.container.InputContainer, number: int = -1) -> av.VideoStream | None:
+    """The stream that index and decoders all read; None without one.
+
+    Args:
+        number: its place among `video_streams`; -1: the largest, a default one first, as FFmpeg's command takes it.
+    """
+    streams = video_streams(container)
+    if number >= 0:
+        return streams[number] if number < len(streams) else None
+    default = av.stream.Disposition.default
+    return max(streams, key=lambda s: s.width * s.height + _DEFAULT_PX * bool(s.disposition & default), default=None)
 
 
 def fraction(rational: Any) -> Fraction:

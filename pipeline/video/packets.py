@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.video.media import fraction
 
 NO_TIME = np.iinfo(np.int64).min  # of a packet without a pts or dts
+_SLACK_S = 1.0  # a video may end so much earlier than its header says
 GAP_S = 10.0  # in streams of broadcasts a longer step between packets is a new clock, as for FFmpeg
 USUAL_FPS, MOST_BASE_FPS = Fraction(25), 2000  # a bare stream without a rate has FFmpeg's clock of 1.2 MHz as its base
 BROADCAST = ("mpegts", "mpeg")  # FFmpeg's names of formats whose clock may start anew
@@ -127,3 +128,34 @@ def bare_rate(path: Path, stream: av.VideoStream, fps: Fraction | None) -> tuple
     if 0 < base <= MOST_BASE_FPS and said > 0:
         return said, []
     return USUAL_FPS, [f"{path}: says no frame rate; {USUAL_FPS} frames/s are taken; give it by --fps"]
+
+
+def promised(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: Packets,
+    pts: np.ndarray,
+) -> list[str]:
+    """Warnings about frames or times that the container announces and does not hold."""
+    tick = fraction(stream.time_base or Fraction(1, 1_000_000))
+    lines, end_s = [], float(pts[-1] * tick)
+    usual = float(np.median(np.diff(pts)) * tick) if len(pts) > 1 else 0.0
+    slack_s = max(_SLACK_S, 2 * usual)  # the last picture is shown for a while
+    if packets.reason:
+        lines.append(f"{path}: damaged: nothing behind {end_s:.3f} s can be read ({packets.reason})")
+    promised_s = _promised_end_s(container, stream)
+    if stream.frames > len(packets):
+        lines.append(f"{path}: cut short or damaged: {len(packets)} of the {stream.frames} frames are in it")
+    elif promised_s is not None and promised_s > end_s + slack_s and not packets.reason:
+        lines.append(f"{path}: cut short or damaged: ends at {end_s:.3f} s and should at {promised_s:.3f} s")
+    return lines
+
+
+def _promised_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """The end of the pictures in s from the file's header; None where the header does not state the end."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float((stream.duration + (stream.start_time or 0)) * fraction(stream.time_base))
+    if container.duration is None or container.streams.audio or container.format.name == "mpegts":
+        return None  # it is the longest stream's, or a guess of FFmpeg's for a transport stream
+    return (container.duration + (container.start_time or 0)) / av.time_base

@@ -39,7 +39,7 @@ def open_video(info: VideoInfo) -> tuple[av.container.InputContainer, av.VideoSt
         container = open_media(info.path)
     except (av.FFmpegError, OSError) as error:
         raise PoselineError(f"{info.path}: cannot be opened any more ({error.strerror}); was it moved?") from error
-    stream = video_stream(container)
+    stream = video_stream(container, info.stream)
     assert stream is not None  # the index found one
     limit_pixels(stream)
     return container, stream

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.settings import VideoConfig
+from pipeline.video.decode import DECODERS, open_reader
 from pipeline.video.index import index_video
 from pipeline.video.inputs import find_inputs, image_files, keep, spool
-from tests.video.clips import B_FRAMES, HEALTHY, Clip, picture, remux, write_clip, write_sound
+from tests.video.clips import B_FRAMES, HEALTHY, Clip, number_of, picture, remux, write_clip, write_sound
 
 
 @pytest.mark.parametrize("clip", [c for c in HEALTHY if c.name != "raw.h264"], ids=lambda c: c.name)
@@ -83,6 +85,41 @@ def test_a_stream_without_times_gets_equal_steps(tmp_path):
     assert len(info) == 40
     assert len(set(np.diff(info.pts).tolist())) == 1
     assert np.flatnonzero(info.is_key).tolist() == [0, 10, 20, 30]
+
+
+def two_videos(path):
+    """A small video of the numbers from 100 on, and a large one of those from 0 on."""
+    with av.open(str(path), "w") as out:
+        streams = []
+        for size in ((160, 96), (320, 192)):
+            stream = out.add_stream("libx264", rate=30, options={"g": "10", "preset": "ultrafast"})
+            (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+            stream.disposition = av.stream.Disposition.default  # else MP4 makes the first one the default
+            streams.append(stream)
+        for n in range(12):
+            for stream, first in zip(streams, (100, 0), strict=True):
+                image = picture(first + n, (stream.width, stream.height))
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+                frame.pts, frame.time_base = n, Fraction(1, 30)
+                out.mux(stream.encode(frame))
+        for stream in streams:
+            out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("name", ["two.mkv", "two.mp4"])
+def test_of_several_videos_the_largest_is_read_or_the_one_asked_for(name, tmp_path):
+    path = two_videos(tmp_path / name)
+    for wanted, size_px, first in ((None, (320, 192), 0), (0, (160, 96), 100), (1, (320, 192), 0)):
+        info = index_video(path, None, VideoConfig(stream=wanted))
+        assert info.size_px == size_px
+        assert "2 videos (0: 160x96, 1: 320x192)" in info.warnings[0]
+        for decoder in DECODERS:
+            with open_reader(info, decoder) as reader:
+                found = [number_of(image) for part in reader.read(3, 6, 4) for image in part.image]
+            assert found == [first + 3, first + 4, first + 5]
+    with pytest.raises(PoselineError, match="--stream 2: it has 2 videos"):
+        index_video(path, None, VideoConfig(stream=2))
 
 
 def test_digest_is_of_the_content_only(tmp_path):
