@@ -175,7 +175,7 @@ class LiveEngine:
         """(H, W, 3) u8 RGB, upright."""
         stored = frame.size_px if frame.rotation_deg % 180 == 0 else frame.size_px[::-1]
         if self._rgb is None or self._rgb[0] != stored:
-            self._rgb = stored, ToRGB(stored)
+            self._rgb = stored, ToRGB(stored, frame.pixel_aspect)
         return upright(self._rgb[1](frame.picture), frame.rotation_deg, frame.mirrored)
 
     def _tell(self, all_: bool = False) -> None:

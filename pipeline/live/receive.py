@@ -32,6 +32,7 @@ class Received(NamedTuple):
 
     picture: av.VideoFrame
     size_px: tuple[int, int]  # (w, h) upright
+    pixel_aspect: Fraction  # width of a stored pixel by its height
     rotation_deg: int  # clockwise turn that makes it upright,
     mirrored: bool  # and whether it is then mirrored
     time_s: float  # of the run
@@ -198,7 +199,7 @@ class Receiver:
         turn, mirrored = orientation(picture)
         size = square_size((picture.width, picture.height), self.pixel_aspect)
         size = size if turn % 180 == 0 else size[::-1]
-        frame = Received(picture, size, turn, mirrored, time_s, received, wall_s)
+        frame = Received(picture, size, self.pixel_aspect, turn, mirrored, time_s, received, wall_s)
         if self._last is not None and time_s - self._last.time_s > self.config.gap_s:
             self._note("gap", self.ledger.gap(self._last.time_s, time_s, self.wall_start, self._why))
         self._why, self._last = "no frames", frame._replace(picture=None)  # type: ignore[arg-type]

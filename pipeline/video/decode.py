@@ -17,8 +17,8 @@ from pipeline.core.types import Frames, VideoInfo
 from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.runs import DecordSource, decord_reads
-from pipeline.video.shape import upright
-from pipeline.video.sources import PyAVSource, Source, ToRGB, stored_size_px
+from pipeline.video.shape import square_size, upright
+from pipeline.video.sources import Fitted, PyAVSource, Source, ToRGB, stored_size_px
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
 DECODERS = ("decord", "pyav")
@@ -36,14 +36,16 @@ class Reader:
         self.info = info
         self.warnings: list[str] = []
         self._source: Source
+        self._to_rgb = ToRGB(stored_size_px(info), info.pixel_aspect)
+        self._sizes = 0  # sizes of pictures that were met
         if info.kind == "images":
             self._source = ImageSource(info)
         elif info.deinterlace:
-            self._source = DeinterlacedSource(info, threads, ToRGB(stored_size_px(info)))
+            self._source = DeinterlacedSource(info, threads, self._to_rgb)
         elif decoder == "decord" and decord_reads(info):
-            self._source = DecordSource(info, threads, self.warnings.append)
+            self._source = DecordSource(info, threads, self.warnings.append, self._to_rgb)
         else:
-            self._source = PyAVSource(info, threads)
+            self._source = PyAVSource(info, threads, self._to_rgb)
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +70,7 @@ class Reader:
         index: list[int] = []
         images: np.ndarray | None = None
         for i, picture in self._source.frames(start, stop):
+            self._sizes = tell_sizes(self.info, self._to_rgb.fitted, self._sizes, i, self.warnings)
             if images is None:
                 images = np.empty((min(batch, stop - start), height, width, 3), np.uint8)
             images[len(index)] = upright(picture, self.info.rotation_deg, self.info.mirrored)
@@ -93,6 +96,20 @@ def left_out(info: VideoInfo, start: int, stop: int, missing: set[int]) -> str:
         f"{info.path}: {len(missing)} of the frames {start} to {stop - 1} could not be decoded and are"
         f" left out, between {times[0]:.3f} s and {times[-1]:.3f} s"
     )
+
+
+def tell_sizes(info: VideoInfo, fitted: Fitted, known: int, frame: int, warnings: list[str]) -> int:
+    """Add a line to ``warnings`` for each stored size after the first ``known`` that is not the video's own.
+
+    Returns the number of sizes that are known then; ``frame`` is the one that was read last.
+    """
+    for size in fitted.sizes[known:]:
+        if square_size(size, info.pixel_aspect) != stored_size_px(info):
+            warnings.append(
+                f"{info.path}: its pictures are {size[0]}x{size[1]} at {info.time_s[frame]:.3f} s, and not always; they"
+                f" are scaled with their proportions into {info.size_px[0]}x{info.size_px[1]}"
+            )
+    return len(fitted.sizes)
 
 
 def open_reader(info: VideoInfo, decoder: str = "decord", threads: int = 1) -> Reader:

@@ -13,11 +13,11 @@ import av
 import numpy as np
 
 from pipeline.core.types import VideoInfo
-from pipeline.video.decode import left_out
+from pipeline.video.decode import left_out, tell_sizes
 from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.shape import upright
-from pipeline.video.sources import DecodedSource, FilterChain, open_video, stored_size_px
+from pipeline.video.sources import DecodedSource, Fitted, open_video, stored_size_px
 
 HD_PX = 720  # pictures of this height or more are taken as BT.709 where the video names no matrix
 _UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers of the unspecified matrix and the full range
@@ -93,8 +93,9 @@ class PlaneReader:
         plain = size_px == even_size(info.size_px)  # else pictures are scaled
         turned = size_px if info.rotation_deg % 180 == 0 else size_px[::-1]
         self._decoded_px = stored if plain else turned
-        width, height = self._decoded_px
-        self._filter = FilterChain(("scale", f"{width}:{height}:flags=bicubic:out_range=tv"), ("format", "yuv420p"))
+        flags = ":flags=bicubic:out_range=tv"
+        self._fitted = Fitted(self._decoded_px, info.pixel_aspect, "yuv420p", stored, flags)
+        self._sizes = 0  # sizes of pictures that were met
         self._source: DecodedSource[av.VideoFrame] | DeinterlacedSource[av.VideoFrame] | ImageSource
         if info.kind == "images":
             self._source = ImageSource(info)
@@ -112,6 +113,7 @@ class PlaneReader:
         """(row of the pts table, frame of ``size_px``) of the frames [start, stop) that decode."""
         missing = set(range(start, stop))
         for i, picture in self._source.frames(start, stop):
+            self._sizes = tell_sizes(self.info, self._fitted, self._sizes, i, self.warnings)
             frame = picture if isinstance(picture, av.VideoFrame) else self._of_rgb(picture)
             missing.discard(i)
             yield i, self._upright(frame)
@@ -120,7 +122,7 @@ class PlaneReader:
 
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
         plain = frame.format.name == "yuv420p" and (frame.width, frame.height) == self._decoded_px
-        return frame if plain and int(frame.color_range) != _FULL else self._filter(frame)
+        return frame if plain and int(frame.color_range) != _FULL else self._fitted(frame)
 
     def _of_rgb(self, picture: np.ndarray) -> av.VideoFrame:
         width, height = self._decoded_px

@@ -23,7 +23,7 @@ os.environ.setdefault("PATH", os.defpath)  # decord cannot be imported without a
 import decord
 
 from pipeline.core.types import VideoInfo
-from pipeline.video.sources import STEPS_BACK, Picture, PyAVSource, key_frames, open_video, stored_size_px
+from pipeline.video.sources import STEPS_BACK, Picture, PyAVSource, ToRGB, key_frames, open_video, stored_size_px
 
 SEGMENT_BYTES = 256 << 20  # RGB bytes of one run of pictures given to decord: the most that it may hold
 SEGMENT_FRAMES = 32  # short runs are joined up to this many frames
@@ -69,8 +69,8 @@ def _fits(info: VideoInfo, start: int, stop: int) -> bool:
 class DecordSource:
     """Closed runs of pictures decoded whole by decord; PyAV where that is not possible."""
 
-    def __init__(self, info: VideoInfo, threads: int, tell: Callable[[str], None]) -> None:
-        self._info, self._threads, self._tell = info, threads, tell
+    def __init__(self, info: VideoInfo, threads: int, tell: Callable[[str], None], to_rgb: ToRGB) -> None:
+        self._info, self._threads, self._tell, self._to_rgb = info, threads, tell, to_rgb
         self._size_px = stored_size_px(info)
         self._segments = segments(info)
         self._packets = _RunPackets(info)
@@ -86,7 +86,7 @@ class DecordSource:
                 continue
             if not self._load(a, b, first):
                 self._ready.clear()
-                self._pyav = self._pyav or PyAVSource(self._info, self._threads)
+                self._pyav = self._pyav or PyAVSource(self._info, self._threads, self._to_rgb)
                 yield from self._pyav.frames(first, last)
                 continue
             while self._ready and self._ready[0][0] < last:
@@ -156,6 +156,8 @@ class _RunPackets:
             raise ValueError("they do not start with a key frame")
         if not np.array_equal(np.sort(pts), self._info.pts[a:b]):
             raise ValueError("they are not a closed group of pictures")
+        if len({told for p in packets if p.is_keyframe and (told := _parameters(self._info.codec, bytes(p)))}) > 1:
+            raise ValueError("the size of the pictures may change")
         data = io.BytesIO()
         # Simple times keep the muxer from dropping packets; decord only counts frames and does not use their times.
         delay = int(np.max(np.arange(len(packets)) - rank))
@@ -207,3 +209,17 @@ class _RunPackets:
     def close(self) -> None:
         self._demuxed, self._first = iter(()), None
         self._container.close()
+
+
+def _parameters(codec: str, packet: bytes) -> bytes:
+    """What a key packet says about the size of pictures: decord would scale others to the first one's, distorted.
+
+    The sequence parameters of H.264 and HEVC between start codes, and the head of a VP9 packet; empty where it says
+    nothing.
+    """
+    if codec == "vp9":
+        return (int.from_bytes(packet[4:9], "big") >> 4).to_bytes(5, "big")
+    for unit in packet[:4096].split(b"\0\0\1")[1:]:
+        if unit and ((codec == "h264" and unit[0] & 31 == 7) or (codec == "hevc" and unit[0] >> 1 & 63 == 33)):
+            return unit.rstrip(b"\0")
+    return b""

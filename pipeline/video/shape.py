@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
 
 from pipeline.video.media import fraction
 
@@ -34,7 +34,7 @@ def orientation(frame: av.VideoFrame, tag: str = "0") -> tuple[int, bool]:
     Args:
         tag: the stream's old "rotate" tag, which counts where the picture has no matrix.
     """
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]  # takes a Type too
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return round(_number(tag) / 90) * 90 % 360, False
     # (x, y) of a stored pixel is shown at (a x + c y, b x + d y); y points down.

@@ -15,6 +15,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
 from pipeline.video.media import limit_pixels, open_media, video_stream
 from pipeline.video.seen import numbered, packets_from, seek_seen
+from pipeline.video.shape import square_size
 
 STEPS_BACK = 4  # key frames to go back when a seek lands too late
 T = TypeVar("T")
@@ -116,6 +117,59 @@ def _rows_of(packet: np.ndarray) -> dict[int, int]:
     return {int(number): row for row, number in enumerate(packet)}
 
 
+class Fitted:
+    """Scales frames to one size; those of another shape keep their proportions, with black beside them.
+
+    ``sizes`` has the stored sizes that frames had, in the order in which they came.
+
+    Args:
+        size_px: (w, h) of square pixels, not yet turned.
+        aspect: width of a stored pixel by its height.
+        own_px: size_px at the video's own scale.
+        flags: further arguments of the scaler.
+        form: pixel format.
+    """
+
+    def __init__(
+        self,
+        size_px: tuple[int, int],
+        aspect: Fraction,
+        form: str,
+        own_px: tuple[int, int] | None = None,
+        flags: str = "",
+    ) -> None:
+        self._size_px, self._own_px, self._aspect = size_px, own_px or size_px, aspect
+        self._form, self._flags = form, flags
+        self._chains: dict[tuple[int, int], FilterChain] = {}
+        self.sizes: list[tuple[int, int]] = []
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        return self.chain((frame.width, frame.height))(frame)
+
+    def chain(self, stored_px: tuple[int, int]) -> FilterChain:
+        """The filters for frames of a stored size (w, h)."""
+        if stored_px not in self._chains:
+            self.sizes.append(stored_px)
+            self._chains[stored_px] = FilterChain(*self._filters(square_size(stored_px, self._aspect)))
+        return self._chains[stored_px]
+
+    def _filters(self, square_px: tuple[int, int]) -> list[tuple[str, str]]:
+        width, height = self._size_px
+        if square_px == self._own_px:
+            return [("scale", f"{width}:{height}{self._flags}"), ("format", self._form)]
+        share = min(width / square_px[0], height / square_px[1])
+        w, h = (
+            min(max(2 * round(side * share / 2), 2), most)
+            for side, most in zip(square_px, (width, height), strict=True)
+        )
+        left, top = (width - w) // 4 * 2, (height - h) // 4 * 2  # even, as colours have half of the places
+        return [
+            ("scale", f"{w}:{h}{self._flags}"),
+            ("format", self._form),
+            ("pad", f"{width}:{height}:{left}:{top}:black"),
+        ]
+
+
 class ToRGB:
     """Converts frames to RGB arrays with the filters that decord uses.
 
@@ -123,13 +177,12 @@ class ToRGB:
     255 in the tests' clips.
     """
 
-    def __init__(self, size_px: tuple[int, int]) -> None:
-        width, height = size_px
-        self._filter = FilterChain(("scale", f"{width}:{height}"), ("format", "rgb24"))
+    def __init__(self, size_px: tuple[int, int], aspect: Fraction = Fraction(1)) -> None:
+        self.fitted = Fitted(size_px, aspect, "rgb24")
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """(h, w, 3) u8, scaled to the size of the video where a stream changes its size on the way."""
-        return self._filter(frame).to_ndarray()
+        """(h, w, 3) u8."""
+        return self.fitted(frame).to_ndarray()
 
 
 class DecodedSource(Generic[T]):
@@ -239,5 +292,5 @@ class DecodedSource(Generic[T]):
 class PyAVSource(DecodedSource[np.ndarray]):
     """RGB pictures decoded by PyAV."""
 
-    def __init__(self, info: VideoInfo, threads: int) -> None:
-        super().__init__(info, threads, ToRGB(stored_size_px(info)))
+    def __init__(self, info: VideoInfo, threads: int, to_rgb: ToRGB) -> None:
+        super().__init__(info, threads, to_rgb)

@@ -14,6 +14,7 @@ from pipeline.core.types import VideoInfo
 from pipeline.video import runs, sources
 from pipeline.video.decode import DECODERS, decord_reads, open_reader, prefetch
 from pipeline.video.index import index_video
+from pipeline.video.planes import PlaneReader, planes_of
 from tests.video import clips
 from tests.video.clips import B_FRAMES, HEALTHY, Clip, damage, number_of, picture, remux, write_clip
 
@@ -264,3 +265,35 @@ def test_prefetch_is_bounded_and_leaves_no_thread():
 def test_numbers_survive_the_round_trip():
     assert [number_of(picture(n)) for n in range(256)] == list(range(256))
     assert clips.BITS == 8
+
+
+def changing(folder: Path, gop: str) -> Path:
+    """40 pictures, of 320x192 and from the 21st on of 160x120, in one transport stream."""
+    path, both = folder / "changing.ts", b""
+    for first, size_px in ((0, (320, 192)), (20, (160, 120))):
+        pts = tuple(3000 * (first + n) for n in range(20))
+        options = {"g": gop, "bf": "0", "preset": "ultrafast"}
+        clip = Clip("part.ts", size_px=size_px, time_base=Fraction(1, 90000), pts=pts, options=options)
+        both += write_clip(clip, folder).read_bytes()
+    path.write_bytes(both)
+    return path
+
+
+@pytest.mark.parametrize("gop", ["10", "20"])
+def test_pictures_of_another_size_keep_their_proportions(gop, tmp_path):
+    info = index_video(changing(tmp_path, gop))
+    assert (len(info), info.size_px) == (40, (320, 192))
+    by = {decoder: read(info, decoder) for decoder in DECODERS}
+    for index, _, images, warnings in by.values():
+        assert index == list(range(40))
+        assert sum(f"are 160x120 at {info.time_s[20]:.3f} s" in line for line in warnings) == 1
+        assert [number_of(image) for image in images[:20]] == list(range(20))
+        for n, image in enumerate(images[20:]):
+            assert image[:, :30].max() < 30
+            assert image[:, 290:].max() < 30
+            assert number_of(cv2.resize(image[:, 32:288], (160, 120))) == n
+    assert all(np.array_equal(a, b) for a, b in zip(by["decord"][2], by["pyav"][2], strict=True))
+    with PlaneReader(info, info.size_px) as planes:
+        luma = [planes_of(frame)[0].copy() for _, frame in planes.read(18, 22)]
+        assert sum("proportions" in line for line in planes.warnings) == 1
+    assert luma[2][:, :30].max() < 30 < luma[1][:, :30].max()
