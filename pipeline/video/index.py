@@ -100,6 +100,8 @@ def _index_file(
             f" --fps out, or give --recorded-fps {fps} if that many frames were recorded in a second"
         )
     time_s, more = _times(path, table.pts, time_base, rate)
+    rate, lines = _believable(path, rate, stream.guessed_rate, time_s, table.seen is not None)
+    more += lines
     stored_px = (picture.width, picture.height)
     aspect = pixel_aspect(stream)
     size_px = square_size(stored_px, aspect)
@@ -115,7 +117,7 @@ def _index_file(
         size_px=size_px if picture.rotation_deg % 180 == 0 else size_px[::-1],
         rotation_deg=picture.rotation_deg,
         time_base=time_base,
-        fps=rate if table.seen is None else played_fps(time_s, rate),
+        fps=rate,
         pts=table.pts,
         time_s=time_s,
         is_key=table.is_key,
@@ -223,6 +225,28 @@ def _seen_table(
     if packets.reason:
         warnings.append(f"{path}: damaged: nothing behind {found.pts[-1] * tick:.3f} s can be read ({packets.reason})")
     return _Table(found.pts, found.is_key, found.seen, warnings, bool(len(found.joins)))
+
+
+def _believable(
+    path: Path, rate: Fraction, guessed: Fraction | None, time_s: np.ndarray, seen: bool
+) -> tuple[Fraction, list[str]]:
+    """The rate that the header says, or that of the usual step where the two are apart; then a line says so.
+
+    Args:
+        guessed: FFmpeg's guess.
+        seen: the file was indexed by decoding, so that its header knows neither frames nor times.
+    """
+    steps = np.diff(time_s)
+    median_s = float(np.median(steps)) if len(steps) else 0.0
+    if not median_s > 0 or (0.5 < rate * median_s < 2 and not seen):
+        return rate, []
+    usual = played_fps(time_s, rate)
+    if seen or usual in (rate, guessed):
+        return usual, []
+    return usual, [
+        f"{path}: has no frame rate of its own (its header says {float(rate):.6g}); {float(usual):.4g} frames/s, from"
+        " its usual step, are taken where a rate must be written"
+    ]
 
 
 def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> tuple[np.ndarray, list[str]]:

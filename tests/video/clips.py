@@ -44,6 +44,7 @@ class Clip:
     pixel_aspect: Fraction = Fraction(1)  # above 1: stored so much narrower than size_px; below 1: so much lower
     time_base: Fraction = Fraction(1, 30)
     pts: tuple[int, ...] | None = None
+    rate: int | None = None  # what the file says; None: what fits
     audio: str | None = None
     audio_s: float = 1.0
     audio_start_s: float = 0.0
@@ -59,7 +60,7 @@ def write_clip(clip: Clip, folder: Path) -> Path:
     path = folder / clip.name
     mp4 = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
     with av.open(str(path), "w", options=mp4) as out:
-        rate = 1 / clip.time_base if clip.time_base > Fraction(1, 100) else 30
+        rate = clip.rate or (1 / clip.time_base if clip.time_base > Fraction(1, 100) else 30)
         stream = out.add_stream(clip.codec, rate=rate, options=clip.options)
         width, height = clip.size_px if clip.rotation_deg % 180 == 0 else clip.size_px[::-1]
         width, height = round(width / max(clip.pixel_aspect, 1)), round(height * min(clip.pixel_aspect, 1))

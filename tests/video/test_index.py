@@ -57,6 +57,21 @@ def test_a_rate_for_a_file_is_refused_with_the_option_that_helps(tmp_path):
     )
 
 
+def test_a_file_without_a_frame_rate_has_that_of_its_usual_step(tmp_path):
+    """As browsers write WebM: uneven times in milliseconds, and 1000 as the rate, or none."""
+    steps = np.random.default_rng(3).integers(29, 38, 40)
+    times = tuple(int(t) for t in np.cumsum(steps))
+    options = {"g": "10", "deadline": "realtime"}
+    clip = Clip("browser.webm", codec="libvpx", time_base=Fraction(1, 1000), pts=times, options=options, rate=1000)
+    path = write_clip(clip, tmp_path)
+    with av.open(str(path)) as container:
+        assert not container.streams.video[0].average_rate or container.streams.video[0].average_rate > 900
+    info = index_video(path)
+    assert info.pts.tolist() == list(times)
+    assert 28 < info.fps < 32
+    assert any("no frame rate" in line for line in info.warnings)
+
+
 def test_key_frames_are_where_they_were_put(tmp_path):
     info = index_video(write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path))
     assert np.flatnonzero(info.is_key).tolist() == [0, 10, 20, 30]
