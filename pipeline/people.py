@@ -34,7 +34,8 @@ from pipeline.measure.stature import Stature, stature, stature_warnings
 from pipeline.measure.summary import also_warned, person_summary
 from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
 from pipeline.measure.vertical import roll_warnings
-from pipeline.motion.person import build_motions
+from pipeline.motion.claims import claims, joined
+from pipeline.motion.person import Person, build_motions
 from pipeline.motion.still import NEVER_MOVES, left_out, never_moves
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
@@ -158,7 +159,7 @@ def _write_people(
             motion = beside_video(measured.motion, info)
             write(motion)
             heat.add(motion, skeleton)
-            doubts = doubts_of(person_id, who.moments, info)
+            doubts = doubts_of(person_id, _moments(who, motion, info), info)
             figures = measured.figures | motion.figures | span_in_video(motion)
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, measured.quality.warnings))
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
@@ -261,7 +262,7 @@ class _Clock:
 def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
-    for group in _by_person(run.parts, who.ids):
+    for group in _by_person(run.parts, who.ids, skeleton):
         motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
         if config.track.drop_still:
             motions = [m for m in motions if not never_moves(m, skeleton.names, run.still)]
@@ -294,6 +295,12 @@ def _video(run: _Run, lifter: Lifter | None) -> Video:
     return Video(run.skeleton.names, run.still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
 
 
+def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[tuple[float, int, str]]:
+    """Doubts about identities, and about joints of this motion, in order of time on the video's own clock."""
+    joints = [(info.in_video_s(real_s), motion.person_id, why) for real_s, why in motion.doubts]
+    return sorted([*who.moments, *joints], key=lambda moment: moment[0])
+
+
 def _rows_of(person_id: int, table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Rows of gait.csv or jumps.csv."""
     columns = {name: values.tolist() for name, values in table.items()}
@@ -301,11 +308,11 @@ def _rows_of(person_id: int, table: dict[str, np.ndarray]) -> list[dict[str, Any
     return [{"person_id": person_id, **{key: shown(value) for key, value in row.items()}} for row in rows]
 
 
-def _by_person(parts: list, ids: np.ndarray) -> Iterator[Iterator[tuple[int, Observations]]]:
-    """Groups of (person, its observations) in order of the ids: `GROUP_ROWS` rows a group, at least one person.
+def _by_person(parts: list, ids: np.ndarray, skeleton: Skeleton) -> Iterator[Iterator[Person]]:
+    """Groups of people in order of the ids: `GROUP_ROWS` rows a group, at least one person.
 
     A group holds no observations that it has given. Each part is read once for every `GATHER_ROWS` rows of the people
-    in that part.
+    in that part. What lies on other people's joints is told from all observations of a part, nobody's too.
     """
     sizes = [pq.read_metadata(p).num_rows for p in parts]
     ends = np.cumsum(sizes)
@@ -326,19 +333,26 @@ def _by_person(parts: list, ids: np.ndarray) -> Iterator[Iterator[tuple[int, Obs
             stop += 1
         low = int(np.searchsorted(ends, np.min(first[person:stop]), "right"))
         high = int(np.searchsorted(ends, np.max(last[person:stop]), "right"))
-        gathered, owner = [], []
+        gathered, near, owner = [], [], []
         for p in range(low, high + 1):
             mine = ids[ends[p] - sizes[p] : ends[p]]
             wanted = np.flatnonzero((mine >= person) & (mine < stop))
-            gathered.append(read_part(parts[p]).take(wanted))
+            part = read_part(parts[p])
+            gathered.append(part.take(wanted))
+            near.append(claims(part, skeleton, wanted))
             owner.append(mine[wanted])
-        group, owners = Observations.concat(gathered), np.concatenate(owner)
-        people = [(int(i), group.take(np.flatnonzero(owners == i))) for i in np.unique(owners)]
-        del gathered, group
+        group, claimed, owners = Observations.concat(gathered), joined(near, gathered), np.concatenate(owner)
+        people = [_person(int(i), group, claimed, np.flatnonzero(owners == i)) for i in np.unique(owners)]
+        del gathered, group, near, claimed, part
         while people:
-            rows = np.cumsum([len(obs) for _, obs in people])
+            rows = np.cumsum([len(obs) for _, obs, _ in people])
             yield (people.pop(0) for _ in range(max(int(np.searchsorted(rows, GROUP_ROWS, "right")), 1)))
         person = stop
+
+
+def _person(person_id: int, group: Observations, claimed: np.ndarray | None, rows: np.ndarray) -> Person:
+    """A person's rows of a group."""
+    return person_id, group.take(rows), None if claimed is None else claimed[rows]
 
 
 def _remove_others(folder: RunFolder, people: set[int]) -> None:

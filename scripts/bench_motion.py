@@ -56,7 +56,7 @@ def _person(job: tuple[int, float, float, Skeleton, Config]) -> tuple[float, flo
     """Seconds of repair and smoothing, and of all after it, the process, and its peak memory in MB so far."""
     seed, minutes, fps, skeleton, config = job
     time_s, observations = _walk(seed, minutes, fps, skeleton)
-    one = [(seed + 1, observations)]
+    one = [(seed + 1, observations, None)]
     del observations
     start = time.perf_counter()
     [motion] = build_motions((one.pop() for _ in range(1)), time_s, skeleton, config.track, config.smooth)

@@ -263,6 +263,8 @@ class Motion(_Arrays):
     states: dict[str, np.ndarray] = field(default_factory=dict)  # <angle>_state: (L,) u8 codes of ANGLE_STATES
     figures: dict[str, float] = field(default_factory=dict)  # 3D figures of the person, for people.csv
     facts: dict[str, str] = field(default_factory=dict)  # about the person, for the Parquet file metadata
+    doubts: tuple[tuple[float, str], ...] = ()  # (real s, reason) where measurements were put aside as not their own
+    aside_share: np.ndarray | None = None  # (K,) f32 of the rows in which the point's measurement was put aside
 
     def __post_init__(self) -> None:
         n, k = self.provenance.shape

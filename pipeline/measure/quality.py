@@ -20,8 +20,8 @@ _JITTER_LEN = 0.02  # standing heights
 _WANDER_DEG = 3.0
 
 QUALITY_COLUMNS = (
-    "person_id", "joint", "coverage_share", "interpolated_share", "swapped_share", "gaps_count", "longest_gap_s",
-    "mean_score", "mean_std_px", "jitter_raw_px", "jitter_px", "fastest_px_s", "implausible_share",
+    "person_id", "joint", "coverage_share", "interpolated_share", "swapped_share", "aside_share", "gaps_count",
+    "longest_gap_s", "mean_score", "mean_std_px", "jitter_raw_px", "jitter_px", "fastest_px_s", "implausible_share",
 )  # fmt: skip
 
 
@@ -78,6 +78,7 @@ def _joint(motion: Motion, k: int, name: str, used: np.ndarray, height_px: float
         "coverage_share": float(used.sum() / span),
         "interpolated_share": float(np.mean(state == INTERPOLATED)),
         "swapped_share": float(np.mean(state == SWAPPED)),
+        "aside_share": 0.0 if motion.aside_share is None else float(motion.aside_share[k]),
         "gaps_count": len(steps),
         "longest_gap_s": float(steps.max()) if len(steps) else 0.0,
         "mean_score": float(np.mean(motion.keypoint_score[used, k])) if used.any() else float("nan"),

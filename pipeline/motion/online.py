@@ -18,9 +18,9 @@ from pipeline.motion import jerk
 from pipeline.motion.filters import NEAR_S, SPEED_HZ, weight
 from pipeline.motion.lanes import Filter, Filtered, Rows, told_until
 from pipeline.motion.lasting import lasting_px
-from pipeline.motion.person import STRAY_LEN
 from pipeline.motion.repair import EPS_S
 from pipeline.motion.smooth import noise_px
+from pipeline.motion.stray import STRAY_LEN
 
 _JERK_ROWS = 400  # rows remembered for the jerk at most: the window at 240 frames/s
 

@@ -12,16 +12,22 @@ from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
 from pipeline.motion import boxes, repair
+from pipeline.motion.doubts import doubts
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
+from pipeline.motion.foreign import OWN, put_aside
 from pipeline.motion.jerk import jerk_density
 from pipeline.motion.lasting import shares, with_lasting
 from pipeline.motion.smooth import Smoothed, noise_px, smooth_all
+from pipeline.motion.stray import densities
 from pipeline.motion.swap import unswap_all
 from pipeline.motion.trajectories import Trajectories
 
 _SIZE_ROWS = 15  # median over so many rows: a box cut off in a few frames does not change a person's size
 BRIDGED = 0.05  # weight of a bridged box among measured ones of score 1
-STRAY_LEN = 0.25  # body lengths / √s: how fast a keypoint strays from a line across a gap
+
+
+# A person's id and rows, and what `pipeline.motion.claims` says of the rows (None: nobody is near).
+Person = tuple[int, Observations, np.ndarray | None]
 
 
 class _Rows(NamedTuple):
@@ -33,23 +39,24 @@ class _Rows(NamedTuple):
     score: np.ndarray  # (L,)
     box_px: np.ndarray  # (L, 4)
     raw_px: np.ndarray  # (L, K, 2) as measured
+    claimed: np.ndarray | None  # (L, K) how near another person's limbs are, see `pipeline.motion.claims`
 
 
 def build_motions(
-    people: Iterable[tuple[int, Observations]],
+    people: Iterable[Person],
     time_s_table: np.ndarray,
     skeleton: Skeleton,
     track_config: TrackConfig,
     smooth_config: SmoothConfig,
 ) -> list[Motion]:
-    """The motions of people (id, observations) from all of their observations; no motion depends on the others.
+    """The motions of people from all of their observations; no motion depends on the others in the list.
 
     A motion has a row for each frame in which the person was seen, and for each frame between two sightings at most
     ``track_config.max_gap_s`` apart. A keypoint is MEASURED where its measurement was used, and SWAPPED where the
     measurement of the other side was used. It is INTERPOLATED where no measurement was used (none, score below
-    ``smooth_config.min_keypoint_score``, or an outlier) between used measurements at most ``max_gap_s`` apart. It is
-    MISSING (NaN) elsewhere. ``raw_px`` is the network's output in every observed row, whatever its score. Bridged rows
-    have a score of NaN and keypoint scores of 0.
+    ``smooth_config.min_keypoint_score``, not the person's own as `pipeline.motion.foreign` tells, or an outlier)
+    between used measurements at most ``max_gap_s`` apart. It is MISSING (NaN) elsewhere. ``raw_px`` is the network's
+    output in every observed row, whatever its score. Bridged rows have a score of NaN and keypoint scores of 0.
 
     Args:
         people: each with its rows, at most one per frame, at least one. None is held longer than its rows take, so
@@ -60,15 +67,18 @@ def build_motions(
         ValueError: no observations, two in one frame, or frames outside the table.
     """
     max_gap_s = track_config.max_gap_s
-    made = [_rows(i, obs, time_s_table, skeleton, max_gap_s, smooth_config) for i, obs in people]
+    made = [_rows(one, time_s_table, skeleton, max_gap_s, smooth_config) for one in people]
     rows, right = [its for its, _ in made], [points for _, points in made]
     del made
     if smooth_config.unswap:
         right = unswap_all(right, [_noise_px(one, smooth_config) for one in right], skeleton)
-    paths = smoothed_paths(right, smooth_config, max_gap_s)
+    own = [
+        put_aside(one, _exchanged(its.claimed, one, skeleton), skeleton) for one, its in zip(right, rows, strict=True)
+    ]
+    paths = smoothed_paths([one for one, _ in own], smooth_config, max_gap_s)
     return [
-        _motion(person, its, path, skeleton, smooth_config, max_gap_s)
-        for person, its, path in zip(rows, right, paths, strict=True)
+        _motion(person, its, path, why, skeleton, smooth_config, max_gap_s)
+        for person, (its, why), path in zip(rows, own, paths, strict=True)
     ]
 
 
@@ -81,18 +91,23 @@ def build_motion(
     smooth_config: SmoothConfig,
 ) -> Motion:
     """`build_motions` of one person."""
-    return build_motions([(person_id, obs)], time_s_table, skeleton, track_config, smooth_config)[0]
+    return build_motions([(person_id, obs, None)], time_s_table, skeleton, track_config, smooth_config)[0]
+
+
+def _exchanged(claimed: np.ndarray | None, one: Trajectories, skeleton: Skeleton) -> np.ndarray | None:
+    """The claims, exchanged like the measurements."""
+    return claimed if claimed is None else np.where(one.swapped, claimed[:, skeleton.flip], claimed)
 
 
 def _rows(
-    person_id: int,
-    obs: Observations,
+    one: Person,
     time_s_table: np.ndarray,
     skeleton: Skeleton,
     max_gap_s: float,
     config: SmoothConfig,
 ) -> tuple[_Rows, Trajectories]:
     """A person's observations, and a row for each frame of the gaps that are bridged."""
+    person_id, obs, near = one
     if len(obs) == 0:
         raise ValueError(f"person {person_id} has no observations")
     frame, source = repair.rows(obs.frame, time_s_table, max_gap_s)
@@ -109,14 +124,26 @@ def _rows(
     box = boxes.steady(time_s, box, np.where(seen, np.nan_to_num(score), BRIDGED))
     measured = (keypoint_score >= config.min_keypoint_score) & np.isfinite(raw).all(-1)
     points = Trajectories(time_s, raw, keypoint_score, measured, body_length(box), np.zeros(measured.shape, bool))
-    return _Rows(person_id, frame, seen, score, box, raw), points
+    claimed = None if near is None else np.full(measured.shape, np.inf, near.dtype)
+    if claimed is not None:
+        claimed[seen] = near
+    return _Rows(person_id, frame, seen, score, box, raw, claimed), points
 
 
 def _motion(
-    rows: _Rows, right: Trajectories, paths: Smoothed, skeleton: Skeleton, config: SmoothConfig, max_gap_s: float
+    rows: _Rows,
+    right: Trajectories,
+    paths: Smoothed,
+    why: np.ndarray,
+    skeleton: Skeleton,
+    config: SmoothConfig,
+    max_gap_s: float,
 ) -> Motion:
-    """The motion of a person's rows with the smoothed paths, whose gaps are bridged in place."""
-    provenance = _fill(right.time_s, paths, right.size_px, config, max_gap_s)
+    """The motion of a person's rows with the smoothed paths, whose gaps are bridged in place.
+
+    ``why (L, K)`` says which measurements were put aside.
+    """
+    provenance = _fill(right, paths, why != OWN, config, max_gap_s)
     used = provenance == MEASURED
     std = with_lasting(right.time_s, paths.std, used, right.keypoint_score, right.size_px, shares(skeleton))
     provenance[(provenance == MEASURED) & right.swapped] = SWAPPED
@@ -136,6 +163,8 @@ def _motion(
         skeleton=skeleton.name,
         velocity_px_s=paths.velocity,
         acceleration_px_s2=paths.acceleration,
+        doubts=doubts(right.time_s, why, skeleton),
+        aside_share=(why != OWN).mean(0).astype(np.float32),
     )
 
 
@@ -175,15 +204,15 @@ def body_length(box_px: np.ndarray) -> np.ndarray:
 
 
 def _fill(
-    time_s: np.ndarray, paths: Smoothed, size_px: np.ndarray, config: SmoothConfig, max_gap_s: float
+    right: Trajectories, paths: Smoothed, aside: np.ndarray, config: SmoothConfig, max_gap_s: float
 ) -> np.ndarray:
     """Bridge the remaining gaps in the paths by lines, in place; returns the provenance (L, K) u8."""
-    provenance = np.full(paths.used.shape, MISSING, np.uint8)
-    stray = np.square(STRAY_LEN * size_px.astype(np.float64))
+    time_s, provenance = right.time_s, np.full(paths.used.shape, MISSING, np.uint8)
     for k in range(paths.used.shape[1]):
         used = paths.used[:, k]
         known = used | np.isfinite(paths.position[:, k, 0])  # filters fill short gaps themselves
         paths.position[:, k], filled = repair.bridge(time_s, paths.position[:, k], known, max_gap_s)
+        stray = densities(time_s, paths.position[:, k], used, aside[:, k], right.size_px)
         # A gap is what lies between measurements that were used; the smoother fills only gaps well below the limit.
         var = np.square(paths.std[:, k].astype(np.float64))
         sure = known & np.isfinite(var)

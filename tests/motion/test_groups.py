@@ -41,7 +41,7 @@ def test_nobody_depends_on_others(
     track, smooth = TrackConfig(), SmoothConfig(method=method)
     alone = [build_motion(i, obs, t, COCO17, track, smooth) for i, obs in enumerate(everybody)]
     monkeypatch.setattr(lanes, "CELLS", cells)
-    found = build_motions(list(enumerate(everybody)), t, COCO17, track, smooth)
+    found = build_motions([(i, obs, None) for i, obs in enumerate(everybody)], t, COCO17, track, smooth)
     for one, other in zip(alone, found, strict=True):
         _assert_same(one, other)
 

@@ -407,6 +407,42 @@ def test_what_is_gathered_at_once_changes_no_byte(tmp_path, scene, monkeypatch):
         assert contents(other) == contents(folder)
 
 
+def test_whose_limbs_are_somebody_elses_changes_with_no_chunk_or_group(tmp_path, monkeypatch):
+    time_s = np.arange(100) / FPS
+    truth = np.stack(
+        [synthetic.walker(time_s, start_px=(x, y), phase=p) for x, y, p in ((300, 900, 0), (380, 905, 0.5))]
+    )
+    truth[0, 40:55, [13, 15]] = truth[1, 40:55, [13, 15]]  # the first one's left leg is the second one's
+    observations = both_seen(truth)
+    folder, info = run_folder(tmp_path / "all", observations, 100)
+    [one, other] = built(folder, info)
+    assert "left knee, left ankle on somebody else's" in one["suspicious"]
+    assert other["suspicious"] == ""
+    quality = pd.read_csv(folder.path / "quality.csv").set_index(["person_id", "joint"])
+    assert quality.aside_share[1, "left_knee"] >= 0.15
+    assert not quality.aside_share[2].any()
+    for rows, chunk in ((1, 45), (150, 100)):
+        monkeypatch.setattr(people, "GATHER_ROWS", rows)
+        other, info = run_folder(tmp_path / f"{rows}", observations, 100, chunk)
+        built(other, info)
+        assert contents(other) == contents(folder)
+
+
+def both_seen(truth: np.ndarray) -> Observations:
+    """Everybody (P, T, 17, 2) in every frame; the first one's legs with lower scores."""
+    p, t, k, _ = truth.shape
+    noisy = truth + np.random.default_rng(3).normal(size=truth.shape)
+    score = np.full((t, p, k), 0.85, np.float32)
+    score[:, 0, 13:] = 0.5
+    return Observations(
+        frame=np.repeat(np.arange(t), p),
+        box_px=synthetic.boxes(truth).swapaxes(0, 1).reshape(-1, 4).astype(np.float32),
+        score=np.full(p * t, 0.8, np.float32),
+        keypoints_px=noisy.swapaxes(0, 1).reshape(-1, k, 2).astype(np.float32),
+        keypoint_score=score.reshape(-1, k),
+    )
+
+
 def test_nobody_leaves_empty_tables(tmp_path):
     folder, info = run_folder(tmp_path, Observations.empty(17, "coco17"), 60)
     assert built(folder, info) == []
