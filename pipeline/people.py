@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
 from pipeline.core.skeleton import Skeleton
-from pipeline.core.types import Motion, Observations, VideoInfo
+from pipeline.core.types import Motion, VideoInfo
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
@@ -34,8 +34,8 @@ from pipeline.measure.stature import Stature, stature, stature_warnings
 from pipeline.measure.summary import also_warned, person_summary
 from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
 from pipeline.measure.vertical import roll_warnings
-from pipeline.motion.claims import claims, joined
-from pipeline.motion.person import Person, build_motions
+from pipeline.motion.gather import by_person
+from pipeline.motion.person import build_motions
 from pipeline.motion.still import NEVER_MOVES, left_out, never_moves
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
@@ -49,13 +49,12 @@ from pipeline.store.people_csv import shown, write_rows
 from pipeline.store.people_table import write_people
 from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
+from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify
 
 LEAST_STILL = 0.95  # share of frames without camera motion that the estimate of the field of view needs
 _LONG_ROWS = 20_000  # most rows that may wait to be written: more would take much memory
-GROUP_ROWS = 10_000  # rows of the people whose motions are computed side by side
-GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
 class PeopleMade(NamedTuple):
@@ -262,7 +261,7 @@ class _Clock:
 def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
-    for group in _by_person(run.parts, who.ids, skeleton):
+    for group in by_person(run.parts, who.ids, skeleton):
         motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
         if config.track.drop_still:
             motions = [m for m in motions if not never_moves(m, skeleton.names, run.still)]
@@ -295,10 +294,10 @@ def _video(run: _Run, lifter: Lifter | None) -> Video:
     return Video(run.skeleton.names, run.still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
 
 
-def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[tuple[float, int, str]]:
+def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[Suspicion]:
     """Doubts about identities, and about joints of this motion, in order of time on the video's own clock."""
-    joints = [(info.in_video_s(real_s), motion.person_id, why) for real_s, why in motion.doubts]
-    return sorted([*who.moments, *joints], key=lambda moment: moment[0])
+    joints = [Suspicion(info.in_video_s(real_s), motion.person_id, why) for real_s, why in motion.doubts]
+    return sorted([*who.moments, *joints], key=lambda moment: moment.time_s)
 
 
 def _rows_of(person_id: int, table: dict[str, np.ndarray]) -> list[dict[str, Any]]:
@@ -306,53 +305,6 @@ def _rows_of(person_id: int, table: dict[str, np.ndarray]) -> list[dict[str, Any
     columns = {name: values.tolist() for name, values in table.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [{"person_id": person_id, **{key: shown(value) for key, value in row.items()}} for row in rows]
-
-
-def _by_person(parts: list, ids: np.ndarray, skeleton: Skeleton) -> Iterator[Iterator[Person]]:
-    """Groups of people in order of the ids: `GROUP_ROWS` rows a group, at least one person.
-
-    A group holds no observations that it has given. Each part is read once for every `GATHER_ROWS` rows of the people
-    in that part. What lies on other people's joints is told from all observations of a part, nobody's too.
-    """
-    sizes = [pq.read_metadata(p).num_rows for p in parts]
-    ends = np.cumsum(sizes)
-    count = np.bincount(ids[ids > 0], minlength=1)
-    here = np.flatnonzero(ids > 0)
-    first = np.full(len(count), len(ids))
-    np.minimum.at(first, ids[here], here)
-    last = np.zeros(len(count), np.int64)
-    np.maximum.at(last, ids[here], here)
-    person = 1
-    while person < len(count):
-        if not count[person]:  # an edit took the id away
-            person += 1
-            continue
-        stop, rows = person + 1, count[person]
-        while stop < len(count) and rows + count[stop] <= GATHER_ROWS:
-            rows += count[stop]
-            stop += 1
-        low = int(np.searchsorted(ends, np.min(first[person:stop]), "right"))
-        high = int(np.searchsorted(ends, np.max(last[person:stop]), "right"))
-        gathered, near, owner = [], [], []
-        for p in range(low, high + 1):
-            mine = ids[ends[p] - sizes[p] : ends[p]]
-            wanted = np.flatnonzero((mine >= person) & (mine < stop))
-            part = read_part(parts[p])
-            gathered.append(part.take(wanted))
-            near.append(claims(part, skeleton, wanted))
-            owner.append(mine[wanted])
-        group, claimed, owners = Observations.concat(gathered), joined(near, gathered), np.concatenate(owner)
-        people = [_person(int(i), group, claimed, np.flatnonzero(owners == i)) for i in np.unique(owners)]
-        del gathered, group, near, claimed, part
-        while people:
-            rows = np.cumsum([len(obs) for _, obs, _ in people])
-            yield (people.pop(0) for _ in range(max(int(np.searchsorted(rows, GROUP_ROWS, "right")), 1)))
-        person = stop
-
-
-def _person(person_id: int, group: Observations, claimed: np.ndarray | None, rows: np.ndarray) -> Person:
-    """A person's rows of a group."""
-    return person_id, group.take(rows), None if claimed is None else claimed[rows]
 
 
 def _remove_others(folder: RunFolder, people: set[int]) -> None:

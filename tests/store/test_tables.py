@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import people
 from pipeline.core.config import Config, load_config
 from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17, SKELETONS, Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, STATE_NAMES, SWAPPED, Motion, Observations, VideoInfo
 from pipeline.lift.protocol import InSpace
 from pipeline.measure.summary import person_summary
+from pipeline.motion import gather
 from pipeline.people import build_people
 from pipeline.store import person_table
 from pipeline.store.columns import person_name, person_schema, unit_of
@@ -401,7 +401,7 @@ def test_what_is_gathered_at_once_changes_no_byte(tmp_path, scene, monkeypatch):
     folder, info = run_folder(tmp_path / "all", scene.observations, 100)
     built(folder, info)
     for rows, chunk in ((1, 20), (90, 7), (150, 100)):
-        monkeypatch.setattr(people, "GATHER_ROWS", rows)
+        monkeypatch.setattr(gather, "GATHER_ROWS", rows)
         other, info = run_folder(tmp_path / f"{rows}", scene.observations, 100, chunk)
         built(other, info)
         assert contents(other) == contents(folder)
@@ -422,7 +422,7 @@ def test_whose_limbs_are_somebody_elses_changes_with_no_chunk_or_group(tmp_path,
     assert quality.aside_share[1, "left_knee"] >= 0.15
     assert not quality.aside_share[2].any()
     for rows, chunk in ((1, 45), (150, 100)):
-        monkeypatch.setattr(people, "GATHER_ROWS", rows)
+        monkeypatch.setattr(gather, "GATHER_ROWS", rows)
         other, info = run_folder(tmp_path / f"{rows}", observations, 100, chunk)
         built(other, info)
         assert contents(other) == contents(folder)

@@ -1,0 +1,64 @@
+"""The observations of one person after another, from parts in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core.skeleton import Skeleton
+from pipeline.core.types import Observations
+from pipeline.motion.claims import claims, joined
+from pipeline.motion.person import Person
+from pipeline.store.parts import read_part, sightings
+
+GROUP_ROWS = 10_000  # rows of the people whose motions are computed side by side
+GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
+
+
+def by_person(parts: Sequence[Path], ids: np.ndarray, skeleton: Skeleton) -> Iterator[Iterator[Person]]:
+    """Groups of people in order of the ids: `GROUP_ROWS` rows a group, at least one person.
+
+    A group holds no observations that it has given. Each part is read once for every `GATHER_ROWS` rows of the people
+    in that part. What lies on other people's joints is told from all observations of a part, nobody's too.
+    """
+    sizes = [sightings(p) for p in parts]
+    ends = np.cumsum(sizes)
+    count = np.bincount(ids[ids > 0], minlength=1)
+    here = np.flatnonzero(ids > 0)
+    first = np.full(len(count), len(ids))
+    np.minimum.at(first, ids[here], here)
+    last = np.zeros(len(count), np.int64)
+    np.maximum.at(last, ids[here], here)
+    person = 1
+    while person < len(count):
+        if not count[person]:  # an edit took the id away
+            person += 1
+            continue
+        stop, rows = person + 1, count[person]
+        while stop < len(count) and rows + count[stop] <= GATHER_ROWS:
+            rows += count[stop]
+            stop += 1
+        low = int(np.searchsorted(ends, np.min(first[person:stop]), "right"))
+        high = int(np.searchsorted(ends, np.max(last[person:stop]), "right"))
+        gathered, near, owner = [], [], []
+        for p in range(low, high + 1):
+            mine = ids[ends[p] - sizes[p] : ends[p]]
+            wanted = np.flatnonzero((mine >= person) & (mine < stop))
+            part = read_part(parts[p])
+            gathered.append(part.take(wanted))
+            near.append(claims(part, skeleton, wanted))
+            owner.append(mine[wanted])
+        group, claimed, owners = Observations.concat(gathered), joined(near, gathered), np.concatenate(owner)
+        people = [_person(int(i), group, claimed, np.flatnonzero(owners == i)) for i in np.unique(owners)]
+        del gathered, group, near, claimed, part
+        while people:
+            rows = np.cumsum([len(obs) for _, obs, _ in people])
+            yield (people.pop(0) for _ in range(max(int(np.searchsorted(rows, GROUP_ROWS, "right")), 1)))
+        person = stop
+
+
+def _person(person_id: int, group: Observations, claimed: np.ndarray | None, rows: np.ndarray) -> Person:
+    """A person's rows of a group."""
+    return person_id, group.take(rows), None if claimed is None else claimed[rows]
