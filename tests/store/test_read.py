@@ -44,7 +44,7 @@ def written(folder: RunFolder, rows: bool) -> None:
             cycles = {name: np.array([value]) for name, value in (cycle | {"measured_share": 1.0}).items()}
             values = np.zeros((1, 1, 101), np.float32)
             files.add(1, cycles | {"in_mean": np.array([True])}, np.linspace(0.5, 1.5, 101)[None], values)
-            files.add_mean(1, "walk", "left", 1, values[:, 0], np.full((1, 101), np.nan))
+            files.add_mean(1, "walk", "left", 1, values[:, 0], *np.full((2, 1, 101), np.nan))
 
 
 @pytest.mark.parametrize("rows", [True, False])
