@@ -10,16 +10,17 @@ L rows of one person, E contacts, S the person's size (longer side of the box).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, find_peaks, sosfiltfilt
+from scipy.signal import butter, sosfiltfilt
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
 from pipeline.measure.angles import SIDES, State, mid, points
 from pipeline.measure.gait_errors import durations_std_s, event_std_s, feet_std_px
+from pipeline.measure.gait_sides import even, exchanged, extremes, hurried
 from pipeline.measure.kinematics import decide, drift, facing
 from pipeline.motion.person import body_length
 
@@ -33,6 +34,7 @@ _LOW_PASS = butter(2, 8.0, fs=1 / _GRID_S, output="sos")  # run before the searc
 _LONGEST_GAP_S, _SHORTEST_S = 0.25, 0.8  # longest gap without feet that is bridged; a shorter path has no gait
 LEAST_REACH = 0.12  # S that a foot moves to and fro against the pelvis
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.2, 0.9  # 0.55…2.5 strides a second
+_APART = round(SHORTEST_STEP_S / _GRID_S)  # samples
 LEAST_CONTACTS, UNEVEN = 3, 2.0  # contacts in a row; steps are at most so much longer or shorter than the usual one
 # Walking gives way to running at a Froude number v²/(g·leg) of about .5 (Alexander 1989; Hum. Mov. Sci. 90:103117,
 # 2023): 1.24 S/s for people of 1.7 m with legs of .53 of that. Between the two speeds the pelvis decides: while the
@@ -157,30 +159,33 @@ def _path(
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def _extremes(signal: np.ndarray) -> np.ndarray:
-    """(e,) places, in samples with fractions, of the maxima that stand out, by a parabola through three samples."""
-    at, _ = find_peaks(signal, prominence=LEAST_REACH, distance=round(SHORTEST_STEP_S / _GRID_S))
-    before, here, after = signal[at - 1], signal[at], signal[at + 1]
-    bend = before - 2 * here + after
-    return at + np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1.0), 0.0)
-
-
 def _bouts(path: _Path, rows: slice, px_per_m: float | None, scale_std: float) -> list[dict[str, np.ndarray]]:
-    """The steps of each bout of gait within rows that have one direction of progress."""
+    """The steps of each bout in rows of one direction of progress; feet that take too many are made to lead in turn."""
+    found = _found(path, rows, px_per_m, scale_std)
+    if any(hurried(path.time_s, path.heel[:, 0] / path.size, steps) for steps in found):
+        turned = _in_turn(path, rows)
+        other = _found(turned, rows, px_per_m, scale_std)
+        if other and not any(hurried(path.time_s, turned.heel[:, 0] / path.size, steps) for steps in other):
+            return other
+    return found
+
+
+def _found(path: _Path, rows: slice, px_per_m: float | None, scale_std: float) -> list[dict[str, np.ndarray]]:
+    """The steps of each bout, of feet as they are called."""
     way, first = path.way[rows.start], path.time_s[rows.start]
     if rows.stop - rows.start < 3:
         return []
     heel = way * path.heel[:, 0, rows] / path.size[rows]
     toe = way * path.toe[:, 0, rows] / path.size[rows]
-    on = [first + _GRID_S * _extremes(heel[i]) for i in (0, 1)]
-    off = [first + _GRID_S * _extremes(-toe[i]) for i in (0, 1)]
+    on = [first + _GRID_S * extremes(heel[i], LEAST_REACH, _APART) for i in (0, 1)]
+    off = [first + _GRID_S * extremes(-toe[i], LEAST_REACH, _APART) for i in (0, 1)]
     time, side = np.concatenate(on), np.repeat([0, 1], [len(on[0]), len(on[1])])
     order = np.argsort(time, kind="stable")
     time, side = time[order], side[order]
     step = np.diff(time)
     linked = (np.diff(side) != 0) & (step >= SHORTEST_STEP_S) & (step <= LONGEST_STEP_S)
     out = []
-    for bout in _even(time, linked):
+    for bout in even(time, linked, UNEVEN):
         if len(bout) >= LEAST_CONTACTS:
             steps = _steps(path, way, time[bout], side[bout], off, px_per_m)
             lengths = _length_std(path, steps, px_per_m, scale_std)
@@ -189,21 +194,18 @@ def _bouts(path: _Path, rows: slice, px_per_m: float | None, scale_std: float) -
     return out
 
 
+def _in_turn(path: _Path, rows: slice) -> _Path:
+    """The path with left and right exchanged where else the feet would not lead in turn."""
+    wrong = np.zeros(path.heel.shape[2], bool)
+    wrong[rows] = exchanged(path.way[rows] * path.heel[:, 0, rows] / path.size[rows], LEAST_REACH, _APART)
+    heel, toe = (np.where(wrong, foot[::-1], foot) for foot in (path.heel, path.toe))
+    return replace(path, heel=heel, toe=toe, std=np.where(wrong, path.std[:, ::-1], path.std))
+
+
 def _aside(time_s: np.ndarray, known: np.ndarray, on: np.ndarray) -> bool:
     """Whether the person is seen from the side in a bout: from the front, jumping jacks take steps like a walker's."""
     rows = slice(*np.searchsorted(time_s, (on[0], on[-1])))
     return bool(known[rows].mean() > 0.5)
-
-
-def _even(time: np.ndarray, linked: np.ndarray) -> list[np.ndarray]:
-    """Runs of contacts that follow one another in a steady rhythm."""
-    out = []
-    for run in np.split(np.arange(len(time)), np.flatnonzero(~linked) + 1):
-        step = np.diff(time[run])
-        if len(step):
-            ratio = step / np.median(step)
-            out += np.split(run, np.flatnonzero((ratio > UNEVEN) | (ratio < 1 / UNEVEN)) + 1)
-    return out
 
 
 def _steps(

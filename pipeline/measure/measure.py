@@ -14,6 +14,7 @@ from pipeline.core.types import Motion
 from pipeline.measure import gait, gait_figures, ground, scale, zones
 from pipeline.measure.angles import points
 from pipeline.measure.cycles import Cycles, cycles_of, strides
+from pipeline.measure.gait_sides import hurried_warning
 from pipeline.measure.jumps import highest, jumps
 from pipeline.measure.kinematics import facing, kinematics
 from pipeline.measure.metres import InMetres
@@ -73,6 +74,7 @@ def measure(
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
     sight = Sight(side, plane, running_px)
     quality = assess(motion, skeleton, height_px, change)
+    quality = quality._replace(warnings=[*quality.warnings, *hurried_warning(motion, skeleton, steps)])
     cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
     columns = kinematics(
         motion, skeleton, side, sight, noise_len, up_of(config)
