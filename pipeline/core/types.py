@@ -79,7 +79,8 @@ class VideoInfo(_Arrays):
     digest: str  # hex digest of the content
     codec: str = ""
     pixel_format: str = ""
-    kind: str = "file"  # file, or images (a folder)
+    kind: str = "file"  # file, or images (a folder, or a file of several pages)
+    bits: int = 16  # of images of 16 bits, how many hold values
     warnings: tuple[str, ...] = ()  # for the user: what the container announces but does not hold
     recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it
     pixel_aspect: Fraction = Fraction(1)  # width of a stored pixel by its height

@@ -89,6 +89,7 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         mirrored=facts["mirrored"],
         deinterlace=facts["deinterlace"],
         stream=facts["stream"],
+        bits=facts["bits"],
         seen=_seen(table),
     )
     if facts["frames"] != len(info):

@@ -114,6 +114,10 @@ def begun(
     )
 
 
+# How pictures are read where that is not as stored; earlier versions did not say it.
+_SHAPE = {"mirrored": False, "pixel_aspect": "1", "deinterlace": "", "stream": -1, "bits": 16}
+
+
 def checksum_of(manifest: dict[str, Any]) -> str:
     """Hex digest of all entries of run.json except the video's path, which a user may correct when the video moves."""
     told = {**manifest, "video": {**manifest.get("video", {}), "path": ""}}
@@ -132,14 +136,11 @@ def check_manifest(manifest: dict[str, Any]) -> None:
     sizes = [facts[name] for name in ("width_px", "height_px", "frames")]
     if not all(type(n) is int and n >= 0 for n in sizes) or facts["rotation_deg"] not in (0, 90, 180, 270):
         raise ValueError("video has no size")
-    facts.setdefault("mirrored", False)  # earlier versions did not know it
-    facts.setdefault("pixel_aspect", "1")
-    facts.setdefault("deinterlace", "")
-    facts.setdefault("stream", -1)
-    if type(facts["mirrored"]) is not bool or Fraction(facts["pixel_aspect"]) <= 0:
+    for name, usual in _SHAPE.items():
+        if type(facts.setdefault(name, usual)) is not type(usual):
+            raise ValueError(f"video.{name} = {facts[name]!r}")
+    if Fraction(facts["pixel_aspect"]) <= 0:
         raise ValueError("video has no shape")
-    if type(facts["stream"]) is not int or facts["deinterlace"] not in ("", "frame", "field"):
-        raise ValueError(f"deinterlace = {facts['deinterlace']!r}, stream = {facts['stream']!r}")
     if Fraction(facts["fps"]) <= 0 or Fraction(facts["time_base"]) <= 0:
         raise ValueError("video has no rate")
     for name in ("observe_digest", "config_digest"):
@@ -162,6 +163,7 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
         "pixel_aspect": str(info.pixel_aspect),
         "deinterlace": info.deinterlace,
         "stream": info.stream,
+        "bits": info.bits,
         "frames": len(info),
         "fps": str(info.fps),
         "time_base": str(info.time_base),

@@ -17,7 +17,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo, played_fps
 from pipeline.video.deinterlace import by_fields
-from pipeline.video.images import index_images
+from pipeline.video.images import has_pages, index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
 from pipeline.video.packets import Packets, bare_rate, is_bare, joins, promised, read_packets, reason_of, why_doubtful
 from pipeline.video.seen import see_frames
@@ -55,7 +55,7 @@ def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfi
     """
     path = Path(path)
     try:
-        if path.is_dir():
+        if path.is_dir() or has_pages(path):
             return index_images(path, fps)
         if path.stat().st_size == 0 and path.is_file():
             raise PoselineError(f"{path}: the file is empty; give a video file")

@@ -79,8 +79,11 @@ def _of_address(name: str) -> str | None:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder in natural order: frame2 before frame10."""
-    return _listed(folder, IMAGE_SUFFIXES)
+    """The images directly in a folder in natural order: frame2 before frame10; by value where names are numbers."""
+    files = _listed(folder, IMAGE_SUFFIXES)
+    if all(re.fullmatch(r"\d+(\.\d+)?", file.stem) for file in files):
+        return sorted(files, key=lambda file: float(file.stem))  # 0.167 before 0.5
+    return files
 
 
 def _listed(folder: Path, suffixes: frozenset[str]) -> list[Path]:

@@ -197,6 +197,58 @@ def test_images_are_in_natural_order_and_need_a_rate(tmp_path):
     assert "frame rate" in error_of(tmp_path)
 
 
+def numbers_of(info) -> list[int]:
+    with open_reader(info) as reader:
+        return [number_of(image) for part in reader.read(0, len(info), 4) for image in part.image]
+
+
+def test_numbers_missing_in_the_names_of_images_count_in_time(tmp_path):
+    for n in (0, 1, 2, 6, 7, 8):
+        cv2.imwrite(str(tmp_path / f"img_{100 + 2 * n:04d}.png"), picture(n)[..., ::-1])
+    info = index_video(tmp_path, Fraction(30))
+    assert info.pts.tolist() == [0, 1, 2, 6, 7, 8]
+    assert info.time_s[3] == pytest.approx(0.2)
+    (line,) = info.warnings
+    assert "3 numbers are missing" in line
+    assert "img_0104.png" in line
+    assert numbers_of(info) == [0, 1, 2, 6, 7, 8]
+    for path, n in zip(sorted(tmp_path.iterdir()), (3, 1000, 20000, 20001, 4711, 9), strict=True):
+        path.rename(tmp_path / f"t{n}.png")
+    assert index_video(tmp_path, Fraction(30)).pts.tolist() == [0, 1, 2, 3, 4, 5]  # these names do not count
+
+
+def test_names_that_are_seconds_are_in_the_order_of_their_values(tmp_path):
+    names = ["0", "0.167", "0.333", "0.5", "1", "1.167", "10.5"]
+    for n, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture(n)[..., ::-1])
+    info = index_video(tmp_path, Fraction(6))
+    assert numbers_of(info) == list(range(7))
+    assert info.pts.tolist() == list(range(7))
+
+
+def test_all_pages_of_tiff_files_are_pictures(tmp_path):
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [picture(n)[..., ::-1] for n in range(5)])
+    cv2.imwritemulti(str(tmp_path / "b.tif"), [picture(n)[..., ::-1] for n in range(5, 8)])
+    assert numbers_of(index_video(tmp_path, Fraction(10))) == list(range(8))
+    info = index_video(tmp_path / "a.tif", Fraction(10))
+    assert numbers_of(info) == list(range(5))
+    assert info.time_s.tolist() == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert "no frame rate" in error_of(tmp_path / "a.tif")
+
+
+def test_images_of_twelve_bits_in_sixteen_are_as_bright_as_others(tmp_path):
+    for n in range(4):
+        values = np.rint(picture(n)[..., ::-1].astype(float) * (4095 / 255)).astype(np.uint16)
+        cv2.imwrite(str(tmp_path / f"{n}.png"), values // (1 if n else 2))  # one is darker
+    info = index_video(tmp_path, Fraction(30))
+    assert info.bits == 12
+    assert "0 to 4095" in info.warnings[0]
+    with open_reader(info) as reader:
+        images = [image for part in reader.read(0, 4, 4) for image in part.image]
+    assert np.array_equal(images[2], picture(2))
+    assert np.abs(images[0].astype(int) - picture(0) / 2).max() <= 1
+
+
 def test_images_of_two_sizes_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "1.png"), picture(1))
     cv2.imwrite(str(tmp_path / "2.png"), picture(1, (200, 96)))
