@@ -162,6 +162,18 @@ def unwrap(angle: np.ndarray, start: np.ndarray, low: float = LOW_SEGMENT) -> np
     return out
 
 
+def continued(angle: np.ndarray, start: np.ndarray, far: float = 135.0) -> np.ndarray:
+    """Angles (L,) of which a stretch that begins beyond ±``far``, head down, begins near the end of the one before."""
+    out = angle.copy()
+    known = np.flatnonzero(np.isfinite(angle))
+    fresh = np.flatnonzero(np.diff(np.cumsum(start)[known])) + 1
+    for first, stop in zip(fresh, [*fresh, len(known)][1:], strict=True):
+        here = out[known[first]]
+        if abs(here) > far:
+            out[known[first:stop]] += 360.0 * np.round((out[known[first - 1]] - here) / 360.0)
+    return out
+
+
 def angles(p: dict[str, State], facing: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of joint and segment angles and of their velocities, (L,) f64, NaN = not known.
 

@@ -79,12 +79,15 @@ def short_limbs(vectors: dict[str, State]) -> dict[str, np.ndarray]:
 def seen_from(shoulders: np.ndarray, pelvis: np.ndarray, trunk: np.ndarray) -> np.ndarray:
     """(L,) 1 where the person is seen from the front, −1 from behind, NaN from the side or where it is not clear.
 
+    The lines count across the trunk, so that the result is the same for somebody who is head down.
+
     Args:
         shoulders, pelvis: (2+, L) vectors from the right to the left joint in the picture.
         trunk: (2+, L) vector from the hips to the shoulders.
     """
     size = np.hypot(trunk[0], trunk[1])
-    with np.errstate(invalid="ignore"):
-        wide = (np.abs(shoulders[0]) >= LEAST_SHOULDERS * size) & (np.abs(pelvis[0]) >= LEAST_HIPS * size)
-        agreed = (np.sign(shoulders[0]) == np.sign(pelvis[0])) & (size > 0)
-    return np.where(wide & agreed, np.sign(shoulders[0]), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wide, hips = ((trunk[0] * line[1] - trunk[1] * line[0]) / size for line in (shoulders, pelvis))
+        seen = (np.abs(wide) >= LEAST_SHOULDERS * size) & (np.abs(hips) >= LEAST_HIPS * size)
+        agreed = (np.sign(wide) == np.sign(hips)) & (size > 0)
+    return np.where(seen & agreed, np.sign(wide), np.nan)

@@ -20,11 +20,13 @@ from pipeline.measure.angles import (
     State,
     angles,
     breaks,
+    continued,
     mid,
     minus,
     points,
     sources,
     state,
+    trunk,
     unwrap,
 )
 from pipeline.measure.angles_3d import angles_3d
@@ -87,7 +89,8 @@ def kinematics(
     for name in out:
         if name.endswith(WHOLE_TURNS):
             lean = not name.endswith("_segment_deg")
-            out[name] = unwrap(out[name], turned if lean else start, -180.0 if lean else LOW_SEGMENT).astype(np.float32)
+            angle = unwrap(out[name], turned if lean else start, -180.0 if lean else LOW_SEGMENT)
+            out[name] = (continued(angle, turned) if lean else angle).astype(np.float32)
     if PELVIS_ROTATION in out:
         out[PELVIS_ROTATION] = unwrap(out[PELVIS_ROTATION], start, -180.0).astype(np.float32)
     return out | with_jumps(out, {n: v for n, v in out.items() if n.endswith("_state")}, motion.time_s, start)
@@ -165,7 +168,9 @@ def speeds(name: str, point: State) -> dict[str, np.ndarray]:
 
 
 def facing(motion: Motion, skeleton: Skeleton) -> np.ndarray:
-    """(L,) f32 the side the person faces in the picture: +1 right, −1 left, NaN where seen from the front or behind.
+    """(L,) f32 the side the person faces: +1 right, −1 left, NaN where seen from the front or behind.
+
+    The side is that of the upright body: it does not change when the picture, or the person in it, is turned.
 
     The result is the most likely sequence of sides (Viterbi), given the toes, the nose against the ears, the side to
     which the knees bend, and the pelvis's velocity (with the least weight: people walk backwards, and on treadmills). A
@@ -180,22 +185,40 @@ def facing(motion: Motion, skeleton: Skeleton) -> np.ndarray:
 
 
 def side_evidence(motion: Motion, p: dict[str, State]) -> np.ndarray:
-    """(L,) −1…1: each row's evidence that the person faces right; 0 where nothing is known."""
+    """(L,) −1…1: each row's evidence that the person faces right; 0 where nothing is known.
+
+    Of people who lie or stand on their hands, right is the side that would be on the right if they stood up.
+    """
     size = body_length(motion.box_px).astype(np.float64) if len(motion) else np.zeros(0)
+    ears, pelvis = (mid(p.get(f"left_{n}"), p.get(f"right_{n}")) for n in ("ear", "hip"))
     cues: dict[str, State | None] = {
-        "toes": mid(*(minus(p.get(f"{s}_toe"), p.get(f"{s}_heel", p.get(f"{s}_ankle"))) for s in SIDES)),
-        "face": minus(p.get("nose"), mid(p.get("left_ear"), p.get("right_ear"))),
+        "toes": mid(*(_foot(p, s) for s in SIDES)),
+        "face": _ahead(minus(p.get("nose"), ears), minus(ears, pelvis)),
         "knees": mid(*(_knee(p, s) for s in SIDES)),
     }
-    pelvis = mid(p.get("left_hip"), p.get("right_hip"))
     if pelvis is not None:
-        cues["pelvis"] = drift(motion.time_s, pelvis[0], _SPEED_S)[None]
+        velocity = np.stack([drift(motion.time_s, x, _SPEED_S) for x in pelvis[:2]])
+        cues["pelvis"] = _ahead(velocity, trunk(p))
     total = np.zeros(len(motion))
     for name, cue in cues.items():
         if cue is not None:
             full, weight = _CUES[name]
             total += weight * np.nan_to_num(np.clip(cue[0] / (full * size), -1, 1))
     return np.clip(total, -1, 1)
+
+
+def _ahead(vector: State | None, up: State | None) -> State | None:
+    """(1, L) px by which a vector points to the right of ``up``, the body's own; without it, of the picture's."""
+    if vector is None or up is None:
+        return vector
+    length = np.hypot(up[0], up[1])
+    return ((up[0] * vector[1] - up[1] * vector[0]) / np.where(length > 0, length, np.nan))[None]
+
+
+def _foot(p: dict[str, State], s: str) -> State | None:
+    """(1, L) px by which a foot points to the right of its shank."""
+    foot = minus(p.get(f"{s}_toe"), p.get(f"{s}_heel", p.get(f"{s}_ankle")))
+    return _ahead(foot, minus(p.get(f"{s}_knee"), p.get(f"{s}_ankle")))
 
 
 def _knee(p: dict[str, State], s: str) -> np.ndarray | None:
