@@ -135,7 +135,8 @@ def _places(folder: Path, files: list[Path]) -> tuple[np.ndarray, list[str]]:
     if not even or not missing or 2 * (steps == usual).sum() < len(steps):
         return places, []
     counts = missing <= len(files)  # else the names hardly count pictures
-    line = f"{folder}: {missing} numbers are missing in its names, first behind {files[int(np.argmax(steps > usual))].name}"
+    behind = files[int(np.argmax(steps > usual))].name
+    line = f"{folder}: {missing} numbers are missing in its names, first behind {behind}"
     line += "; they count in time" if counts else "; that is too many to count in time"
     return (numbers - numbers[0]) // usual if counts else places, [line]
 
@@ -144,7 +145,7 @@ def _bits_used(pages: list[ImagePage]) -> int:
     """How many bits hold values in images of 16 bits, by a sample of them; 16 where images have others."""
     most = 0
     for i in np.unique(np.linspace(0, len(pages) - 1, min(len(pages), _SAMPLE)).round().astype(int)):
-        image = _decoded(*pages[i], cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = _decoded(pages[i].path, pages[i].number, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if image.dtype != np.uint16:
             return 16
         most = max(most, int(image.max()))

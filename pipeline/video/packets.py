@@ -145,8 +145,9 @@ def promised(
     if packets.reason:
         lines.append(f"{path}: damaged: nothing behind {end_s:.3f} s can be read ({packets.reason})")
     promised_s = _promised_end_s(container, stream)
-    if stream.frames > len(packets):
-        lines.append(f"{path}: cut short or damaged: {len(packets)} of the {stream.frames} frames are in it")
+    gone = _behind_the_end(path, stream)
+    if gone:
+        lines.append(f"{path}: cut short or damaged: {stream.frames - gone} of the {stream.frames} frames are in it")
     elif promised_s is not None and promised_s > end_s + slack_s and not packets.reason:
         lines.append(f"{path}: cut short or damaged: ends at {end_s:.3f} s and should at {promised_s:.3f} s")
     return lines
@@ -159,3 +160,12 @@ def _promised_end_s(container: av.container.InputContainer, stream: av.VideoStre
     if container.duration is None or container.streams.audio or container.format.name == "mpegts":
         return None  # it is the longest stream's, or a guess of FFmpeg's for a transport stream
     return (container.duration + (container.start_time or 0)) / av.time_base
+
+
+def _behind_the_end(path: Path, stream: av.VideoStream) -> int:
+    """How many frames of the file's own list lie behind its end.
+
+    The header's count alone tells nothing: an edit list leaves frames out, and AVI counts pictures that were dropped.
+    """
+    size = path.stat().st_size
+    return sum(entry.pos + entry.size > size for entry in stream.index_entries)

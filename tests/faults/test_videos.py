@@ -13,7 +13,7 @@ import pytest
 from pipeline import PoselineError
 from pipeline.core.settings import LiveConfig
 from pipeline.live.source import open_source, parse_source
-from pipeline.video import decode, index
+from pipeline.video import decode, shape
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from pipeline.video.media import MOST_PIXELS
@@ -64,7 +64,6 @@ ODD = [
     ("two.mp4", {"frames": 2}),
     ("fast.mkv", {"fps": Fraction(1000)}),
     ("slow.mp4", {"fps": Fraction(1, 10)}),
-    ("interlaced.mp4", {"options": {"flags": "+ildct+ilme"}}),
 ]
 
 
@@ -73,6 +72,12 @@ def test_odd_but_whole_videos_come_out_whole_and_nothing_is_said(tmp_path: Path,
     count, said = read(write(tmp_path / name, **how))
     assert count == how.get("frames", 24)
     assert said == []
+
+
+def test_an_interlaced_video_comes_out_whole_and_says_what_was_done(tmp_path: Path) -> None:
+    count, (line,) = read(write(tmp_path / "interlaced.mp4", options={"flags": "+ildct+ilme"}))
+    assert count == 24
+    assert "deinterlaced" in line
 
 
 def test_a_file_cut_short_says_what_it_lacks(tmp_path: Path) -> None:
@@ -179,7 +184,7 @@ def test_metadata_that_is_no_text_does_no_harm(tmp_path: Path) -> None:
     assert read(path)[0] == 3
     with open_source(parse_source(str(path)), LiveConfig()) as container:
         assert sum(1 for _ in container.decode(video=0)) == 3
-    assert index._number("sideways") == 0
+    assert shape._number("sideways") == 0
 
 
 def test_damaged_files_end_in_frames_or_one_line(tmp_path: Path) -> None:

@@ -88,6 +88,25 @@ def test_discarded_packets_are_not_frames(tmp_path):
     assert not info.is_key[0]
 
 
+def test_frames_left_out_on_purpose_are_no_damage(tmp_path):
+    source = write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path)
+    trimmed = index_video(remux(source, tmp_path / "cut.mp4", shift=-12 * 512))
+    assert (len(trimmed), trimmed.warnings) == (28, ())
+    video = write_clip(Clip("b.avi", codec="mpeg4", options={"g": "10", "bf": "0"}), tmp_path)
+    dropped = remux(video, tmp_path / "dropped.avi", drop=frozenset((4, 13, 22, 31)))
+    with av.open(str(dropped)) as container:
+        assert container.streams.video[0].frames == 40
+    info = index_video(dropped)
+    assert (len(info), info.warnings) == (36, ())
+    assert info.pts[-1] == 39
+
+
+def test_frames_that_are_missing_are_said(tmp_path):
+    path = write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    assert any("cut short or damaged" in line and "of the 40 frames" in line for line in index_video(path).warnings)
+
+
 def test_pictures_before_the_first_that_decodes_are_not_frames(tmp_path):
     source = write_clip(Clip("a.mp4", options=B_FRAMES), tmp_path)
     info = index_video(remux(source, tmp_path / "b.ts", drop=frozenset(range(4))))
