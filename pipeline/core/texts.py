@@ -11,12 +11,15 @@ MOST_DOTS = 1000  # in a line: the time to parse a dotted key grows with the squ
 
 
 def read_text(path: Path) -> str:
-    """The text of a file. OSError where it cannot be read, ValueError where it is no UTF-8 or far too large."""
+    """The text of a file, without a byte-order mark.
+
+    OSError where it cannot be read, ValueError where it is no UTF-8 or far too large.
+    """
     with open(path, "rb") as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise ValueError(f"larger than {MOST_BYTES >> 20} MiB")
-    return data.decode("utf-8")
+    return data.decode("utf-8-sig")
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> d
     truth = read_truth(gt)  # errors of the file are raised before the networks run
     if truth.keypoints != len(COCO17) or tuple(truth.category.get("keypoints") or COCO17.names) != COCO17.names:
         raise PoselineError(f"{gt}: its people do not have COCO's 17 keypoints; give COCO keypoint annotations")
-    files = {image["id"]: image.get("file_name") for image in json.loads(gt.read_text(encoding="utf-8"))["images"]}
+    files = {image["id"]: image.get("file_name") for image in json.loads(gt.read_text(encoding="utf-8-sig"))["images"]}
     for image_id, name in files.items():
         if not isinstance(name, str):
             raise PoselineError(f"{gt}: image {image_id} has no file_name; give COCO keypoint annotations")

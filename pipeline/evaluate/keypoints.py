@@ -90,7 +90,7 @@ def load_json(source: Any, wanted: str) -> tuple[Any, str]:
     if not isinstance(source, str | Path):
         return source, wanted
     try:
-        return json.loads(Path(source).read_text()), str(source)
+        return json.loads(Path(source).read_text(encoding="utf-8-sig")), str(source)
     except OSError as error:
         raise PoselineError(f"{source}: cannot be read ({error.strerror}); expected {wanted}") from error
     except ValueError as error:

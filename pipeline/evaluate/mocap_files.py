@@ -125,7 +125,7 @@ class _Bone(NamedTuple):
 
 def read_asf(file: Path) -> tuple[dict[str, _Bone], float]:
     """Bones, parents first, and metres per unit. ValueError or KeyError for a file that is not an ASF."""
-    text = file.read_text(errors="replace")
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
     sections = dict(re.findall(r"^:(\w+)(.*?)(?=^:|\Z)", text, re.S | re.M))
     unit = re.search(r"length\s+(\S+)", sections.get("units", ""))
     found = {}
@@ -152,7 +152,7 @@ def read_amc(file: Path, asf: Path) -> Trial:
     if lacking:
         raise ValueError(f"{asf.name} lacks {', '.join(lacking)}")
     frames: list[dict[str, list[float]]] = []
-    for line in file.read_text(errors="replace").splitlines():
+    for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         words = line.split()
         if len(words) == 1 and words[0].isdigit():
             frames.append({})
@@ -204,7 +204,7 @@ def _hierarchy(text: str) -> list[_Joint]:
 
 def read_bvh(file: Path) -> Trial:
     """The joints of a recording without its first frame, often a T-pose. ValueError for a file that is not a BVH."""
-    head, _, tail = file.read_text(errors="replace").partition("MOTION")
+    head, _, tail = file.read_text(encoding="utf-8-sig", errors="replace").partition("MOTION")
     rate, body = re.search(r"Frame Time:\s*(\S+)", tail), re.split(r"Frame Time:.*", tail)[-1]
     joints = _hierarchy(head)
     wide = sum(len(j.channels) for j in joints)

@@ -54,7 +54,7 @@ def _metafile(path: Path) -> tuple[tuple[str, str, str], ...]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is there
-    data = yaml.load(path.read_text(encoding="utf-8"), loader)
+    data = yaml.load(path.read_text(encoding="utf-8-sig"), loader)
     models = data.get("Models") or [] if isinstance(data, dict) else []
     return tuple((str(m["Name"]), Path(str(m.get("Config", ""))).stem, str(m.get("Weights") or "")) for m in models)
 
