@@ -34,25 +34,19 @@ def claims(obs: Observations, skeleton: Skeleton, rows: np.ndarray | None = None
     out: np.ndarray | None = None
     size = np.maximum(obs.box_px[:, 2] - obs.box_px[:, 0], obs.box_px[:, 3] - obs.box_px[:, 1])
     limbs = limbs_of(skeleton)
-    for a, b in _pairs(obs.frame, obs.box_px):
+    mine = np.ones(len(obs), bool)
+    if rows is not None:
+        mine[:] = False
+        mine[rows] = True
+    for a, b in _pairs(obs.frame, obs.box_px, mine):
         out = np.full(obs.keypoint_score.shape, np.inf, np.float16) if out is None else out
-        least = np.maximum(np.minimum(size[a], size[b]), 1.0)
-        for one, other in _wanted(a, b, rows, len(obs)):
+        for one, other in ((a[mine[a]], b[mine[a]]), (b[mine[b]], a[mine[b]])):
+            least = np.maximum(np.minimum(size[one], size[other]), 1.0)
             for limb in limbs:
                 for its in (x for x in limbs if x.leg == limb.leg and len(x.beyond) == len(limb.beyond)):
                     _measure(out, obs, (one, other), least, (limb, its))
     out = out if out is None or rows is None else out[rows]
     return out if out is not None and np.isfinite(out).any() else None
-
-
-def _wanted(a: np.ndarray, b: np.ndarray, rows: np.ndarray | None, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs in both orders; of some ``rows`` of ``count``, those whose first is one of them."""
-    both = [(a, b), (b, a)]
-    if rows is None:
-        return both
-    mine = np.zeros(count, bool)
-    mine[rows] = True
-    return [(one[mine[one]], other[mine[one]]) for one, other in both if mine[one].any()]
 
 
 def joined(near: list[np.ndarray | None], parts: list[Observations]) -> np.ndarray | None:
@@ -90,13 +84,14 @@ def _measure(
     out[at] = np.minimum(out[at], found)
 
 
-def _pairs(frame: np.ndarray, box_px: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of rows of one frame whose boxes meet, as arrays of equal length in which no row comes twice."""
+def _pairs(frame: np.ndarray, box_px: np.ndarray, mine: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of rows of one frame whose boxes meet, one of them ``mine (N,)``, as arrays in which no row comes twice."""
     out, step = [], 1
     while step < len(frame):
-        a = np.flatnonzero(frame[step:] == frame[:-step])
-        if not len(a):
+        same = frame[step:] == frame[:-step]
+        if not same.any():
             break
+        a = np.flatnonzero(same & (mine[step:] | mine[:-step]))
         b = a + step
         low, high = np.maximum(box_px[a, :2], box_px[b, :2]), np.minimum(box_px[a, 2:], box_px[b, 2:])
         meet = (high > low).all(1)
