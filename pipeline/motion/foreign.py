@@ -151,8 +151,8 @@ def _off_line(one: Trajectories, k: int, begin: int, end: int) -> float:
         return np.inf
     rows = begin + np.flatnonzero(one.measured[begin:end, k])
     u = ((one.time_s[rows] - one.time_s[before]) / (one.time_s[after] - one.time_s[before]))[:, None]
-    place = one.keypoints_px[:, k].astype(np.float64)
-    off = np.linalg.norm(place[rows] - (1 - u) * place[before] - u * place[after], axis=1)
+    place, start, stop = (one.keypoints_px[at, k].astype(np.float64) for at in (rows, before, after))
+    off = np.linalg.norm(place - (1 - u) * start - u * stop, axis=1)
     return float((off / one.size_px[rows]).mean()) if len(rows) else 0.0
 
 
