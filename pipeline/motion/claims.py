@@ -16,8 +16,7 @@ from pipeline.motion.limbs import Limb, limbs_of
 
 FAR = 0.3  # body lengths between two people's joints from which nothing is said
 _ELSEWHERE = 0.12  # body lengths between the joints before: the two limbs come from different places
-# By which the other's score is higher. RTMPose-s gives a hidden ankle or wrist on somebody else's .44 (.3 to .7), the
-# other's .69: 35 joints of two street clips.
+# By which the other's score is higher, chosen by us: a network is less sure of a hidden joint than of the one it takes.
 _SURER = 0.05
 _SEEN = 0.3  # score from which the other's joint counts
 
