@@ -40,13 +40,22 @@ def eval_keypoints_command(given: Given) -> None:
 @takes(
     Option("gt", Path, "MOTChallenge ground truth, gt.txt.", default=...),
     Option("pred", Path, "MOTChallenge results, as poseline export --format mot writes.", default=...),
+    Option("classes", str, "Rules for the truth's classes: auto, mot15 (none), mot16, mot17, mot20.", default="auto"),
     "json debug",
 )
 def eval_mot_command(given: Given) -> None:
     """Accuracy of tracked boxes: HOTA, CLEAR MOT and IDF1 over IoU, as TrackEval computes them."""
-    from pipeline.evaluate.mot import read_mot, score_mot
+    from pipeline.evaluate.mot import HARMLESS, benchmark_of, read_mot, score_mot
 
-    _print_scores(score_mot(read_mot(given.gt), read_mot(given.pred)), given.json)
+    truth = read_mot(given.gt)
+    rules = benchmark_of(truth, given.classes)
+    if HARMLESS[rules]:
+        harmless = ", ".join(map(str, HARMLESS[rules]))
+        Lines().say(
+            f"{given.gt}: classes as {rules.upper()} has them: pedestrians (1) are scored, and predictions on classes"
+            f" {harmless} do not count; --classes chooses other rules"
+        )
+    _print_scores(score_mot(truth, read_mot(given.pred), rules), given.json)
 
 
 @takes(

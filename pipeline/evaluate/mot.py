@@ -1,7 +1,8 @@
 """Tracks against true tracks: boxes in MOTChallenge text files by IoU, poses in COCO-style JSON by OKS.
 
-The scores are those of `pipeline.evaluate.hota`, which follows TrackEval 1.3. Boxes are scored as in MOT15: all
-scored rows of the truth are people, and there are no distractors that a prediction may match without harm.
+The scores are those of `pipeline.evaluate.hota`, which follows TrackEval 1.3. Where the truth has classes, as MOT16, 17
+and 20 do, people who walk are scored, and a prediction may match somebody who stands, rides or is a reflection without
+harm. In other files all scored rows of the truth are people.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.similarity import iou, oks
 from pipeline.evaluate.hota import score_similarities
 from pipeline.evaluate.keypoints import KeypointTruth, load_json, oks_sigmas, read_truth
-from pipeline.evaluate.sequence import THRESHOLD, Frame
+from pipeline.evaluate.sequence import EPS, THRESHOLD, Frame
 
 MOT_COLUMNS = "frame, id, x, y, w, h, conf"
+PEDESTRIAN, MOST_CLASS = 1, 13
+# Classes of the truth that a prediction may match without harm, of each benchmark, as TrackEval has them: people on
+# vehicles, who stand or sit, who only look like people, and reflections; MOT20 adds vehicles without motors.
+HARMLESS = {"mot15": (), "mot16": (2, 7, 8, 12), "mot17": (2, 7, 8, 12), "mot20": (2, 6, 7, 8, 12)}
 _FRAME_KEYS = ("frame_id", "frame_index", "frame")  # the names that data sets use for an image's place in its video
 
 
@@ -33,6 +38,12 @@ class MotTable:
     id: np.ndarray  # (R,) i64, once per frame
     box: np.ndarray  # (R, 4) f64 x y w h in px; the top left pixel of the image is 1, 1
     score: np.ndarray  # (R,) f64; in a truth file 0 marks rows that are not scored
+    category: np.ndarray | None = None  # (R,) i64 classes of MOT16 and later, 1: a pedestrian; None: the file has none
+
+    def take(self, rows: np.ndarray) -> MotTable:
+        """The rows of a mask (R,) bool."""
+        category = None if self.category is None else self.category[rows]
+        return MotTable(self.frame[rows], self.id[rows], self.box[rows], self.score[rows], category)
 
 
 def read_mot(path: Path | str) -> MotTable:
@@ -48,6 +59,7 @@ def read_mot(path: Path | str) -> MotTable:
     except UnicodeDecodeError as error:
         raise PoselineError(f"{path}: not text ({error.reason}); expected a MOTChallenge text file") from error
     rows: list[tuple[float, ...]] = []
+    classes: list[int | None] = []
     seen: dict[tuple[float, ...], int] = {}  # frame and id → line
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -58,9 +70,19 @@ def read_mot(path: Path | str) -> MotTable:
             who = f"id {row[1]:.0f} of frame {row[0]:.0f}"
             raise PoselineError(f"{path}: line {number}: {who} is also in line {first}; expected each id once a frame")
         rows.append(row)
+        classes.append(_class_of(line))
     table = np.array(rows, np.float64).reshape(-1, 7)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    return MotTable(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:6], table[:, 6])
+    order = np.argsort(table[:, 0], kind="stable")
+    table = table[order]
+    category = None if not rows or None in classes else np.array(classes, np.int64)[order]
+    return MotTable(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2:6], table[:, 6], category)
+
+
+def _class_of(line: str) -> int | None:
+    """The class of a row of truth as MOT16 and later have it, between the flag and the visibility; None without one."""
+    fields = line.split(",") if "," in line else line.split()
+    told = fields[7].strip() if len(fields) == 9 else ""
+    return int(told) if told.isdecimal() and 1 <= int(told) <= MOST_CLASS else None
 
 
 def _mot_row(line: str, where: str) -> tuple[float, ...]:
@@ -80,15 +102,47 @@ def _mot_row(line: str, where: str) -> tuple[float, ...]:
     return row
 
 
-def score_mot(gt: MotTable, pred: MotTable) -> dict[str, float]:
+def benchmark_of(gt: MotTable, asked: str = "auto") -> str:
+    """The name in `HARMLESS` whose rules hold: the one asked for, else mot17 where the truth has classes, else mot15.
+
+    Raises PoselineError for another name, and where classes are asked for that the truth does not have.
+    """
+    if asked == "auto":
+        return "mot15" if gt.category is None else "mot17"
+    if asked not in HARMLESS:
+        raise PoselineError(f"--classes {asked}: no such rules; choose auto, {', '.join(HARMLESS)}")
+    if HARMLESS[asked] and gt.category is None and len(gt.frame):
+        columns = "frame, id, x, y, w, h, flag, class, visibility"
+        raise PoselineError(f"--classes {asked}: the truth has no classes; expected {columns}")
+    return asked
+
+
+def score_mot(gt: MotTable, pred: MotTable, benchmark: str = "auto") -> dict[str, float]:
     """Scores of predicted boxes by IoU, as `score_similarities` returns them.
 
-    True rows with score 0 are left out; a prediction there is a false alarm. All frames of both tables count, also
-    frames that only the prediction has.
+    True rows with score 0 are left out, and where the truth has classes, all who are no pedestrians. A prediction there
+    is a false alarm, but for one that matches a harmless class. All frames of both tables count, also frames that only
+    the prediction has. ``benchmark``: as `benchmark_of` takes it.
     """
-    scored = gt.score != 0
-    truth = MotTable(gt.frame[scored], gt.id[scored], gt.box[scored], gt.score[scored])
-    return score_similarities(_mot_frames(truth, pred))
+    rules = benchmark_of(gt, benchmark)
+    if not HARMLESS[rules] or gt.category is None:
+        return score_similarities(_mot_frames(gt.take(gt.score != 0), pred))
+    pred = pred.take(~_harmless(gt, pred, HARMLESS[rules]))
+    return score_similarities(_mot_frames(gt.take((gt.score != 0) & (gt.category == PEDESTRIAN)), pred))
+
+
+def _harmless(gt: MotTable, pred: MotTable, classes: tuple[int, ...]) -> np.ndarray:
+    """(R,) bool: predictions whose best partner among all rows of the truth, scored or not, is of these classes."""
+    assert gt.category is not None  # the caller looked
+    out = np.zeros(len(pred.frame), bool)
+    row = np.arange(len(gt.frame)), np.arange(len(pred.frame))
+    numbered = MotTable(gt.frame, row[0], gt.box, gt.score), MotTable(pred.frame, row[1], pred.box, pred.score)
+    for true, found, similarity in _mot_frames(*numbered):
+        score = np.where(similarity < THRESHOLD - EPS, 0.0, similarity)
+        rows, cols = linear_sum_assignment(-score)
+        hit = score[rows, cols] > EPS
+        out[found[cols[hit]]] = np.isin(gt.category[true[rows[hit]]], classes)
+    return out
 
 
 def _mot_frames(truth: MotTable, found: MotTable) -> Iterator[Frame]:

@@ -384,3 +384,40 @@ def test_other_pose_sources_are_refused():
             mot.read_pose_tracks(source, truth=truth)
     with pytest.raises(PoselineError, match="not the truth's"):
         mot.score_pose_tracks(gt, mot.read_pose_tracks(video([pose(0, 1)], images=2)))
+
+
+CLASSES = (1, 2, 3, 6, 7, 8, 12, 13)  # who stands at 100 px times their place here; only pedestrians have the flag
+
+
+def classed(folder: Path) -> tuple[mot.MotTable, mot.MotTable]:
+    """Truth of MOT16 and later with somebody of each class, and a prediction that finds them all and one more."""
+    truth = [f"{f},{i},{100 * i},50,40,100,{int(c == 1)},{c},1" for f in (1, 2, 3) for i, c in enumerate(CLASSES)]
+    found = [f"{f},{i + 50},{100 * i + 4},50,40,100,0.9,-1,-1,-1" for f in (1, 2, 3) for i in range(len(CLASSES) + 1)]
+    (folder / "gt.txt").write_text("\n".join(truth))
+    (folder / "pred.txt").write_text("\n".join(found))
+    return mot.read_mot(folder / "gt.txt"), mot.read_mot(folder / "pred.txt")
+
+
+@pytest.mark.parametrize(
+    ("rules", "false_alarms"), [("auto", 4), ("mot16", 4), ("mot17", 4), ("mot20", 3), ("mot15", 8)]
+)
+def test_predictions_on_people_who_are_no_pedestrians_do_not_count(rules, false_alarms, tmp_path):
+    scores = mot.score_mot(*classed(tmp_path), rules)  # on a car, a vehicle, a crowd, and on nobody
+    assert (scores["FP"], scores["FN"]) == (3 * false_alarms, 0)
+
+
+def test_a_pedestrian_beside_somebody_who_rides_is_found(tmp_path):
+    (tmp_path / "gt.txt").write_text("1,1,100,50,40,100,1,1,1\n1,2,110,50,40,100,0,2,1\n")
+    (tmp_path / "pred.txt").write_text("1,7,101,50,40,100,1,-1,-1,-1\n")
+    scores = mot.score_mot(mot.read_mot(tmp_path / "gt.txt"), mot.read_mot(tmp_path / "pred.txt"))
+    assert (scores["FP"], scores["FN"]) == (0, 0)
+
+
+def test_classes_that_the_truth_does_not_have_are_refused(tmp_path):
+    (tmp_path / "gt.txt").write_text("1,1,100,50,40,100,1,-1,-1,-1\n")
+    truth = mot.read_mot(tmp_path / "gt.txt")
+    assert mot.benchmark_of(truth) == "mot15"
+    with pytest.raises(PoselineError, match="no classes"):
+        mot.benchmark_of(truth, "mot17")
+    with pytest.raises(PoselineError, match="no such rules"):
+        mot.benchmark_of(truth, "mot99")
