@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from pipeline.core.progress import Lines
 def eval_keypoints_command(given: Given) -> None:
     """Accuracy of poses in single pictures: OKS AP and AR as COCO computes them, PCK."""
     from pipeline.evaluate.images import evaluate_images
-    from pipeline.evaluate.keypoints import score_keypoints
+    from pipeline.evaluate.keypoints import read_truth, score_keypoints
     from pipeline.models.registry import run_facts
 
     if (given.images is None) == (given.pred is None):
         raise PoselineError("eval keypoints: give either --images DIR, to run the networks, or --pred RESULTS.json")
+    for line in read_truth(given.gt).notes:
+        Lines().say(line)
     if given.images is not None:
         settings = given.settings()
         for line in run_facts(settings).warnings:
@@ -68,6 +71,8 @@ def eval_pose_track_command(given: Given) -> None:
     from pipeline.evaluate.mot import read_pose_tracks, score_pose_tracks
 
     truth = read_pose_tracks(given.gt)
+    for line in truth.coco.notes:
+        Lines().say(line)
     _print_scores(score_pose_tracks(truth, read_pose_tracks(given.pred, truth=truth)), given.json)
 
 
@@ -99,7 +104,7 @@ def eval_lift_command(given: Given) -> None:
 
 def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(scores))
+        print(json.dumps(_without_nan(scores), allow_nan=False))
         return
     for name, value in scores.items():
         if isinstance(value, dict):
@@ -109,3 +114,12 @@ def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
             continue
         shown = " … ".join(f"{v:.3f}" for v in value) if isinstance(value, list) else value
         print(f"{name:12} {shown:.3f}" if isinstance(shown, float) else f"{name:12} {shown}")
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None, JSON's null, for numbers that are not finite: JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {name: _without_nan(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

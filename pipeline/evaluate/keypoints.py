@@ -47,7 +47,8 @@ def score_keypoints(
     ``gt`` is a COCO keypoint file or its content, ``results`` a COCO result list (dicts with image_id, keypoints as
     3 K numbers x y score, score; category_id may be left out) or a file with one. ``image_ids`` restricts the scoring
     to some images. ``sigmas`` (K,) are the OKS sigmas; by default those that the category carries, else those of the
-    keypoints' names, else COCO's for 17 points. Annotations without ``area`` get 0.53 × the box's. Crowds, and people
+    keypoints' names, else COCO's for 17 points. Annotations without ``area`` get 0.53 × the box's, and so
+    do all where every area is 0 (`read_truth` has a note then). Crowds, and people
     without a labelled keypoint, are neither to be found nor false alarms, as in COCO; 20 results an image count.
 
     Returns, all in 0…1 and NaN where no person counts:
@@ -83,6 +84,7 @@ class KeypointTruth:
     category: dict[str, Any]
     keypoints: int  # K
     annotations: dict[int, dict[str, Any]]  # by a new id from 1 on: pycocotools takes id 0 for "not matched"
+    notes: tuple[str, ...] = ()  # for the user, a line each
 
 
 def load_json(source: Any, wanted: str) -> tuple[Any, str]:
@@ -129,7 +131,16 @@ def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Keypoi
         annotations = {i: _annotation(ann, i, count, name) for i, ann in enumerate(raw, 1)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PoselineError(f"{name}: not COCO keypoint annotations; an entry lacks or misuses {error}") from error
-    return KeypointTruth(name, images, categories, category, count, annotations)
+    notes = ()
+    if annotations and all(ann["area"] <= 0 for ann in annotations.values()):
+        annotations = {i: ann | {"area": _usual_area(ann["bbox"])} for i, ann in annotations.items()}
+        notes = (f"{name}: the areas of all its people are 0; {BOX_TO_AREA} of each box is taken instead",)
+    return KeypointTruth(name, images, categories, category, count, annotations, notes)
+
+
+def _usual_area(box: Sequence[float]) -> float:
+    """px² that a person usually covers of a box x y w h."""
+    return float(BOX_TO_AREA * box[2] * box[3])
 
 
 def _person_category(categories: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -158,7 +169,7 @@ def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict
         "keypoints": points.ravel(),
         "num_keypoints": ann.get("num_keypoints", len(labelled)),
         "bbox": [float(v) for v in box],
-        "area": float(ann.get("area", BOX_TO_AREA * box[2] * box[3])),
+        "area": float(ann.get("area", _usual_area(box))),
         "iscrowd": int(ann.get("iscrowd", 0)),
     }
 

@@ -287,3 +287,33 @@ def test_a_missing_pycocotools_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
     with pytest.raises(PoselineError, match=r"pip install poseline\[eval\]"):
         kp.score_keypoints(dataset([person(1)]), [])
+
+
+def test_truth_whose_areas_are_all_0_is_said_and_scored_by_its_boxes():
+    people = [person(1), person(1, x=200)]
+    results = [predict(p, 2.0) for p in people]
+    truth = kp.read_truth(dataset([{**p, "area": 0} for p in people]), "a.json")
+    assert [note for note in truth.notes if "a.json: the areas of all its people are 0" in note]
+    scores = kp.score_keypoints(dataset([{**p, "area": 0} for p in people]), results)
+    assert scores["AP"] > 0.9
+    some = dataset([people[0], {**people[1], "area": 0}])
+    assert kp.read_truth(some, "a.json").notes == ()  # one without an area is as pycocotools has it
+
+
+def test_json_holds_null_and_no_nan(tmp_path, capsys):
+    people = [person(1)]
+    for name, content in (("gt.json", dataset(people)), ("pred.json", [predict(people[0])])):
+        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
+    from pipeline.cli.app import app
+
+    app(
+        ["eval", "keypoints", "--gt", str(tmp_path / "gt.json"), "--pred", str(tmp_path / "pred.json"), "--json"],
+        standalone_mode=False,
+    )
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    scores = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert scores["APM"] is None
+    assert scores["AP"] > 0.999
