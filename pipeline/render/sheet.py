@@ -23,6 +23,7 @@ from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
 from pipeline.video.decode import open_reader
 from pipeline.video.moved import at_hand, gone
+from pipeline.video.sources import refuse_live
 
 CELL_PX, TEXT_PX, GAP_PX = (210, 280), 26, 14  # a picture (w, h), a line under it, and between cells
 _AROUND = 0.08  # shown margin around the box, as a share of the box
@@ -52,6 +53,7 @@ def contact_sheet(folder: RunFolder, privacy: Privacy, out: Path | None = None) 
     if out.suffix.lower() not in FORMATS:
         raise PoselineError(f"--out {out}: unknown kind of picture; end its name in {', '.join(FORMATS)}")
     info = at_hand(folder, stored_video(folder))
+    refuse_live(info)
     if not info.path.exists():
         raise PoselineError(gone(folder, info))
     candidates, spans = _candidates(folder, info)

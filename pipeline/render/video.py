@@ -37,6 +37,7 @@ from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter
 from pipeline.video.moved import at_hand, gone
 from pipeline.video.planes import PlaneReader, black, colours_of, even_size, planes_of
+from pipeline.video.sources import refuse_live
 
 AHEAD = 4  # frames that wait between decoding and drawing, and between drawing and encoding
 _MOST_PX = 16384  # a side of a picture that encoders take
@@ -117,6 +118,8 @@ def _size(info: VideoInfo, settings: RenderConfig) -> tuple[int, int]:
 
 def _check(folder: RunFolder, info: VideoInfo, settings: RenderConfig, target: Path) -> None:
     container_of(target, settings.codec)
+    if settings.background == "video":
+        refuse_live(info)
     if not info.path.exists() and settings.background == "video":
         raise PoselineError(
             f"{gone(folder, info)}; or draw on black with --skeleton-only (all tables are complete without it)"

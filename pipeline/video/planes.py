@@ -42,7 +42,7 @@ BT709, BT601 = Colours(1, 1, 1), Colours(6, 6, 6)
 def colours_of(info: VideoInfo) -> Colours:
     """The colour coding that the video states; where it states none, the one that players assume for its size."""
     usual = BT709 if info.size_px[1] >= HD_PX else BT601
-    if info.kind == "images" or not info.path.exists():  # skeletons can be drawn without the video
+    if info.kind != "file" or not info.path.exists():  # skeletons can be drawn without the video
         return usual
     container, stream = open_video(info)
     with container:

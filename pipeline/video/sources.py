@@ -35,7 +35,17 @@ def stored_size_px(info: VideoInfo) -> tuple[int, int]:
     return info.size_px if info.rotation_deg % 180 == 0 else info.size_px[::-1]
 
 
+def refuse_live(info: VideoInfo) -> None:
+    """PoselineError for a segment of a stream: a file of the source's name holds other frames, at other times."""
+    if info.kind == "live":
+        raise PoselineError(
+            f"{info.path}: its pictures came live and were not kept; the segment's annotated.mp4 stays as it is,"
+            " and --skeleton-only --out FILE draws on black"
+        )
+
+
 def open_video(info: VideoInfo) -> tuple[av.container.InputContainer, av.VideoStream]:
+    refuse_live(info)
     try:
         container = open_media(info.path)
     except (av.FFmpegError, OSError) as error:

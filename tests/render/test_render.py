@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -178,3 +179,17 @@ def test_an_error_while_drawing_reaches_the_caller(source, tmp_path, monkeypatch
     with pytest.raises(RuntimeError, match="drawing failed"):
         render(folder, CONFIG)
     assert [p.name for p in tmp_path.iterdir() if "annotated" in p.name] == []
+
+
+def test_a_live_segment_is_not_drawn_on_the_file_that_it_was_received_from(tmp_path):
+    """The file's frames are others than those received; annotated.mp4 of a segment would become a frame or two."""
+    file = index_video(write_clip(Clip("source.mp4", size_px=SIZE_PX, frames=8), tmp_path))
+    pts = np.arange(8) * 6000
+    live = replace(file, kind="live", pts=pts, time_s=pts / 90000, time_base=Fraction(1, 90000))
+    folder = run_folder(tmp_path / "segment", live, [motion(live, np.arange(2, 6))])
+    folder.video.write_bytes(b"as received")
+    with pytest.raises(PoselineError, match="came live and were not kept"):
+        render(folder, CONFIG)
+    assert folder.video.read_bytes() == b"as received"
+    black = CONFIG.model_copy(update={"render": CONFIG.render.model_copy(update={"background": "black"})})
+    assert render(folder, black, out=tmp_path / "black.mp4")["frames"] == 8
