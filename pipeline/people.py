@@ -261,7 +261,7 @@ class _Clock:
 def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
-    for group in by_person(run.parts, who.ids, skeleton):
+    for group in by_person(run.parts, who.ids, skeleton, info.size_px):
         motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
         if config.track.drop_still:
             motions = [m for m in motions if not never_moves(m, skeleton.names, run.still)]

@@ -20,9 +20,9 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26, SETS
 from pipeline.core.skeleton import BLAZEPOSE33, COCO17
+from pipeline.evaluate.pck import pck
 
 STATS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")  # in pycocotools' order
-PCK_FRACTION = 0.2  # of the torso
 BOX_TO_AREA = 0.53  # a person's area over that of the box; for data sets without areas (CrowdPose, AI Challenger)
 
 # OKS sigmas by name, for data sets that carry none; CrowdPose's head and neck count like the shoulders.
@@ -70,7 +70,7 @@ def score_keypoints(
     scores: dict[str, Any] = dict(zip(STATS, _summary(evaluator), strict=True))
     matches = collect_matches(evaluator)
     scores["AP_interval"] = bootstrap_ap(matches, bootstrap, seed)
-    scores["PCK"] = _pck(evaluator, truth, found)
+    scores["PCK"] = pck(evaluator, truth.category, truth.annotations, found)
     return {**scores, "images": len(images), "people": int(matches.people.sum())}
 
 
@@ -131,7 +131,7 @@ def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Keypoi
         annotations = {i: _annotation(ann, i, count, name) for i, ann in enumerate(raw, 1)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PoselineError(f"{name}: not COCO keypoint annotations; an entry lacks or misuses {error}") from error
-    notes = ()
+    notes: tuple[str, ...] = ()
     if annotations and all(ann["area"] <= 0 for ann in annotations.values()):
         annotations = {i: ann | {"area": _usual_area(ann["bbox"])} for i, ann in annotations.items()}
         notes = (f"{name}: the areas of all its people are 0; {BOX_TO_AREA} of each box is taken instead",)
@@ -318,37 +318,3 @@ def bootstrap_ap(matches: Matches, draws: int, seed: int) -> list[float]:
     )
     scores = scores[~np.isnan(scores)]  # a draw without any person has no AP
     return [float(v) for v in np.percentile(scores, (2.5, 97.5))] if scores.size else [float("nan")] * 2
-
-
-def _torso_px(points: np.ndarray, names: Sequence[str]) -> float:
-    """The longer labelled diagonal between a shoulder and the opposite hip; 0 where none is labelled."""
-    lengths = [0.0]
-    for shoulder, hip in (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip")):
-        a, b = points[names.index(shoulder)], points[names.index(hip)]
-        if a[2] > 0 and b[2] > 0:
-            lengths.append(float(np.hypot(*(a - b)[:2])))
-    return max(lengths)
-
-
-def _pck(evaluator: Any, truth: KeypointTruth, found: dict[int, dict[str, Any]]) -> float:
-    """PCK@0.2 over the people matched at OKS ≥ .5; see `score_keypoints`."""
-    names = list(truth.category.get("keypoints") or (COCO17.names if truth.keypoints == len(COCO17) else ()))
-    has_torso = {"left_shoulder", "right_shoulder", "left_hip", "right_hip"} <= set(names)
-    right = labelled = 0
-    for entry in evaluator.evalImgs[: len(evaluator.params.imgIds)]:
-        if entry is None:
-            continue
-        for found_id, truth_id, ignored in zip(
-            entry["dtIds"], entry["dtMatches"][0], entry["dtIgnore"][0], strict=True
-        ):
-            if not truth_id or ignored:
-                continue
-            person = truth.annotations[int(truth_id)]
-            points = person["keypoints"].reshape(-1, 3)
-            reach = PCK_FRACTION * (_torso_px(points, names) if has_torso else max(person["bbox"][2:]))
-            seen = points[:, 2] > 0
-            if reach == 0:
-                continue
-            gap = np.hypot(*(found[found_id]["keypoints"].reshape(-1, 3) - points)[seen, :2].T)
-            right, labelled = right + int((gap <= reach).sum()), labelled + int(seen.sum())
-    return right / labelled if labelled else float("nan")

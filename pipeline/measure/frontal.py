@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.measure.angles import LOW_SEGMENT, SIDES, State, minus, segment_deg, segment_deg_s, segments, wrap
 
-# Shoulders lie .7 to .85 trunk lengths apart from the front (RTMPose-s, people upright): .55 is a turn of about 45°,
-# where angles away from the midline look up to 30 % smaller. Hips lie .35 to .5 apart.
-LEAST_SHOULDERS, LEAST_HIPS = 0.55, 0.2  # trunk lengths
+# Shoulders lie .7 to .85 trunk lengths apart from the front (RTMPose-s, people upright): .65 is a turn of about 30°,
+# where angles away from the midline look up to 15 % smaller, and a knee that bends by 50° seems 25° valgus or varus.
+# Hips lie .35 to .5 apart.
+LEAST_SHOULDERS, LEAST_HIPS = 0.65, 0.27  # trunk lengths
 # Trunk lengths in the picture below which a limb points too much at the camera: at 66° a thigh or shank, at 57° an
 # upper arm. Chosen by us: single-leg squats, in which the thigh comes forward, are the usual use of these angles.
 LEAST_LIMB = 0.35

@@ -161,6 +161,8 @@ def _path(
 
 def _bouts(path: _Path, rows: slice, px_per_m: float | None, scale_std: float) -> list[dict[str, np.ndarray]]:
     """The steps of each bout in rows of one direction of progress; feet that take too many are made to lead in turn."""
+    if path.way[rows.start] * path.faces[rows].sum() < 0:  # backward the toe lands first, and the heel leaves last
+        path = replace(path, heel=path.toe, toe=path.heel, std=path.std[::-1])
     found = _found(path, rows, px_per_m, scale_std)
     if any(hurried(path.time_s, path.heel[:, 0] / path.size, steps) for steps in found):
         turned = _in_turn(path, rows)

@@ -3,19 +3,21 @@
 The height is g·t²/8 (Bosco, Luhtanen & Komi 1983, European Journal of Applied Physiology 50): the rise of the centre of
 mass from take-off to the top, if the person lands as stretched as they took off. A flight counts only if the pelvis
 rises in it about as far as a body that falls freely would; so lifted feet, a moved camera and slow motion make no jump.
+Nor does a flight whose feet were mostly not measured, or one that ends higher or lower than it began.
 L rows of one person, J jumps, H the person's standing height.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import percentile_filter
 
 from pipeline.core.settings import ASSUMED_HEIGHT_M
 from pipeline.core.skeleton import Skeleton
-from pipeline.core.types import MEASURED, Motion
+from pipeline.core.types import MEASURED, SWAPPED, Motion
 from pipeline.measure.angles import SIDES, mid, sources, state
 
 JUMP_COLUMNS = (
@@ -28,6 +30,8 @@ _FIT_S = 0.07  # after take-off, and before landing, over which a foot's path is
 _EARLY_S = 0.06  # by which a foot may have left the ground before it is seen above it; one interval at least
 _SHORTEST_S, _LONGEST_S = 0.15, 1.2  # of a flight; 1.2 s would be a jump of 1.77 m
 _GROUND_S, _GROUND_PERCENT = 2.0, 80  # the ground is where a foot's lowest fifth is, in so long a window
+_SEEN = 0.8  # share of the feet's points that were measured, from the row before a flight to the row after it
+_LEVEL = 0.1  # H by which the feet may land higher or lower than they took off
 _LEAST_FREE, _MOST_FREE = 0.5, 2.0  # of the pelvis's rise in free fall
 _LONGEST_STEP_S = 0.11  # between two rows of a flight
 
@@ -51,8 +55,11 @@ def jumps(
     """
     found, tall_m = [], height_m or ASSUMED_HEIGHT_M
     if len(motion) > 3 and (told := _rise(motion, skeleton, height_px)) is not None:
-        rise, pelvis, std = told
+        rise, pelvis, std, seen, foot = told
         for first, last in _stretches(motion.time_s, rise):
+            level = abs(foot[first - 1] - foot[last + 1]) <= _LEVEL
+            if not level or seen[first - 1 : last + 2].mean() < _SEEN:
+                continue
             jump = _flight(motion.time_s, rise, std, (first, last), GRAVITY_M_S2 / tall_m)
             middle = (jump[0] + jump[1]) / 2
             if ((taken_s[:, 0] < middle) & (middle < taken_s[:, 1])).any() or not _SHORTEST_S <= jump[2] <= _LONGEST_S:
@@ -74,8 +81,18 @@ def highest(flights: dict[str, np.ndarray]) -> dict[str, float]:
     }
 
 
-def _rise(motion: Motion, skeleton: Skeleton, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """(L,) H by which the lower foot is above the ground; (L,) H height of the pelvis; (L,) H the foot's deviation."""
+class _Feet(NamedTuple):
+    """A person's feet and pelvis, (L,) each, in H."""
+
+    rise: np.ndarray  # of the lower foot above the ground
+    pelvis: np.ndarray  # height
+    std: np.ndarray  # of the foot
+    seen: np.ndarray  # share of the feet's points that were measured
+    foot: np.ndarray  # height of the lower foot in the picture
+
+
+def _rise(motion: Motion, skeleton: Skeleton, size: np.ndarray) -> _Feet | None:
+    """None where the set has no feet, or a foot or the size is never known."""
     where = sources(skeleton)
     names = next((g for g in _PARTS if all(f"{s}_{n}" in where for n in g for s in SIDES)), ())
     hips = [state(motion, where[f"{s}_hip"], places_only=True) if f"{s}_hip" in where else None for s in SIDES]
@@ -83,18 +100,20 @@ def _rise(motion: Motion, skeleton: Skeleton, size: np.ndarray) -> tuple[np.ndar
     step = float(np.median(np.diff(motion.time_s)))
     if pelvis is None or not names or not np.isfinite(size).all() or step <= 0:
         return None
-    lowest = np.full(len(motion), np.inf)
-    for k in (where[f"{s}_{n}"] for n in names for s in SIDES):
+    feet = [where[f"{s}_{n}"] for n in names for s in SIDES]
+    lowest, foot = np.full(len(motion), np.inf), np.full(len(motion), np.inf)
+    for k in feet:
         y = _measured_y(motion, k) / size
         known = np.isfinite(y)
         if not known.any():
             return None
         filled = np.interp(motion.time_s, motion.time_s[known], y[known])
         ground = percentile_filter(filled, _GROUND_PERCENT, max(round(_GROUND_S / step), 3), mode="nearest")
-        lowest = np.minimum(lowest, ground - y)
+        lowest, foot = np.minimum(lowest, ground - y), np.minimum(foot, -y)
     ankles = [skeleton.index(f"{s}_ankle") for s in SIDES if f"{s}_ankle" in skeleton.names]
     std = motion.jitter_px()[:, ankles].astype(np.float64).mean(1) if ankles else np.zeros(len(motion))
-    return lowest, -pelvis[1] / size, np.nan_to_num(std) / size
+    seen = np.isin(motion.provenance[:, feet], (MEASURED, SWAPPED)).mean(1)
+    return _Feet(lowest, -pelvis[1] / size, np.nan_to_num(std) / size, seen, foot)
 
 
 def _measured_y(motion: Motion, k: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,11 +18,14 @@ GROUP_ROWS = 10_000  # rows of the people whose motions are computed side by sid
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
-def by_person(parts: Sequence[Path], ids: np.ndarray, skeleton: Skeleton) -> Iterator[Iterator[Person]]:
+def by_person(
+    parts: Sequence[Path], ids: np.ndarray, skeleton: Skeleton, size_px: tuple[int, int]
+) -> Iterator[Iterator[Person]]:
     """Groups of people in order of the ids: `GROUP_ROWS` rows a group, at least one person.
 
     A group holds no observations that it has given. Each part is read once for every `GATHER_ROWS` rows of the people
-    in that part. What lies on other people's joints is told from all observations of a part, nobody's too.
+    in that part. Points outside the picture are not seen (`in_picture`). What lies on other people's joints is told
+    from all observations of a part, nobody's too.
     """
     sizes = [sightings(p) for p in parts]
     ends = np.cumsum(sizes)
@@ -50,13 +54,25 @@ def by_person(parts: Sequence[Path], ids: np.ndarray, skeleton: Skeleton) -> Ite
             gathered.append(part.take(wanted))
             near.append(claims(part, skeleton, wanted))
             owner.append(mine[wanted])
-        group, claimed, owners = Observations.concat(gathered), joined(near, gathered), np.concatenate(owner)
+        group, claimed, owners = (
+            in_picture(Observations.concat(gathered), size_px),
+            joined(near, gathered),
+            np.concatenate(owner),
+        )
         people = [_person(int(i), group, claimed, np.flatnonzero(owners == i)) for i in np.unique(owners)]
         del gathered, group, near, claimed, part
         while people:
             rows = np.cumsum([len(obs) for _, obs, _ in people])
             yield (people.pop(0) for _ in range(max(int(np.searchsorted(rows, GROUP_ROWS, "right")), 1)))
         person = stop
+
+
+def in_picture(obs: Observations, size_px: tuple[int, int]) -> Observations:
+    """The observations with a score of 0 where a point lies outside the picture (w, h): nobody can see it there."""
+    x, y = obs.keypoints_px[..., 0], obs.keypoints_px[..., 1]
+    with np.errstate(invalid="ignore"):
+        outside = (x < 0) | (y < 0) | (x > size_px[0]) | (y > size_px[1])
+    return dataclasses.replace(obs, keypoint_score=np.where(outside, np.float32(0), obs.keypoint_score))
 
 
 def _person(person_id: int, group: Observations, claimed: np.ndarray | None, rows: np.ndarray) -> Person:

@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.settings import MetresConfig, SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
-from pipeline.core.types import Observations
+from pipeline.core.types import INTERPOLATED, Observations
 from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.jumps import GRAVITY_M_S2
 from pipeline.measure.measure import Measured, measure
@@ -241,3 +241,15 @@ def test_a_write_that_fails_leaves_the_tables_as_they_were(tmp_path):
     with pytest.raises(ValueError, match="states no unit"), cycles_files(folder, {}) as files:
         files.begin(["knee_wobble"])
     assert {p: p.read_bytes() for p in sorted(tmp_path.iterdir())} == before
+
+
+def test_who_lands_lower_or_is_hardly_seen_in_the_air_has_not_jumped():
+    t = np.arange(0, 6, 1 / 60)
+    up, lower = flight(t, 2.0, 0.5)
+    off_a_wall = person(t, up=up, lower=lower)
+    off_a_wall[..., 1] += 80 * np.clip((t - 2.25) / 0.25, 0, 1)[:, None]  # .2 of the height further down
+    assert len(measured(t, off_a_wall).jumps["flight_time_s"]) == 0
+    motion = exact(t, person(t, up=up, lower=lower), HALPE26)
+    feet = [k for k, n in enumerate(HALPE26.names) if n.endswith(("ankle", "toe", "heel"))]
+    motion.provenance[np.ix_((t > 2.1) & (t < 2.4), feet)] = INTERPOLATED
+    assert len(measure(motion, HALPE26, MetresConfig(height_m=1.7), (1920, 1080)).jumps["flight_time_s"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from fractions import Fraction
@@ -14,7 +15,7 @@ from pipeline.core.types import Motion
 from pipeline.report.facts import read_csv
 from pipeline.store.folder import RunFolder
 from pipeline.store.manifest import Manifest
-from pipeline.store.people_csv import write_people_csv
+from pipeline.store.people_csv import text_of, write_people_csv
 from pipeline.video.encode import VideoWriter
 from tests.export.runs import make_run, person
 
@@ -49,6 +50,14 @@ def walker(person_id: int, frame: np.ndarray, time_s: np.ndarray) -> Motion:
     return dataclasses.replace(motion, world_m=world.astype(np.float32), quantities=quantities)
 
 
+def _value(text: str) -> float | int | str:
+    """What a cell of people.csv holds."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text_of(text)
+
+
 def report_run(path: Path, video: bool = True, names: dict[int, str] | None = None) -> RunFolder:
     """Two people: one there all the time but for a gap, one later, with a suspicious moment."""
     time_s = pts() / 1000
@@ -64,7 +73,7 @@ def report_run(path: Path, video: bool = True, names: dict[int, str] | None = No
     }
     manifest |= {"warnings": ["3D: people are taken to be 1.70 m tall; give --height", "person 2: low mean score"]}
     folder.write_manifest(Manifest(manifest))
-    rows = read_csv(folder.people_csv)
+    rows = [{name: _value(text) for name, text in row.items()} for row in read_csv(folder.people_csv)]
     rows[1]["suspicious"] = "3.60 s: identities exchanged here, by clothes"
     write_people_csv(folder.people_csv, rows)
     if video:
