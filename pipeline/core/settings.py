@@ -65,6 +65,7 @@ class PoseConfig(Section):
     duplicate_oks: float = Field(0.5, ge=0, le=1)  # poses in a frame more alike than this are one person
     min_score: float = Field(0.1, ge=0, le=1)  # people below are not stored
     flip_test: bool = False  # networks see each person mirrored too: twice the cost, a little better
+    turned: bool = True  # whoever seems to lie or to be head down is also seen turned upright
     layout: Literal["auto", "simcc", "heatmap", "rtmo"] = "auto"  # of an onnx: network's outputs
     keypoints: str = "auto"  # keypoint set of an onnx: network, where its file does not tell
 

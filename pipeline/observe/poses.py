@@ -11,6 +11,7 @@ from pipeline.core.types import Observations
 from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models
 from pipeline.observe import appearance
+from pipeline.observe.turned import looked_again
 
 # Area of a person as a share of the box, as OKS wants it (the mean ratio of segment to box area in COCO).
 BODY_SHARE = 0.53
@@ -34,6 +35,9 @@ def posed(
         there = people.keypoint_score.any(1)
     else:
         poses = models.pose.estimate(images, people)
+        if config.pose.turned:
+            judged = _judged(models.skeleton)
+            poses = looked_again(images, people, poses, models.pose.estimate, models.skeleton, judged)
         there = np.ones(len(people), bool)
     skeleton = models.skeleton
     # score[:, tracked] would lie in memory by columns; the mean's last bit would then depend on the number of people.
