@@ -133,14 +133,9 @@ def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Keypoi
         raise PoselineError(f"{name}: not COCO keypoint annotations; an entry lacks or misuses {error}") from error
     notes: tuple[str, ...] = ()
     if annotations and all(ann["area"] <= 0 for ann in annotations.values()):
-        annotations = {i: ann | {"area": _usual_area(ann["bbox"])} for i, ann in annotations.items()}
+        annotations = {i: a | {"area": BOX_TO_AREA * a["bbox"][2] * a["bbox"][3]} for i, a in annotations.items()}
         notes = (f"{name}: the areas of all its people are 0; {BOX_TO_AREA} of each box is taken instead",)
     return KeypointTruth(name, images, categories, category, count, annotations, notes)
-
-
-def _usual_area(box: Sequence[float]) -> float:
-    """px² that a person usually covers of a box x y w h."""
-    return float(BOX_TO_AREA * box[2] * box[3])
 
 
 def _person_category(categories: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -169,7 +164,7 @@ def _annotation(ann: dict[str, Any], new_id: int, count: int, name: str) -> dict
         "keypoints": points.ravel(),
         "num_keypoints": ann.get("num_keypoints", len(labelled)),
         "bbox": [float(v) for v in box],
-        "area": float(ann.get("area", _usual_area(box))),
+        "area": float(ann.get("area", BOX_TO_AREA * box[2] * box[3])),
         "iscrowd": int(ann.get("iscrowd", 0)),
     }
 

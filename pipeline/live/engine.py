@@ -23,8 +23,8 @@ from pipeline.live.segment import Segment, segment_name
 from pipeline.live.source import LiveSource, without_secrets
 from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
+from pipeline.video.convert import ToRGB
 from pipeline.video.shape import upright
-from pipeline.video.sources import ToRGB
 
 WAIT_S = 0.25  # longest wait for a full group of frames
 SILENT_S = 0.5  # after so long without frames the waiting ones are finished without later frames

@@ -14,11 +14,12 @@ from typing import Self, TypeVar, cast
 import numpy as np
 
 from pipeline.core.types import Frames, VideoInfo
+from pipeline.video.convert import Fitted, ToRGB
 from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.runs import DecordSource, decord_reads
 from pipeline.video.shape import square_size, upright
-from pipeline.video.sources import Fitted, PyAVSource, Source, ToRGB, stored_size_px
+from pipeline.video.sources import PyAVSource, Source, stored_size_px
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
 DECODERS = ("decord", "pyav")

@@ -14,7 +14,8 @@ import av
 import numpy as np
 
 from pipeline.core.types import SeenPackets, VideoInfo
-from pipeline.video.sources import DecodedSource, FilterChain
+from pipeline.video.convert import FilterChain
+from pipeline.video.sources import DecodedSource
 
 DEINTERLACE = ("auto", "off", "frame", "field")
 T = TypeVar("T")

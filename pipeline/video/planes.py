@@ -13,11 +13,12 @@ import av
 import numpy as np
 
 from pipeline.core.types import VideoInfo
+from pipeline.video.convert import Fitted
 from pipeline.video.decode import left_out, tell_sizes
 from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.shape import upright
-from pipeline.video.sources import DecodedSource, Fitted, open_video, stored_size_px
+from pipeline.video.sources import DecodedSource, open_video, stored_size_px
 
 HD_PX = 720  # pictures of this height or more are taken as BT.709 where the video names no matrix
 _UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers of the unspecified matrix and the full range

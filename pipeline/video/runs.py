@@ -23,7 +23,8 @@ os.environ.setdefault("PATH", os.defpath)  # decord cannot be imported without a
 import decord
 
 from pipeline.core.types import VideoInfo
-from pipeline.video.sources import STEPS_BACK, Picture, PyAVSource, ToRGB, key_frames, open_video, stored_size_px
+from pipeline.video.convert import ToRGB
+from pipeline.video.sources import STEPS_BACK, Picture, PyAVSource, key_frames, open_video, stored_size_px
 
 SEGMENT_BYTES = 256 << 20  # RGB bytes of one run of pictures given to decord: the most that it may hold
 SEGMENT_FRAMES = 32  # short runs are joined up to this many frames
