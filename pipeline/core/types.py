@@ -153,7 +153,10 @@ def played_fps(time_s: np.ndarray, fps: Fraction) -> Fraction:
     steps = np.diff(time_s)
     if not len(steps) or not (median := float(np.median(steps))) > 0:
         return fps
-    usual = Fraction(1 / float(steps[np.abs(steps - median) <= median / 2].mean()))
+    near = steps[np.abs(steps - median) <= median / 2]
+    if not len(near):  # of two steps far apart none is near their middle
+        return fps
+    usual = Fraction(1 / float(near.mean()))
     return fps if abs(usual / fps - 1) < SAME_RATE else usual.limit_denominator(100_000)
 
 

@@ -109,7 +109,7 @@ class MMLifter:
         out = np.full((len(motion), len(NAMES), 3), np.nan, np.float32)
         for rows in stretches(motion.frame):
             seen = np.isfinite(joints[rows]).all(-1)
-            if not seen[:, 0].any():
+            if not seen[:, 0].any() or not np.isfinite(side[rows]).any():
                 continue
             placed = normalised(joints[rows], float(np.nanmedian(side[rows])))
             metres = self._lift(placed)

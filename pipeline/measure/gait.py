@@ -207,7 +207,7 @@ def _in_turn(path: _Path, rows: slice) -> _Path:
 def _aside(time_s: np.ndarray, known: np.ndarray, on: np.ndarray) -> bool:
     """Whether the person is seen from the side in a bout: from the front, jumping jacks take steps like a walker's."""
     rows = slice(*np.searchsorted(time_s, (on[0], on[-1])))
-    return bool(known[rows].mean() > 0.5)
+    return bool(2 * known[rows].sum() > len(known[rows]))
 
 
 def _steps(

@@ -61,7 +61,10 @@ def tempo(motion: Motion, skeleton: Skeleton, camera: np.ndarray | None = None) 
     known = np.isfinite(left + right + own).all(1)
     if known.sum() < 3:
         return None
-    size = float(np.nanmedian(body_length(motion.box_px[known])))
+    sizes = body_length(motion.box_px[known])
+    if not np.isfinite(sizes).any():
+        return None
+    size = float(np.nanmedian(sizes))
     apart = (left - right)[known, 0] / size
     return _steps(motion.time_s[known], motion.frame[known], apart, own[known, 0] / size)
 
@@ -99,8 +102,10 @@ def _steps(time_s: np.ndarray, frame: np.ndarray, apart: np.ndarray, way: np.nda
 def _typical(step_s: np.ndarray) -> float:
     """Mean of the times within a factor of 1.5 of their median: where frames are few, a median is a whole number of
     them."""
-    ratio = step_s / np.median(step_s)
-    return float(step_s[(ratio < _FAR) & (ratio > 1 / _FAR)].mean())
+    middle = np.median(step_s)
+    ratio = step_s / middle
+    usual = step_s[(ratio < _FAR) & (ratio > 1 / _FAR)]
+    return float(usual.mean() if len(usual) else middle)
 
 
 def _middle_s(time_s: np.ndarray, apart: np.ndarray) -> float:

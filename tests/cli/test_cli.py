@@ -24,7 +24,9 @@ QUICK = ["--end", "0.1", "--no-render"]
 
 
 def poseline(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    """A command's result; warnings of numpy are errors, since nothing would keep them from the user, even with -q."""
+    strict = ("-W", "error::RuntimeWarning")
+    command = [sys.executable, *strict, "-m", "pipeline.cli", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
 
 

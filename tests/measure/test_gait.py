@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import COCO17
-from pipeline.core.types import Observations
+from pipeline.core.types import Observations, played_fps
+from pipeline.measure import tempo
 from pipeline.measure.gait import STEP_COLUMNS, contacts
 from pipeline.measure.gait_figures import summary, usual
 from pipeline.motion.person import build_motion
@@ -188,3 +190,15 @@ def test_no_steps_have_no_deviations() -> None:
     steps = contacts(exact(np.arange(9) / 30, np.full((9, 17, 2), 5.0)), COCO17, None)[1]
     assert all(np.isnan(value) for name, value in summary(steps).items() if "_std_" in name)
     assert not usual(np.full(3, np.nan)).any()
+
+
+@pytest.mark.parametrize(("times", "mean"), [([0.3, 1.0], 0.65), ([0.5, 0.6, 5.0], 0.55), ([], None), ([0.4], 0.4)])
+def test_times_far_apart_have_a_mean_and_no_warning(times, mean):
+    """Of two times far apart none is near their median: a warning that --quiet did not stop."""
+    if times:
+        assert tempo._typical(np.array(times)) == pytest.approx(mean)
+    assert played_fps(np.cumsum([0.0, *times, *times]), Fraction(25)) > 0
+
+
+def test_a_rate_of_two_steps_far_apart_is_the_mean():
+    assert played_fps(np.array([0.0, 0.1, 10.0]), Fraction(25)) == 25
