@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.settings import SmoothConfig
 from pipeline.core.skeleton import Skeleton
-from pipeline.core.types import Motion
+from pipeline.core.types import VALID, Motion
 from pipeline.lift.world import CAMERAS_UP
 from pipeline.measure.angles import (
     LOW_SEGMENT,
@@ -136,10 +136,24 @@ def _of_rows(told: _Told, rows: slice) -> dict[str, np.ndarray]:
         std_m = along_axes(motion, skeleton, rows)
         space = angles_3d(motion.keypoints_m[rows], motion.names_m, std_m, told.up)
         space |= frontal_3d(motion.keypoints_m[rows], motion.names_m, std_m, told.up)
-        states |= in_space(space)
-        out |= space
+        surely = _no_surer(space, out, states)
+        states |= in_space(space)  # as in the picture, what lasts does not count here
+        out |= space | surely
     out = known_only(out, states) | states
     return {n: v if n.endswith((*WHOLE_TURNS, "_state")) else v.astype(np.float32) for n, v in out.items()}
+
+
+def _no_surer(
+    space: dict[str, np.ndarray], picture: dict[str, np.ndarray], states: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Deviations in space that are at least those in the picture, where the angle is known there: it is one picture."""
+    out: dict[str, np.ndarray] = {}
+    for name, std in space.items():
+        flat = name.replace("_3d_deg_std", "_deg_std")
+        if name.endswith("_3d_deg_std") and flat in picture:
+            known = states[flat.removesuffix("_deg_std") + "_state"] == VALID
+            out[name] = np.where(known, np.fmax(std, picture[flat]), std)
+    return out
 
 
 def _speed_std(doubt: Doubt, skeleton: Skeleton, com: State | None) -> dict[str, np.ndarray]:

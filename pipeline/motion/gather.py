@@ -15,6 +15,7 @@ from pipeline.motion.person import Person
 from pipeline.store.parts import read_part, sightings
 
 GROUP_ROWS = 10_000  # rows of the people whose motions are computed side by side
+BEYOND = 0.03  # longer sides of the box: half of a limb's breadth
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 
@@ -68,10 +69,15 @@ def by_person(
 
 
 def in_picture(obs: Observations, size_px: tuple[int, int]) -> Observations:
-    """The observations with a score of 0 where a point lies outside the picture (w, h): nobody can see it there."""
+    """The observations with a score of 0 where a point lies outside the picture (w, h) by more than `BEYOND`.
+
+    There nobody can see it. Nearer to the edge a part of the limb may be in sight.
+    """
+    box = obs.box_px
+    most = (BEYOND * np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]))[:, None]
     x, y = obs.keypoints_px[..., 0], obs.keypoints_px[..., 1]
     with np.errstate(invalid="ignore"):
-        outside = (x < 0) | (y < 0) | (x > size_px[0]) | (y > size_px[1])
+        outside = (x < -most) | (y < -most) | (x > size_px[0] + most) | (y > size_px[1] + most)
     return dataclasses.replace(obs, keypoint_score=np.where(outside, np.float32(0), obs.keypoint_score))
 
 

@@ -10,8 +10,8 @@ from pipeline.motion.gather import in_picture
 
 def test_points_outside_the_picture_are_not_seen() -> None:
     points = np.full((3, 17, 2), 50.0, np.float32)
-    points[0, 3], points[1, 4], points[2, 5] = (-0.5, 10), (100.5, 10), (np.nan, np.nan)
-    points[2, 6] = (100, 80)  # the corner itself
+    points[0, 3], points[1, 4], points[2, 5] = (-3.5, 10), (103.5, 10), (np.nan, np.nan)
+    points[2, 6] = (102, 82)  # beyond the corner, by less than half of a limb
     obs = Observations(
         frame=np.arange(3),
         box_px=np.tile(np.float32([0, 0, 100, 80]), (3, 1)),
