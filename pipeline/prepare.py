@@ -40,6 +40,12 @@ def folder_name(video: Path) -> str:
     return name if name.strip(".") else f"video{name}"  # "..mp4" would be ".", and "...mp4" ".."
 
 
+def folders_of(out: Path, video: Path, digest: str) -> tuple[RunFolder, RunFolder]:
+    """The run folder that a video has, and the one that it has where another video already has that name."""
+    name = folder_name(video)
+    return RunFolder(out / name), RunFolder(out / f"{name}-{digest[:8]}")
+
+
 def choose_folder(
     out: Path, video: Path, info: VideoInfo, progress: Progress, fetch: Callable[[RunFolder], None] | None = None
 ) -> RunFolder:
@@ -47,8 +53,7 @@ def choose_folder(
 
     ``fetch`` is called with each folder before the folder is read.
     """
-    name = folder_name(video)
-    folder, other = RunFolder(out / name), RunFolder(out / f"{name}-{info.digest[:8]}")
+    folder, other = folders_of(out, video, info.digest)
     if fetch:
         fetch(folder)
         fetch(other)

@@ -19,9 +19,10 @@ from pipeline.lift.registry import lifter_facts
 from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import run_facts
 from pipeline.observe.process import frame_range, plan_chunks
-from pipeline.prepare import choose_folder, folder_name, prepare, remove_other_parts, start_over
+from pipeline.prepare import choose_folder, folder_name, folders_of, prepare, remove_other_parts, start_over
 from pipeline.store.cloud import Store, is_remote
 from pipeline.store.folder import RunFolder
+from pipeline.store.index import decoded_before
 from pipeline.store.lock import locked
 from pipeline.store.parts import part_is_whole
 from pipeline.video.index import index_video
@@ -190,10 +191,14 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
 
 def _indexed(path: Path, given: Path, asked: _Asked) -> VideoInfo:
     """The index of the video at ``path``; errors and warnings name it as it was ``given``."""
+
+    def known(digest: str) -> VideoInfo | None:
+        return decoded_before(folders_of(asked.out, given, digest), digest)
+
     if path == given:
-        return index_video(path, asked.fps, asked.config.video)
+        return index_video(path, asked.fps, asked.config.video, known)
     try:
-        info = index_video(path, asked.fps, asked.config.video)
+        info = index_video(path, asked.fps, asked.config.video, known)
     except PoselineError as error:
         raise PoselineError(str(error).replace(str(path), str(given))) from error
     return dataclasses.replace(info, warnings=tuple(w.replace(str(path), str(given)) for w in info.warnings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -95,3 +96,17 @@ def stored_video(folder: RunFolder) -> VideoInfo:
     if facts["frames"] != len(info):
         raise PoselineError(f"{folder.manifest_file}: its video is not that of the index; poseline run on it mends it")
     return info.recorded_at(manifest.recorded_fps, manifest.zero_s)
+
+
+def decoded_before(folders: Iterable[RunFolder], digest: str) -> VideoInfo | None:
+    """The video of this digest in one of the run folders, where it was indexed by decoding it without damage."""
+    for folder in folders:
+        if indexed_digest(folder) != digest:
+            continue
+        try:
+            info, lines = stored_video(folder), folder.manifest().get("video_warnings", [])
+        except PoselineError:
+            continue  # whoever makes the folder's files again says so
+        if info.seen is not None and not any("do not decode" in line for line in lines):
+            return info
+    return None

@@ -6,6 +6,7 @@ matched with the table and never change it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,15 +16,14 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import VideoConfig
-from pipeline.core.types import SeenPackets, VideoInfo, played_fps
-from pipeline.video.deinterlace import by_fields
+from pipeline.core.types import SeenPackets, VideoInfo
+from pipeline.video.deinterlace import by_fields, by_frames
 from pipeline.video.images import has_pages, index_images
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
 from pipeline.video.packets import Packets, bare_rate, is_bare, joins, promised, read_packets, reason_of, why_doubtful
-from pipeline.video.seen import see_frames
+from pipeline.video.rate import believable, times_of
+from pipeline.video.seen import Decoded, decode_all, seen_frames
 from pipeline.video.shape import orientation, pixel_aspect, square_size
-
-MOST_RATE_HZ, MOST_SPAN_S = 1e5, 3.2e8  # more frames a second, or more than ten years, are invalid times
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ class _IndexedPicture:
     interlaced: bool
 
 
-def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfig = VideoConfig()) -> VideoInfo:  # noqa: B008
+def index_video(
+    path: Path | str,
+    fps: Fraction | None = None,
+    asked: VideoConfig = VideoConfig(),  # noqa: B008
+    known: Callable[[str], VideoInfo | None] = lambda digest: None,
+) -> VideoInfo:
     """Index a video file or a folder of images.
 
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
@@ -48,7 +53,8 @@ def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfi
     an edit list discards, those before the first picture that decodes, hidden VP8 frames. Where packets do not tell
     the frames and their times (no times, times that contradict the order of pictures, fields, a clock that starts
     anew: `pipeline.video.packets.why_doubtful`) the file is decoded once, and the table holds the pictures that
-    came out (``seen``).
+    came out (``seen``). ``known`` gives the index of a file of this digest that was decoded earlier, so that it is not
+    decoded again.
 
     Raises PoselineError when the path is missing, unreadable, empty, damaged or without pictures, or where ``fps`` is
     given for a file with times.
@@ -61,7 +67,7 @@ def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfi
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            return _deinterlaced(_index_file(path, container, digest, fps, asked.stream), asked)
+            return _deinterlaced(_index_file(path, container, digest, fps, asked.stream, known(digest)), asked)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -73,7 +79,12 @@ def index_video(path: Path | str, fps: Fraction | None = None, asked: VideoConfi
 
 
 def _index_file(
-    path: Path, container: av.container.InputContainer, digest: str, fps: Fraction | None, wanted: int | None
+    path: Path,
+    container: av.container.InputContainer,
+    digest: str,
+    fps: Fraction | None,
+    wanted: int | None,
+    known: VideoInfo | None,
 ) -> VideoInfo:
     number, said = _stream_number(path, container, wanted)
     stream = video_stream(container, number)
@@ -88,7 +99,7 @@ def _index_file(
     if picture is None or not packets.shown.any():
         raise PoselineError(f"{path}: no picture in this video can be decoded; record or export it again")
     check_size(path, picture.width, picture.height)
-    table = _table(path, container, stream, number, packets, picture)
+    table = _table(path, container, stream, number, packets, picture, _decoded_before(known, number))
     time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
     if table.seen is not None and is_bare(container, packets):
@@ -99,22 +110,15 @@ def _index_file(
             f"{path}: --fps {fps} is for folders of images and bare streams; this file has times of its own: leave"
             f" --fps out, or give --recorded-fps {fps} if that many frames were recorded in a second"
         )
-    time_s, more = _times(path, table.pts, time_base, rate)
-    rate, lines = _believable(path, rate, stream.guessed_rate, time_s, table.seen is not None)
+    time_s, more = times_of(path, table.pts, time_base, rate)
+    rate, lines = believable(path, rate, stream.guessed_rate, time_s, table.seen is not None)
     more += lines
-    stored_px = (picture.width, picture.height)
     aspect = pixel_aspect(stream)
-    size_px = square_size(stored_px, aspect)
-    if aspect != 1:
-        check_size(path, *size_px)
-        shape = "x".join(map(str, size_px if picture.rotation_deg % 180 == 0 else size_px[::-1]))
-        more.append(
-            f"{path}: its pixels are {aspect.numerator}:{aspect.denominator}, not square; it is seen, measured and"
-            f" drawn as {shape} square pixels"
-        )
+    size_px, lines = _square(path, picture, aspect)
+    more += lines
     return VideoInfo(
         path=path,
-        size_px=size_px if picture.rotation_deg % 180 == 0 else size_px[::-1],
+        size_px=size_px,
         rotation_deg=picture.rotation_deg,
         time_base=time_base,
         fps=rate,
@@ -160,6 +164,19 @@ def _deinterlaced(info: VideoInfo, asked: VideoConfig) -> VideoInfo:
     return by_fields(info) if wanted == "field" else info
 
 
+def _square(path: Path, picture: _IndexedPicture, aspect: Fraction) -> tuple[tuple[int, int], list[str]]:
+    """(w, h) of the upright picture in square pixels, and a line where the stored ones are not square."""
+    size_px = square_size((picture.width, picture.height), aspect)
+    check_size(path, *size_px)
+    size_px = size_px if picture.rotation_deg % 180 == 0 else size_px[::-1]
+    if aspect == 1:
+        return size_px, []
+    shape, pixel = f"{size_px[0]}x{size_px[1]}", f"{aspect.numerator}:{aspect.denominator}"
+    return size_px, [
+        f"{path}: its pixels are {pixel}, not square; it is seen, measured and drawn as {shape} square pixels"
+    ]
+
+
 @dataclass(frozen=True)
 class _Table:
     """The frames of a stream: pts (T,) i64 strictly ascending, is_key (T,) bool; what a user should know."""
@@ -178,10 +195,11 @@ def _table(
     number: int,
     packets: Packets,
     picture: _IndexedPicture,
+    decoded: Decoded | None,
 ) -> _Table:
     """From the packets where these can be trusted, else by decoding."""
     why = why_doubtful(packets, container, stream, picture.interlaced)
-    if why and (table := _seen_table(path, container, stream, number, packets, why)) is not None:
+    if why and (table := _seen_table(path, container, stream, number, packets, why, decoded)) is not None:
         return table
     pts, is_key = packets.pts[packets.shown], packets.is_key[packets.shown]
     order = np.argsort(pts, kind="stable")
@@ -198,17 +216,34 @@ def _table(
     return _Table(pts, is_key, None, warnings)
 
 
+def _decoded_before(known: VideoInfo | None, number: int) -> Decoded | None:
+    """What an earlier run found by decoding the same stream."""
+    if known is None or known.seen is None or known.stream != number:
+        return None
+    frames = by_frames(known)
+    assert frames.seen is not None  # as known has it
+    return Decoded(frames.seen.packet, frames.is_key)
+
+
 def _seen_table(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream, number: int, packets: Packets, why: str
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    number: int,
+    packets: Packets,
+    why: str,
+    decoded: Decoded | None,
 ) -> _Table | None:
     """The table of the pictures that decoding yields; None where it shows that the packets' times can be trusted."""
     joined = joins(packets, container, stream)
     time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
-    with open_media(path) as again:
-        same = video_stream(again, number)
-        assert same is not None
-        found = see_frames(again, same, packets, joined, max(1, round(1 / (rate * time_base))))
+    if decoded is None:
+        with open_media(path) as again:
+            same = video_stream(again, number)
+            assert same is not None
+            decoded = decode_all(again, same, packets)
+    found = seen_frames(decoded, packets, joined, max(1, round(1 / (rate * time_base))))
     if found is None or (found.in_order and not len(found.joins)):
         return None
     warnings = [f"{path}: {why}; it was decoded once to find its {len(found.pts)} frames, and PyAV reads it"]
@@ -225,41 +260,6 @@ def _seen_table(
     if packets.reason:
         warnings.append(f"{path}: damaged: nothing behind {found.pts[-1] * tick:.3f} s can be read ({packets.reason})")
     return _Table(found.pts, found.is_key, found.seen, warnings, bool(len(found.joins)))
-
-
-def _believable(
-    path: Path, rate: Fraction, guessed: Fraction | None, time_s: np.ndarray, seen: bool
-) -> tuple[Fraction, list[str]]:
-    """The rate that the header says, or that of the usual step where the two are apart; then a line says so.
-
-    Args:
-        guessed: FFmpeg's guess.
-        seen: the file was indexed by decoding, so that its header knows neither frames nor times.
-    """
-    steps = np.diff(time_s)
-    median_s = float(np.median(steps)) if len(steps) else 0.0
-    if not median_s > 0 or (0.5 < rate * median_s < 2 and not seen):
-        return rate, []
-    usual = played_fps(time_s, rate)
-    if seen or usual in (rate, guessed):
-        return usual, []
-    return usual, [
-        f"{path}: has no frame rate of its own (its header says {float(rate):.6g}); {float(usual):.4g} frames/s, from"
-        " its usual step, are taken where a rate must be written"
-    ]
-
-
-def _times(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -> tuple[np.ndarray, list[str]]:
-    """Times (T,) of the frames in s, and a warning where the file's own times make no sense."""
-    time_s = pts.astype(np.float64) * time_base.numerator / time_base.denominator
-    steps = np.diff(time_s)
-    if not len(steps) or (np.median(steps) >= 1 / MOST_RATE_HZ and time_s[-1] - time_s[0] <= MOST_SPAN_S):
-        return time_s, []
-    usual = rate if 1 <= rate <= 1000 else Fraction(25)
-    return np.arange(len(pts)) * usual.denominator / usual.numerator, [
-        f"{path}: its times make no sense ({time_s[0]:.6g} to {time_s[-1]:.6g} s); even steps at"
-        f" {float(usual):.6g} frames/s are taken"
-    ]
 
 
 def _first_picture(path: Path, number: int) -> _IndexedPicture | None:

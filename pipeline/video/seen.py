@@ -37,19 +37,17 @@ def numbered(packets: Iterator[av.Packet], first: int = 0) -> Iterator[av.Packet
         yield packet
 
 
-def see_frames(
-    container: av.container.InputContainer,
-    stream: av.VideoStream,
-    packets: Packets,
-    joined: np.ndarray,
-    step: int,
-) -> SeenFrames | None:
-    """Decode the stream of a container that was just opened; None where nothing decodes.
+@dataclass(frozen=True)
+class Decoded:
+    """What decoding tells of N pictures, in the order in which they come out."""
 
-    Args:
-        joined: (P,) bool, packets that a new clock starts with.
-        step: ticks between frames where no packet has a time.
-    """
+    number: np.ndarray  # (N,) i64 packet that the picture begins in, -1 where the decoder does not tell
+    is_key: np.ndarray  # (N,) bool
+    damaged: int = 0  # packets that could not be decoded
+
+
+def decode_all(container: av.container.InputContainer, stream: av.VideoStream, packets: Packets) -> Decoded:
+    """Decode the stream of a container that was just opened, and keep nothing of the pictures."""
     limit_pixels(stream)
     rows: list[tuple[int, bool]] = []
     damaged, source = 0, numbered(container.demux(stream))
@@ -65,9 +63,19 @@ def see_frames(
             break
         rows += [(-1 if frame.pts is None else frame.pts, bool(frame.key_frame)) for frame in frames]
     rows = [(number, key) for number, key in rows if number < 0 or packets.shown[number]]
-    if not rows:
+    return Decoded(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], bool), damaged)
+
+
+def seen_frames(decoded: Decoded, packets: Packets, joined: np.ndarray, step: int) -> SeenFrames | None:
+    """The table of frames; None where nothing decodes.
+
+    Args:
+        joined: (P,) bool, packets that a new clock starts with.
+        step: ticks between frames where no packet has a time.
+    """
+    number, key = decoded.number, decoded.is_key
+    if not len(number) or number.max() >= len(packets):
         return None
-    number, key = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], bool)
     piece = np.maximum.accumulate(np.cumsum(joined)[np.maximum(number, 0)])
     pts = _times(number, piece, packets, step)
     is_key = key & packets.is_key[number] & (number >= 0)  # a packet may say so and hold no picture (packed XviD)
@@ -75,7 +83,7 @@ def see_frames(
     told = bool((number >= 0).all() and (packets.pts[packets.shown] != NO_TIME).all())
     in_order = told and np.array_equal(packets.pts[number], np.unique(packets.pts[packets.shown]))
     seen = SeenPackets(number, packets.pos[number], packets.size[number], np.maximum(packets.dts, packets.pts)[number])
-    return SeenFrames(pts, is_key, seen, np.flatnonzero(np.diff(piece)) + 1, damaged, in_order)
+    return SeenFrames(pts, is_key, seen, np.flatnonzero(np.diff(piece)) + 1, decoded.damaged, in_order)
 
 
 def _times(number: np.ndarray, piece: np.ndarray, packets: Packets, step: int) -> np.ndarray:

@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from pipeline.core.settings import VideoConfig
 from pipeline.core.types import VideoInfo
 from pipeline.store.folder import RunFolder
-from pipeline.store.index import read_index, write_index
+from pipeline.store.index import decoded_before, read_index, write_index
+from pipeline.store.manifest import FORMAT_VERSION, Manifest, video_facts
 from pipeline.video.decode import DECODERS, open_reader
 from pipeline.video.index import index_video
 from pipeline.video.packets import bare_rate
@@ -215,3 +217,28 @@ def test_the_sound_of_a_joined_stream_is_left_out(tmp_path):
     info = index_video(tmp_path / "sound.ts")
     assert not info.has_audio
     assert any("sound" in line for line in info.warnings)
+
+
+@pytest.mark.parametrize("deinterlace", ["auto", "field"])
+def test_a_file_is_decoded_once_and_its_index_is_kept(deinterlace, tmp_path, monkeypatch):
+    path, asked = h264_avi(tmp_path), VideoConfig(deinterlace=deinterlace)
+    info = index_video(path, None, asked)
+    folder = RunFolder(tmp_path / "run")
+    folder.observations.mkdir(parents=True)
+    write_index(folder, info)
+    told = {"poseline": FORMAT_VERSION, "video": video_facts(info), "video_warnings": list(info.warnings)}
+    folder.write_manifest(Manifest({**told, "skeleton": "coco17", "config": asked.model_dump()}))
+    monkeypatch.setattr("pipeline.video.index.decode_all", None)
+    again = index_video(path, None, asked, lambda digest: decoded_before([tmp_path_folder(tmp_path), folder], digest))
+    for name in ("pts", "time_s", "is_key"):
+        assert getattr(again, name).tolist() == getattr(info, name).tolist()
+    assert again.seen is not None
+    assert info.seen is not None
+    assert again.seen.packet.tolist() == info.seen.packet.tolist()
+    assert again.warnings == info.warnings
+    assert decoded_before([folder], "another") is None
+
+
+def tmp_path_folder(tmp_path: Path) -> RunFolder:
+    """A run folder that is not there."""
+    return RunFolder(tmp_path / "none")
