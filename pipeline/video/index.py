@@ -19,6 +19,7 @@ from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo
 from pipeline.video.deinterlace import by_fields, by_frames
 from pipeline.video.images import has_pages, index_images
+from pipeline.video.inputs import refuse_spherical
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
 from pipeline.video.packets import Packets, bare_rate, is_bare, joins, promised, read_packets, reason_of, why_doubtful
 from pipeline.video.rate import believable, times_of
@@ -61,6 +62,7 @@ def index_video(
     """
     path = Path(path)
     try:
+        refuse_spherical(path)
         if path.is_dir() or has_pages(path):
             return index_images(path, fps)
         if path.stat().st_size == 0 and path.is_file():

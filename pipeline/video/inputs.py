@@ -21,6 +21,7 @@ VIDEO_SUFFIXES = frozenset(
         *(".3gp", ".ogv", ".mxf", ".y4m", ".h264", ".h265", ".hevc", ".264", ".265"),
     ]
 )
+SPHERICAL_SUFFIXES = frozenset((".insv", ".360"))  # two fisheyes or a cube in one file
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
@@ -43,6 +44,12 @@ def find_inputs(paths: list[str], recursive: bool = False) -> list[Path]:
         else:
             raise PoselineError(f"{path}: {_of_empty(path, recursive)}")
     return found
+
+
+def refuse_spherical(path: Path) -> None:
+    """PoselineError for a file of a 360° camera, whose pictures no network could make sense of."""
+    if path.suffix.lower() in SPHERICAL_SUFFIXES and path.is_file():
+        raise PoselineError(f"{path}: 360° video is not read; export it flat, as MP4, with the camera's program")
 
 
 def _inputs_in(folder: Path) -> list[Path]:

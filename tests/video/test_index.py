@@ -195,6 +195,12 @@ def test_errors_are_one_line_each(tmp_path):
     assert "only audio" in error_of(tmp_path / "sound.m4a")
 
 
+@pytest.mark.parametrize("name", ["camera.insv", "camera.360"])
+def test_spherical_video_is_refused_with_a_word(name, tmp_path):
+    path = write_clip(Clip("a.mp4", frames=2), tmp_path).rename(tmp_path / name)
+    assert "360° video is not read; export it flat" in error_of(path)
+
+
 def test_permission_denied_is_said(tmp_path, monkeypatch):
     path = write_clip(Clip("a.mp4", frames=2), tmp_path)
 
