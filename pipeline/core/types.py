@@ -85,6 +85,8 @@ class VideoInfo(_Arrays):
     recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it
     pixel_aspect: Fraction = Fraction(1)  # width of a stored pixel by its height
     mirrored: bool = False  # the picture is mirrored left to right once it is turned
+    timecode: str = ""  # of the first frame, hh:mm:ss:ff, as the camera wrote it
+    created: str = ""  # ISO 8601, as the camera wrote it
     stream: int = -1  # number of the stream among the file's videos; -1: the one that FFmpeg would take
     deinterlace: str = ""  # frame: a picture for each frame, field: for each field; "": pictures are as stored
     seen: SeenPackets | None = None  # of a video indexed by decoding; None: ``pts`` are those of the packets

@@ -91,6 +91,8 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         deinterlace=facts["deinterlace"],
         stream=facts["stream"],
         bits=facts["bits"],
+        timecode=facts["timecode"],
+        created=facts["created"],
         seen=_seen(table),
     )
     if facts["frames"] != len(info):

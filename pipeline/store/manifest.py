@@ -114,8 +114,16 @@ def begun(
     )
 
 
-# How pictures are read where that is not as stored; earlier versions did not say it.
-_SHAPE = {"mirrored": False, "pixel_aspect": "1", "deinterlace": "", "stream": -1, "bits": 16}
+# How pictures are read where that is not as stored, and when they were taken; earlier versions did not say it.
+_SHAPE = {
+    "mirrored": False,
+    "pixel_aspect": "1",
+    "deinterlace": "",
+    "stream": -1,
+    "bits": 16,
+    "timecode": "",
+    "created": "",
+}
 
 
 def checksum_of(manifest: dict[str, Any]) -> str:
@@ -164,6 +172,8 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
         "deinterlace": info.deinterlace,
         "stream": info.stream,
         "bits": info.bits,
+        "timecode": info.timecode,
+        "created": info.created,
         "frames": len(info),
         "fps": str(info.fps),
         "time_base": str(info.time_base),

@@ -22,7 +22,7 @@ from pipeline.video.images import has_pages, index_images
 from pipeline.video.inputs import refuse_spherical
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
 from pipeline.video.packets import Packets, bare_rate, is_bare, joins, promised, read_packets, reason_of, why_doubtful
-from pipeline.video.rate import believable, times_of
+from pipeline.video.rate import believable, created_of, timecode_of, times_of
 from pipeline.video.seen import Decoded, decode_all, seen_frames
 from pipeline.video.shape import orientation, pixel_aspect, square_size
 
@@ -134,6 +134,8 @@ def _index_file(
         warnings=(*said, *table.warnings, *more),
         pixel_aspect=aspect,
         mirrored=picture.mirrored,
+        timecode=timecode_of(container, stream),
+        created=created_of(container, stream),
         stream=number,
         deinterlace="frame" if picture.interlaced else "",
         seen=table.seen,

@@ -1,10 +1,13 @@
-"""Times and rates of a file that can be believed."""
+"""Times and rates of a file that can be believed, and what its camera says about the time of day."""
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 
 from pipeline.core.types import played_fps
@@ -45,3 +48,20 @@ def times_of(path: Path, pts: np.ndarray, time_base: Fraction, rate: Fraction) -
         f"{path}: its times make no sense ({time_s[0]:.6g} to {time_s[-1]:.6g} s); even steps at"
         f" {float(usual):.6g} frames/s are taken"
     ]
+
+
+def timecode_of(container: av.container.InputContainer, stream: av.VideoStream) -> str:
+    """The time code of the first frame, hh:mm:ss:ff (;ff: drop frame); empty where there is none."""
+    said = (source.metadata.get("timecode", "") for source in (stream, container, *container.streams))
+    return next((text for text in said if re.fullmatch(r"\d\d:\d\d:\d\d[:;.]\d\d\d?", text)), "")
+
+
+def created_of(container: av.container.InputContainer, stream: av.VideoStream) -> str:
+    """When the file was recorded, by the camera's clock, ISO 8601 in whole seconds; empty where it is not said."""
+    for source in (container, stream):
+        try:
+            when = datetime.fromisoformat(source.metadata.get("creation_time", ""))
+        except ValueError:
+            continue
+        return when.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return ""

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import VideoConfig
+from pipeline.store.manifest import video_facts
 from pipeline.video.decode import DECODERS, open_reader
 from pipeline.video.index import index_video
 from pipeline.video.inputs import find_inputs, image_files, keep, spool
@@ -70,6 +71,25 @@ def test_a_file_without_a_frame_rate_has_that_of_its_usual_step(tmp_path):
     assert info.pts.tolist() == list(times)
     assert 28 < info.fps < 32
     assert any("no frame rate" in line for line in info.warnings)
+
+
+def test_time_code_and_creation_time_are_kept(tmp_path):
+    with av.open(str(tmp_path / "a.mov"), "w") as out:
+        out.metadata["creation_time"] = "2024-05-06T07:08:09Z"
+        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.metadata["timecode"] = "01:02:03:04"
+        for n in range(3):
+            frame = av.VideoFrame.from_ndarray(picture(n), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    info = index_video(tmp_path / "a.mov")
+    assert (info.timecode, info.created) == ("01:02:03:04", "2024-05-06T07:08:09Z")
+    facts = video_facts(info)
+    assert (facts["timecode"], facts["created"]) == ("01:02:03:04", "2024-05-06T07:08:09Z")
+    plain = index_video(write_clip(Clip("a.mkv", frames=2), tmp_path))
+    assert (plain.timecode, plain.created) == ("", "")
 
 
 def test_key_frames_are_where_they_were_put(tmp_path):
