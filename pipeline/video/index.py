@@ -21,9 +21,21 @@ from pipeline.video.deinterlace import by_fields, by_frames
 from pipeline.video.images import has_pages, index_images
 from pipeline.video.inputs import refuse_spherical
 from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
-from pipeline.video.packets import Packets, bare_rate, is_bare, joins, promised, read_packets, reason_of, why_doubtful
+from pipeline.video.packets import (
+    ASCENDING,
+    AVI_TIMES,
+    START,
+    Packets,
+    bare_rate,
+    is_bare,
+    joins,
+    promised,
+    read_packets,
+    reason_of,
+    why_doubtful,
+)
 from pipeline.video.rate import believable, created_of, timecode_of, times_of
-from pipeline.video.seen import Decoded, decode_all, seen_frames
+from pipeline.video.seen import Decoded, decode_file, seen_frames, starts_in_order
 from pipeline.video.shape import orientation, pixel_aspect, square_size
 
 
@@ -242,11 +254,10 @@ def _seen_table(
     joined = joins(packets, container, stream)
     time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
     rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
-    if decoded is None:
-        with open_media(path) as again:
-            same = video_stream(again, number)
-            assert same is not None
-            decoded = decode_all(again, same, packets)
+    refutable = decoded is None and why in (AVI_TIMES, ASCENDING) and len(packets) > START
+    if refutable and starts_in_order(decode_file(path, number, packets, START), packets, START):
+        return None
+    decoded = decoded or decode_file(path, number, packets)
     found = seen_frames(decoded, packets, joined, max(1, round(1 / (rate * time_base))))
     if found is None or (found.in_order and not len(found.joins)):
         return None

@@ -13,6 +13,10 @@ from pipeline.video.media import fraction
 
 NO_TIME = np.iinfo(np.int64).min  # of a packet without a pts or dts
 _SLACK_S = 1.0  # a video may end so much earlier than its header says
+# Reasons that the start of a file refutes, if they do not hold: cameras say that they reorder pictures, and never do.
+AVI_TIMES = "AVI has no presentation times, and pictures are stored in another order"
+ASCENDING = "pictures are stored in another order, and times ascend as stored"
+START = 500  # packets
 GAP_S = 10.0  # in streams of broadcasts a longer step between packets is a new clock, as for FFmpeg
 USUAL_FPS, MOST_BASE_FPS = Fraction(25), 2000  # a bare stream without a rate has FFmpeg's clock of 1.2 MHz as its base
 BROADCAST = ("mpegts", "mpeg")  # FFmpeg's names of formats whose clock may start anew
@@ -80,11 +84,11 @@ def why_doubtful(
     if interlaced and context.name == "h264":
         return "two packets may hold one picture (fields)"
     if reorders and container.format.name == "avi":
-        return "AVI has no presentation times, and pictures are stored in another order"
+        return AVI_TIMES
     if joins(packets, container, stream).any():
         return "the clock starts anew on the way"
     if reorders and len(pts) > 1 and (np.diff(pts) > 0).all():
-        return "pictures are stored in another order, and times ascend as stored"
+        return ASCENDING
     return "several packets have one time" if len(np.unique(pts)) < len(pts) and reorders else ""
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import av
 import numpy as np
 
 from pipeline.core.types import SAME_RATE, SeenPackets
-from pipeline.video.media import limit_pixels
+from pipeline.video.media import limit_pixels, open_media, video_stream
 from pipeline.video.packets import BROADCAST, NO_TIME, RAW, Packets
+
+LONGEST_DELAY = 32  # packets that a decoder may hold before it gives out a picture
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,17 @@ class Decoded:
     damaged: int = 0  # packets that could not be decoded
 
 
-def decode_all(container: av.container.InputContainer, stream: av.VideoStream, packets: Packets) -> Decoded:
-    """Decode the stream of a container that was just opened, and keep nothing of the pictures."""
+def decode_all(
+    container: av.container.InputContainer, stream: av.VideoStream, packets: Packets, most: int | None = None
+) -> Decoded:
+    """Decode the stream of a container that was just opened, and keep nothing of the pictures.
+
+    Args:
+        most: stop after so many packets; None: at the end.
+    """
     limit_pixels(stream)
     rows: list[tuple[int, bool]] = []
-    damaged, source = 0, numbered(container.demux(stream))
+    damaged, source = 0, islice(numbered(container.demux(stream)), most)
     while True:
         try:
             frames = next(source).decode()
@@ -64,6 +74,23 @@ def decode_all(container: av.container.InputContainer, stream: av.VideoStream, p
         rows += [(-1 if frame.pts is None else frame.pts, bool(frame.key_frame)) for frame in frames]
     rows = [(number, key) for number, key in rows if number < 0 or packets.shown[number]]
     return Decoded(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], bool), damaged)
+
+
+def decode_file(path: Path, number: int, packets: Packets, most: int | None = None) -> Decoded:
+    """`decode_all` of a file's stream, ``number`` as `pipeline.video.media.video_stream` takes it."""
+    with open_media(path) as container:
+        stream = video_stream(container, number)
+        assert stream is not None  # the packets are its
+        return decode_all(container, stream, packets, most)
+
+
+def starts_in_order(decoded: Decoded, packets: Packets, most: int) -> bool:
+    """Whether the pictures of the first packets, ``most`` of them, come out whole and in the order of their times."""
+    number, least = decoded.number, most - LONGEST_DELAY
+    expected = np.flatnonzero(packets.shown[: max(least, 0)])
+    if decoded.damaged or (number < 0).any() or not np.isin(expected, number).all():
+        return False
+    return bool((np.diff(packets.pts[number]) > 0).all())
 
 
 def seen_frames(decoded: Decoded, packets: Packets, joined: np.ndarray, step: int) -> SeenFrames | None:

@@ -16,7 +16,8 @@ from pipeline.store.index import decoded_before, read_index, write_index
 from pipeline.store.manifest import FORMAT_VERSION, Manifest, video_facts
 from pipeline.video.decode import DECODERS, open_reader
 from pipeline.video.index import index_video
-from pipeline.video.packets import bare_rate
+from pipeline.video.packets import ASCENDING, bare_rate
+from pipeline.video.seen import decode_all
 from pipeline.video.sources import open_video
 from tests.video.clips import B_FRAMES, Clip, number_of, write_clip
 
@@ -228,7 +229,7 @@ def test_a_file_is_decoded_once_and_its_index_is_kept(deinterlace, tmp_path, mon
     write_index(folder, info)
     told = {"poseline": FORMAT_VERSION, "video": video_facts(info), "video_warnings": list(info.warnings)}
     folder.write_manifest(Manifest({**told, "skeleton": "coco17", "config": asked.model_dump()}))
-    monkeypatch.setattr("pipeline.video.index.decode_all", None)
+    monkeypatch.setattr("pipeline.video.seen.decode_all", None)
     again = index_video(path, None, asked, lambda digest: decoded_before([tmp_path_folder(tmp_path), folder], digest))
     for name in ("pts", "time_s", "is_key"):
         assert getattr(again, name).tolist() == getattr(info, name).tolist()
@@ -242,3 +243,22 @@ def test_a_file_is_decoded_once_and_its_index_is_kept(deinterlace, tmp_path, mon
 def tmp_path_folder(tmp_path: Path) -> RunFolder:
     """A run folder that is not there."""
     return RunFolder(tmp_path / "none")
+
+
+def test_a_long_file_whose_start_is_in_order_is_not_decoded_whole(tmp_path, monkeypatch):
+    """Cameras say that they reorder pictures and never do: hours of such video are not decoded for the index."""
+    asked = []
+
+    def counted(container, stream, packets, most=None):
+        asked.append(most)
+        return decode_all(container, stream, packets, most)
+
+    monkeypatch.setattr("pipeline.video.seen.decode_all", counted)
+    monkeypatch.setattr("pipeline.video.index.why_doubtful", lambda *given: ASCENDING)
+    monkeypatch.setattr("pipeline.video.index.START", 35)
+    sound = index_video(write_clip(Clip("sound.mp4", options=B_FRAMES), tmp_path))
+    assert (sound.seen, asked) == (None, [35])
+    asked.clear()
+    info = index_video(h264_mp4(tmp_path))
+    assert asked == [35, None]
+    assert info.seen is not None
