@@ -51,7 +51,7 @@ from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
 from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.edits_file import Identities, apply_stored
-from pipeline.tracking.identify import identify
+from pipeline.tracking.identify import identify, not_done
 
 LEAST_STILL = 0.95  # share of frames without camera motion that the estimate of the field of view needs
 _LONG_ROWS = 20_000  # most rows that may wait to be written: more would take much memory
@@ -111,6 +111,7 @@ def build_people(
     lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
     if config.track.drop_still:
         lines += left_out(who.ids, [row["person_id"] for row in rows])
+    lines += not_done(config.track.people, [row["person_id"] for row in rows], who.surplus)
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     return PeopleMade(rows, who.said | lens | time_facts(info) | {"lift_s": lift_s}, lines)
 
@@ -120,7 +121,7 @@ def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | 
     info, (low, high) = run.info, run.folder.begun().frames
     if known is not None:
         return apply_stored(run.folder, known, [], info.time_s)  # edits are on the video's own clock
-    ids, moments = identify(
+    found = identify(
         (read_part(p) for p in run.parts),
         info.real_s,
         info.size_px,
@@ -129,9 +130,8 @@ def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | 
         lambda f: say("track", f - low),
         (low, high),
         run.camera,
-    )
-    moments = [doubt._replace(time_s=info.in_video_s(doubt.time_s)) for doubt in moments]
-    return apply_stored(run.folder, ids, moments, info.time_s)
+    ).at(info.in_video_s)
+    return apply_stored(run.folder, found.person, found.moments, info.time_s)._replace(surplus=found.surplus)
 
 
 def _write_people(

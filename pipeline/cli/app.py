@@ -58,7 +58,7 @@ def _version(asked: bool) -> None:
 app.command("run")(run.run_command)
 app.command("live")(live.live_command)
 app.command("track")(later.track_command)
-app.command("people", cls=later.Pairs)(later.people_command)
+app.command("people", cls=later.Several)(later.people_command)
 app.command("render")(output.render_command)
 app.command("plot")(output.plot_command)
 app.command("report")(report.report_command)

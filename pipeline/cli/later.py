@@ -13,6 +13,7 @@ from pipeline.core.errors import PoselineError
 
 if TYPE_CHECKING:
     from pipeline.store.folder import RunFolder
+    from pipeline.tracking.edits import Edit
 
 
 @takes(
@@ -36,26 +37,31 @@ def track_command(given: Given) -> None:
         print_run(folder)
 
 
-BETWEEN = "\t"  # between the two values of --merge, which may be names with spaces
+BETWEEN = "\t"  # between the values of an option that takes several, which may be names with spaces
+TAKEN = {"--merge": 2, "--swap": 2, "--join": None}  # how many values each takes; None: all up to the next option
 
 
-class Pairs(TyperCommand):
-    """Takes the two values of --merge as one text, as Typer knows no option of two values that may come repeatedly."""
+class Several(TyperCommand):
+    """Takes several values of an option as one text, as Typer knows no such option that may come repeatedly."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         left, out = list(args), []
         while left:
             out.append(left.pop(0))
-            if out[-1] == "--merge":
-                out.append(BETWEEN.join(left[:2]))
-                del left[:2]
+            if out[-1] in TAKEN:
+                most = TAKEN[out[-1]] or next((n for n, text in enumerate(left) if text.startswith("-")), len(left))
+                out.append(BETWEEN.join(left[:most]))
+                del left[:most]
         return super().parse_args(ctx, out)
 
 
 @takes(
     "run_folder",
     Option("merge", list[str], "B is A, ids or names. Repeatable, as all of these.", metavar="A B"),
+    Option("join", list[str], "All of these are A.", metavar="A B C …"),
     Option("split", list[str], "A is somebody else from T on, on the video's own clock.", metavar="A@T"),
+    Option("swap", list[str], "From T on, A is B and B is A.", metavar="A B@T"),
+    Option("assign", list[str], "What is A from T1 to T2 is B.", metavar="A@T1-T2=B"),
     Option("drop", list[str], "A is nobody.", metavar="A"),
     Option("keep", list[str], "Drop all but longest=2, region=X1,Y1,X2,Y2 (px) or height=150.", metavar="RULE"),
     Option("name", list[str], "A has this name.", metavar="A=NAME"),
@@ -63,18 +69,14 @@ class Pairs(TyperCommand):
     "quiet debug",
 )
 def people_command(given: Given) -> None:
-    """List people; merge, split, drop and name them, for good: edits are made again at each tracking."""
+    """List people; merge, split, swap, assign, drop and name them, for good: edits are made again at each tracking."""
     from pipeline.finish import track
     from pipeline.store.folder import RunFolder
     from pipeline.store.lock import locked
     from pipeline.tracking import edits_file as edits_toml
-    from pipeline.tracking.edits import parse
 
     folder = RunFolder.existing(given.run_folder)
-    merge = [" ".join(_id_of(folder, who, "--merge") for who in pair.split(BETWEEN)) for pair in given.merge or ()]
-    split = [_first_id(folder, text, "@", "--split") for text in given.split or ()]
-    drop = [int(_id_of(folder, who, "--drop")) for who in given.drop or ()]
-    edits = parse(merge, split, drop, given.keep or (), given.name or ())
+    edits = _edits(folder, given)
     if given.undo and edits:
         raise PoselineError(f"--undo --{edits[0]}: give --undo alone, it takes the last stored edit back")
     if not given.undo and not edits:
@@ -90,11 +92,60 @@ def people_command(given: Given) -> None:
             print(f"{folder.video} shows the people of before; poseline render {folder.path} draws it again")
 
 
+def _edits(folder: RunFolder, given: Given) -> list[Edit]:
+    """The edits of the command line, with people's ids for their names."""
+    from pipeline.tracking.edits import parse
+
+    def ids(option: str, pair: str) -> str:
+        return " ".join(_id_of(folder, who, option) for who in pair.split(BETWEEN))
+
+    return parse(
+        merge=[ids("--merge", pair) for pair in given.merge or ()],
+        join=[ids("--join", people) for people in given.join or ()],
+        split=[_first_id(folder, text, "@", "--split") for text in given.split or ()],
+        swap=[_of_swap(folder, text) for text in given.swap or ()],
+        assign=[_of_assign(folder, text) for text in given.assign or ()],
+        drop=[int(_id_of(folder, who, "--drop")) for who in given.drop or ()],
+        keep=given.keep or (),
+        name=[_of_name(folder, text) for text in given.name or ()],
+    )
+
+
 def _id_of(folder: RunFolder, who: str, option: str) -> str:
     """The id, as text, of the person with this id or name; PoselineError where not exactly one has the name."""
     from pipeline.cli.output import parse_people
 
-    return who if who.isdecimal() or not who else str(parse_people(folder, who, option)[0])
+    if who.isdecimal() or not who:
+        return who
+    called = [person for person, name in folder.names().items() if name == who]  # a name may hold a comma
+    found = called if len(called) == 1 else parse_people(folder, who, option)
+    if len(found) > 1:
+        raise PoselineError(f"{option} {who}: takes one person; give {option} once for each")
+    return str(found[0])
+
+
+def _of_swap(folder: RunFolder, text: str) -> str:
+    """The two values of --swap, such as Ann and Ben Lee@12.4, with ids for names, as one text."""
+    one, _, other = text.partition(BETWEEN)
+    if "@" not in other:  # what is wrong there is told by who reads it
+        return f"{one} {other}"
+    return f"{_id_of(folder, one, '--swap')} {_first_id(folder, other, '@', '--swap')}"
+
+
+def _of_assign(folder: RunFolder, text: str) -> str:
+    """A text such as Ann@1-2=Ben, with the people's ids for the names."""
+    from pipeline.tracking.edits import SPAN
+
+    if not (given := SPAN.fullmatch(text)):
+        return text
+    who, to = (_id_of(folder, given[key].strip(), "--assign") for key in ("who", "to"))
+    return f"{who}@{given['first']}-{given['last']}={to}"
+
+
+def _of_name(folder: RunFolder, text: str) -> str:
+    """A text such as Ann=Bea, with the person's id for the name that the person has."""
+    who, sign, name = text.partition("=")
+    return _id_of(folder, who.strip(), "--name") + sign + name if sign else text
 
 
 def _first_id(folder: RunFolder, text: str, between: str, option: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,17 @@ from pipeline.core.settings import TrackConfig
 from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.glimpses import Glimpses
 from pipeline.tracking.pieces import Pieces, cut
-from pipeline.tracking.relink import Moment, link
+from pipeline.tracking.relink import Moment, link, link_some
 
-# Log likelihood ratios against a link that are accepted, one after another, while there are more people than allowed.
-LIMITS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
+_AT_ONCE = 0.5  # share of a person's frames in which as many clearer people as there are at all make the person surplus
+
+
+class Surplus(NamedTuple):
+    """A person who is left out, as enough clearer ones are seen at the same time."""
+
+    first_s: float
+    last_s: float
+    frames: int  # in which the person is seen
 
 
 class Assembled(NamedTuple):
@@ -21,6 +29,13 @@ class Assembled(NamedTuple):
 
     person: np.ndarray  # (N,) i32, −1 for nobody
     moments: list[Suspicion]
+    surplus: list[Surplus]  # where the settings say how many people there are
+
+    def at(self, clock: Callable[[float], float]) -> Assembled:
+        """The same with all times on another clock."""
+        moments = [doubt._replace(time_s=clock(doubt.time_s)) for doubt in self.moments]
+        surplus = [each._replace(first_s=clock(each.first_s), last_s=clock(each.last_s)) for each in self.surplus]
+        return Assembled(self.person, moments, surplus)
 
 
 def people_of(
@@ -28,24 +43,41 @@ def people_of(
 ) -> Assembled:
     """People of the glimpses, and of observations with these tracklets (N,) in these frames (N,)."""
     pieces = cut(glimpses, config)
-    number, good = np.zeros(0, np.int64), np.zeros(0, bool)
-    moments: list[Moment] = []
-    for limit in LIMITS[: 1 if config.people is None else None]:
-        if config.relink:
-            number, moments = link(pieces, size_px, limit)
-        else:
-            number = np.arange(len(pieces))
-        good, first, score = _worthy(pieces, number, config)
-        if config.people is None or good.sum() <= config.people:
-            break
-    if config.people is not None:  # the clearest ones
-        good[np.argsort(np.where(good, -score, np.inf), kind="stable")[config.people :]] = False
+    number, moments = link(pieces, size_px) if config.relink else (np.arange(len(pieces)), list[Moment]())
+    good, first, score = _worthy(pieces, number, config)
+    out = np.zeros(len(good), bool)
+    if config.people is not None:
+        while config.relink and (many := int(good.sum()) - config.people) > 0:
+            number, more = link_some(pieces, number, good, many, size_px)
+            if not more:
+                break
+            moments += more
+            good, first, score = _worthy(pieces, number, config)
+        out = _surplus(pieces, number, np.where(good, score, 0), config.people)
     table = np.full(len(good), -1, np.int32)
     order = np.lexsort((np.arange(len(good)), first))
-    order = order[good[order]]
+    order = order[(good & ~out)[order]]
     table[order] = np.arange(1, len(order) + 1)
     person = table[number] if len(number) else np.zeros(0, np.int32)
-    return Assembled(_looked_up(pieces, person, tracklet, frame), _told(moments, person))
+    surplus = [_left_out(pieces, number == i) for i in np.flatnonzero(out)]
+    return Assembled(_looked_up(pieces, person, tracklet, frame), _told(moments, person), sorted(surplus))
+
+
+def _surplus(p: Pieces, number: np.ndarray, score: np.ndarray, people: int) -> np.ndarray:
+    """(people,) bool: who is mostly seen beside ``people`` clearer ones, by the sum of scores; not those without."""
+    out = np.zeros(len(score), bool)
+    beside = np.zeros(int(p.last_frame.max(initial=-1)) + 1, np.int32)
+    for i in np.argsort(-score, kind="stable")[: int((score > 0).sum())]:
+        mine = np.flatnonzero(number == i)
+        spans = zip(p.first_frame[mine], p.last_frame[mine] + 1, strict=True)
+        frames = np.concatenate([np.arange(a, b) for a, b in spans])
+        out[i] = np.mean(beside[frames] >= people) > _AT_ONCE
+        beside[frames] += not out[i]
+    return out
+
+
+def _left_out(p: Pieces, mine: np.ndarray) -> Surplus:
+    return Surplus(float(p.first_s[mine].min()), float(p.last_s[mine].max()), int(p.count[mine].sum()))
 
 
 def _told(moments: list[Moment], person: np.ndarray) -> list[Suspicion]:
@@ -53,7 +85,7 @@ def _told(moments: list[Moment], person: np.ndarray) -> list[Suspicion]:
     doubts = [
         Suspicion(m.time_s, int(person[m.piece]), m.what, int(person[m.other]) if m.other >= 0 else 0)
         for m in moments
-        if person[m.piece] > 0 and (m.other < 0 or person[m.other] > 0)
+        if person[m.piece] > 0 and (m.other < 0 or 0 < person[m.other] != person[m.piece])
     ]
     return sorted(doubts)
 

@@ -21,7 +21,9 @@ from pipeline.store.folder import RunFolder
 from pipeline.store.index import read_index
 from pipeline.store.parts import check_parts
 from pipeline.store.people_table import people_rows
-from pipeline.tracking.edits import PEOPLE_OF, ROUNDING_S, Edit, People, RefusedError, Suspicion, apply, check
+from pipeline.tracking.assemble import Surplus
+from pipeline.tracking.edited import ROUNDING_S, People, apply
+from pipeline.tracking.edits import PEOPLE_OF, Edit, RefusedError, Suspicion, anchors_of, check
 
 
 def edits_file(folder: RunFolder) -> Path:
@@ -54,8 +56,8 @@ def _from_table(table: dict[str, Any]) -> Edit:
     if edit.kind not in PEOPLE_OF:
         raise ValueError(f"unknown kind {edit.kind!r}")
     check(edit)
-    if not len(people) == len(frames) == len(boxes) or any(len(box) != 4 for box in boxes):
-        raise ValueError(f"{edit}: a frame and a box of each person are wanted")
+    if not anchors_of(edit) == len(frames) == len(boxes) or any(len(box) != 4 for box in boxes):
+        raise ValueError(f"{edit}: a frame and a box are wanted {anchors_of(edit)} times")
     return edit
 
 
@@ -85,6 +87,7 @@ class Identities(NamedTuple):
     moments: list[Suspicion]  # where identity is in doubt
     names: dict[int, str]
     said: dict[str, Any]  # what run.json says of the edits
+    surplus: Sequence[Surplus] = ()  # who was left out because the settings say how many people there are
 
 
 def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Suspicion], time_s: np.ndarray) -> Identities:
@@ -93,13 +96,14 @@ def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Suspicion], t
     ``moments`` get the ids that their people have after the edits.
     """
     edits = load(folder)
-    said: dict[str, Any] = {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder), "edits_skipped": []}
+    said: dict[str, Any] = {"edits": [str(edit) for edit in edits], "edits_digest": digest(folder)}
+    said |= {"edits_skipped": [], "edits_dropped": []}
     if not edits:
         return Identities(ids, moments, {}, said | {"largest_id": int(ids.max(initial=0))})
-    frame, box = _observed(folder)
-    edited = apply(edits, ids, frame, box, time_s)
+    frame, box, score = _observed(folder)
+    edited = apply(edits, ids, frame, box, time_s, score)
     told = [doubt for given in moments if (doubt := _after(given, ids, edited.ids, time_s[frame])) is not None]
-    said |= {"edits_skipped": edited.warnings, "largest_id": edited.largest}
+    said |= {"edits_skipped": edited.warnings, "edits_dropped": edited.dropped, "largest_id": edited.largest}
     return Identities(edited.ids, sorted(told), edited.names, said)
 
 
@@ -130,11 +134,13 @@ def add(folder: RunFolder, wanted: Sequence[Edit]) -> list[str]:
     check_parts(folder, content=True)
     if facts.get("edits_digest", "") != digest(folder):
         raise PoselineError(f"{edits_file(folder)}: newer than the tables; run poseline track {folder.path} first")
-    people, lines = People(_tabled(folder), *_observed(folder), read_index(folder)[1], facts.get("largest_id", 0)), []
+    frame, box, score = _observed(folder)
+    people = People(_tabled(folder), frame, box, read_index(folder)[1], facts.get("largest_id", 0), score)
+    lines = []
     for edit in wanted:
         try:
             edit = people.anchored(edit)
-            lines.append(people.perform(edit, list(edit.people)))
+            lines.append(people.perform(edit, list(edit.people) * (anchors_of(edit) // max(len(edit.people), 1))))
         except RefusedError as error:
             raise PoselineError(f"--{edit}: {error}") from None
         if edit not in edits[-1:]:  # the same name may be given twice, as after a killed run
@@ -166,25 +172,29 @@ def listing(folder: RunFolder) -> list[str]:
         times = "".join(" " * 12 if s is None else f"{s:12.3f}" for s in seconds)
         frames = "" if p["frames_measured"] is None else p["frames_measured"]
         lines.append(f"{p['person_id']:>5}{times}{frames:>9}  {p['name']}".rstrip())
-    edits = load(folder)
-    lines += [f"edit {number}: {edit}" for number, edit in enumerate(edits, 1)]
-    return lines + folder.manifest().get("edits_skipped", [])
+    facts = folder.manifest()
+    dropped = dict(enumerate(facts.get("edits_dropped", []), 1))
+    for number, edit in enumerate(load(folder), 1):
+        lost = f" ({dropped[number]} dropped, where both were seen)" if dropped.get(number) else ""
+        lines.append(f"edit {number}: {edit}{lost}")
+    return lines + facts.get("edits_skipped", [])
 
 
-def _observed(folder: RunFolder) -> tuple[np.ndarray, np.ndarray]:
-    """Frame (N,) and box (N, 4) of all observations."""
-    frames, boxes = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)]
+def _observed(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frame (N,), box (N, 4) and score (N,) of all observations."""
+    frames, boxes, scores = [np.zeros(0, np.int64)], [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
     for part in folder.parts():
-        rows = _columns(part, "box_px")
+        rows = _columns(part, "box_px", "score")
         frames.append(rows["frame"].to_numpy())
         boxes.append(_lists(rows["box_px"]))
-    return np.concatenate(frames), np.concatenate(boxes)
+        scores.append(rows["score"].to_numpy())
+    return np.concatenate(frames), np.concatenate(boxes), np.concatenate(scores)
 
 
-def _columns(part: Path, name: str) -> pa.Table:
-    """The frames and one other column of an observation part."""
+def _columns(part: Path, *names: str) -> pa.Table:
+    """The frames and some other columns of an observation part."""
     try:
-        return pq.read_table(part, columns=["frame", name], page_checksum_verification=True)
+        return pq.read_table(part, columns=["frame", *names], page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise PoselineError(f"{part}: damaged observations; run poseline run on the video again") from error
 

@@ -6,7 +6,7 @@ nothing else grows with the video.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,10 +16,12 @@ from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.observe.camera import STILL, compose
-from pipeline.tracking.assemble import Assembled, people_of
+from pipeline.tracking.assemble import Assembled, Surplus, people_of
 from pipeline.tracking.doubles import Doubles, single
 from pipeline.tracking.glimpses import Collector
 from pipeline.tracking.tracker import Tracker
+
+_NAMED = 10  # people that a line names at most
 
 
 def assign(
@@ -91,6 +93,29 @@ def identify(
     glimpses = collector.glimpses()
     glimpses = glimpses.take(np.isin(glimpses.tracklet, good))
     return people_of(glimpses, np.concatenate(columns), np.concatenate(frame_of), size_px, config)
+
+
+def not_done(asked: int | None, people: Sequence[int], surplus: Sequence[Surplus]) -> list[str]:
+    """Lines that say how the ``people`` (ids) differ from the number ``asked`` for, and who was left out for it."""
+    if asked is None:
+        return []
+    lines, many = [], len(people)
+    if surplus:
+        spans = [f"{s.first_s:.2f} to {s.last_s:.2f} s ({s.frames} frames)" for s in surplus[:_NAMED]]
+        more = f" and {len(surplus) - _NAMED} more" if len(surplus) > _NAMED else ""
+        lines.append(
+            f"--people {asked} left out who is seen beside {asked} clearer {'person' if asked == 1 else 'people'}:"
+            f" {', '.join(spans)}{more}; a larger number keeps them"
+        )
+    if many > asked:
+        named = ", ".join(map(str, people[:_NAMED])) + (" …" if many > _NAMED else "")
+        lines.append(
+            f"--people {asked}: {many} people are left ({named}), as nothing shows who of them are one;"
+            " poseline people RUN --join A B … says so, --drop A leaves one out"
+        )
+    if many < asked:
+        lines.append(f"--people {asked}: no more than {many} {'person was' if many == 1 else 'people were'} found")
+    return lines
 
 
 def _between(camera: np.ndarray | None, before: int, frame: int) -> np.ndarray | None:

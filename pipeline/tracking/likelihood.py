@@ -27,6 +27,7 @@ _BRIEF = 10.0  # observations from which on clothes are believed
 _STRANGER = 0.1  # likelihood of a stranger's clothes when nobody is there to compare with
 _LEAST_STRANGER = 0.01
 _PRIOR = -1.0  # log odds of one person before anything is known
+EVEN = -_PRIOR  # limit of links for which place, clothes and size together speak
 _TURN_LEN2_S2 = 0.02  # product of velocities, in body lengths² / s², from which a person has turned round
 _TURNED = 0.1  # share of those leaving the picture who turn round at once
 _INSIDE = 1.0  # log likelihood ratio for an end, or a beginning, away from the picture's border

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.tracking.likelihood import possible_links
+from pipeline.tracking.likelihood import EVEN, possible_links
 from pipeline.tracking.match import most_gained
 from pipeline.tracking.pieces import Pieces, joined
 
@@ -53,6 +53,28 @@ def link(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> tuple[np.nd
             return person, doubts + _returns(chains, size_px, limit)
         doubts += _doubts(p, chains, links)
         person = _chains(links.follower)[person]
+
+
+def link_some(
+    p: Pieces, person: np.ndarray, known: np.ndarray, most: int, size_px: tuple[int, int]
+) -> tuple[np.ndarray, list[Moment]]:
+    """The person of each piece (P,) after ``most`` more links, and their moments; the same people if there are none.
+
+    Only whole people of ``known`` (bool of each person) are linked, and only where place, clothes and size speak for
+    one person: that there are few people takes the place of the prior, not of evidence.
+    """
+    chains = joined(p, person)
+    links = _linked(chains, size_px, EVEN)
+    before = np.flatnonzero(links.follower >= 0)
+    before = before[known[before] & known[links.follower[before]]]
+    before = before[np.argsort(-links.ratio[before], kind="stable")][:most]
+    follower, moments = np.full(len(chains), -1), []
+    follower[before] = links.follower[before]
+    for one, other in zip(before.tolist(), follower[before].tolist(), strict=True):
+        at_s = float(chains.first_s[other])
+        what = f"taken for the same person after {at_s - float(chains.last_s[one]):.1f} s, as people are said to be few"
+        moments.append(Moment(at_s, int(chains.first_id[other]), what))
+    return _chains(follower)[person], moments
 
 
 def _linked(p: Pieces, size_px: tuple[int, int], limit: float) -> _Chosen:

@@ -26,7 +26,8 @@ from pipeline.store.manifest import Manifest, video_facts
 from pipeline.store.parts import read_part, write_part
 from pipeline.store.settings import render_digest, stored_config
 from pipeline.tracking import edits_file as edits_toml
-from pipeline.tracking.edits import Edit, People, Suspicion, apply, parse
+from pipeline.tracking.edited import People, apply
+from pipeline.tracking.edits import Edit, Suspicion, parse
 from tests import synthetic
 
 FPS, FRAMES = 25, 100
@@ -141,7 +142,7 @@ def test_edits_apply_in_order_and_leave_their_input_alone() -> None:
 
 
 def test_what_cannot_be_done_at_a_later_tracking_is_skipped() -> None:
-    ids, frame, box = rows((1, range(10), 0), (2, range(9, 20), 100))
+    ids, frame, box = rows((1, range(24), 0), (2, range(9, 40), 100))
     merge = anchored(parse(merge=["4 5"])[0], (5, 0), (15, 100))
     split = anchored(parse(split=["5@3"])[0], (15, 100))
     out = apply([merge, split, parse(keep=["height=30"])[0]], ids, frame, box, TIME_S)

@@ -9,7 +9,7 @@ from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
 from pipeline.tracking.assemble import Assembled
-from pipeline.tracking.identify import identify
+from pipeline.tracking.identify import identify, not_done
 from tests import synthetic
 
 SIZE = synthetic.SIZE_PX
@@ -64,7 +64,22 @@ def test_who_comes_in_in_other_clothes_is_somebody_else(seed: int) -> None:
     scene = synthetic.leaving(np.random.default_rng(seed), same_clothes=False)
     ids = _who(scene).person
     assert ids.max() == 6
-    assert _who(scene, people=5).person.max() == 5  # unless the user knows better
+    five = _who(scene, people=5)  # nothing shows who of the six that is
+    assert (five.person == _who(scene).person).all()
+    (line,) = not_done(5, range(1, 7), five.surplus)
+    assert line.startswith("--people 5: 6 people are left (1, 2, 3, 4, 5, 6)")
+
+
+def test_who_is_seen_beside_as_many_clearer_people_is_left_out_and_told() -> None:
+    scene = synthetic.leaving(np.random.default_rng(0), same_clothes=False)
+    four = _who(scene, people=4)
+    assert four.person.max() == 4
+    assert [each.frames for each in four.surplus] == [72, 75]
+    (line,) = not_done(4, [1, 2, 3, 4], four.at(lambda at_s: at_s + 100).surplus)
+    assert line.startswith("--people 4 left out who is seen beside 4 clearer people: 100.20 to 104.93 s (72 frames)")
+    assert _who(scene, people=6).surplus == []
+    assert not_done(7, range(1, 7), []) == ["--people 7: no more than 6 people were found"]
+    assert not_done(None, range(1, 7), []) == []
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -145,6 +145,24 @@ def test_doubts_are_of_the_pieces_that_a_link_joins() -> None:
     assert what == f"taken for the same person after {pieces.first_s[3] - pieces.last_s[2]:.1f} s"
 
 
+@pytest.mark.parametrize(("blue", "people"), [(20.0, 1), (40.0, 1), (50.0, 2), (90.0, 2)])
+def test_that_people_are_few_takes_the_place_of_the_prior_but_not_of_evidence(blue: float, people: int) -> None:
+    glimpses = _glimpses([(0.0, 400 - 80 * np.arange(5)), (5.0, 80 + 80 * np.arange(5))])
+    edge, look = glimpses.edge.copy(), glimpses.look.copy()
+    edge[[4, 5]] = 0
+    look[5:, ::4] = blue
+    glimpses = replace(glimpses, edge=edge, look=look)
+    for asked, found in ((None, 2), (1, people), (2, 2)):
+        config = TrackConfig(min_length_s=1, people=asked)
+        who = people_of(glimpses, glimpses.tracklet, glimpses.first_frame, SIZE, config)
+        assert who.person.max() == found
+        assert who.surplus == []  # they are not seen at the same time
+        if found == 1:
+            assert [m.told for m in who.moments] == [
+                "taken for the same person after 2.6 s, as people are said to be few"
+            ]
+
+
 @pytest.mark.parametrize(("blue", "told"), [(20.0, True), (90.0, False)])
 def test_who_comes_back_by_the_same_side_is_told_unless_the_clothes_are_others(blue: float, told: bool) -> None:
     glimpses = _glimpses([(0.0, 400 - 80 * np.arange(5)), (5.0, 80 + 80 * np.arange(5))])
