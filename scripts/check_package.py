@@ -27,6 +27,7 @@ def main() -> None:
     for file in [
         "configs/default.toml",
         "configs/fast.toml",
+        "models/catalogue.toml",
         *(f"assets/{p.name}" for p in (ROOT / "pipeline/assets").iterdir()),
     ]:
         assert (installed / file).is_file(), f"{file} is not in the package"

@@ -35,6 +35,9 @@ THIRD_PARTY = {  # where each may be imported
     "ray": ("pipeline.engines.ray",),
     "fsspec": ("pipeline.store.cloud",),
     "typer": ("pipeline.cli.",),
+    "pooch": ("pipeline.models.download",),
+    "requests": ("pipeline.models.download",),
+    "platformdirs": ("pipeline.models.kept",),
 }
 LINES, FUNCTION_LINES = 350, 60
 

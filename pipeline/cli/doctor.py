@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from pipeline.core import libraries
+from pipeline.core.errors import PoselineError
 from pipeline.models.openmm.installed import checks as openmm
 
 Check = tuple[bool, str, str]
@@ -25,6 +26,7 @@ def checks() -> Iterator[Check]:
         )
     yield _opencv(old, new)
     yield from _networks()
+    yield from _kept()
     yield from openmm()
 
 
@@ -61,3 +63,24 @@ def _networks() -> Iterator[Check]:
         out = Session(ASSETS / f"{name}.onnx", device).run(np.zeros(shape, np.float32))
         finite = all(np.isfinite(v).all() for v in out.values())
         yield finite, name, "runs" if finite else "gives values that are not numbers; install poseline again"
+
+
+def _kept() -> Iterator[Check]:
+    """The networks kept on this machine by name, and whatever else lies among them."""
+    from pipeline.models.kept import fault, find, place
+    from pipeline.models.kinds import wrong
+
+    folder = place()
+    yield True, "networks by name", f"in {folder}" if folder.is_dir() else f"none; they would be in {folder}"
+    for path in sorted(folder.glob("[!.]*")):
+        try:
+            network = find(path.stem)
+        except PoselineError as error:
+            yield False, path.stem, str(error)
+            continue
+        if network is None:
+            seen = wrong(str(path)) or "was not fetched or added by poseline; poseline models add FILE --name NAME"
+            yield False, path.name, seen
+        elif path.suffix == ".json":
+            seen = fault(network)
+            yield not seen, network.name, seen or f"{network.role}, as fetched"

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import wanted
 from pipeline.cli.options import Given, Option, takes
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Lines
@@ -17,7 +18,7 @@ from pipeline.core.progress import Lines
     Option("images", Path, "Folder of the images: run the networks."),
     Option("pred", Path, "COCO keypoint results: score these."),
     Option("gt_boxes", bool, "Give the pose network the true boxes.", default=False),
-    "config set detector pose json debug",
+    f"config set detector pose {wanted.OPTIONS} json debug",
 )
 def eval_keypoints_command(given: Given) -> None:
     """Accuracy of poses in single pictures: OKS AP and AR as COCO computes them, PCK."""
@@ -31,6 +32,7 @@ def eval_keypoints_command(given: Given) -> None:
         Lines().say(line)
     if given.images is not None:
         settings = given.settings()
+        wanted.provide(given, settings)
         for line in run_facts(settings).warnings:
             Lines().say(line)
         scores = evaluate_images(given.gt, given.images, settings, given.gt_boxes)

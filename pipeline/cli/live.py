@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pipeline.cli import wanted
 from pipeline.cli.options import METRES, Argument, Given, Option, takes
 from pipeline.cli.values import parse_duration
 
@@ -19,17 +20,19 @@ from pipeline.cli.values import parse_duration
     Option("jsonl", str, "A line of JSON per frame to this file, or -."),
     Option("render", bool, "Make annotated.mp4 of each segment.", default=True, flags=("--render/--no-render",)),
     f"detector pose lifter no_3d classes reid {METRES} roll fov random_weights trust_checkpoint device threads",
-    "quiet debug",
+    f"{wanted.OPTIONS} quiet debug",
 )
 def live_command(given: Given) -> None:
     """Follow people in a camera or a stream; Ctrl-C ends it and leaves whole files."""
     from pipeline.core.progress import Lines, Silent
     from pipeline.live.run import live
 
+    settings = given.settings()
+    wanted.provide(given, settings, given.quiet)
     folder = live(
         given.source,
         given.out,
-        given.settings(),
+        settings,
         render=given.render,
         max_seconds=given.max_seconds,
         jsonl=given.jsonl,

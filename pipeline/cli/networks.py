@@ -1,7 +1,8 @@
-"""poseline models and doctor."""
+"""poseline models …, and doctor."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import typer
@@ -21,6 +22,7 @@ def models_command(context: typer.Context) -> None:
             print(f"{option:11}{name:27}{points:14}{entry.about}")
     for option, name, about in FILES:
         print(f"{option:11}{name:41}{about}")
+    print("more by name, once fetched: poseline models list, poseline models fetch NAME")
 
 
 @takes(
@@ -35,6 +37,70 @@ def models_export_command(given: Given) -> None:
 
     for name, value in export(given.network, given.out, given.settings("default"), given.half).items():
         print(f"{name:20} {value}")
+
+
+@takes(
+    Argument("names", list[str], "Names of poseline models list.", metavar="NAME..."),
+    Option("source", str, "Folder, file or address to take them from.", flags=("--from",)),
+    Option("trust", bool, "Take networks whose digest no public text confirms.", default=False),
+    "quiet debug",
+)
+def models_fetch_command(given: Given) -> None:
+    """Bring networks of the catalogue to this machine, verified."""
+    from pipeline.cli.transfers import transfer
+    from pipeline.models.catalogue import known, megabytes
+    from pipeline.models.fetch import fetch
+
+    for name in given.names:
+        known(name)  # an unknown name is told before anything is fetched
+    with closing(transfer(given.quiet)) as shown:
+        made = [fetch(name, given.source or "", given.trust, shown) for name in given.names]
+    for network in made:
+        print(f"{network.name}  {megabytes(network.bytes)}  SHA-256 {network.sha256[:16]}…  {network.file}")
+
+
+@takes(
+    Argument("file", Path, "An .onnx file, a zip archive, or a folder with one in it.", metavar="FILE"),
+    Option("name", str, "Name that it gets.", default=...),
+    Option("like", str, "Network of the catalogue that it is like: layout and keypoints are the same."),
+    "debug",
+)
+def models_add_command(given: Given) -> None:
+    """Keep a copy of a network of your own under a name."""
+    from pipeline.models.fetch import add
+    from pipeline.models.kept import OPTIONS
+
+    network = add(given.file, given.name, given.like or "")
+    print(f"{network.name}  {network.role}  use it by {OPTIONS[network.role]} {network.name}  {network.file}")
+
+
+def models_list_command() -> None:
+    """Networks in the package, on this machine, and to be had: role, size, licence, accuracy, doubts."""
+    from pipeline.cli.tables import network_rows
+
+    for row in network_rows():
+        print(row)
+
+
+@takes(Argument("names", list[str], "Names of networks on this machine.", metavar="NAME..."), "debug")
+def models_remove_command(given: Given) -> None:
+    """Delete networks from this machine."""
+    from pipeline.models.kept import remove
+
+    for name in given.names:
+        remove(name)
+        print(f"{name} removed")
+
+
+def models_verify_command() -> None:
+    """Compare the digests of all networks, in the package and on this machine, with those that they should have."""
+    from pipeline.models.kept import verified
+
+    results = list(verified())
+    for name, wrong in results:
+        print(f"{'FAIL' if wrong else 'ok  '}  {name:24} {wrong}".rstrip())
+    if any(wrong for _, wrong in results):
+        raise typer.Exit(1)
 
 
 def doctor_command() -> None:

@@ -84,7 +84,11 @@ SHARED = {
         Option("lifter", str, "3D: poseline, mmpose:CONFIG@CHECKPOINT, none.", "lift.name"),
         Option("no_3d", bool, "Leave 3D out everywhere.", "lift.name", False, ("--no-3d",), lambda flag, given: "none"),
         Option("classes", str, "What is looked for: person, or cat,dog …", "detect.classes", read=parse_names),
-        Option("reid", str, "onnx:FILE, a network that tells people apart; else colours of clothes.", "observe.reid"),
+        Option(
+            "reid", str, "Network that tells people apart, NAME or onnx:FILE; else colours of clothes.", "observe.reid"
+        ),
+        Option("fetch", bool, "Fetch networks that are named and not here, without asking.", default=False),
+        Option("offline", bool, "Never use a network connection.", default=False),
         Option("people", int, "How many people there are, if that is known.", "track.people"),
         Option(
             "drop_still", bool, "Leave out whoever never moves: pictures, dummies.", "track.drop_still", default=False

@@ -6,8 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import wanted
 from pipeline.cli.options import METRES, Argument, Given, Option, takes
 from pipeline.cli.values import parse_rate
+from pipeline.core.errors import PoselineError
 
 
 @takes(
@@ -31,7 +33,7 @@ from pipeline.cli.values import parse_rate
     "style blur",
     Option("force", bool, "Start over instead of going on.", default=False),
     Option("recursive", bool, "Search folders inside folders.", default=False),
-    "quiet debug",
+    f"{wanted.OPTIONS} quiet debug",
 )
 def run_command(given: Given) -> None:
     """Find people in videos, track them, write one table per person and an annotated video."""
@@ -42,6 +44,9 @@ def run_command(given: Given) -> None:
     if not is_remote(given.out):
         given.refuse("work", f"runs are made in --out {given.out}, which is on this machine")
     settings = given.settings()
+    if given.offline:
+        _refuse_addresses([*given.inputs, given.out])
+    wanted.provide(given, settings, given.quiet)
     with closing(given.progress()) as progress:
         folders = run(
             given.inputs,
@@ -61,6 +66,12 @@ def run_command(given: Given) -> None:
     if not given.quiet:
         for folder in folders:
             print_run(folder)
+
+
+def _refuse_addresses(places: list[str]) -> None:
+    for place in places:
+        if "://" in place:
+            raise PoselineError(f"{place}: --offline forbids it; give a path on this machine, or leave out --offline")
 
 
 def print_run(folder: Any) -> None:

@@ -32,6 +32,9 @@ LIBRARIES = {
     "pydantic": Range("2.8", "2.14"),
     "typer": Range("0.15", "0.29"),
     "rich": Range("13.7", "15.0"),
+    "pooch": Range("1.8.2", "1.9"),
+    "platformdirs": Range("4.2", "4.14"),
+    "requests": Range("2.32.2", "2.34"),
 }
 OPENCV = Range("4.10.0.84", "5.0")  # 4.10.0.82 was made for numpy 1
 OPENCV_NAME = "opencv-python-headless"  # what is installed where there is none

@@ -11,6 +11,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
+from pipeline.models import kept
+from pipeline.models.catalogue import LAYOUTS, Known
 from pipeline.models.embedded.body import detector, pose
 from pipeline.models.embedded.wholebody import WholeBody
 from pipeline.models.graded import FAINT, Graded
@@ -100,10 +102,36 @@ class Models(NamedTuple):
         return bool(sessions) and all(isinstance(s, Session) and s.device.lanes > 1 for s in sessions)
 
 
-def _split(name: str, families: dict[str, Callable[[], Family]]) -> tuple[Family | None, str]:
-    """(family, reference) of a name with a prefix; (None, name) of an embedded network."""
+def _split(option: str, name: str) -> tuple[Family | None, str]:
+    """(family, reference) of a name with a prefix, or of a network kept on this machine; (None, name) of another."""
+    known, families = (DETECTORS, DETECTOR_FAMILIES) if option == "--detector" else (POSES, POSE_FAMILIES)
     prefix, colon, reference = name.partition(":")
-    return (families[prefix](), reference) if colon and prefix in families else (None, name)
+    if colon and prefix in families:
+        return families[prefix](), reference
+    if name in known:
+        return None, name
+    file = kept.file_of(option, name)
+    return (families["onnx"](), str(file)) if file else (None, name)
+
+
+def _told(config: Config) -> Config:
+    """The config with what the catalogue tells of its networks' layouts and keypoints, where the config leaves it."""
+    told: list[tuple[str, Any]] = []
+    finding = None if config.detect.name in DETECTORS else kept.told_of(config.detect.name)
+    posing = None if config.pose.name in POSES else kept.told_of(config.pose.name)
+    if finding and finding.family in LAYOUTS and config.detect.layout == "auto":
+        told.append(("detect", config.detect.model_copy(update={"layout": finding.family})))
+    if posing and posing.keypoints and config.pose.keypoints == "auto":
+        told.append(("pose", config.pose.model_copy(update={"keypoints": posing.keypoints})))
+    return config.model_copy(update=dict(told))
+
+
+def missing(config: Config) -> list[Known]:
+    """The catalogue's networks that the config names and that are not on this machine."""
+    named = {"--detector": config.detect.name, "--pose": config.pose.name, "--reid": config.observe.reid}
+    others = {option: name for option, name in named.items() if name not in (*DETECTORS, *POSES, reid.NONE)}
+    found = [kept.missing(option, name) for option, name in others.items()]
+    return [network for network in found if network is not None]
 
 
 def unknown(option: str, name: str, choices: tuple[str, ...], gone: dict[str, str]) -> PoselineError:
@@ -116,7 +144,8 @@ def unknown(option: str, name: str, choices: tuple[str, ...], gone: dict[str, st
 
 def _embedded(option: str, name: str, known: dict[str, Entry], families: dict[str, Callable[[], Family]]) -> Entry:
     if name not in known:
-        raise unknown(option, name, (*known, *(f"{p}:…" for p in families)), _GONE[option])
+        choices = (*known, *(f"{p}:…" for p in families), "a name of poseline models list")
+        raise unknown(option, name, choices, _GONE[option])
     return known[name]
 
 
@@ -129,9 +158,9 @@ def _embedded_facts(entry: Entry, files_only: tuple[str, ...]) -> NetworkFacts:
 def detector_facts(config: Config) -> NetworkFacts:
     """What is known of the config's detector. Raises PoselineError for one that is not there."""
     name = config.detect.name
-    family, reference = _split(name, DETECTOR_FAMILIES)
+    family, reference = _split("--detector", name)
     if family:
-        return family.detector_facts(reference, config)
+        return family.detector_facts(reference, _told(config))
     facts = _embedded_facts(_embedded("--detector", name, DETECTORS, DETECTOR_FAMILIES), ("detect.layout",))
     if config.detect.classes != ("person",):
         wanted = ",".join(config.detect.classes)
@@ -141,9 +170,9 @@ def detector_facts(config: Config) -> NetworkFacts:
 
 def pose_facts(config: Config) -> NetworkFacts:
     """What is known of the config's pose network. Raises PoselineError for one that is not there."""
-    family, reference = _split(config.pose.name, POSE_FAMILIES)
+    family, reference = _split("--pose", config.pose.name)
     if family:
-        return family.pose_facts(reference, config)
+        return family.pose_facts(reference, _told(config))
     entry = _embedded("--pose", config.pose.name, POSES, POSE_FAMILIES)
     return _embedded_facts(entry, ("pose.layout", "pose.keypoints"))
 
@@ -167,14 +196,14 @@ def build_models(config: Config, laned: bool = False) -> Models:
     check_names(config)
     least, facts = config.detect.score, pose_facts(config)
     low = config.detect.model_copy(update={"score": min(least, FAINT)})
-    config = config.model_copy(update={"detect": low})
-    family, reference = _split(config.pose.name, POSE_FAMILIES)
+    config = _told(config.model_copy(update={"detect": low}))
+    family, reference = _split("--pose", config.pose.name)
     device = _device(family, config, laned)
     if facts.one_stage and family:
         finding = family.build_pose(reference, device, config)
         return Models(Graded(finding, least), None, facts.skeleton, _reid(config))
     posing = family.build_pose(reference, device, config) if family else POSES[reference].build(device, config)
-    family, reference = _split(config.detect.name, DETECTOR_FAMILIES)
+    family, reference = _split("--detector", config.detect.name)
     device = _device(family, config, laned)
     finding = family.build_detector(reference, device, config) if family else DETECTORS[reference].build(device, config)
     return Models(Graded(finding, least), posing, facts.skeleton, _reid(config))

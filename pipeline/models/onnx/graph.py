@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.models.kinds import wrong
 from pipeline.models.runtime import open_network, run_network
 
 NOTE = "poseline."  # prefix of the notes that `poseline models export` leaves in a file
@@ -46,6 +47,8 @@ def graph_of(option: str, reference: str) -> Graph:
     Raises PoselineError when there is no such file, it is no ONNX network, or takes no pictures.
     """
     file = Path(reference)
+    if seen := wrong(reference):
+        raise PoselineError(f"{option} onnx:{reference}: {seen}")
     if not file.is_file():
         raise PoselineError(f"{option} onnx:{reference}: no such file; give the path of an .onnx file")
     return _read(option, file, file.stat().st_mtime_ns)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.core.errors import PoselineError
+from pipeline.models.kept import file_of
 from pipeline.models.onnx.graph import Graph, graph_of
 from pipeline.models.onnx.input import PIXELS, Planes, outputs, tasks
 from pipeline.models.runtime import Device, Session, file_digest
@@ -23,9 +24,11 @@ def reference(name: str) -> str | None:
     if name == NONE:
         return None
     prefix, _, file = name.partition(":")
-    if prefix != "onnx" or not file:
-        raise PoselineError(f"--reid {name}: give onnx:FILE, or none")
-    return file
+    if prefix == "onnx" and file:
+        return file
+    if named := file_of("--reid", name):
+        return str(named)
+    raise PoselineError(f"--reid {name}: give onnx:FILE, a name of poseline models list, or none")
 
 
 def digests(name: str) -> dict[str, str]:
