@@ -25,8 +25,7 @@ def main() -> None:
         else:
             importlib.import_module(name)
     for file in [
-        "configs/default.toml",
-        "configs/fast.toml",
+        *(f"configs/{path.name}" for path in (ROOT / "configs").glob("*.toml")),
         "models/catalogue.toml",
         *(f"assets/{p.name}" for p in (ROOT / "pipeline/assets").iterdir()),
     ]:

@@ -77,7 +77,7 @@ SHARED = {
             "Time of the video, in s, that is 0 in the tables: the trigger of a force plate.",
             "time.zero_s",
         ),
-        Option("config", str, "default, fast, or a TOML file.", default="default"),
+        Option("config", str, "default, fast, medium, wholebody, one-stage, or a TOML file.", default="default"),
         Option("set", list[str], "Change one setting, such as track.max_gap_s=2. Repeatable."),
         Option("detector", str, "Network that finds people.", "detect.name"),
         Option("pose", str, "Network that estimates poses.", "pose.name"),

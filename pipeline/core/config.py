@@ -34,7 +34,7 @@ from pipeline.core.settings import (
 )
 from pipeline.core.texts import parse_toml, read_text
 
-NAMED = ("default", "fast")
+NAMED = ("default", "fast", "medium", "wholebody", "one-stage")
 # Settings that earlier versions had, and what replaces them.
 GONE = {
     "observe.detect_every": "observe.detect_every_s, in seconds, replaces it",

@@ -130,7 +130,8 @@ def _network(facts: RunFacts, name: str, zoo: str) -> str:
         key = f"{prefix}:{stem}"
         told = _digest({"configuration": digests.get(key), "weights": digests.get(f"{key} weights")}, "")
         return f"the network {stem} of {zoo}{f' ({told})' if told else ''}"
-    return f"the network {name}"
+    told = _digest({f"{name}.onnx": digests.get(f"{name}.onnx")})  # a network kept by name
+    return f"the network {name}{f' ({told})' if told else ''}"
 
 
 def _digest(digests: Mapping[str, Any], what: str = "file ") -> str:

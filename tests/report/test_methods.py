@@ -24,6 +24,7 @@ from pipeline.core.version import VERSION
 from pipeline.models.registry import DETECTORS, POSES
 from pipeline.motion.smooth import smooth_all
 from pipeline.motion.trajectories import Trajectories
+from pipeline.report import methods_video
 from pipeline.report.methods import PARTS, Methods, methods_of, renew_methods, write_methods
 from pipeline.report.methods_facts import RunFacts
 from pipeline.report.methods_signal import calm_cutoff_hz
@@ -305,3 +306,11 @@ def test_the_command_prints_what_it_writes(tmp_path: Path, capsys: pytest.Captur
     assert "methods.md" in err
     app(["methods", str(folder.path), "--quiet"], standalone_mode=False)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_network_by_name_is_told_with_its_digest():
+    digests = {"rtmpose-m-feet.onnx": "77", "yolox-tiny.onnx": "b3"}
+    told = facts(without_3d(manifest(load_config("default", ["pose.name=rtmpose-m-feet"]), networks=digests)))
+    assert methods_video._network(told, "rtmpose-m-feet", "MMPose") == (
+        "the network rtmpose-m-feet (file rtmpose-m-feet.onnx, SHA-256 77…)"
+    )
