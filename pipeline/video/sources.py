@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import dropwhile
 from typing import Generic, Protocol, TypeVar
 
 import av
@@ -135,6 +136,8 @@ class DecodedSource(Generic[T]):
         packets: Iterator[av.Packet] = self._container.demux(self._stream)
         if (seen := self._info.seen) is not None:
             packets = numbered(packets) if key == 0 else numbered(packets_from(packets, seen, key), seen.packet[key])
+        elif key:  # a seek may land anywhere, and some decoders give grey pictures until a key packet comes
+            packets = dropwhile(lambda packet: not packet.is_keyframe, packets)
         while True:
             try:
                 frames = next(packets).decode()
