@@ -18,7 +18,7 @@ from pipeline.video.media import BLOCK_BYTES, digest_of
 VIDEO_SUFFIXES = frozenset(
     [
         *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv"),
-        *(".3gp", ".ogv", ".mxf", ".y4m", ".h264", ".h265", ".hevc", ".264", ".265"),
+        *(".3gp", ".ogv", ".mxf", ".y4m", ".dv", ".m2t", ".vob", ".h264", ".h265", ".hevc", ".264", ".265"),
     ]
 )
 SPHERICAL_SUFFIXES = frozenset((".insv", ".360"))  # two fisheyes or a cube in one file

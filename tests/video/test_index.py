@@ -340,10 +340,10 @@ def test_inputs_are_expanded(tmp_path):
     videos, images, nothing = tmp_path / "videos", tmp_path / "images", tmp_path / "nothing"
     for folder in (videos, images, nothing, videos / "deeper"):
         folder.mkdir()
-    for name in ("b10.mp4", "b9.MOV", "notes.txt", "deeper/c.mp4"):
+    for name in ("b10.mp4", "b9.MOV", "tape.dv", "tape.m2t", "notes.txt", "deeper/c.mp4"):
         (videos / name).touch()
     (images / "1.png").touch()
-    expected = [videos / "b9.MOV", videos / "b10.mp4", images]
+    expected = [videos / "b9.MOV", videos / "b10.mp4", videos / "tape.dv", videos / "tape.m2t", images]
     assert find_inputs([str(videos), str(images)]) == expected
     assert [str(p) for p in find_inputs(["-", str(videos / "notes.txt")])] == ["-", str(videos / "notes.txt")]
     with pytest.raises(PoselineError, match="no videos and no images"):
