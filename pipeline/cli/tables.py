@@ -36,7 +36,7 @@ def network_rows() -> Iterator[str]:
 def _facts(network: Known) -> tuple[str, str, str]:
     """Licence, accuracy and doubts."""
     accuracy = f"{network.accuracy} ({network.accuracy_of})" if network.accuracy else ""
-    needed = "" if network.url else "only by --from"
+    needed = "" if network.fetchable else "only by --from"
     unsure = "" if network.confirmed or network.exports else "needs --trust: no public text confirms its digest"
     return network.licence, accuracy, "; ".join(text for text in (needed, unsure, network.doubts) if text)
 

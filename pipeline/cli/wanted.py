@@ -30,7 +30,7 @@ def provide(given: Given, settings: Config, quiet: bool = False) -> None:
     if given.fetch and given.offline:
         raise PoselineError("--fetch: --offline says otherwise; give one of them")
     for network in missing(settings):
-        if given.offline or not (network.url and network.confirmed) or not (given.fetch or _asked(network)):
+        if given.offline or not (network.fetchable and network.confirmed) or not (given.fetch or _asked(network)):
             raise PoselineError(f"{network.name}: {not_here(network)}")
         from pipeline.models.fetch import fetch
 

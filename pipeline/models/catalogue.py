@@ -46,6 +46,11 @@ class Known:
         return bool(self.url) and not self.url.endswith(".onnx")
 
     @property
+    def fetchable(self) -> bool:
+        """Whether poseline can read what lies at the address: an .onnx file or a zip archive."""
+        return self.url.lower().endswith((".onnx", ".zip"))
+
+    @property
     def download_bytes(self) -> int:
         """About how many bytes are fetched, 0 where that is not known: an archive has about its file's size."""
         return (self.is_archive and self.archive_bytes) or self.bytes

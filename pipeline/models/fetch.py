@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.core.errors import PoselineError
 from pipeline.models.catalogue import Known, addresses, catalogue, known, shared_path
 from pipeline.models.download import AddressError, Transfer, download
-from pipeline.models.kept import NAME, Kept, find, keep, place, sha256_of
+from pipeline.models.kept import NAME, Kept, fault, find, keep, place, sha256_of
 from pipeline.models.kinds import is_address, is_zip, onnx_files, wrong
 from pipeline.models.onnx.graph import Graph, detector_layout, graph_of, pose_layout
 from pipeline.models.registry import DETECTORS, POSES
@@ -20,16 +20,21 @@ from pipeline.store.atomic import write_error
 from pipeline.store.lock import locked
 
 RESERVED = ("none", "poseline")  # values of --reid and --lifter
+KEEPING = (".part", ".mark")  # of downloads that go on
 PARTS = ".parts"  # what is being fetched, in the folder of networks
 
 
 def fetch(name: str, source: str, trust: bool, transfer: Transfer) -> Kept:
     """Bring a network of the catalogue here. ``source`` is "", a folder, a file or an address.
 
+    Without a source, a network that is here and whole is not fetched again.
+
     ``trust`` takes a network whose digest no public text confirms; its digest is kept, and must be the same when it is
     fetched again. Raises PoselineError where the network cannot be had, or is another file than it should be.
     """
-    network = known(name)
+    network, before = known(name), find(name)
+    if before is not None and not source and not fault(before):
+        return before
     _check_confirmed(network, trust)
     with _working() as parts, _scratch(parts) as made:
         if source and not is_address(source):
@@ -77,7 +82,7 @@ def _is_archive(network: Known, file: Path) -> bool:
 
 @contextlib.contextmanager
 def _working() -> Iterator[Path]:
-    """The folder of unfinished files, held against other processes."""
+    """The folder of unfinished files, held against other processes; parts of downloads stay there, all else goes."""
     parts = place() / PARTS
     with contextlib.ExitStack() as stack:
         try:
@@ -86,6 +91,11 @@ def _working() -> Iterator[Path]:
             if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, BlockingIOError):
                 raise  # the folder cannot be written to
             raise PoselineError(f"{place()}: another poseline is fetching networks; wait for it") from error
+        for left in parts.iterdir():  # of processes that were killed
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            elif left.suffix not in KEEPING and not left.name.startswith("."):
+                left.unlink(missing_ok=True)
         yield parts
 
 
@@ -127,6 +137,10 @@ def _check_digest(network: Known, digest: str, source: str, trust: bool) -> None
 def _downloaded(network: Known, source: str, parts: Path, transfer: Transfer) -> tuple[Path, str]:
     """The file from the first address that gives it, and that address."""
     urls = _from_address(network, source) if source else addresses(network)
+    if not source and network.url and not network.fetchable:
+        raise PoselineError(
+            f"{network.name}: {network.url} is a tar archive; download and unpack it, then add --from FOLDER"
+        )
     if not urls:
         raise PoselineError(f"{network.name}: is published nowhere as ONNX; --from gives a folder or file with it")
     refused = []

@@ -172,7 +172,7 @@ def file_of(option: str, name: str) -> Path | None:
 def not_here(network: Known) -> str:
     """That a network of the catalogue is not on this machine, and the command that fetches it."""
     facts = ", ".join(fact for fact in (megabytes(network.download_bytes), network.licence) if fact)
-    more = ("" if network.url else " --from DIR") + (
+    more = ("" if network.fetchable else " --from DIR") + (
         "" if network.confirmed or network.exports else " --trust (no public text confirms its digest)"
     )
     return f"is not on this machine ({facts}); poseline models fetch {network.name}{more}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import re
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +27,7 @@ from pipeline.models.unpack import unpack
 
 onnx = pytest.importorskip("onnx")
 NAME = "pose-net"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "models"
 
 
 def network(width: int = 17, seed: int = 0) -> bytes:
@@ -288,10 +291,48 @@ def test_without_a_confirmed_digest_trust_is_needed_and_pins_it(server, monkeypa
     first = get(trust=True)
     server.files["/net.onnx"] = network(seed=2)
     with pytest.raises(PoselineError, match="which pose-net had before"):
-        get(trust=True)
+        get(f"{server.url}/net.onnx", trust=True)
     assert kept.fault(first) == ""
     kept.remove(NAME)
     assert get(trust=True).sha256 == sha256(network(seed=2))
+
+
+def test_what_is_here_is_not_fetched_again_and_what_is_damaged_is(server, monkeypatch):
+    data = network()
+    server.files["/net.onnx"] = data
+    offer(monkeypatch, f"{server.url}/net.onnx", sha256=sha256(data), bytes=len(data))
+    made = get()
+    assert get() == made
+    assert len(server.asked) == 1
+    made.file.write_bytes(data[:-1])
+    assert kept.fault(get()) == ""
+    assert len(server.asked) == 2
+
+
+def test_one_process_fetches_at_a_time_and_what_killed_ones_left_is_removed(server, monkeypatch):
+    data = network()
+    server.files["/net.onnx"] = data
+    offer(monkeypatch, f"{server.url}/net.onnx", sha256=sha256(data), bytes=len(data))
+    parts = kept.place() / fetch.PARTS
+    (parts / "tmpdead").mkdir(parents=True)
+    (parts / "tmpdead" / "network.onnx").write_bytes(b"1")
+    (parts / "0.whole").write_bytes(b"1")
+    (parts / "0.part").write_bytes(b"1")
+    with ThreadPoolExecutor(1) as other, fetch._working(), pytest.raises(PoselineError, match="another poseline is"):
+        other.submit(get).result()
+    get()
+    assert left() == ["0.part", f"{NAME}.json", f"{NAME}.onnx"]
+
+
+def test_a_tar_archive_is_told_before_it_is_fetched(server, monkeypatch, tmp_path):
+    data = network()
+    known = offer(monkeypatch, f"{server.url}/net.tar.gz", sha256=sha256(data))
+    with pytest.raises(PoselineError, match="is a tar archive; download and unpack it, then add --from FOLDER"):
+        get()
+    assert server.asked == []
+    assert "models fetch pose-net --from DIR" in kept.not_here(known)
+    (tmp_path / "any_name.onnx").write_bytes(data)
+    assert get(str(tmp_path)).sha256 == sha256(data)
 
 
 def test_trust_takes_no_other_file_than_the_catalogue_tells(server, monkeypatch, tmp_path):
@@ -385,3 +426,24 @@ def test_the_catalogue_is_whole():
         assert bool(known.accuracy) == bool(known.accuracy_of)
     digests = [d for known in catalogue.catalogue().values() for d in known.digests]
     assert len(digests) == len(set(digests))
+
+
+def test_the_maintainers_check_tells_right_wrong_and_missing(server, monkeypatch, capsys):
+    data = network()
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    check_catalogue = importlib.import_module("check_catalogue")
+    known = offer(monkeypatch, f"{server.url}/net.onnx", sha256=sha256(data), bytes=len(data))
+    two = {NAME: known, "gone": replace(known, name="gone", url=f"{server.url}/gone.onnx")}
+    for module in (catalogue, kept, fetch):
+        monkeypatch.setattr(module, "catalogue", lambda: two)
+    server.files["/net.onnx"] = data
+    assert check_catalogue.main([]) == 1
+    right, missing = capsys.readouterr().out.splitlines()
+    assert right.startswith(f"ok    {NAME}")
+    assert "as the catalogue tells" in right
+    assert missing.startswith("FAIL  gone")
+    assert "404" in missing
+    assert check_catalogue.main([NAME]) == 0
+    server.files["/net.onnx"] = network(seed=3)
+    assert check_catalogue.main([NAME]) == 1
+    assert not kept.place().exists()
