@@ -3,7 +3,8 @@
 For maintainers with a network connection. Without names every network that has an address is fetched, one after
 another, into a folder that is removed at the end; ``--from URL`` gives another address. A network whose digest no
 public text confirms is fetched, too, and its digest is printed. The exit status is 1 where an address gives nothing,
-or another file than the catalogue tells. """
+or another file than the catalogue tells.
+"""
 
 from __future__ import annotations
 
