@@ -28,6 +28,8 @@ def eval_keypoints_command(given: Given) -> None:
 
     if (given.images is None) == (given.pred is None):
         raise PoselineError("eval keypoints: give either --images DIR, to run the networks, or --pred RESULTS.json")
+    if given.images is None:
+        given.refuse("gt_boxes config set detector pose", "no networks run where --pred has results")
     for line in read_truth(given.gt).notes:
         Lines().say(line)
     if given.images is not None:
@@ -37,7 +39,6 @@ def eval_keypoints_command(given: Given) -> None:
             Lines().say(line)
         scores = evaluate_images(given.gt, given.images, settings, given.gt_boxes)
     else:
-        given.refuse("gt_boxes config set detector pose", "no networks run where --pred has results")
         scores = score_keypoints(given.gt, given.pred)
     _print_scores(scores, given.json)
 
