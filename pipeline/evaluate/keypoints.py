@@ -47,8 +47,7 @@ def score_keypoints(
     ``gt`` is a COCO keypoint file or its content, ``results`` a COCO result list (dicts with image_id, keypoints as
     3 K numbers x y score, score; category_id may be left out) or a file with one. ``image_ids`` restricts the scoring
     to some images. ``sigmas`` (K,) are the OKS sigmas; by default those that the category carries, else those of the
-    keypoints' names, else COCO's for 17 points. Annotations without ``area`` get 0.53 × the box's, and so
-    do all where every area is 0 (`read_truth` has a note then). Crowds, and people
+    keypoints' names, else COCO's for 17 points. Annotations without ``area`` get 0.53 × the box's. Crowds, and people
     without a labelled keypoint, are neither to be found nor false alarms, as in COCO; 20 results an image count.
 
     Returns, all in 0…1 and NaN where no person counts:
@@ -133,8 +132,10 @@ def read_truth(source: Path | dict[str, Any], name: str | None = None) -> Keypoi
         raise PoselineError(f"{name}: not COCO keypoint annotations; an entry lacks or misuses {error}") from error
     notes: tuple[str, ...] = ()
     if annotations and all(ann["area"] <= 0 for ann in annotations.values()):
-        annotations = {i: a | {"area": BOX_TO_AREA * a["bbox"][2] * a["bbox"][3]} for i, a in annotations.items()}
-        notes = (f"{name}: the areas of all its people are 0; {BOX_TO_AREA} of each box is taken instead",)
+        notes = (
+            f"{name}: the areas of all its people are 0, so that no pose counts as found, as with pycocotools; without"
+            f" area {BOX_TO_AREA} of each box would be taken",
+        )
     return KeypointTruth(name, images, categories, category, count, annotations, notes)
 
 

@@ -289,13 +289,15 @@ def test_a_missing_pycocotools_says_how_to_get_it(monkeypatch):
         kp.score_keypoints(dataset([person(1)]), [])
 
 
-def test_truth_whose_areas_are_all_0_is_said_and_scored_by_its_boxes():
+def test_truth_whose_areas_are_all_0_is_said_and_scored_as_pycocotools_does():
     people = [person(1), person(1, x=200)]
     results = [predict(p, 2.0) for p in people]
     truth = kp.read_truth(dataset([{**p, "area": 0} for p in people]), "a.json")
     assert [note for note in truth.notes if "a.json: the areas of all its people are 0" in note]
     scores = kp.score_keypoints(dataset([{**p, "area": 0} for p in people]), results)
-    assert scores["AP"] > 0.9
+    assert scores["AP"] == 0.0
+    without = [{k: v for k, v in p.items() if k != "area"} for p in people]
+    assert kp.score_keypoints(dataset(without), results)["AP"] > 0.9
     some = dataset([people[0], {**people[1], "area": 0}])
     assert kp.read_truth(some, "a.json").notes == ()  # one without an area is as pycocotools has it
 
