@@ -17,7 +17,7 @@ from pipeline import PoselineError
 from pipeline.cli import app as cli
 from pipeline.core.config import Config, with_settings
 from pipeline.core.skeleton import COCO17
-from pipeline.core.types import VideoInfo
+from pipeline.core.types import MEASURED, VideoInfo
 from pipeline.finish import track
 from pipeline.prepare import start_over
 from pipeline.store.folder import RunFolder
@@ -207,6 +207,38 @@ def test_merge_split_drop_and_name_change_the_tables(folder: RunFolder) -> None:
     assert folder.tracks.read_bytes() == before
     edited(folder, split=["2@2"], name=["2=early", "6=late"])  # ids as they are now
     assert names(folder) == {2: "early", 3: "Zoë = 李\u200d", 5: "", 6: "late"}
+
+
+def test_an_overlap_is_resolved_and_told_at_each_tracking(folder: RunFolder) -> None:
+    said = edited(folder, merge=["1 2"])  # both are seen in frames 2 to 9, 0.32 s
+    assert "8 observations dropped, as both were seen from 0.080 s on" in said[0]
+    assert spans(folder) == {1: (0, 40), 3: (4, 100), 4: (60, 100)}
+    assert folder.manifest()["edits_dropped"] == [8]
+    assert edits_toml.listing(folder)[-1] == "edit 1: merge 1 2 (8 dropped, where both were seen)"
+    tracks = pd.read_parquet(folder.tracks)
+    assert not tracks.duplicated(["person_id", "frame"]).any()
+    track(folder, settings("track.min_length_s=1.0"))  # the visitor is nobody
+    assert folder.manifest()["edits_dropped"] == [0]
+
+
+def test_join_swap_and_assign_change_the_tables_until_undone(folder: RunFolder) -> None:
+    before = folder.tracks.read_bytes()
+    edited(folder, join=["2 4"], swap=["2 3@3"], assign=["3@3.4-3.6=1"])
+    tracks = pd.read_parquet(folder.tracks)
+    frames = {int(i): set(t.frame[t.state == MEASURED]) for i, t in tracks.groupby("person_id")}
+    assert frames[1] == {*range(10), *range(85, 91)}
+    assert {*range(2, 40), *range(60, 100)} == frames[2]
+    assert frames[3] == {*range(4, 85), *range(91, 100)}
+    assert folder.manifest()["edits"] == ["join 2 4", "swap 2 3@3", "assign 3@3.4-3.6=1"]
+    track(folder, settings("track.min_length_s=1.0"))  # the visitor is nobody: the others have other ids
+    assert spans(folder) == {1: (2, 100), 2: (4, 100)}
+    (skipped,) = folder.manifest()["edits_skipped"]
+    assert skipped.startswith("edit 3 (assign 3@3.4-3.6=1) is skipped: nobody is where person 1 was seen")
+    track(folder, settings("track.min_length_s=0.2"))
+    for _ in range(3):
+        edits_toml.undo(folder)
+    track(folder)
+    assert folder.tracks.read_bytes() == before
 
 
 def test_undo_takes_back_one_edit_after_another(folder: RunFolder) -> None:
