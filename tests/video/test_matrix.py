@@ -16,7 +16,7 @@ CODECS = {  # encoder, pixel format, options
     "hevc": ("libx265", "yuv420p", {"preset": "ultrafast", "x265-params": X265}),
     "vp8": ("libvpx", "yuv420p", {"g": "8", "deadline": "realtime"}),
     "vp9": ("libvpx-vp9", "yuv420p", {"g": "8", "deadline": "realtime", "cpu-used": "8"}),
-    "av1": ("libsvtav1", "yuv420p", {"g": "8", "preset": "10", "crf": "10", "svtav1-params": "lp=1"}),
+    "av1": ("libsvtav1", "yuv420p", {"g": "8", "preset": "8", "crf": "5", "svtav1-params": "lp=1"}),
     "mpeg2": ("mpeg2video", "yuv420p", {"g": "8", "bf": "2", "qmax": "4"}),
     "mpeg4": ("mpeg4", "yuv420p", {"g": "8", "bf": "2", "qmax": "4"}),
     "mjpeg": ("mjpeg", "yuvj420p", {}),
