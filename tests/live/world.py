@@ -130,7 +130,10 @@ def written(folder: Path, looked: dict[tuple, list[int]]) -> dict[str, list[int]
     """
     found: dict[str, list[int]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name, now = str(path.relative_to(folder)), path.stat()
+        try:  # a process that finishes a segment may still be at work, and rename its temporary files
+            name, now = str(path.relative_to(folder)), path.stat()
+        except FileNotFoundError:
+            continue
         key = (now.st_ino, now.st_size, now.st_mtime_ns)
         if key not in looked and (sharp := _sharp_px(path)) is not None:
             found[name] = looked[key] = sharp
