@@ -347,8 +347,11 @@ def test_a_disk_that_is_full_or_read_only_is_one_line_and_the_run_goes_on(done: 
         assert "\n" not in str(caught.value)
         stamps = [path.stat().st_mtime_ns for path in RunFolder(out / "laboratory").parts()]
         del caught
-        gc.collect()  # the writer that failed keeps its file open until then
-        subprocess.run(["mount", "-o", "remount,ro,size=32m", str(out)], check=True)
+        for _ in range(100):  # until all is closed: the writer that failed keeps its file open until it is collected,
+            gc.collect()  # and a process that another thread has just begun keeps it for a moment
+            if not subprocess.run(["mount", "-o", "remount,ro,size=32m", str(out)], capture_output=True).returncode:
+                break
+            time.sleep(0.05)
         with pytest.raises(PoselineError, match="may not be written to"):
             quick(out)
         subprocess.run(["mount", "-o", "remount,rw", str(out)], check=True)
