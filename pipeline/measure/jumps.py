@@ -30,7 +30,8 @@ _FIT_S = 0.07  # after take-off, and before landing, over which a foot's path is
 _EARLY_S = 0.06  # by which a foot may have left the ground before it is seen above it; one interval at least
 _SHORTEST_S, _LONGEST_S = 0.15, 1.2  # of a flight; 1.2 s would be a jump of 1.77 m
 _GROUND_S, _GROUND_PERCENT = 2.0, 80  # the ground is where a foot's lowest fifth is, in so long a window
-_SEEN = 0.8  # share of the feet's points that were measured, from the row before a flight to the row after it
+# Chosen by us: share of the feet's points that were measured, from the row before a flight to the row after it.
+_SEEN = 0.8
 _LEVEL = 0.1  # H by which the feet may land higher or lower than they took off
 _LEAST_FREE, _MOST_FREE = 0.5, 2.0  # of the pelvis's rise in free fall
 _LONGEST_STEP_S = 0.11  # between two rows of a flight

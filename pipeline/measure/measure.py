@@ -76,9 +76,8 @@ def measure(
     quality = assess(motion, skeleton, height_px, change)
     quality = quality._replace(warnings=[*quality.warnings, *hurried_warning(motion, skeleton, steps)])
     cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
-    columns = kinematics(
-        motion, skeleton, side, sight, noise_len, up_of(config)
-    )  # late, since they take the most memory
+    # Late, since they take the most memory.
+    columns = kinematics(motion, skeleton, side, sight, noise_len, up_of(config))
     states = {name: columns.pop(name) for name in [*columns] if name.endswith("_state")}
     columns |= feet | way
     source = source if math.isfinite(px_per_m) else ""

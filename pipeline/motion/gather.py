@@ -15,7 +15,7 @@ from pipeline.motion.person import Person
 from pipeline.store.parts import read_part, sightings
 
 GROUP_ROWS = 10_000  # rows of the people whose motions are computed side by side
-BEYOND = 0.03  # longer sides of the box: half of a limb's breadth
+BEYOND = 0.03  # longer sides of the box, about half of a limb's breadth: chosen by us
 GATHER_ROWS = 60_000  # observations gathered in memory at once, if no single person has more
 
 

@@ -66,6 +66,23 @@ def person(
     )
 
 
+def video(time_s: np.ndarray, fps: Fraction, path: str = "a.mp4", size_px: tuple[int, int] = (64, 64)) -> VideoInfo:
+    """A video whose frames have these times (T,)."""
+    n = len(time_s)
+    return VideoInfo(
+        path=Path(path),
+        size_px=size_px,
+        rotation_deg=0,
+        time_base=1 / fps,
+        fps=fps,
+        pts=np.arange(n),
+        time_s=time_s,
+        is_key=np.ones(n, bool),
+        has_audio=False,
+        digest="d",
+    )
+
+
 def make_run(
     path: Path,
     people: Sequence[Motion],
@@ -77,18 +94,7 @@ def make_run(
 ) -> RunFolder:
     """A finished run of ``walk 1.mp4`` with these people in it."""
     n = len(time_s)
-    info = VideoInfo(
-        path=Path("clips/walk 1.mp4"),
-        size_px=(1280, 720),
-        rotation_deg=0,
-        time_base=1 / fps,
-        fps=fps,
-        pts=np.arange(n),
-        time_s=time_s,
-        is_key=np.ones(n, bool),
-        has_audio=False,
-        digest="d",
-    )
+    info = video(time_s, fps, "clips/walk 1.mp4", (1280, 720))
     folder, facts = RunFolder(path), video_facts(info)
     manifest = {"finished": True, "video": facts, "keypoints": skeleton.spec(), "frames_observed": observed or (0, n)}
     folder.write_manifest(Manifest(manifest))

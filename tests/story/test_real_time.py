@@ -23,6 +23,7 @@ from pipeline.store.index import stored_video
 from pipeline.tracking import edits_file
 from pipeline.tracking.edits import parse
 from pipeline.video.index import index_video
+from tests.export.runs import video
 
 CLIP = Path(__file__).resolve().parents[2] / "data" / "laboratory.mp4"  # 60 frames/s
 QUICK = ["detect.pixels=65536", "observe.chunk_frames=6"]
@@ -30,20 +31,7 @@ FRAMES, SLOW = 24, 4.0
 
 
 def info_at(time_s: np.ndarray, fps: Fraction, recorded: float | None) -> VideoInfo:
-    n = len(time_s)
-    info = VideoInfo(
-        path=Path("a.mp4"),
-        size_px=(64, 64),
-        rotation_deg=0,
-        time_base=Fraction(1, 1000),
-        fps=fps,
-        pts=np.arange(n),
-        time_s=time_s,
-        is_key=np.ones(n, bool),
-        has_audio=False,
-        digest="d",
-    )
-    return info.recorded_at(recorded)
+    return video(time_s, fps).recorded_at(recorded)
 
 
 def quick(out: Path, *sets: str, **options: object) -> RunFolder:
