@@ -77,10 +77,17 @@ def write_error(path: Path, error: OSError) -> PoselineError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return PoselineError(f"{path}: the disk is full; free some space and run the same command again to go on")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return PoselineError(f"{path.parent}: may not be written to; choose another folder with --out")
+        return PoselineError(f"{path.parent}: may not be written to; {_elsewhere(path.parent)}")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return PoselineError(f"{path.parent}: is not a folder; choose another one with --out")
-    return PoselineError(f"{path}: cannot be written ({error.strerror or error}); choose another folder with --out")
+    return PoselineError(f"{path}: cannot be written ({error.strerror or error}); {_elsewhere(path.parent)}")
+
+
+def _elsewhere(folder: Path) -> str:
+    """What to do when a folder cannot be written to. Commands on a finished run, such as report, have no --out."""
+    in_run = any(os.path.isfile(place / "run.json") for place in (folder, folder.parent))
+    copied = "copy the run folder and work on the copy, or " if in_run else ""
+    return f"{copied}choose another folder with --out{', where the command has it' if in_run else ''}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -87,7 +87,7 @@ def _kernel_lock(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
 def _busy(folder: Path, who: str) -> PoselineError:
     return PoselineError(
         f"{folder}: another poseline{f' ({who})' if who else ''} is at work in this run folder;"
-        " wait for it, or choose another --out"
+        " wait for it, or choose another folder with --out, where the command has it"
     )
 
 

@@ -111,6 +111,20 @@ def test_a_folder_that_may_not_be_made_is_named(tmp_path, monkeypatch):
         write_text(tmp_path / "new" / "run.json", "{}")
 
 
+@pytest.mark.parametrize("name", ["methods.md", "people/person_0001.parquet"])
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_a_run_folder_that_cannot_be_written_to_is_to_be_copied(tmp_path, monkeypatch, name, code):
+    write_text(tmp_path / "run.json", "{}")
+
+    def fail(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", fail)
+    wanted = "copy the run folder and work on the copy, or choose another folder with --out, where the command has it"
+    with pytest.raises(PoselineError, match=wanted):
+        write_text(tmp_path / name, "text")
+
+
 def test_a_file_where_the_folder_should_be_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
     for path in (tmp_path / "out" / "run.json", tmp_path / "out" / "people" / "run.json"):
