@@ -36,7 +36,7 @@ from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
 from pipeline.measure.vertical import roll_warnings
 from pipeline.motion.gather import by_person
 from pipeline.motion.person import build_motions
-from pipeline.motion.still import NEVER_MOVES, left_out, never_moves
+from pipeline.motion.still import NEVER_MOVES, held, left_out, met, never_moves
 from pipeline.observe.camera import STILL, camera_motions
 from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
@@ -263,8 +263,12 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     info, skeleton, config = run.info, run.skeleton, run.config
     for group in by_person(run.parts, who.ids, skeleton, info.size_px):
         motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
-        if config.track.drop_still:
-            motions = [m for m in motions if not never_moves(m, skeleton.names, run.still)]
+        rest = [never_moves(m, skeleton.names, run.still) for m in motions]
+        motions = [
+            held(m, met(map(read_part, run.parts), who.ids, m.person_id)) if still else m
+            for m, still in zip(motions, rest, strict=True)
+            if not (still and config.track.drop_still)
+        ]
         heights_m = [config.metres.height_of(m.person_id, who.names.get(m.person_id, "")) for m in motions]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted

@@ -7,11 +7,12 @@ before it, or in which the video is encoded anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from pipeline.core.types import Motion
+from pipeline.core.types import INTERPOLATED, MISSING, Motion, Observations
 from pipeline.motion.person import body_length
 
 NEVER_MOVES = "never moves: a picture or a dummy? --drop-still leaves such people out"
@@ -23,6 +24,8 @@ _NEAR, _SHARE_NEAR = 0.03, 0.9  # body lengths from the usual place; share of th
 _WANDERS = 0.2  # body lengths between the quartiles of the box's middle, above which nothing more is looked at
 _LEAST_PARTS, _LEAST_POINTS = 4, 4
 _LEAST_STILL = 0.95  # share of rows in which the camera keeps still
+_HELD = 0.01  # body lengths from the usual place, from which a point is taken for that of whoever passes
+_BESIDE_S = 0.3  # before and after somebody's box meets that of a picture: the smoother reaches so far
 _POINTS = ("nose", *(f"{s}_{n}" for n in ("ear", "shoulder", "hip") for s in ("left", "right")))
 
 
@@ -54,6 +57,69 @@ def never_moves(motion: Motion, names: tuple[str, ...], still: np.ndarray | None
     if len(step) < _LEAST_PARTS - 1:
         return False
     return bool(np.quantile(step, 0.25) <= _AT_REST and np.mean(off <= _NEAR) >= _SHARE_NEAR)
+
+
+def met(parts: Iterable[Observations], ids: np.ndarray, person_id: int) -> np.ndarray:
+    """(F,) frames, rising, in which another box meets this person's.
+
+    Args:
+        parts: all observations in order.
+        ids: (N,) who each observation is; a box of nobody meets too.
+    """
+    frames, before = [np.zeros(0, np.int64)], 0
+    for obs in parts:
+        mine = ids[before : before + len(obs)] == person_id
+        before += len(obs)
+        box = np.full((int(obs.frame.max(initial=-1)) + 1, 4), np.nan, np.float32)
+        box[obs.frame[mine]] = obs.box_px[mine]
+        its, other = box[obs.frame], obs.box_px
+        low, high = np.fmax(its[:, :2], other[:, :2]), np.fmin(its[:, 2:], other[:, 2:])
+        meets = (high > low).all(1) & np.isfinite(its).all(1) & ~mine
+        frames.append(np.unique(obs.frame[meets]))
+    return np.concatenate(frames)
+
+
+def held(motion: Motion, passed: np.ndarray) -> Motion:
+    """The motion of somebody who never moves, with each point at its usual place while somebody passes before it.
+
+    Points further than `_HELD` off their usual place are then not the person's own: they are `INTERPOLATED`, at their
+    median place, and doubts say when. All else stays.
+
+    Args:
+        passed: (F,) frames in which somebody may pass.
+    """
+    time_s, px = motion.time_s, motion.keypoints_px.copy()
+    at = time_s[np.isin(motion.frame, passed)]
+    if not len(at):
+        return motion
+    near = np.searchsorted(at, time_s + _BESIDE_S, "right") > np.searchsorted(at, time_s - _BESIDE_S)
+    free = np.where(near[:, None, None] & (not near.all()), np.nan, px)
+    known = np.isfinite(free).all(-1).any(0)
+    usual = np.full(px.shape[1:], np.nan, np.float32)
+    usual[known] = np.nanmedian(free[:, known], axis=0)
+    away = np.linalg.norm(px - usual, axis=-1) > _HELD * float(np.median(body_length(motion.box_px)))
+    off = near[:, None] & away & (motion.provenance != MISSING)
+    if not off.any():
+        return motion
+    px[off] = np.broadcast_to(usual, px.shape)[off]
+    rest = {
+        name: np.where(off[..., None], np.float32(0), values)
+        for name in ("velocity_px_s", "acceleration_px_s2")
+        if (values := getattr(motion, name)) is not None
+    }
+    provenance = np.where(off, np.uint8(INTERPOLATED), motion.provenance)
+    doubts = tuple(sorted((*motion.doubts, *_when(time_s, off))))
+    return replace(motion, keypoints_px=px, provenance=provenance, doubts=doubts, **rest)
+
+
+def _when(time_s: np.ndarray, off: np.ndarray) -> list[tuple[float, str]]:
+    """(s, reason) of each stretch of rows in which points (L, K) were held."""
+    rows = np.flatnonzero(off.any(1))
+    parts = np.split(rows, np.flatnonzero(np.diff(time_s[rows]) > PART_S) + 1)
+    return [
+        (float(time_s[some[0]]), f"somebody passes before a person who never moves: points are held until {time_s[some[-1]]:.2f} s")
+        for some in parts
+    ]
 
 
 def left_out(ids: np.ndarray, kept: Sequence[int]) -> list[str]:

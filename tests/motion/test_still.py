@@ -10,9 +10,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from pipeline.core.config import Config
 from pipeline.core.skeleton import COCO17
-from pipeline.core.types import Motion
+from pipeline.core.types import INTERPOLATED, Motion, Observations
 from pipeline.motion.person import build_motion
-from pipeline.motion.still import left_out, never_moves
+from pipeline.motion.still import held, left_out, met, never_moves
 from tests import synthetic
 
 HEIGHT_PX = 200.0
@@ -86,3 +86,36 @@ def test_who_was_left_out_is_said() -> None:
     assert left_out(ids, [1, 2, 3, 7]) == []
     assert left_out(ids, [1, 2, 3]) == ["--drop-still left out person 7, who never moved"]
     assert left_out(ids, [1, 3]) == ["--drop-still left out people 2, 7, who never moved"]
+
+
+def test_a_picture_keeps_its_points_while_somebody_passes_before_it() -> None:
+    rng = np.random.default_rng(1)
+    px = _stands(rng)
+    clean = px.copy()
+    hidden = slice(70, 100)
+    px[hidden, 11:] += rng.normal(0, 0.05 * HEIGHT_PX, px[hidden, 11:].shape)
+    motion = _motion(rng, px, 0.05)
+    done = held(motion, np.arange(70, 100))
+    off = np.linalg.norm(done.keypoints_px - clean, axis=-1)
+    assert np.nanmax(off) < 0.011 * HEIGHT_PX
+    changed = (done.keypoints_px != motion.keypoints_px).any(-1)
+    assert changed[70:100, 11:].mean() > 0.8
+    assert not changed[:60].any()
+    assert (done.provenance[changed] == INTERPOLATED).all()
+    assert not done.velocity_px_s[changed].any()
+    assert "somebody passes" in " ".join(why for _, why in done.doubts)
+    assert held(motion, np.array([], int)) is motion
+
+
+def test_frames_in_which_a_box_meets_another() -> None:
+    def part(frames: list[int], boxes: list[list[float]]) -> Observations:
+        n = len(frames)
+        return Observations(
+            np.array(frames), np.array(boxes, np.float32), np.ones(n, np.float32), np.zeros((n, 17, 2), np.float32),
+            np.ones((n, 17), np.float32), "coco17",
+        )  # fmt: skip
+
+    mine, over, far = [0, 0, 10, 20], [8, 5, 15, 20], [11, 0, 20, 20]
+    parts = [part([0, 0, 1, 1], [mine, far, over, mine]), part([2, 2, 3], [mine, over, over])]
+    assert met(parts, np.array([1, 2, -1, 1, 1, 2, 2]), 1).tolist() == [1, 2]
+    assert met(parts, np.array([1, 2, -1, 1, 1, 2, 2]), 5).tolist() == []
