@@ -23,7 +23,7 @@ _RESTING = tuple(f"{s}_{p}" for p in ("wrist", "elbow", "shoulder", "hip", "knee
 CAMERAS_UP = np.array([0.0, -1.0, 0.0])
 _ROLLED_DEG, _LOOKS_UP_DEG, _LEAST_UPRIGHT = 45.0, 45.0, 0.2  # see `upright`; share of the rows that tells the way up
 _WINDOW_S = 0.5  # time within which at least one foot stands
-_STAND_M = 0.1  # scatter of standing feet about the floor, few of which are independent
+_STAND_M = 0.1  # scatter of a usual person's standing feet about the floor, few of which are independent
 _TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
 _LEAST_STANDS = 4
 _MOST_OFF = 3  # standard deviations of people's heights beyond which a height is not believed
@@ -52,6 +52,7 @@ class Stands(NamedTuple):
     feet_m: np.ndarray  # (n, 3) places of ankles that stand, lowered to the floor along the camera's y by ANKLE
     row: np.ndarray  # (n,) of the motion
     up: np.ndarray  # (3,) sum of unit vectors along the trunk in upright rows; 0 where there are too few
+    height_m: float = ASSUMED_HEIGHT_M  # of the person; errors of feet are a share of it
 
 
 def of_camera(camera: Calibration) -> World:
@@ -74,14 +75,14 @@ def stands(
     Args:
         up: (3,) the way up, if it is known; else that of the trunk in upright rows, or the camera's.
     """
-    at = {name: joints[:, j].astype(np.float64) for j, name in enumerate(names)}
+    at, tall = {name: joints[:, j].astype(np.float64) for j, name in enumerate(names)}, height_m or ASSUMED_HEIGHT_M
     trunk = at.get("neck_joint", at["neck"]) - (at["left_hip"] + at["right_hip"]) / 2
     erect = upright(trunk)
     if erect.sum() < _LEAST_UPRIGHT * np.isfinite(trunk).all(1).sum():
         erect[:] = False
     told = (trunk[erect] / np.linalg.norm(trunk[erect], axis=1, keepdims=True)).sum(0)
     if not {"left_ankle", "right_ankle"} <= set(names) or not np.isfinite(trunk).any():
-        return Stands(np.zeros((0, 3)), np.zeros(0, int), told)
+        return Stands(np.zeros((0, 3)), np.zeros(0, int), told, tall)
     along = (told / np.linalg.norm(told) if told.any() else CAMERAS_UP) if up is None else up
     low = np.stack([at[name] for name in (*_ANKLES, *_RESTING) if name in at], 1)  # (L, N, 3)
     depth = np.where(np.isfinite(low).all(-1), -(low @ along), -np.inf)
@@ -93,8 +94,8 @@ def stands(
     order = np.lexsort((-depth, window))
     first = order[np.r_[True, np.diff(window[order]) > 0]]
     first = first[np.isfinite(depth[first])]
-    above = np.where(which[first] < len(_ANKLES), ANKLE, _FLESH) * (height_m or ASSUMED_HEIGHT_M)
-    return Stands(foot[first] - above[:, None] * along, first, told)
+    above = np.where(which[first] < len(_ANKLES), ANKLE, _FLESH) * tall
+    return Stands(foot[first] - above[:, None] * along, first, told, tall)
 
 
 def upright(trunk: np.ndarray) -> np.ndarray:
@@ -137,7 +138,7 @@ def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World)
     good = (below > FLOOR_M) & (above > FLOOR_M)
     if not good.any():
         return np.zeros_like(hips)
-    trust = trust_in_floor(DISTANCE, above)
+    trust = trust_in_floor(DISTANCE, above * ASSUMED_HEIGHT_M / person.height_m)
     off = np.clip(trust * (above / below[good] - 1), -3 * DISTANCE, 3 * DISTANCE)
     share = _near_mean(time_s, time_s[person.row[good]], off)
     return hips * share[:, None].astype(np.float32)
@@ -168,6 +169,8 @@ def fitted(people: list[Stands]) -> World | None:
     erect = [p for p in people if p.up.any()]
     people = erect or [p._replace(up=CAMERAS_UP) for p in people]
     feet = np.concatenate([p.feet_m for p in people]) if people else np.zeros((0, 3))
+    scatter = [np.full(len(p.feet_m), _STAND_M * p.height_m / ASSUMED_HEIGHT_M) for p in people]
+    stand_m = np.concatenate(scatter) if people else np.zeros(0)
     up = np.sum([p.up for p in people], axis=0) if people else np.zeros(3)
     if len(feet) < _LEAST_STANDS or np.linalg.norm(up) == 0:
         return None
@@ -183,10 +186,9 @@ def fitted(people: list[Stands]) -> World | None:
     weight, prior = np.ones(len(feet)), np.diag([1 / _TILT**2, 1 / _TILT**2, 0])
     slope = np.zeros(3)
     for _ in range(30):
-        slope = np.linalg.solve(
-            a.T @ (weight[:, None] * a) / _STAND_M**2 + prior, a.T @ (weight * height) / _STAND_M**2
-        )
-        weight = 1 / (1 + np.square((height - a @ slope) / _STAND_M))
+        sure = weight / stand_m**2
+        slope = np.linalg.solve(a.T @ (sure[:, None] * a) + prior, a.T @ (sure * height))
+        weight = 1 / (1 + np.square((height - a @ slope) / stand_m))
     normal = up - slope[0] * right - slope[1] * forward
     normal /= np.linalg.norm(normal)
     across = np.array([1.0, 0, 0]) - normal[0] * normal
