@@ -130,7 +130,8 @@ def _as_seen(info: VideoInfo) -> list[Any]:
     """How pictures and frames of this video are read, where that is not as stored: observations depend on it."""
     holes = info.kind == "images" and int(info.pts[-1]) != len(info) - 1
     told = [str(info.pixel_aspect), info.mirrored, info.seen is not None, info.deinterlace, info.stream, info.bits]
-    return [[*told, holes]] if holes or told != ["1", False, False, "", -1, 16] else []
+    found: list[Any] = [[*told, holes]] if holes or told != ["1", False, False, "", -1, 16] else []
+    return [*found, [info.hdr, info.peak_nits]] if info.hdr else found
 
 
 def _set_aside(folder: RunFolder, digest: str, progress: Progress, going_on: bool) -> None:

@@ -36,6 +36,7 @@ class VideoConfig(Section):
 
     stream: int | None = Field(None, ge=0)  # number among the file's video streams; None: as FFmpeg's command chooses
     deinterlace: Literal["auto", "off", "frame", "field"] = "auto"
+    hdr: Literal["auto", "off", "hlg", "pq"] = "auto"  # how light is coded: as the file says, SDR, or HDR by this curve
 
 
 class ObserveConfig(Section):

@@ -25,6 +25,7 @@ from pipeline.live.space import Space, build_space
 from pipeline.models.registry import build_models, run_facts
 from pipeline.video.convert import ToRGB
 from pipeline.video.shape import upright
+from pipeline.video.tone import hdr_of, tone_mapped
 
 WAIT_S = 0.25  # longest wait for a full group of frames
 SILENT_S = 0.5  # after so long without frames the waiting ones are finished without later frames
@@ -175,7 +176,8 @@ class LiveEngine:
         """(H, W, 3) u8 RGB, upright."""
         stored = frame.size_px if frame.rotation_deg % 180 == 0 else frame.size_px[::-1]
         if self._rgb is None or self._rgb[0] != stored:
-            self._rgb = stored, ToRGB(stored, frame.pixel_aspect)
+            sdr = tone_mapped(*hdr_of(frame.picture, self.config.video.hdr))
+            self._rgb = stored, ToRGB(stored, frame.pixel_aspect, sdr)
         return upright(self._rgb[1](frame.picture), frame.rotation_deg, frame.mirrored)
 
     def _tell(self, all_: bool = False) -> None:

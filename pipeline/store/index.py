@@ -89,6 +89,8 @@ def stored_video(folder: RunFolder) -> VideoInfo:
         pixel_aspect=Fraction(facts["pixel_aspect"]),
         mirrored=facts["mirrored"],
         deinterlace=facts["deinterlace"],
+        hdr=facts["hdr"],
+        peak_nits=facts["hdr_peak_nits"],
         stream=facts["stream"],
         bits=facts["bits"],
         timecode=facts["timecode"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,6 +12,10 @@ import av
 import numpy as np
 
 from pipeline.video.shape import square_size
+
+# A filter and its arguments. These may depend on a file that is there until the stack is closed.
+Step = tuple[str, str | Callable[[ExitStack], str]]
+_UNKNOWN, _BT2020 = 2, 9  # FFmpeg's numbers of matrices
 
 
 class FilterChain:
@@ -19,7 +25,7 @@ class FilterChain:
         chain: (filter, arguments) each.
     """
 
-    def __init__(self, *chain: tuple[str, str]) -> None:
+    def __init__(self, *chain: Step) -> None:
         self._chain = chain
         self._format: tuple[int, int, str] | None = None
         self._graph: av.filter.Graph | None = None
@@ -65,10 +71,11 @@ class FilterChain:
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
         )
-        chain = [source, *(graph.add(*each) for each in self._chain), graph.add("buffersink")]
-        for one, following in pairwise(chain):
-            one.link_to(following)
-        graph.configure()
+        with ExitStack() as files:
+            filters = [graph.add(name, said if isinstance(said, str) else said(files)) for name, said in self._chain]
+            for one, following in pairwise([source, *filters, graph.add("buffersink")]):
+                one.link_to(following)
+            graph.configure()
         return graph
 
 
@@ -83,6 +90,7 @@ class Fitted:
         own_px: size_px at the video's own scale.
         flags: further arguments of the scaler.
         form: pixel format.
+        sdr: filters that make HDR pictures SDR ones, behind the scaler; none for SDR.
     """
 
     def __init__(
@@ -92,13 +100,16 @@ class Fitted:
         form: str,
         own_px: tuple[int, int] | None = None,
         flags: str = "",
+        sdr: Sequence[Step] = (),
     ) -> None:
         self._size_px, self._own_px, self._aspect = size_px, own_px or size_px, aspect
-        self._form, self._flags = form, flags
+        self._form, self._flags, self._sdr = form, flags, sdr
         self._chains: dict[tuple[int, int], FilterChain] = {}
         self.sizes: list[tuple[int, int]] = []
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self._sdr and int(frame.colorspace) == _UNKNOWN:
+            frame.colorspace = _BT2020  # nearly all HDR has this matrix
         return self.chain((frame.width, frame.height))(frame)
 
     def chain(self, stored_px: tuple[int, int]) -> FilterChain:
@@ -108,10 +119,10 @@ class Fitted:
             self._chains[stored_px] = FilterChain(*self._filters(square_size(stored_px, self._aspect)))
         return self._chains[stored_px]
 
-    def _filters(self, square_px: tuple[int, int]) -> list[tuple[str, str]]:
+    def _filters(self, square_px: tuple[int, int]) -> list[Step]:
         width, height = self._size_px
         if square_px == self._own_px:
-            return [("scale", f"{width}:{height}{self._flags}"), ("format", self._form)]
+            return [("scale", f"{width}:{height}{self._flags}"), *self._sdr, ("format", self._form)]
         share = min(width / square_px[0], height / square_px[1])
         w, h = (
             min(max(2 * round(side * share / 2), 2), most)
@@ -120,6 +131,7 @@ class Fitted:
         left, top = (width - w) // 4 * 2, (height - h) // 4 * 2  # even, as colours have half of the places
         return [
             ("scale", f"{w}:{h}{self._flags}"),
+            *self._sdr,
             ("format", self._form),
             ("pad", f"{width}:{height}:{left}:{top}:black"),
         ]
@@ -132,8 +144,8 @@ class ToRGB:
     255 in the tests' clips.
     """
 
-    def __init__(self, size_px: tuple[int, int], aspect: Fraction = Fraction(1)) -> None:
-        self.fitted = Fitted(size_px, aspect, "rgb24")
+    def __init__(self, size_px: tuple[int, int], aspect: Fraction = Fraction(1), sdr: Sequence[Step] = ()) -> None:
+        self.fitted = Fitted(size_px, aspect, "rgb24", sdr=sdr)
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """(h, w, 3) u8."""

@@ -20,6 +20,7 @@ from pipeline.video.images import ImageSource
 from pipeline.video.runs import DecordSource, decord_reads
 from pipeline.video.shape import square_size, upright
 from pipeline.video.sources import PyAVSource, Source, stored_size_px
+from pipeline.video.tone import tone_mapped
 
 __all__ = ["DECODERS", "Reader", "decord_reads", "open_reader", "prefetch"]
 DECODERS = ("decord", "pyav")
@@ -37,7 +38,7 @@ class Reader:
         self.info = info
         self.warnings: list[str] = []
         self._source: Source
-        self._to_rgb = ToRGB(stored_size_px(info), info.pixel_aspect)
+        self._to_rgb = ToRGB(stored_size_px(info), info.pixel_aspect, tone_mapped(info.hdr, info.peak_nits))
         self._sizes = 0  # sizes of pictures that were met
         if info.kind == "images":
             self._source = ImageSource(info)

@@ -18,9 +18,10 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo
 from pipeline.video.deinterlace import by_fields, by_frames
+from pipeline.video.first import FirstPicture, first_picture, in_squares, of_hdr
 from pipeline.video.images import has_pages, index_images
 from pipeline.video.inputs import refuse_spherical
-from pipeline.video.media import check_size, digest_of, fraction, limit_pixels, open_media, video_stream, video_streams
+from pipeline.video.media import check_size, digest_of, fraction, open_media, video_stream, video_streams
 from pipeline.video.packets import (
     ASCENDING,
     AVI_TIMES,
@@ -36,20 +37,7 @@ from pipeline.video.packets import (
 )
 from pipeline.video.rate import believable, created_of, timecode_of, times_of
 from pipeline.video.seen import Decoded, decode_file, seen_frames, starts_in_order
-from pipeline.video.shape import orientation, pixel_aspect, square_size
-
-
-@dataclass(frozen=True)
-class _IndexedPicture:
-    """Facts that need a decoded picture: upright turn, size and first pts."""
-
-    pts: int | None
-    width: int
-    height: int
-    rotation_deg: int
-    mirrored: bool
-    pixel_format: str
-    interlaced: bool
+from pipeline.video.shape import pixel_aspect
 
 
 def index_video(
@@ -81,7 +69,7 @@ def index_video(
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])
         with open_media(path) as container:
-            return _deinterlaced(_index_file(path, container, digest, fps, asked.stream, known(digest)), asked)
+            return _deinterlaced(_index_file(path, container, digest, fps, asked, known(digest)), asked)
     except FileNotFoundError as error:
         raise PoselineError(f"{path}: no such file or folder; check the path") from error
     except PermissionError as error:
@@ -97,10 +85,10 @@ def _index_file(
     container: av.container.InputContainer,
     digest: str,
     fps: Fraction | None,
-    wanted: int | None,
+    asked: VideoConfig,
     known: VideoInfo | None,
 ) -> VideoInfo:
-    number, said = _stream_number(path, container, wanted)
+    number, said = _stream_number(path, container, asked.stream)
     stream = video_stream(container, number)
     if stream is None:
         what = (
@@ -109,27 +97,18 @@ def _index_file(
         raise PoselineError(f"{path}: {what}; give a file with pictures")
     check_size(path, stream.width, stream.height)
     packets = read_packets(container, stream)
-    picture = _first_picture(path, number)
+    picture = first_picture(path, number, asked.hdr)
     if picture is None or not packets.shown.any():
         raise PoselineError(f"{path}: no picture in this video can be decoded; record or export it again")
     check_size(path, picture.width, picture.height)
     table = _table(path, container, stream, number, packets, picture, _decoded_before(known, number))
-    time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
-    rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
-    if table.seen is not None and is_bare(container, packets):
-        rate, lines = bare_rate(path, stream, fps)
-        time_base, table = 1 / rate, replace(table, pts=np.arange(len(table.pts)), warnings=table.warnings + lines)
-    elif fps is not None:
-        raise PoselineError(
-            f"{path}: --fps {fps} is for folders of images and bare streams; this file has times of its own: leave"
-            f" --fps out, or give --recorded-fps {fps} if that many frames were recorded in a second"
-        )
+    table, time_base, rate = _timed(path, container, stream, packets, table, fps)
     time_s, more = times_of(path, table.pts, time_base, rate)
     rate, lines = believable(path, rate, stream.guessed_rate, time_s, table.seen is not None)
     more += lines
     aspect = pixel_aspect(stream)
-    size_px, lines = _square(path, picture, aspect)
-    more += lines
+    size_px, lines = in_squares(path, picture, aspect)
+    more += [*lines, *of_hdr(path, picture)]
     return VideoInfo(
         path=path,
         size_px=size_px,
@@ -150,8 +129,32 @@ def _index_file(
         created=created_of(container, stream),
         stream=number,
         deinterlace="frame" if picture.interlaced else "",
+        hdr=picture.hdr,
+        peak_nits=picture.peak_nits,
         seen=table.seen,
     )
+
+
+def _timed(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: Packets,
+    table: _Table,
+    fps: Fraction | None,
+) -> tuple[_Table, Fraction, Fraction]:
+    """The table, its time base and rate: the file's own, or those of a bare stream, which has a rate alone."""
+    time_base = fraction(stream.time_base or Fraction(1, 1_000_000))
+    rate = fraction(stream.average_rate or stream.guessed_rate or Fraction(25))
+    if table.seen is not None and is_bare(container, packets):
+        rate, lines = bare_rate(path, stream, fps)
+        return replace(table, pts=np.arange(len(table.pts)), warnings=table.warnings + lines), 1 / rate, rate
+    if fps is not None:
+        raise PoselineError(
+            f"{path}: --fps {fps} is for folders of images and bare streams; this file has times of its own: leave"
+            f" --fps out, or give --recorded-fps {fps} if that many frames were recorded in a second"
+        )
+    return table, time_base, rate
 
 
 def _stream_number(path: Path, container: av.container.InputContainer, wanted: int | None) -> tuple[int, list[str]]:
@@ -180,19 +183,6 @@ def _deinterlaced(info: VideoInfo, asked: VideoConfig) -> VideoInfo:
     return by_fields(info) if wanted == "field" else info
 
 
-def _square(path: Path, picture: _IndexedPicture, aspect: Fraction) -> tuple[tuple[int, int], list[str]]:
-    """(w, h) of the upright picture in square pixels, and a line where the stored ones are not square."""
-    size_px = square_size((picture.width, picture.height), aspect)
-    check_size(path, *size_px)
-    size_px = size_px if picture.rotation_deg % 180 == 0 else size_px[::-1]
-    if aspect == 1:
-        return size_px, []
-    shape, pixel = f"{size_px[0]}x{size_px[1]}", f"{aspect.numerator}:{aspect.denominator}"
-    return size_px, [
-        f"{path}: its pixels are {pixel}, not square; it is seen, measured and drawn as {shape} square pixels"
-    ]
-
-
 @dataclass(frozen=True)
 class _Table:
     """The frames of a stream: pts (T,) i64 strictly ascending, is_key (T,) bool; what a user should know."""
@@ -210,7 +200,7 @@ def _table(
     stream: av.VideoStream,
     number: int,
     packets: Packets,
-    picture: _IndexedPicture,
+    picture: FirstPicture,
     decoded: Decoded | None,
 ) -> _Table:
     """From the packets where these can be trusted, else by decoding."""
@@ -275,27 +265,3 @@ def _seen_table(
     if packets.reason:
         warnings.append(f"{path}: damaged: nothing behind {found.pts[-1] * tick:.3f} s can be read ({packets.reason})")
     return _Table(found.pts, found.is_key, found.seen, warnings, bool(len(found.joins)))
-
-
-def _first_picture(path: Path, number: int) -> _IndexedPicture | None:
-    """The first picture that decoding the file from its start yields; None where there is none."""
-    with open_media(path) as container:
-        stream = video_stream(container, number)
-        assert stream is not None
-        limit_pixels(stream)
-        packets = container.demux(stream)
-        while True:
-            try:
-                frames = next(packets).decode()
-            except StopIteration:
-                return None
-            except av.error.InvalidDataError:
-                continue
-            except av.FFmpegError:
-                check_size(path, stream.codec_context.width, stream.codec_context.height)
-                return None
-            for frame in frames:
-                turn, mirrored = orientation(frame, stream.metadata.get("rotate", "0"))
-                return _IndexedPicture(
-                    frame.pts, frame.width, frame.height, turn, mirrored, frame.format.name, frame.interlaced_frame
-                )

@@ -19,6 +19,7 @@ from pipeline.video.deinterlace import DeinterlacedSource
 from pipeline.video.images import ImageSource
 from pipeline.video.shape import upright
 from pipeline.video.sources import DecodedSource, open_video, stored_size_px
+from pipeline.video.tone import tone_mapped
 
 HD_PX = 720  # pictures of this height or more are taken as BT.709 where the video names no matrix
 _UNKNOWN, _FULL = 2, 2  # FFmpeg's numbers of the unspecified matrix and the full range
@@ -41,9 +42,12 @@ BT709, BT601 = Colours(1, 1, 1), Colours(6, 6, 6)
 
 
 def colours_of(info: VideoInfo) -> Colours:
-    """The colour coding that the video states; where it states none, the one that players assume for its size."""
+    """The colour coding that the video states; where it states none, the one that players assume for its size.
+
+    HDR is tone-mapped to the latter.
+    """
     usual = BT709 if info.size_px[1] >= HD_PX else BT601
-    if info.kind != "file" or not info.path.exists():  # skeletons can be drawn without the video
+    if info.kind != "file" or info.hdr or not info.path.exists():  # skeletons can be drawn without the video
         return usual
     container, stream = open_video(info)
     with container:
@@ -94,8 +98,10 @@ class PlaneReader:
         plain = size_px == even_size(info.size_px)  # else pictures are scaled
         turned = size_px if info.rotation_deg % 180 == 0 else size_px[::-1]
         self._decoded_px = stored if plain else turned
-        flags = ":flags=bicubic:out_range=tv"
-        self._fitted = Fitted(self._decoded_px, info.pixel_aspect, "yuv420p", stored, flags)
+        coding = f"flags=bicubic:out_range=tv:out_color_matrix={'bt709' if self.colours == BT709 else 'bt601'}"
+        sdr = [*tone_mapped(info.hdr, info.peak_nits), ("scale", coding)] if info.hdr else []
+        flags = ":flags=bicubic" if sdr else ":flags=bicubic:out_range=tv"
+        self._fitted = Fitted(self._decoded_px, info.pixel_aspect, "yuv420p", stored, flags, sdr)
         self._sizes = 0  # sizes of pictures that were met
         self._source: DecodedSource[av.VideoFrame] | DeinterlacedSource[av.VideoFrame] | ImageSource
         if info.kind == "images":
@@ -123,7 +129,8 @@ class PlaneReader:
 
     def _converted(self, frame: av.VideoFrame) -> av.VideoFrame:
         plain = frame.format.name == "yuv420p" and (frame.width, frame.height) == self._decoded_px
-        return frame if plain and int(frame.color_range) != _FULL else self._fitted(frame)
+        as_stored = plain and int(frame.color_range) != _FULL and not self.info.hdr
+        return frame if as_stored else self._fitted(frame)
 
     def _of_rgb(self, picture: np.ndarray) -> av.VideoFrame:
         width, height = self._decoded_px

@@ -43,6 +43,7 @@ def decord_reads(info: VideoInfo) -> bool:
         info.kind == "file"
         and info.seen is None
         and not info.deinterlace
+        and not info.hdr
         and info.pixel_aspect == 1  # scaling stored pixels and colours at once gives other bits than one after another
         and info.codec in _DECORD_CODECS
         and info.pixel_format in _DECORD_FORMATS
