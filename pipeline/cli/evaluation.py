@@ -37,7 +37,7 @@ def eval_keypoints_command(given: Given) -> None:
         wanted.provide(given, settings)
         for line in run_facts(settings).warnings:
             Lines().say(line)
-        scores = evaluate_images(given.gt, given.images, settings, given.gt_boxes)
+        scores = evaluate_images(given.gt, given.images, settings, given.gt_boxes, Lines().say)
     else:
         scores = score_keypoints(given.gt, given.pred)
     _print_scores(scores, given.json)

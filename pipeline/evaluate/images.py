@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from pipeline.observe.poses import pose_people
 from pipeline.video.images import read_image
 
 
-def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> dict[str, Any]:
+def evaluate_images(
+    gt: Path, folder: Path, config: Config, gt_boxes: bool, say: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """OKS AP, AR and PCK on COCO-17 annotations; ``gt_boxes`` gives the pose network the true boxes.
 
-    A keypoint set of more points is scored on the 17 it shares with COCO by name. Raises PoselineError for a missing
-    or foreign annotation file, a missing image, or a pose network that lacks COCO's points.
+    A keypoint set of more points is scored on the 17 it shares with COCO by name. ``say`` is told when nobody was
+    found. Raises PoselineError for a missing or foreign annotation file, a missing image, or a pose network that lacks
+    COCO's points.
     """
     truth = read_truth(gt)  # errors of the file are raised before the networks run
     if truth.keypoints != len(COCO17) or tuple(truth.category.get("keypoints") or COCO17.names) != COCO17.names:
@@ -49,6 +53,11 @@ def evaluate_images(gt: Path, folder: Path, config: Config, gt_boxes: bool) -> d
         people = _true_people(truth, image_id) if gt_boxes else models.detector.detect(pixels)
         found = pose_people(pixels, np.zeros(1, np.int64), people, models, config)
         results += _results(image_id, found, columns)
+    if not results:
+        say(
+            f"nobody was found in any picture by {config.detect.name} with {config.pose.name}: check the network (an"
+            " onnx: file may need detect.layout)"
+        )
     return score_keypoints(gt, results)
 
 

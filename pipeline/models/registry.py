@@ -227,9 +227,23 @@ def run_facts(config: Config) -> NetworkFacts:
     check_names(config)
     posing = pose_facts(config)
     boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
-    digests = dict(sorted({**boxes.digests, **posing.digests, **reid.digests(config.observe.reid)}.items()))
+    digests = _by_role({"detector": boxes.digests, "pose": posing.digests, "reid": reid.digests(config.observe.reid)})
     idle = _idle(boxes, posing, config)
     return posing._replace(digests=digests, warnings=boxes.warnings + posing.warnings + idle)
+
+
+def _by_role(digests: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Digests by name, of roles' digests by name; where roles have other files of one name, the role is put before."""
+    named: dict[str, set[str]] = {}
+    for mine in digests.values():
+        for name, digest in mine.items():
+            named.setdefault(name, set()).add(digest)
+    found = {
+        name if len(named[name]) == 1 else f"{role} {name}": digest
+        for role, mine in digests.items()
+        for name, digest in mine.items()
+    }
+    return dict(sorted(found.items()))
 
 
 def _idle(boxes: NetworkFacts, posing: NetworkFacts, config: Config) -> tuple[str, ...]:

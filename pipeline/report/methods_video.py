@@ -74,10 +74,11 @@ def estimation(facts: RunFacts) -> list[str]:
         out.append(f"Each person's pose was described by {many}.")
     elif detector and _used(facts, detector):
         out += [_search(facts, detector), f"In every frame, each person's pose was estimated as {many} with"]
-        out[-1] += f" {_network(facts, pose, 'MMPose')}."
+        out[-1] += f" {_network(facts, 'pose', pose, 'MMPose')}."
     else:
         out.append(
-            f"In every frame, people and their poses, {many}, were found together by {_network(facts, pose, 'MMPose')}."
+            f"In every frame, people and their poses, {many}, were found together by"
+            f" {_network(facts, 'pose', pose, 'MMPose')}."
         )
     random = [key for key, value in _networks(facts).items() if str(value).startswith("random")]
     if random:
@@ -92,7 +93,7 @@ def _search(facts: RunFacts, detector: str) -> str:
     when = "" if every is None else " in every frame" if always else f" every {number(every)} s{clock}"
     least = "" if score is None else f" at scores of {number(score)} and more"
     between = "" if every is None or always else "; in between, boxes moved with the people's own keypoints"
-    return f"People were looked for{when}{least} by {_network(facts, detector, 'MMDetection')}{between}."
+    return f"People were looked for{when}{least} by {_network(facts, 'detector', detector, 'MMDetection')}{between}."
 
 
 def _networks(facts: RunFacts) -> dict[str, Any]:
@@ -110,13 +111,15 @@ def _used(facts: RunFacts, name: str) -> bool:
     if name in EMBEDDED:
         return EMBEDDED[name][0] in networks
     if colon and prefix == "onnx":
-        return PurePath(reference).name in networks
+        file = PurePath(reference).name
+        return file in networks or f"detector {file}" in networks
     return not colon or any(str(key).startswith(f"{prefix}:") for key in networks)
 
 
-def _network(facts: RunFacts, name: str, zoo: str) -> str:
-    """A network in words, with the digests that run.json has."""
+def _network(facts: RunFacts, role: str, name: str, zoo: str) -> str:
+    """A network in words, with the digests that run.json has; files of one name have the role before it there."""
     digests = _networks(facts)
+    digests |= {key.removeprefix(f"{role} "): value for key, value in digests.items() if key.startswith(f"{role} ")}
     prefix, colon, reference = name.partition(":")
     if name in EMBEDDED:
         known = [(FILES[file], _digest({file: digests.get(file)})) for file in EMBEDDED[name]]
@@ -191,7 +194,7 @@ def _tracker(facts: RunFacts) -> str:
     by = ["their keypoints and boxes", "their predicted motion"]
     reid = facts.setting("observe", "reid")
     if reid and reid != "none":
-        by.append(f"their looks by {_network(facts, reid, '')}")
+        by.append(f"their looks by {_network(facts, 'reid', reid, '')}")
     elif clothes:
         by.append("the colours of their clothes")
     after = ", after motion of the camera had been taken out" if camera else ""

@@ -76,6 +76,14 @@ def truth() -> dict[str, Any]:
     return annotations(people)
 
 
+def test_a_detector_that_finds_nobody_is_named(tmp_path, images, truth):
+    gt, said = written(tmp_path / "truth.json", truth), []
+    config = laboratory.config()
+    blind = config.model_copy(update={"detect": config.detect.model_copy(update={"score": 1.0})})
+    assert evaluate_images(gt, images, blind, False, said.append)["AP"] == 0
+    assert [line.partition(":")[0] for line in said] == ["nobody was found in any picture by yolox-tiny with rtmpose-s"]
+
+
 def test_the_networks_own_answer_scores_one(tmp_path, images, truth):
     """The step is the one that videos go through, and image files are read as frames are."""
     scores = evaluate_images(written(tmp_path / "gt.json", truth), images, laboratory.config(), gt_boxes=False)

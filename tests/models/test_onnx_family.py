@@ -27,11 +27,11 @@ CPU = Device(("CPUExecutionProvider",), 1)
 
 
 class Maker:
-    """A small graph on the planes ``input`` (B, 3, h, w)."""
+    """A small graph on the planes ``input`` (B, 3, h, w), or (B, h, w, 3) with ``last``."""
 
-    def __init__(self, size=(64, 64), batch: int | str = "batch"):
+    def __init__(self, size=(64, 64), batch: int | str = "batch", last: bool = False):
         self.nodes, self.constants, self.outputs = [], [], []
-        shape = [batch, 3, size[1], size[0]]
+        shape = [batch, size[1], size[0], 3] if last else [batch, 3, size[1], size[0]]
         self.input = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)
 
     def constant(self, values) -> str:
@@ -442,10 +442,10 @@ def test_crops_are_those_of_opencv_at_whole_scales():
 # --- ReID ------------------------------------------------------------------------------------------------------------
 
 
-def reid_file(path, batch: int | str = "batch", flat: bool = True):
+def reid_file(path, batch: int | str = "batch", flat: bool = True, last: bool = False, size=(32, 64)):
     """A network that gives the mean of each channel."""
-    maker = Maker((32, 64), batch)
-    mean = maker.node("GlobalAveragePool", "input")
+    maker = Maker(size, batch, last)
+    mean = maker.node("GlobalAveragePool", maker.node("Transpose", "input", perm=[0, 3, 1, 2]) if last else "input")
     if flat:
         maker.output("features", maker.node("Flatten", mean), [batch, 3])
     else:
@@ -467,6 +467,17 @@ def test_reid_vectors_are_of_length_one_and_tell_colours_apart(tmp_path, batch):
     assert common.tolist() == [4, 4, 4, 0]
     assert np.isnan(found[3]).all()
     assert network.describe(images, np.zeros(0, int), np.zeros((0, 4)), 4).shape == (0, network.width)
+
+
+@pytest.mark.parametrize("size", [(32, 64), ("w", "h")])
+def test_a_reid_network_may_take_colours_last(tmp_path, size):
+    rng = np.random.default_rng(0)
+    images, boxes = rng.integers(0, 256, (1, 100, 80, 3), np.uint8), np.array([[10, 5, 60, 90]], np.float32)
+    files = [reid_file(tmp_path / f"{last}.onnx", last=last, size=size) for last in (False, True)]
+    here, there = (reid.build(f"onnx:{file}", CPU).describe(images, np.zeros(1, int), boxes, 4) for file in files)
+    np.testing.assert_array_equal(here, there)
+    with pytest.raises(PoselineError, match="takes colours last"):
+        onnx_family.detector_facts(files[1], config())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -113,6 +115,19 @@ def test_every_listed_network_is_embedded_and_has_a_skeleton():
         assert facts.warnings == ()
     assert POSES[Config().pose.name].skeleton is HALPE26
     assert Config().detect.name in DETECTORS
+
+
+def test_files_of_one_name_are_told_apart_by_role_and_digest(tmp_path):
+    """MMDeploy calls every file end2end.onnx."""
+    files = {role: tmp_path / role / "end2end.onnx" for role in ("detector", "pose")}
+    for file, asset in zip(files.values(), ("yolox-tiny.onnx", "rtmpose-s.onnx"), strict=True):
+        file.parent.mkdir()
+        shutil.copy(ASSETS / asset, file)
+    told = {"detect": {"name": f"onnx:{files['detector']}"}, "pose": {"name": f"onnx:{files['pose']}"}}
+    digests = run_facts(Config.model_validate(told)).digests
+    assert digests == {f"{role} end2end.onnx": file_digest(file) for role, file in files.items()}
+    same = run_facts(Config.model_validate({"pose": told["pose"], "observe": {"reid": "none"}})).digests
+    assert set(same) == {"end2end.onnx", "yolox-tiny.onnx"}
 
 
 def test_models_know_their_files():

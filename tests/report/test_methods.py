@@ -311,6 +311,15 @@ def test_the_command_prints_what_it_writes(tmp_path: Path, capsys: pytest.Captur
 def test_a_network_by_name_is_told_with_its_digest():
     digests = {"rtmpose-m-feet.onnx": "77", "yolox-tiny.onnx": "b3"}
     told = facts(without_3d(manifest(load_config("default", ["pose.name=rtmpose-m-feet"]), networks=digests)))
-    assert methods_video._network(told, "rtmpose-m-feet", "MMPose") == (
+    assert methods_video._network(told, "pose", "rtmpose-m-feet", "MMPose") == (
         "the network rtmpose-m-feet (file rtmpose-m-feet.onnx, SHA-256 77…)"
     )
+
+
+def test_files_of_one_name_are_told_by_their_roles():
+    sets = ["detect.name=onnx:a/end2end.onnx", "pose.name=onnx:b/end2end.onnx"]
+    digests = {"detector end2end.onnx": "77", "pose end2end.onnx": "88"}
+    told = facts(without_3d(manifest(load_config("default", sets), networks=digests)))
+    found, posed = methods_video.estimation(told)
+    assert "the network of the file end2end.onnx (SHA-256 77…)" in found
+    assert "the network of the file end2end.onnx (SHA-256 88…)" in posed

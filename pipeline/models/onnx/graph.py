@@ -28,9 +28,10 @@ class Graph(NamedTuple):
     """A file's input and outputs."""
 
     file: Path
-    input: Shape  # (B, 3, H, W)
+    input: Shape  # (B, 3, H, W), also where the file wants colours last
     outputs: dict[str, Shape]
     notes: dict[str, Any]  # of `poseline models export`: layout, skeleton, classes, input
+    colours_last: bool = False  # the file wants (B, H, W, 3)
 
     def __str__(self) -> str:
         made = ", ".join(f"{name} {_text(shape)}" for name, shape in self.outputs.items())
@@ -41,17 +42,21 @@ def _text(shape: Shape) -> str:
     return "×".join("?" if n is None else str(n) for n in shape)
 
 
-def graph_of(option: str, reference: str) -> Graph:
+def graph_of(option: str, reference: str, colours_last: bool = False) -> Graph:
     """The graph in a file. ``option`` is how the user named it, for messages.
 
-    Raises PoselineError when there is no such file, it is no ONNX network, or takes no pictures.
+    Raises PoselineError when there is no such file, it is no ONNX network, or takes no pictures; also for one that
+    wants (B, H, W, 3), unless ``colours_last`` allows it.
     """
     file = Path(reference)
     if seen := wrong(reference):
         raise PoselineError(f"{option} onnx:{reference}: {seen}")
     if not file.is_file():
         raise PoselineError(f"{option} onnx:{reference}: no such file; give the path of an .onnx file")
-    return _read(option, file, file.stat().st_mtime_ns)
+    graph = _read(option, file, file.stat().st_mtime_ns)
+    if graph.colours_last and not colours_last:
+        raise PoselineError(f"{option} onnx:{file}: takes colours last (1×H×W×3); export it for 1×3×H×W")
+    return graph
 
 
 @cache
@@ -71,11 +76,14 @@ def _read(option: str, file: Path, _modified: int) -> Graph:
     except ValueError as error:  # such as names that are no UTF-8
         raise PoselineError(f"{file}: this network is damaged ({error}); use another file") from error
     taken = _shape(inputs[0]) if len(inputs) == 1 and inputs[0].type == "tensor(float)" else ()
+    last = len(taken) == 4 and taken[3] == 3 and taken[1] != 3
+    if last:
+        taken = (taken[0], 3, *taken[1:3])
     if len(taken) != 4 or taken[1] not in (3, None):
         given = ", ".join(f"{i.name} {i.type} {_text(_shape(i))}" for i in inputs)
         raise PoselineError(f"{option} onnx:{file}: takes no pictures (1×3×H×W floats) but {given}")
     outputs = {o.name: _shape(o) for o in made}
-    graph = Graph(file, taken, outputs, _notes(file, notes))
+    graph = Graph(file, taken, outputs, _notes(file, notes), last)
     if graph.notes.get("any_size"):
         return graph
     if any(None in shape[-1:] or (len(shape) == 3 and shape[1] is None) for shape in outputs.values()):
@@ -102,7 +110,8 @@ def _tried(graph: Graph, session: Any) -> Graph:
     """The graph with its open sides, such as the number of keypoints, filled in from a run on a blank picture; a
     detector's number of boxes differs from picture to picture and stays open."""
     w, h = input_size(graph)
-    blank = np.zeros((graph.input[0] or 1, 3, h, w), np.float32)
+    sides = (h, w, 3) if graph.colours_last else (3, h, w)
+    blank = np.zeros((graph.input[0] or 1, *sides), np.float32)
     made = run_network(graph.file, session, {session.get_inputs()[0].name: blank})
     shapes = {}
     for (name, declared), array in zip(graph.outputs.items(), made, strict=True):

@@ -1,6 +1,7 @@
 """Appearance by a ReID network in an ONNX file, such as OSNet's or FastReID's: one vector of length 1 per person.
 
-Crops are the boxes, stretched to the network's input, RGB, with ImageNet's means, as those projects export them.
+Crops are the boxes, stretched to the network's input, RGB, with ImageNet's means, as those projects export them. The
+colours may be the input's second axis or, as TensorFlow has it, its last one.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def build(name: str, device: Device) -> ReId | None:
 
 
 def _graph(file: str) -> Graph:
-    graph = graph_of("--reid", file)
+    graph = graph_of("--reid", file, colours_last=True)
     shapes = list(graph.outputs.values())
     if len(shapes) != 1 or len(shapes[0]) != 2:
         raise PoselineError(f"--reid onnx:{file}: gives no vector per person ({graph}); export the features only")
@@ -60,10 +61,10 @@ class ReId:
     def __init__(self, graph: Graph, device: Device):
         self.session = Session(graph.file, device)
         fixed, _, height, width = graph.input
-        self.size, self.fixed = (width or SIZE[0], height or SIZE[1]), fixed
+        self.size, self.fixed, self._last = (width or SIZE[0], height or SIZE[1]), fixed, graph.colours_last
         self.planes = Planes(PIXELS["simcc"])
         blank = np.zeros((1, 3, self.size[1], self.size[0]), np.float32)
-        self.width = next(iter(outputs(self.session, blank, self.fixed).values())).shape[1]
+        self.width = self._vectors(blank).shape[1]
         if not 2 <= self.width <= LARGEST:
             raise PoselineError(f"--reid onnx:{graph.file}: vectors of {self.width} values; 2 to {LARGEST} make sense")
 
@@ -82,7 +83,11 @@ class ReId:
             crop = images[image[n], low[n, 1] : high[n, 1], low[n, 0] : high[n, 0]]
             self.planes.fill(cv2.resize(crop, self.size, interpolation=cv2.INTER_LINEAR), planes[n])
         for rows in tasks(self.session.device, len(good), self.fixed, batch, len(good)):
-            made = outputs(self.session, planes[good[rows]], self.fixed)
-            vectors = next(iter(made.values()))[: len(rows)].astype(np.float32)
+            vectors = self._vectors(planes[good[rows]])[: len(rows)].astype(np.float32)
             out[good[rows]] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out.astype(np.float16)
+
+    def _vectors(self, planes: np.ndarray) -> np.ndarray:
+        """(n, D) of planes (n, 3, h, w)."""
+        given = np.ascontiguousarray(planes.transpose(0, 2, 3, 1)) if self._last else planes
+        return next(iter(outputs(self.session, given, self.fixed).values()))
