@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
+from pipeline.core.shots import Shots, one_shot, told_shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion, VideoInfo
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
@@ -61,7 +62,7 @@ class PeopleMade(NamedTuple):
     """The people of a run, whose tables are written."""
 
     rows: list[dict[str, Any]]  # of people.csv
-    said: dict[str, Any]  # facts for run.json: edits, the field of view, and the seconds that 3D took (lift_s)
+    said: dict[str, Any]  # facts for run.json: edits, the field of view, shots, and the seconds that 3D took (lift_s)
     lines: list[str]  # warnings that concern no single person
 
 
@@ -74,6 +75,7 @@ class _Run(NamedTuple):
     skeleton: Skeleton
     config: Config
     camera: np.ndarray | None  # (T, 4) the camera's motion into each frame; None: the camera is assumed still
+    shots: Shots  # nothing is carried from one to the next
 
     @property
     def still(self) -> np.ndarray | None:
@@ -96,7 +98,8 @@ def build_people(
     """
     parts = folder.parts()
     camera = camera_motions(parts, len(info)) if config.track.camera else None
-    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera)
+    shots = one_shot(folder.begun().frames)
+    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots)
     who = _identities(run, say, known)
     lens: dict[str, Any] = {}
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
@@ -113,7 +116,8 @@ def build_people(
         lines += left_out(who.ids, [row["person_id"] for row in rows])
     lines += not_done(config.track.people, [row["person_id"] for row in rows], who.surplus)
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
-    return PeopleMade(rows, who.said | lens | time_facts(info) | {"lift_s": lift_s}, lines)
+    said = lens | time_facts(info) | {"lift_s": lift_s, "shots": told_shots(shots, info.time_s)}
+    return PeopleMade(rows, who.said | said, lines)
 
 
 def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:

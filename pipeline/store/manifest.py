@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from pipeline.core.config import Config
+from pipeline.core.shots import Shots, shots_told
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import VideoInfo
 
@@ -28,6 +29,11 @@ class Manifest:
         """The first frame that is observed, and the last one plus 1."""
         low, high = self.told["frames_observed"]
         return low, high
+
+    @property
+    def shots(self) -> Shots:
+        """The shots of the observed frames; one, where run.json has none."""
+        return shots_told(self.told.get("shots"), self.frames)
 
     @property
     def recorded_fps(self) -> float | None:
