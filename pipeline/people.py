@@ -28,7 +28,7 @@ from pipeline.lift.world import World
 from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
-from pipeline.measure.measure import measure
+from pipeline.measure.measure import NO_METRES, measure
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.measure.real_time import beside_video, doubts_of, span_in_video, step_columns, steps_in_video, time_facts
 from pipeline.measure.stature import Stature, stature, stature_warnings
@@ -38,7 +38,7 @@ from pipeline.measure.vertical import roll_warnings
 from pipeline.motion.gather import by_person
 from pipeline.motion.person import build_motions
 from pipeline.motion.still import NEVER_MOVES, held, left_out, met, never_moves
-from pipeline.observe.camera import STILL, camera_motions
+from pipeline.observe.camera import STILL, camera_motions, travels
 from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
@@ -76,6 +76,12 @@ class _Run(NamedTuple):
     config: Config
     camera: np.ndarray | None  # (T, 4) the camera's motion into each frame; None: the camera is assumed still
     shots: Shots  # nothing is carried from one to the next
+    travels: bool = False  # the camera moves, so that one scale and one floor do not fit all frames
+
+    @property
+    def placeless(self) -> bool:
+        """Nothing tells where people are in metres: the camera moves, and no ground is given."""
+        return self.travels and self.config.metres.ground is None
 
     @property
     def still(self) -> np.ndarray | None:
@@ -99,7 +105,8 @@ def build_people(
     parts = folder.parts()
     camera = camera_motions(parts, len(info)) if config.track.camera else None
     shots = one_shot(folder.begun().frames)
-    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots)
+    moves = camera is not None and travels(camera, info.size_px)
+    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves)
     who = _identities(run, say, known)
     lens: dict[str, Any] = {}
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
@@ -116,7 +123,9 @@ def build_people(
         lines += left_out(who.ids, [row["person_id"] for row in rows])
     lines += not_done(config.track.people, [row["person_id"] for row in rows], who.surplus)
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
+    lines += [f"{NO_METRES}; give --ground FILE for them"] if run.placeless else []
     said = lens | time_facts(info) | {"lift_s": lift_s, "shots": told_shots(shots, info.time_s)}
+    said |= {"camera": {"moves": moves, "ground": config.metres.ground is not None}}
     return PeopleMade(rows, who.said | said, lines)
 
 
@@ -152,13 +161,14 @@ def _write_people(
     tempos: list[Tempo] = []
     statures: list[Stature] = []
     at_rest: dict[int, str] = {}
-    heat = Heat(config.metres.ground, info.size_px)
+    metres = config.metres
+    heat = Heat(metres.ground, info.size_px)
     mean_step_s = float(info.real_s[-1] - info.real_s[0]) / max(len(info) - 1, 1)
     with _tables(folder, schema, skeleton, metadata) as write, cycles_files(folder, metadata) as cycles:
         for motion in motions:
             person_id = motion.person_id
             name = who.names.get(person_id, "")
-            measured = measure(motion, skeleton, config.metres, info.size_px, name, config.smooth.noise_len)
+            measured = measure(motion, skeleton, metres, info.size_px, name, config.smooth.noise_len, run.placeless)
             motion = beside_video(measured.motion, info)
             write(motion)
             heat.add(motion, skeleton)
@@ -167,10 +177,10 @@ def _write_people(
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, measured.quality.warnings))
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
-            write_cycles(cycles, motion, measured.cycles, config.metres.scaled)
+            write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.placeless)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             tempos += [found] if (found := tempo(motion, skeleton, run.camera)) else []
-            told = config.metres.height_of(person_id, name) is not None
+            told = metres.height_of(person_id, name) is not None
             statures.append(stature(motion, skeleton, told))
             at_rest |= {person_id: NEVER_MOVES} if never_moves(motion, skeleton.names, run.still) else {}
             say("people", person_id)
@@ -299,7 +309,8 @@ def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, 
 def _video(run: _Run, lifter: Lifter | None) -> Video:
     """The facts of the video by which people are placed in the world."""
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
-    return Video(run.skeleton.names, run.still, rays, lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0)
+    focal_std = lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0
+    return Video(run.skeleton.names, run.still, rays, focal_std, run.placeless)
 
 
 def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[Suspicion]:

@@ -27,6 +27,7 @@ class Video(NamedTuple):
     still: np.ndarray | None = None  # (T,) the camera kept still since the frame before; None: always
     rays: Callable[[np.ndarray], np.ndarray] | None = None  # px (..., 2) to x / z and y / z
     focal_std: float = 0.0  # standard deviation of the focal length, as a share
+    placeless: bool = False  # the camera moves and no ground is known: people have no place in a world
 
 
 def in_world(
@@ -66,7 +67,7 @@ def in_world(
                 pickle.dump(motion, sink, protocol=5)
             del motion  # before the next one is made
         moving = [stand for stand, still in zip(said, rest, strict=True) if not still]
-        world = fitted(moving or said)
+        world = None if video.placeless else fitted(moving or said)
         tell(world)
         common = HEIGHTS * np.sqrt(heights.count(None)) / max(len(heights), 1)  # of their mean: the scale
         for file, height_m in zip(files, heights, strict=True):

@@ -32,6 +32,8 @@ BONES = 0.03
 CLICK_PX = 2.0  # of a known length, both ends together
 
 ASSUMED, GROUND = "assumed", "ground"  # how the sources of a scale begin that are no height and no length
+CAMERA_MOVES = "nothing: the camera moves"  # in metres_from
+NO_METRES = "the camera moves and no ground is given: no places on the floor, no metres per second"
 WORDS = {0.0: "walks", 1.0: "runs"}  # of `pipeline.measure.gait_figures.summary`
 
 
@@ -53,15 +55,18 @@ def measure(
     size_px: tuple[int, int],
     name: str = "",
     noise_len: float = SmoothConfig().noise_len,
+    placeless: bool = False,
 ) -> Measured:
     """Columns and figures of a person whom the user calls ``name``; columns in metres only if a scale is given.
 
-    ``noise_len`` is the standard deviation of a measurement of score 1, in body lengths.
+    ``noise_len`` is the standard deviation of a measurement of score 1, in body lengths. ``placeless``: the camera
+    moves and no ground is given, so that ways in the picture tell no metres.
     """
     height_m = config.height_of(motion.person_id, name)
     (height_px, change), running_px = scale.sizes_and_course(motion, skeleton)
     px_per_m, source, scale_std = _scale(height_px, config, height_m)
-    given = px_per_m if not source.startswith(ASSUMED) and math.isfinite(px_per_m) else None
+    known = not placeless and not source.startswith(ASSUMED) and math.isfinite(px_per_m)
+    given = px_per_m if known else None
     side = facing(motion, skeleton)
     feet, steps = gait.contacts(motion, skeleton, given, side, scale_std)
     way: dict[str, np.ndarray] = {}
@@ -74,7 +79,8 @@ def measure(
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
     sight = Sight(side, plane, running_px)
     quality = assess(motion, skeleton, height_px, change)
-    quality = quality._replace(warnings=[*quality.warnings, *hurried_warning(motion, skeleton, steps)])
+    told = [*hurried_warning(motion, skeleton, steps), *([NO_METRES] if placeless else [])]
+    quality = quality._replace(warnings=[*quality.warnings, *told])
     cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
     # Late, since they take the most memory.
     columns = kinematics(motion, skeleton, side, sight, noise_len, up_of(config))
@@ -83,7 +89,7 @@ def measure(
     source = source if math.isfinite(px_per_m) else ""
     figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source}
     figures["px_per_m_std"] = scale_std * px_per_m
-    figures["metres_from"] = GROUND if config.ground is not None else source
+    figures["metres_from"] = CAMERA_MOVES if placeless else GROUND if config.ground is not None else source
     figures |= gait_figures.summary(steps)
     figures["walks_or_runs"] = WORDS.get(float(figures["walks_or_runs"]), "")
     if way:

@@ -27,6 +27,7 @@ LEAST = 12  # corners that must agree
 AGREE = 0.4  # share of the corners that must agree
 AGREE_PX = 1.0  # small px: a corner agrees when it lies this near to where the motion puts it
 STILL_PX = 0.3  # small px: where no corner of the picture moves farther, the camera counts as still
+TRAVEL = 0.02  # of the picture's longer side: a camera that shakes by less still stands
 MARGIN = 0.1  # share of a person's box that is left out around the box
 CELLS = 6  # cells along a person's box in the stored picture: a head is smaller than one cell
 NEAR = 10  # frames whose boxes are hidden in the stored pictures: a detector may miss somebody in one frame
@@ -113,6 +114,18 @@ def joined(stored: list[tuple[int, str]], frames: int) -> np.ndarray:
 def camera_motions(parts: list[Path], frames: int) -> np.ndarray:
     """(T, 4) motion of the camera into each frame, from the parts of a run."""
     return joined([part_camera(path) for path in parts], frames)
+
+
+def travels(motions: np.ndarray, size_px: tuple[int, int]) -> bool:
+    """Whether the motions (T, 4) carry a corner of a picture of this size farther than `TRAVEL` of its longer side."""
+    width, height = size_px
+    ends = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    place = ends
+    for motion in motions[(motions != STILL).any(1)]:
+        place = moved(place, motion)
+        if np.abs(place - ends).max() > TRAVEL * max(size_px):
+            return True
+    return False
 
 
 def compose(first: np.ndarray, then: np.ndarray) -> np.ndarray:

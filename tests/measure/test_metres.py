@@ -68,6 +68,19 @@ def test_heights() -> None:
     assert MetresConfig(heights_m={"2": 1.9}).height_of(1, "2") is None  # a number is an id
 
 
+def test_no_metres_where_the_camera_moves_and_no_ground_is_known() -> None:
+    t = np.arange(90) / 30
+    walk, config = exact(t, synthetic.walker(t)), MetresConfig(height_m=1.8)
+    told, stands = (measure(walk, COCO17, config, (1920, 1080), placeless=moves) for moves in (True, False))
+    metric = [name for name in stands.motion.quantities if name.endswith(("_m_s", "_m_s2", "_distance_m"))]
+    assert metric
+    assert not set(metric) & set(told.motion.quantities)
+    assert "max_speed_m_s" in stands.figures
+    assert "max_speed_m_s" not in told.figures
+    assert told.figures["metres_from"] == "nothing: the camera moves"
+    assert any("no metres per second" in line for line in told.quality.warnings)
+
+
 def test_one_person_has_one_height() -> None:
     config = MetresConfig(heights_m=parse_heights(["1=1.9", "Ann=1.6"])[1])
     assert [config.height_of(1), config.height_of(2, "Ann")] == [1.9, 1.6]

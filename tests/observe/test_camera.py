@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.observe.camera import STILL, CameraMotion, _unpacked, compose, joined, moved
+from pipeline.observe.camera import STILL, CameraMotion, _unpacked, compose, joined, moved, travels
 from pipeline.video.decode import open_reader
 from pipeline.video.index import index_video
 from tests.laboratory import CLIP
@@ -142,3 +142,13 @@ def test_motions_compose_as_their_matrices_do():
     points = rng.uniform(0, 1000, (5, 2))
     a, b = (np.array([1.02, 0.03, 5, -7]), np.array([0.97, -0.01, -3, 2]))
     np.testing.assert_allclose(moved(points, compose(a, b)), moved(moved(points, a), b))
+
+
+@pytest.mark.parametrize(
+    ("steps", "far"), [([30.0], True), ([9.0] * 5, True), ([-30.0, 30.0], True), ([9, -9] * 5, False)]
+)
+def test_a_camera_travels_when_it_carries_the_picture_away(steps, far):
+    motions = np.tile(STILL, (len(steps) + 1, 1))
+    motions[1:, 2] = steps
+    assert travels(motions, (1280, 720)) == far
+    assert not travels(np.tile(STILL, (9, 1)), (1280, 720))
