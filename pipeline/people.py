@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
+from pipeline.core.homography import stands, travels
 from pipeline.core.shots import Shots, one_shot, told_shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion, VideoInfo
@@ -38,7 +39,7 @@ from pipeline.measure.vertical import roll_warnings
 from pipeline.motion.gather import by_person
 from pipeline.motion.person import build_motions
 from pipeline.motion.still import NEVER_MOVES, held, left_out, met, never_moves
-from pipeline.observe.camera import STILL, camera_motions, travels
+from pipeline.observe.found_again import camera_motions
 from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
@@ -55,6 +56,7 @@ from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify, not_done
 
 LEAST_STILL = 0.95  # share of frames without camera motion that the estimate of the field of view needs
+TRAVEL = 0.02  # of the picture's longer side: a camera that shakes by less still stands
 _LONG_ROWS = 20_000  # most rows that may wait to be written: more would take much memory
 
 
@@ -74,7 +76,7 @@ class _Run(NamedTuple):
     info: VideoInfo
     skeleton: Skeleton
     config: Config
-    camera: np.ndarray | None  # (T, 4) the camera's motion into each frame; None: the camera is assumed still
+    camera: np.ndarray | None  # (T, 3, 3) the camera's motion into each frame; None: the camera is assumed still
     shots: Shots  # nothing is carried from one to the next
     travels: bool = False  # the camera moves, so that one scale and one floor do not fit all frames
 
@@ -86,7 +88,7 @@ class _Run(NamedTuple):
     @property
     def still(self) -> np.ndarray | None:
         """(T,) bool: the camera kept still since the frame before; None: always."""
-        return None if self.camera is None else (self.camera == STILL).all(1)
+        return None if self.camera is None else stands(self.camera)
 
 
 def build_people(
@@ -105,7 +107,7 @@ def build_people(
     parts = folder.parts()
     camera = camera_motions(parts, len(info)) if config.track.camera else None
     shots = one_shot(folder.begun().frames)
-    moves = camera is not None and travels(camera, info.size_px)
+    moves = camera is not None and travels(camera, info.size_px, TRAVEL)
     run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves)
     who = _identities(run, say, known)
     lens: dict[str, Any] = {}
@@ -296,7 +298,7 @@ def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, 
     info, camera, metres = run.info, run.camera, run.config.metres
     if metres.ground is not None and metres.ground.camera is not None:
         return None, {"from": "calibration"}
-    still = camera is None or (camera == STILL).all(1).mean() >= LEAST_STILL
+    still = camera is None or stands(camera).mean() >= LEAST_STILL
     stream = (read_part(p) for p in run.parts)
     field = field_of_run(stream, ids, info.real_s, run.skeleton.names, info.size_px) if still else None
     if field is None or field.std_log > SURE:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from pipeline.core.homography import STILL
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
-from pipeline.observe.camera import STILL
 
 SIZE_PX = (1920, 1080)
 # Heights above the ground and lengths as shares of the standing height (Winter 2009, figure 4.1).
@@ -186,11 +186,11 @@ def leaving(rng: np.random.Generator, same_clothes: bool) -> Scene:
 
 
 def panned(truth_px: np.ndarray, px: float, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """People seen by a camera that pans ``px`` a frame and turns back every so many frames; its motions (T, 4)."""
+    """People seen by a camera that pans ``px`` a frame and turns back every so many frames; its motions (T, 3, 3)."""
     i = np.arange(truth_px.shape[1])
     x = px * np.where(i // frames % 2, frames - 1 - i % frames, i % frames)
-    camera = np.tile(STILL, (len(i), 1))
-    camera[1:, 2] = np.diff(x)
+    camera = np.tile(STILL, (len(i), 1, 1))
+    camera[1:, 0, 2] = np.diff(x)
     return truth_px + np.stack([x, 0 * x], -1)[None, :, None], camera
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.core.config import Config
+from pipeline.core.homography import STILL
 from pipeline.core.types import Observations
 from pipeline.models.registry import Models
 from pipeline.motion import boxes
@@ -15,7 +16,7 @@ from pipeline.motion.lasting import shares
 from pipeline.motion.online import Point, Smoother
 from pipeline.motion.repair import EPS_S
 from pipeline.observe.cadence import PeopleSearch
-from pipeline.observe.camera import STILL, CameraMotion
+from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
 from pipeline.tracking.tracker import Tracker
 
@@ -112,14 +113,14 @@ class Crowd:
         return names
 
     def resized(self, size_px: tuple[int, int]) -> np.ndarray:
-        """Change the size of the pictures; returns the motion (4,) that scales everybody. No frame may be waiting."""
+        """Change the size of the pictures; returns the motion (3, 3) that scales everybody. No frame may be waiting."""
         scale = size_px[0] / self._size_px[0]
         self._size_px = size_px
         for tracklet in self._tracklets.values():
             tracklet.smoother, tracklet.rows = self._new_smoother(), deque()
             tracklet.sizes = deque((s * scale for s in tracklet.sizes), maxlen=SIZE_ROWS)
             tracklet.box_px = tracklet.box_px * np.float32(scale)
-        return np.array([scale, 0.0, 0.0, 0.0])
+        return np.diag([scale, scale, 1.0])
 
     def add(self, frame: int, time_s: float, tag: object, obs: Observations, motion: np.ndarray) -> np.ndarray:
         """The observations (n, …) of the next frame; their tracklets (n,) i32, −1 for none."""

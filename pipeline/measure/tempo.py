@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import find_peaks
 
+from pipeline.core.homography import moved
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
 from pipeline.motion.person import body_length
@@ -49,7 +50,7 @@ def tempo(motion: Motion, skeleton: Skeleton, camera: np.ndarray | None = None) 
     """How a person steps on through the scene; None for people who do not, or whose ankles or hips are not known.
 
     Args:
-        camera: (T, 4) the camera's motion into each frame of the video, as `pipeline.observe.camera` has it; None: it
+        camera: (T, 3, 3) the camera's motion into each frame of the video, see `pipeline.core.homography`; None: it
             stands still.
     """
     names = ("left_ankle", "right_ankle", "left_hip", "right_hip")
@@ -72,9 +73,7 @@ def tempo(motion: Motion, skeleton: Skeleton, camera: np.ndarray | None = None) 
 def _carried(pelvis: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """(L, 2) px by which the camera has moved the place of a person since the first row; unknown places count as
     still."""
-    a, b, shift = moves[1:, 0], moves[1:, 1], moves[1:, 2:]
-    u, v = pelvis[:-1].T
-    step = np.stack([a * u - b * v, b * u + a * v], 1) + shift - pelvis[:-1]
+    step = moved(pelvis[:-1], moves[1:]) - pelvis[:-1]
     return np.concatenate([np.zeros((1, 2)), np.cumsum(np.nan_to_num(step), 0)])
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from pipeline.core.clock import clock
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
+from pipeline.core.homography import STILL
 from pipeline.core.settings import RenderConfig
 from pipeline.core.types import VideoInfo
-from pipeline.observe.camera import STILL, camera_motions
+from pipeline.observe.found_again import camera_motions
 from pipeline.render.draw.canvas import Canvas, Colour
 from pipeline.render.draw.colours import PALE, PANEL, side_colours
 from pipeline.render.draw.figure import Person

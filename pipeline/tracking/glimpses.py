@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from pipeline.core.homography import moved, poses, similarities, stands
 from pipeline.core.similarity import box_area
 from pipeline.core.types import Observations
 from pipeline.observe.appearance import PARTS, VALUES
-from pipeline.observe.camera import STILL, compose, moved
 
 SPAN_S = 0.5
 
@@ -48,7 +48,8 @@ class Collector:
 
     def __init__(self, time_s: np.ndarray, size_px: tuple[int, int], camera: np.ndarray | None) -> None:
         self.time_s, self.size_px = time_s, size_px
-        self._back = None if camera is None or (camera == STILL).all() else _back(camera)
+        still = camera is None or stands(camera).all()
+        self._back = None if camera is None or still else poses(similarities(camera, size_px))
         self._parts: list[Glimpses] = []
 
     def add(self, part: Observations, tracklet: np.ndarray) -> None:
@@ -103,7 +104,7 @@ class Collector:
         if self._back is None:
             return place, length
         back = self._back[obs.frame[order]]
-        return moved(place, back.T), length * np.hypot(back[:, 0], back[:, 1])
+        return moved(place, back), length * np.sqrt(np.linalg.det(back[:, :2, :2] / back[:, 2:, 2:]))
 
 
 def _look(appearance: np.ndarray | None, order: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -114,15 +115,3 @@ def _look(appearance: np.ndarray | None, order: np.ndarray, start: np.ndarray) -
     total = np.add.reduceat(np.where(known, values, 0.0), start)
     count = np.add.reduceat(known.astype(np.float64), start)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _back(camera: np.ndarray) -> np.ndarray:
-    """(T, 4) motion from each frame back to frame 0, from the motion into each frame from the one before."""
-    out, total = np.empty_like(camera), STILL
-    for i, motion in enumerate(camera):
-        total = compose(total, motion) if i else STILL
-        a, b, x, y = total
-        scale2 = a * a + b * b
-        a, b = a / scale2, -b / scale2
-        out[i] = a, b, -(a * x - b * y), -(b * x + a * y)
-    return out

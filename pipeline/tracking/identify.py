@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.core.homography import STILL, normed, stands
 from pipeline.core.settings import TrackConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
-from pipeline.observe.camera import STILL, compose
 from pipeline.tracking.assemble import Assembled, Surplus, people_of
 from pipeline.tracking.doubles import Doubles, single
 from pipeline.tracking.glimpses import Collector
@@ -59,13 +59,13 @@ def identify(
         size_px: (w, h) of the upright frame.
         progress: called after each part with the number of its last frame + 1, where it has observations.
         frames: first frame and one past the last that were observed, if not all were.
-        camera: (T, 4) motion of the camera into each frame, as `pipeline.observe.camera` has it.
+        camera: (T, 3, 3) motion of the camera into each frame, see `pipeline.core.homography`.
 
     Raises:
         ValueError: parts out of order, beyond the pts table, or of another skeleton.
     """
     config = _fit_to_length(config, time_s[slice(*frames)] if frames else time_s)
-    camera = None if camera is None or not config.camera or (camera == STILL).all() else camera
+    camera = None if camera is None or not config.camera or stands(camera).all() else camera
     tracker = Tracker(config, skeleton, size_px)
     chosen = skeleton.tracked
     doubles = Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen])
@@ -124,8 +124,8 @@ def _between(camera: np.ndarray | None, before: int, frame: int) -> np.ndarray |
         return None
     total = STILL
     for motion in camera[before + 1 : frame + 1]:
-        total = compose(total, motion)
-    return None if total is STILL else total
+        total = total if stands(motion) else motion @ total
+    return None if total is STILL else normed(total)
 
 
 def _frames(frame: np.ndarray) -> Iterator[slice]:

@@ -13,11 +13,11 @@ from dataclasses import fields
 import numpy as np
 
 from pipeline.core import kalman
+from pipeline.core.homography import jacobian, moved
 from pipeline.core.settings import TrackConfig
 from pipeline.core.similarity import VISIBLE, iou, oks
 from pipeline.core.skeleton import Skeleton
 from pipeline.observe import appearance
-from pipeline.observe.camera import moved
 from pipeline.tracking.match import associate, body_of
 from pipeline.tracking.tracks import CONFIRMED, NOISE_LEN, Sighting, Tracklets, Tracks, areas, spawn
 
@@ -73,7 +73,7 @@ class Tracker:
             time_s: the frame's time, not before the previous one's.
             box_px, score, keypoints_px, keypoint_score: ``(n, 4)``, ``(n,)``, ``(n, K, 2)``, ``(n, K)``.
             look: ``(n, D)`` as `pipeline.observe.appearance.describe` has it.
-            camera: ``(4,)`` motion of the camera since the last call, as `pipeline.observe.camera` has it; None: none.
+            camera: ``(3, 3)`` motion of the camera since the last call, see `pipeline.core.homography`; None: none.
 
         Raises:
             ValueError: the frame does not come after the previous one.
@@ -161,11 +161,15 @@ class Tracker:
     def _turn(self, camera: np.ndarray) -> None:
         """Move all tracklets by the camera's motion."""
         t = self._tracks
-        scale2 = float(camera[0] ** 2 + camera[1] ** 2)
-        turn = np.array([[camera[0], camera[1]], [-camera[1], camera[0]]])  # of row vectors
-        t.points = moved(t.points, camera)
-        t.mean = np.stack([moved(t.mean[:, 0], camera), t.mean[:, 1] @ turn], 1)
-        t.cov, t.area = t.cov * scale2, t.area * scale2
+        step = jacobian(t.mean[:, 0], camera)
+        scale2 = np.abs(np.linalg.det(step))
+        points, place = moved(t.points, camera), moved(t.mean[:, 0], camera)
+        t.points = np.where(np.isfinite(points), points, t.points)  # behind the camera: as good as gone
+        velocity = np.einsum("nij,nj->ni", step, t.mean[:, 1])
+        known = np.isfinite(place).all(1) & np.isfinite(velocity).all(1)
+        t.mean = np.where(known[:, None, None], np.stack([place, velocity], 1), t.mean)
+        scale2 = np.where(known, scale2, 1.0)
+        t.cov, t.area = t.cov * scale2[:, None, None], t.area * scale2
 
     def _predict(self, frame: int, time_s: float) -> None:
         """Carry all tracklets to the new time; forget those unseen for too long."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.observe.camera import STILL, moved
+from pipeline.core.homography import STILL, moved
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.colours import OUTLINE, person_colour
 from pipeline.render.draw.figure import Person
