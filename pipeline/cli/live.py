@@ -19,8 +19,8 @@ from pipeline.cli.values import parse_duration
     Option("max_seconds", str, "Stop after so long: 90, 10m, 8h.", read=parse_duration),
     Option("jsonl", str, "A line of JSON per frame to this file, or -."),
     Option("render", bool, "Make annotated.mp4 of each segment.", default=True, flags=("--render/--no-render",)),
-    f"detector pose lifter no_3d classes reid {METRES} roll fov random_weights trust_checkpoint device threads",
-    f"{wanted.OPTIONS} quiet debug",
+    f"detector pose lifter no_3d classes reid drop_still {METRES} roll fov random_weights trust_checkpoint",
+    f"device threads {wanted.OPTIONS} quiet debug",
 )
 def live_command(given: Given) -> None:
     """Follow people in a camera or a stream; Ctrl-C ends it and leaves whole files."""

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -77,7 +76,7 @@ def finish_segment(path: Path, progress: Progress | None = None) -> bool:
         remove_leftovers(path)
         for left in path.glob(".live.mp4.*.partial"):
             left.unlink()
-        _finish_manifest(folder, config, made.rows, made.said)
+        _finish_manifest(folder, config, made)
         write_page(folder, config, progress or Silent())
     (path / ".finishing").unlink(missing_ok=True)
     return True
@@ -148,11 +147,11 @@ def _whole_packets(container: av.container.InputContainer, stream: av.VideoStrea
                 yield packet
 
 
-def _finish_manifest(folder: RunFolder, config: Config, people: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+def _finish_manifest(folder: RunFolder, config: Config, made: PeopleMade) -> None:
     lifts = lifter_facts(config)
-    lines = [*lifts.warnings, *(line for path in folder.parts() for line in part_warnings(path))]
-    facts = facts | {"table_versions": versions(config)}
-    folder.write_manifest(folder.begun().finished(config, lifts.digests, people, facts, lines))
+    lines = [*lifts.warnings, *(line for path in folder.parts() for line in part_warnings(path)), *made.lines]
+    facts = made.said | {"table_versions": versions(config)}
+    folder.write_manifest(folder.begun().finished(config, lifts.digests, made.rows, facts, lines))
 
 
 class Finishers:

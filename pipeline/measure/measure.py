@@ -19,6 +19,7 @@ from pipeline.measure.jumps import highest, jumps
 from pipeline.measure.kinematics import facing, kinematics
 from pipeline.measure.metres import InMetres
 from pipeline.measure.plane import in_plane
+from pipeline.measure.posture import posture_warnings
 from pipeline.measure.quality import Quality, assess
 from pipeline.measure.repetitions import count, repetitions
 from pipeline.measure.validity import Sight
@@ -79,7 +80,8 @@ def measure(
     plane = in_plane(motion, points(motion, skeleton, places_only=True), running_px, side)
     sight = Sight(side, plane, running_px)
     quality = assess(motion, skeleton, height_px, change)
-    told = [*hurried_warning(motion, skeleton, steps), *([NO_METRES] if placeless else [])]
+    told = [*hurried_warning(motion, skeleton, steps), *posture_warnings(motion, skeleton, up_of(config))]
+    told += [NO_METRES] if placeless else []
     quality = quality._replace(warnings=[*quality.warnings, *told])
     cycles, flights = _movements(motion, skeleton, steps, running_px, height_m)
     # Late, since they take the most memory.

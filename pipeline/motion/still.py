@@ -116,10 +116,8 @@ def _when(time_s: np.ndarray, off: np.ndarray) -> list[tuple[float, str]]:
     """(s, reason) of each stretch of rows in which points (L, K) were held."""
     rows = np.flatnonzero(off.any(1))
     parts = np.split(rows, np.flatnonzero(np.diff(time_s[rows]) > PART_S) + 1)
-    return [
-        (float(time_s[some[0]]), f"somebody passes before a person who never moves: points are held until {time_s[some[-1]]:.2f} s")
-        for some in parts
-    ]
+    what = "somebody passes before a person who never moves, whose points are held until"
+    return [(float(time_s[some[0]]), f"{what} {time_s[some[-1]]:.2f} s") for some in parts]
 
 
 def left_out(ids: np.ndarray, kept: Sequence[int]) -> list[str]:

@@ -218,12 +218,12 @@ def test_feet_of_small_people_tell_the_floor_better():
     feet = np.stack([rng.uniform(-2, 2, 40), np.full(40, 1.0), rng.uniform(4, 8, 40)], 1)
     up = np.array([0.0, -10.0, 0.0])
     adult = Stands(feet, np.arange(40), up, 1.7)
-    child = Stands(feet - [0, 0.03, 0], np.arange(40), up, 0.85)
+    child = Stands(feet - np.array([0, 0.03, 0]), np.arange(40), up, 0.85)
     world = fitted([adult, child])
     assert world is not None
     of_adult, of_child = (float(np.median(world.of(p.feet_m)[:, 2])) for p in (adult, child))
     assert abs(of_child) < abs(of_adult) / 2
     hips = np.tile([0.0, 0.5, 6.0], (40, 1))
-    low = Stands(feet + [0, 0.05, 0], np.arange(40), up, 1.7)
+    low = Stands(feet + np.array([0, 0.05, 0]), np.arange(40), up, 1.7)
     moved = [on_floor(hips, low._replace(height_m=h), np.arange(40) / 2, world) for h in (1.7, 0.85)]
     assert abs(moved[1][0, 2]) > 1.5 * abs(moved[0][0, 2])

@@ -392,3 +392,11 @@ def test_a_pipe_is_read_as_it_comes(clip, tmp_path):
     )
     assert process.returncode == 0, process.stderr
     assert books_of(tmp_path / "stdin")["received"] == 100
+
+
+def test_whoever_never_moves_is_left_out_of_a_segment_and_said(short, follow, monkeypatch):
+    monkeypatch.setattr("pipeline.people.never_moves", lambda *given: True)
+    config = settings().model_copy(update={"track": settings().track.model_copy(update={"drop_still": True})})
+    tables = read_run(segments_of(follow(short, config, render=False))[0])
+    assert len(tables["people"]) == 0
+    assert "--drop-still left out person 1, who never moved" in tables["manifest"]["warnings"]
