@@ -65,7 +65,7 @@ def finish(
     if not render:
         write_page(folder, config, progress)
     elif video_is_current(folder, dict(manifest.told), config):
-        progress.say(f"{folder.video}: is up to date")
+        progress.say(f"{folder.drawn}: is up to date")
         write_page(folder, config, progress)
     else:
         _render(folder, config, progress)
@@ -117,7 +117,7 @@ def render_run(
     end_s: float | None = None,
     out: Path | None = None,
 ) -> Path:
-    """Draw annotated.mp4, or ``out``, from the tables of a finished run; returns its path.
+    """Draw annotated.mp4, annotated.jpg of a photograph, or ``out``, from a finished run's tables; returns its path.
 
     ``start_s`` and ``end_s`` are seconds after the first frame.
     """
@@ -161,7 +161,7 @@ def _render(
     manifest = manifest.but(rendered=digest, rendered_frames=[low, high], rendered_privacy=privacy)
     folder.write_manifest(manifest.warned(drawn["warnings"]))
     write_page(folder, config, progress)
-    return folder.video
+    return folder.drawn
 
 
 def write_page(folder: RunFolder, config: Config, progress: Progress) -> None:

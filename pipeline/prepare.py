@@ -63,7 +63,8 @@ def choose_folder(
     except PoselineError as error:
         progress.say(f"{error}, now")
         taken = indexed_digest(folder) not in ("", info.digest)
-    return other if taken else folder
+    itself = folder.path.resolve() == info.path.resolve()  # a folder of images would hold the run's own pictures
+    return other if taken or itself else folder
 
 
 def tables_of_people(folder: RunFolder) -> list[Path]:
@@ -77,9 +78,9 @@ def start_over(folder: RunFolder) -> None:
     # A part that cannot be deleted is an error: it would be taken for new.
     _clear(folder.observations, _written(folder.observations, PART))
     _clear(folder.people, tables_of_people(folder))
-    made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.report)
+    made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.photo)
     cycles = (folder.gait_cycles, folder.gait_means, folder.cycles_csv, folder.jumps_csv)
-    for path in (*made, *cycles, folder.methods_md, folder.methods_txt):
+    for path in (*made, *cycles, folder.report, folder.methods_md, folder.methods_txt):
         path.unlink(missing_ok=True)
 
 

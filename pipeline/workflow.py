@@ -26,7 +26,7 @@ from pipeline.store.index import decoded_before
 from pipeline.store.lock import locked
 from pipeline.store.parts import part_is_whole
 from pipeline.video.index import index_video
-from pipeline.video.inputs import find_inputs, is_pipe, keep, spool
+from pipeline.video.inputs import find_inputs, is_photo, is_pipe, keep, spool
 
 
 def run(
@@ -45,7 +45,9 @@ def run(
     engine: Options = Options(),  # noqa: B008
     work: str | Path | None = None,
 ) -> list[RunFolder]:
-    """Run the pipeline on videos, folders of videos or folders of images; returns one run folder per video.
+    """Run the pipeline on videos, photographs, or folders of videos or of images; returns one run folder per video.
+
+    With ``fps`` a folder of images is one video; without, its images are photographs, each with a run folder.
 
     A run that was stopped goes on where it stopped. ``force`` starts over. ``start_s`` and ``end_s`` are seconds after
     the first frame. ``recursive``: folders inside folders are searched, too. A video that fails does not stop the
@@ -58,7 +60,7 @@ def run(
     results = _Results(len(asked.videos), progress)
     # Workers stop before the run folders are given back.
     with closing(_jobs(asked, results, progress)) as jobs, closing(start_engine(engine, asked.config)) as workers:
-        for line in asked.networks.warnings + lifter_facts(asked.config).warnings:
+        for line in (*_of_photos(asked.videos, inputs), *asked.networks.warnings, *lifter_facts(asked.config).warnings):
             progress.say(line)
         for job, error in workers.map(jobs, asked.config, asked.render, progress):
             results.add(job, error, asked.store)
@@ -97,7 +99,7 @@ def _asked(
     config = config if isinstance(config, Config) else load_config(config)
     networks = run_facts(config)
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
-    videos = find_inputs(names, recursive)
+    videos = find_inputs(names, recursive, photos=fps is None)
     _check_pipes(videos)
     rate = Fraction(fps).limit_denominator(100_000) if fps is not None else None
     if not report:
@@ -105,6 +107,16 @@ def _asked(
     store = Store(out, work) if is_remote(out) else None
     place = store.work if store else Path(out)
     return _Asked(videos, place, store, config, networks, rate, span_s, render and config.render.enabled, force)
+
+
+def _of_photos(videos: list[Path], inputs: str | Path | Sequence[str | Path]) -> list[str]:
+    """A line where a folder was taken as photographs, which the images of a video are not."""
+    given = {str(inputs)} if isinstance(inputs, str | Path) else {str(i) for i in inputs}
+    photos = [video for video in videos if is_photo(video) and str(video) not in given]
+    if len(photos) < 2:
+        return []
+    where = photos[0].parent
+    return [f"{where}: {len(photos)} photographs, each a run of its own; --fps makes one video of a folder of images"]
 
 
 class _Results:

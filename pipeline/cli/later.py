@@ -88,8 +88,8 @@ def people_command(given: Given) -> None:
         track(folder, progress=progress)
     if not given.quiet:
         print("\n".join(lines))
-        if folder.video.exists():
-            print(f"{folder.video} shows the people of before; poseline render {folder.path} draws it again")
+        if folder.drawn.exists():
+            print(f"{folder.drawn} shows the people of before; poseline render {folder.path} draws it again")
 
 
 def _edits(folder: RunFolder, given: Given) -> list[Edit]:

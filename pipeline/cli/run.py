@@ -20,11 +20,11 @@ from pipeline.core.errors import PoselineError
     "trust_checkpoint device",
     Option("decoder", str, "decord or pyav.", "runtime.decoder"),
     "threads",
-    Option("fps", str, "Frame rate of a folder of images or a bare .h264, such as 30000/1001.", read=parse_rate),
+    Option("fps", str, "Frame rate of a folder of images, else photographs, or of a bare .h264.", read=parse_rate),
     Option("stream", int, "Which of several videos in a file, from 0; else the largest.", "video.stream", min=0),
     Option("deinterlace", str, "auto, off, frame, or field (a picture for each field).", "video.deinterlace"),
     "recorded_fps time_zero start end",
-    Option("render", bool, "Make annotated.mp4.", default=True, flags=("--render/--no-render",)),
+    Option("render", bool, "Make annotated.mp4; .jpg of a photograph.", default=True, flags=("--render/--no-render",)),
     Option("report", bool, "Write report.html.", default=True, flags=("--report/--no-report",)),
     Option("engine", str, "local, process (worker processes on this machine) or ray (a cluster).", default="local"),
     Option("workers", int, "Of --engine process and ray."),
@@ -80,7 +80,7 @@ def print_run(folder: Any) -> None:
     where = getattr(folder, "url", folder.path)  # the address of an uploaded run
     people, frames = manifest.get("people", 0), high - low
     print(f"{where}: {people} {_plural(people, 'person', 'people')} in {frames} {_plural(frames, 'frame', 'frames')}")
-    for path in (folder.people_csv, folder.people, folder.tracks, folder.video, folder.report):
+    for path in (folder.people_csv, folder.people, folder.tracks, folder.drawn, folder.report):
         if path.exists():
             print(f"  {path}")
 

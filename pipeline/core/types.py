@@ -79,7 +79,7 @@ class VideoInfo(_Arrays):
     digest: str  # hex digest of the content
     codec: str = ""
     pixel_format: str = ""
-    kind: str = "file"  # file, or images (a folder, or a file of several pages)
+    kind: str = "file"  # file, images (a folder, or a file of several pages), or photo
     bits: int = 16  # of images of 16 bits, how many hold values
     warnings: tuple[str, ...] = ()  # for the user: what the container announces but does not hold
     recorded_fps: Fraction | None = None  # as the user said it; None: as the container has it

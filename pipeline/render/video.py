@@ -37,6 +37,7 @@ from pipeline.video.containers import container_of
 from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter
 from pipeline.video.moved import at_hand, gone
+from pipeline.video.photo import PhotoWriter, check_photo
 from pipeline.video.planes import PlaneReader, black, colours_of, even_size, planes_of
 from pipeline.video.sources import refuse_live
 
@@ -52,7 +53,7 @@ def render(
     stop_frame: int | None = None,
     out: Path | None = None,
 ) -> dict[str, Any]:
-    """Make ``annotated.mp4``, or ``out``, from the source video and the people tables of a run.
+    """Make ``annotated.mp4``, ``annotated.jpg`` of a photograph, or ``out``, from the source and the people tables.
 
     The frames are those that the run observed, limited to [start_frame, stop_frame) if given. The first one is shown at
     time 0, all time steps are the source's, and the sound is kept. A frame without people passes unchanged. Decoding,
@@ -69,7 +70,7 @@ def render(
         PoselineError: no frames in the range, no such person, the source video is gone, or the file cannot be written.
     """
     started = time.perf_counter()
-    info, settings, target = at_hand(folder, stored_video(folder)), config.render, out or folder.video
+    info, settings, target = at_hand(folder, stored_video(folder)), config.render, out or folder.drawn
     start, stop = _range(folder, info, start_frame, stop_frame)
     size_px = _size(info, settings)
     _check(folder, info, settings, target)
@@ -79,7 +80,8 @@ def render(
         black_only = settings.background == "black"
         reader = None if black_only else stack.enter_context(PlaneReader(info, size_px))
         frames = reader.read(start, stop) if reader else ((i, black(size_px)) for i in range(start, stop))
-        writer = stack.enter_context(_writer(target, config, info, size_px, start, stop))
+        writer: VideoWriter | PhotoWriter = _writer(target, config, info, size_px, start, stop)
+        stack.enter_context(writer)
         decoded = stack.enter_context(contextlib.closing(prefetch(frames, AHEAD)))
         painter = Painter(folder, info, settings, Privacy.of(settings), size_px, range(start, stop))
         pictures = painter.paint(decoded)
@@ -118,7 +120,7 @@ def _size(info: VideoInfo, settings: RenderConfig) -> tuple[int, int]:
 
 
 def _check(folder: RunFolder, info: VideoInfo, settings: RenderConfig, target: Path) -> None:
-    container_of(target, settings.codec)
+    check_photo(target) if info.kind == "photo" else container_of(target, settings.codec)
     if settings.background == "video":
         refuse_live(info)
     if not info.path.exists() and settings.background == "video":
@@ -136,7 +138,9 @@ def _check(folder: RunFolder, info: VideoInfo, settings: RenderConfig, target: P
 
 def _writer(
     target: Path, config: Config, info: VideoInfo, size_px: tuple[int, int], start: int, stop: int
-) -> VideoWriter:
+) -> VideoWriter | PhotoWriter:
+    if info.kind == "photo":
+        return PhotoWriter(target, info.size_px if config.render.scale == 1 else size_px, colours_of(info))
     return VideoWriter(
         target,
         size_px,
@@ -249,7 +253,7 @@ class Painter:
                 for p in people
             ]
             self._space.draw(canvas, now, figures)
-        if self._look.clock:
+        if self._look.clock and self._info.kind != "photo":
             self._draw_clock(canvas, index, now)
 
     def _draw_clock(self, canvas: Canvas, index: int, now: float) -> None:

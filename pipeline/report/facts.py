@@ -99,9 +99,9 @@ def video_facts(folder: RunFolder, manifest: dict[str, Any], privacy: Privacy, t
     source = source_of(folder, Path(facts["path"]), facts["digest"])
     low = int((manifest.get("rendered_frames") or manifest["frames_observed"])[0])
     shown: dict[str, Any] = {"name": source.name, "src": None, "kind": "none", "at_zero_s": float(time_s[low])}
-    if folder.video.is_file() and privacy.shows_video(manifest, _drawn_so(folder, manifest)):
-        shown |= {"src": quote(folder.video.name), "kind": "annotated"}
-        shown["at_zero_s"] += _container_start_s(folder.video) or 0.0
+    if folder.drawn.is_file() and privacy.shows_video(manifest, _drawn_so(folder, manifest)):
+        shown |= {"src": quote(folder.drawn.name), "kind": "annotated", "still": folder.drawn == folder.photo}
+        shown["at_zero_s"] += 0.0 if shown["still"] else _container_start_s(folder.video) or 0.0
     elif source.is_file() and facts["kind"] == "file" and privacy.shows_source:
         shown |= {"src": url(source, folder.path), "kind": "source"}
         start_s = _container_start_s(source)

@@ -90,7 +90,7 @@ def write_methods(folder: RunFolder) -> Methods:
     tables = (Table(folder.people / f"{person_name(int(row['person_id']))}.parquet") for row in rows)
     columns = frozenset(name for table in tables for name in table.names)
     quality = say.read_csv(folder.path / "quality.csv")
-    methods = methods_of(RunFacts(manifest, rows, columns, quality, folder.video.is_file()))
+    methods = methods_of(RunFacts(manifest, rows, columns, quality, folder.drawn.is_file()))
     write_text(folder.methods_md, methods.markdown)
     write_text(folder.methods_txt, methods.text)
     return methods

@@ -39,7 +39,10 @@ def video(facts: RunFacts) -> list[str]:
         kind = f", {told['codec']}" if told.get("codec") else ""
         played = "" if time is None else f", played at {number(_ratio(time['played_fps']))} frames/s"
         name = f"the video {shown_name(told['path'])}" if told.get("path") else "a video"
-        out.append(f"{capital(name)} ({size}, {rate}{played}{kind}) was analysed.")
+        what = f"{name} ({size}, {rate}{played}{kind})"
+        if told.get("kind") == "photo":
+            what = f"the photograph {shown_name(told['path'])} ({size})"
+        out.append(f"{capital(what)} was analysed.")
         if (low, high) != (0, told["frames"]):
             out.append(f"Of its {told['frames']} frames, those from {low + 1} to {high} were used.")
         else:

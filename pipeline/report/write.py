@@ -119,7 +119,7 @@ def _methods(
 ) -> dict[str, Any]:
     columns = frozenset(name for table in tables for name in table.names)
     quality = say.read_csv(folder.path / "quality.csv")
-    found = methods_of(RunFacts(manifest, rows, columns, quality, folder.video.is_file()))
+    found = methods_of(RunFacts(manifest, rows, columns, quality, folder.drawn.is_file()))
     return {"parts": found.parts, "references": found.references, "text": found.text}
 
 
@@ -197,6 +197,6 @@ def _quality(folder: RunFolder) -> dict[str, Any]:
 
 def _stale(manifest: dict[str, Any], folder: RunFolder) -> bool:
     """Whether annotated.mp4 was drawn from other tables than those that are there now."""
-    if not folder.video.is_file() or "config" not in manifest:
+    if not folder.drawn.is_file() or "config" not in manifest:
         return False
     return not video_is_current(folder, manifest, stored_config(folder))

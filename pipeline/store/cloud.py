@@ -71,16 +71,17 @@ class Store:
         self._fetch(folder, ["run.json"])
 
     def fetch(self, folder: RunFolder, parts: bool, video: bool) -> None:
-        """Fetch what a run continues from: the edits, with ``parts`` the observations, with ``video`` annotated.mp4."""
+        """Fetch what a run continues from: the edits, with ``parts`` the observations, with ``video`` what is drawn."""
         at = self._place(folder.path)
         found = self._try(self._fs.find, at) if self._try(self._fs.exists, at) else []
         names = [str(path)[len(at) :].lstrip("/") for path in found]
+        drawn = (folder.video.name, folder.photo.name)
         self._fetch(
             folder,
             [
                 name
                 for name in names
-                if name == "edits.toml" or (parts and OBSERVED.fullmatch(name)) or (video and name == folder.video.name)
+                if name == "edits.toml" or (parts and OBSERVED.fullmatch(name)) or (video and name in drawn)
             ],
         )
 

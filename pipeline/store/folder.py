@@ -28,6 +28,7 @@ class RunFolder:
         self.cycles_csv = self.path / "cycles.csv"
         self.jumps_csv = self.path / "jumps.csv"
         self.video = self.path / "annotated.mp4"
+        self.photo = self.path / "annotated.jpg"
         self.report = self.path / "report.html"
         self.methods_md = self.path / "methods.md"
         self.methods_txt = self.path / "methods.txt"
@@ -41,6 +42,11 @@ class RunFolder:
         if folder.manifest().get("kind") == "live":
             raise PoselineError(f"{path}: is a live stream's folder; give one of its run folders in {path}/segments")
         return folder
+
+    @property
+    def drawn(self) -> Path:
+        """The file in which people are drawn: annotated.mp4, or annotated.jpg of a photograph."""
+        return self.photo if self.manifest().get("video", {}).get("kind") == "photo" else self.video
 
     def part(self, number: int) -> Path:
         """The file of one observation part."""

@@ -35,8 +35,8 @@ def later_config(folder: RunFolder, config: Config) -> Config:
 
 
 def video_is_current(folder: RunFolder, manifest: dict[str, Any], config: Config) -> bool:
-    """Whether annotated.mp4 is there and was made from the tables as they are."""
-    return folder.video.is_file() and manifest.get("rendered") == render_digest(manifest, config)
+    """Whether annotated.mp4, or annotated.jpg, is there and was made from the tables as they are."""
+    return folder.drawn.is_file() and manifest.get("rendered") == render_digest(manifest, config)
 
 
 def render_digest(manifest: dict[str, Any], config: Config) -> str:

@@ -40,7 +40,7 @@ class Reader:
         self._source: Source
         self._to_rgb = ToRGB(stored_size_px(info), info.pixel_aspect, tone_mapped(info.hdr, info.peak_nits))
         self._sizes = 0  # sizes of pictures that were met
-        if info.kind == "images":
+        if info.kind in ("images", "photo"):
             self._source = ImageSource(info)
         elif info.deinterlace:
             self._source = DeinterlacedSource(info, threads, self._to_rgb)

@@ -121,6 +121,33 @@ def index_images(folder: Path, fps: Fraction | None) -> VideoInfo:
     )
 
 
+def index_photo(path: Path, fps: Fraction | None) -> VideoInfo:
+    """Index one photograph: a picture at time 0."""
+    if fps is not None:
+        raise PoselineError(f"{path}: --fps {fps}: a photograph has no frame rate; leave --fps out, or give its folder")
+    _stored_size(path)
+    height, width = read_image(path).shape[:2]
+    bits = _bits_used([ImagePage(path)])
+    line = f"{path}: of 16 bits it uses {bits}; 0 to {2**bits - 1} are scaled to black and white"
+    return VideoInfo(
+        path=path,
+        size_px=(width, height),
+        rotation_deg=0,
+        time_base=Fraction(1),
+        fps=Fraction(1),
+        pts=np.zeros(1, np.int64),
+        time_s=np.zeros(1),
+        is_key=np.ones(1, bool),
+        has_audio=False,
+        digest=digest_of([path]),
+        codec="images",
+        pixel_format="rgb24",
+        kind="photo",
+        warnings=(line,) if bits < 16 else (),
+        bits=bits,
+    )
+
+
 def _places(folder: Path, files: list[Path]) -> tuple[np.ndarray, list[str]]:
     """(T,) i64 the place of each image in time, by the numbers in the names, and a line where some are missing."""
     places = np.arange(len(files), dtype=np.int64)

@@ -19,8 +19,8 @@ from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo
 from pipeline.video.deinterlace import by_fields, by_frames
 from pipeline.video.first import FirstPicture, first_picture, in_squares, of_hdr
-from pipeline.video.images import has_pages, index_images
-from pipeline.video.inputs import refuse_spherical
+from pipeline.video.images import has_pages, index_images, index_photo
+from pipeline.video.inputs import is_photo, refuse_spherical
 from pipeline.video.media import check_size, digest_of, fraction, open_media, video_stream, video_streams
 from pipeline.video.packets import (
     ASCENDING,
@@ -46,7 +46,7 @@ def index_video(
     asked: VideoConfig = VideoConfig(),  # noqa: B008
     known: Callable[[str], VideoInfo | None] = lambda digest: None,
 ) -> VideoInfo:
-    """Index a video file or a folder of images.
+    """Index a video file, a folder of images or a photograph.
 
     One pass over the packets and one decoded picture (FFmpeg attaches the rotation and the true pixel format to
     pictures only). ``fps`` is needed for a folder of images, where frame i is shown at i / fps, and overrides the rate
@@ -65,6 +65,8 @@ def index_video(
         refuse_spherical(path)
         if path.is_dir() or has_pages(path):
             return index_images(path, fps)
+        if is_photo(path):
+            return index_photo(path, fps)
         if path.stat().st_size == 0 and path.is_file():
             raise PoselineError(f"{path}: the file is empty; give a video file")
         digest = digest_of([path])

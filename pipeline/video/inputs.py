@@ -25,12 +25,12 @@ SPHERICAL_SUFFIXES = frozenset((".insv", ".360"))  # two fisheyes or a cube in o
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
-def find_inputs(paths: list[str], recursive: bool = False) -> list[Path]:
+def find_inputs(paths: list[str], recursive: bool = False, photos: bool = False) -> list[Path]:
     """Expand files and folders, in the given order, into inputs for ``index_video`` ('-' and FIFOs are kept).
 
     A folder stands for the videos directly in it (by extension, in natural order) or, where it has none, is itself one
-    input made of images. With ``recursive`` it also stands for the inputs in its subfolders. Raises PoselineError for a
-    path that is missing, an address, or a folder with neither.
+    input made of images; with ``photos`` it stands for these images. With ``recursive`` it also stands for the inputs
+    in its subfolders. Raises PoselineError for a path that is missing, an address, or a folder with neither.
     """
     found: list[Path] = []
     for name in paths:
@@ -40,10 +40,15 @@ def find_inputs(paths: list[str], recursive: bool = False) -> list[Path]:
         if not path.is_dir():
             found.append(path)
         elif inside := _inputs_in(path) + [i for f in (_folders(path) if recursive else []) for i in _inputs_in(f)]:
-            found += inside
+            found += [i for one in inside for i in (image_files(one) if photos and one.is_dir() else [one])]
         else:
             raise PoselineError(f"{path}: {_of_empty(path, recursive)}")
     return found
+
+
+def is_photo(path: Path) -> bool:
+    """Whether this is an image file, by its name."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def refuse_spherical(path: Path) -> None:

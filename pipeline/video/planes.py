@@ -104,7 +104,7 @@ class PlaneReader:
         self._fitted = Fitted(self._decoded_px, info.pixel_aspect, "yuv420p", stored, flags, sdr)
         self._sizes = 0  # sizes of pictures that were met
         self._source: DecodedSource[av.VideoFrame] | DeinterlacedSource[av.VideoFrame] | ImageSource
-        if info.kind == "images":
+        if info.kind in ("images", "photo"):
             self._source = ImageSource(info)
         else:
             kind = DeinterlacedSource if info.deinterlace else DecodedSource

@@ -12,6 +12,7 @@ import struct
 import tempfile
 from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
+from typing import Any
 
 import av
 import numpy as np
@@ -48,13 +49,13 @@ def hdr_of(frame: av.VideoFrame, asked: str = "auto") -> tuple[str, float]:
 
 def _brightest(frame: av.VideoFrame) -> float:
     """The brightest pixel of the video, cd/m² (MaxCLL); 0 where the file does not say it."""
-    data = frame.side_data.get("CONTENT_LIGHT_LEVEL")
+    data: Any = frame.side_data.get("CONTENT_LIGHT_LEVEL")
     return float(struct.unpack_from("=I", memoryview(data))[0]) if data is not None else 0.0
 
 
 def _of_display(frame: av.VideoFrame) -> float:
     """The brightest light of the display that the video was graded on, cd/m²; 0 where the file does not say it."""
-    data = frame.side_data.get("MASTERING_DISPLAY_METADATA")
+    data: Any = frame.side_data.get("MASTERING_DISPLAY_METADATA")
     if data is None:
         return 0.0
     # FFmpeg's AVMasteringDisplayMetadata: 8 rationals of colours, 2 of the darkest and brightest light, 2 flags.

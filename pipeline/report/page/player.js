@@ -25,6 +25,11 @@ function startVideo() {
   if (!v.src) return noVideo(`No video lies beside this report. Everything else works; ${remedy}`);
   if (v.kind === "source") note(`This is the source, without anything drawn in; ${remedy}`);
   else if (facts.stale) note("The tables have changed since the video was drawn; poseline render on this folder draws it again.");
+  if (v.still) {
+    $("screen").replaceChildren(el("img", { src: v.src, alt: v.name }));
+    $("full").hidden = $("mute").hidden = true;
+    return;
+  }
   video = el("video", { src: v.src, preload: "auto", playsInline: true, tabIndex: -1, "aria-label": v.name });
   video.addEventListener("error", () => {
     note("");
