@@ -6,12 +6,13 @@ A missing point is 0, 0, 0 with the residual −1: many readers do not look for 
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.export.clock import at_rate, uneven
+from pipeline.export.clock import at_rate, beat_of
 from pipeline.export.markers import Markers, markers
 from pipeline.export.options import ExportOptions
 from pipeline.export.person import PersonTable, optional
@@ -24,7 +25,8 @@ MM = 1000  # of a metre
 def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
     """Write one person's joints; frames beyond the format's limit go into ``…_part2.c3d`` and so on.
 
-    C3D stores a rate and no times: positions of unevenly spaced frames are interpolated linearly at an even rate.
+    C3D stores a rate and no times: positions of unevenly spaced frames are interpolated linearly at their median
+    rate.
     The whole person is in memory.
 
     Raises:
@@ -35,15 +37,16 @@ def export_c3d(person: PersonTable, path: Path, options: ExportOptions) -> None:
     place = np.concatenate([block for _, block in there.grid()])
     first, stop = person.frames
     time_s = person.time_s[first:stop]
-    if resampled := uneven(time_s, person.fps):
-        options.say(f"{path}: frames are unevenly spaced; resampled to {float(person.fps):.6g} per second")
-        place = at_rate(time_s, place, person.fps)
+    beat = beat_of(time_s, person.fps)
+    if beat.resampled:
+        options.say(f"{path}: frames are unevenly spaced; resampled to {float(beat.rate):.6g} per second")
+        place = at_rate(time_s, place, beat.rate)
     if len(place) > MOST:
         options.say(f"{path}: {len(place)} frames, of which a C3D file holds {MOST}; goes on in {path.stem}_part2.c3d")
     for part, low in enumerate(range(0, len(place), MOST), 1):
         file = path if part == 1 else path.with_name(f"{path.stem}_part{part}.c3d")
-        content = _content(ezc3d, person, there, place[low : low + MOST], first + low, options.metres)
-        first_time_s = float(time_s[0]) + low / float(person.fps) if resampled else float(time_s[low])
+        content = _content(ezc3d, person, there, place[low : low + MOST], first + low, beat.rate, options.metres)
+        first_time_s = float(time_s[0]) + low / float(beat.rate) if beat.resampled else float(time_s[low])
         in_video = first + int(np.searchsorted(time_s, first_time_s + 1e-9, "right")) - 1
         content.add_parameter("POSELINE", "FIRST_TIME_S", [first_time_s + options.offset_s])
         content.add_parameter("POSELINE", "FIRST_FRAME", [float(in_video + 1)], "of the video, from 1")
@@ -60,12 +63,12 @@ def _remove_parts(path: Path, last: int) -> None:
 
 
 def _content(
-    ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray, first: int, metres: bool = False
+    ezc3d: Any, person: PersonTable, there: Markers, place: np.ndarray, first: int, rate: Fraction, metres: bool = False
 ) -> Any:
     """ezc3d's form of a part of a person, ``place`` (L, J, 3) m; each point's description is its name in the table."""
     content = ezc3d.c3d()
     point = content["parameters"]["POINT"]
-    point["RATE"]["value"] = [float(person.fps)]  # stored as float32
+    point["RATE"]["value"] = [float(rate)]  # stored as float32
     point["UNITS"]["value"] = ["m" if metres else "mm"]
     point["LABELS"]["value"] = list(there.labels)
     point["DESCRIPTIONS"]["value"] = list(there.names)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.export.clock import uneven
+from pipeline.export.clock import beat_of
 from pipeline.export.markers import markers
 from pipeline.export.options import ExportOptions
 from pipeline.export.person import PersonTable, decimal
@@ -20,24 +20,25 @@ KEYS = (
 
 
 def export_trc(person: PersonTable, path: Path, options: ExportOptions) -> None:
-    """Write one person's joints; the Time column holds real times, whatever the frame rate does.
+    """Write one person's joints at real times; unevenly spaced frames are resampled at their median rate.
 
     Raises:
         PoselineError: the joints have no place in metres.
     """
     there = markers(person, options.plane, options.say)
     first, stop = person.frames
-    if uneven(person.time_s[first:stop], person.fps):
-        options.say(f"{path}: frames are unevenly spaced; Time is exact, DataRate their mean")
-    rate, count, names = decimal(person.fps), stop - first, there.labels
-    values = (rate, rate, count, len(names), "m", rate, first + 1, count)
+    beat = beat_of(person.time_s[first:stop], person.fps)
+    if beat.resampled:
+        options.say(f"{path}: frames are unevenly spaced; resampled to {float(beat.rate):.6g} per second")
+    rate, count, names = decimal(beat.rate), beat.count, there.labels
+    values = (rate, rate, count, len(names), "m", decimal(person.fps), first + 1, stop - first)
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as out:
         out.write(f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n")
         out.write("\t".join(KEYS) + "\n" + "\t".join(map(str, values)) + "\n")
         out.write("Frame#\tTime\t" + "".join(f"{name}\t\t\t" for name in names) + "\n")
         out.write("\t\t" + "".join(f"{axis}{i}\t" for i in range(1, len(names) + 1) for axis in "XYZ") + "\n\n")
         row = "\t".join(["%d", "%r", *["%.6f"] * (3 * len(names))]) + "\t\n"
-        for frame, place in there.grid():
+        for frame, time_s, place in beat.frames(person.time_s, there.grid()):
             numbers = place.reshape(len(frame), -1).tolist()
-            times = (person.time_s[frame] + options.offset_s).tolist()
+            times = (time_s + options.offset_s).tolist()
             out.writelines(row % (f + 1, t, *n) for f, t, n in zip(frame.tolist(), times, numbers, strict=True))

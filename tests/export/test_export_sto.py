@@ -50,6 +50,20 @@ def test_gaps_are_announced_once(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
+def test_uneven_frames_are_resampled_at_their_median_rate(tmp_path: Path) -> None:
+    time_s = 1 + np.cumsum(np.tile([0.02, 0.05, 0.03], 20))
+    there, said = person(1, range(60), time_s, quantities=COLUMNS), list[str]()
+    turning = np.mod(time_s * 300 + 180, 360) - 180  # passes 180° on the way
+    there.quantities["trunk_lean_deg"][:] = turning
+    path = export_run(make_run(tmp_path, [there], time_s), "sto", say=said.append) / "person_0001.sto"
+    table = pd.read_csv(path, sep="\t", skiprows=6)
+    np.testing.assert_allclose(np.diff(table["time"]), 0.03, atol=1e-9)
+    assert any("unevenly spaced; resampled to 33.33" in line for line in said)
+    off = np.mod(table["trunk_lean_deg"] - table["time"] * 300 + 180, 360) - 180
+    assert np.abs(off).max() < 1e-3
+    assert f"nRows={len(table)}" in path.read_text()
+
+
 def test_a_run_without_angles_names_the_remedy(tmp_path: Path) -> None:
     folder = make_run(tmp_path, [person(1, range(9), T)], T)
     with pytest.raises(PoselineError, match=r"has no angles; make them with poseline track"):

@@ -158,14 +158,19 @@ def test_an_assumed_scale_is_said_once(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_uneven_frames_keep_their_times_and_are_announced(tmp_path: Path) -> None:
+def test_uneven_frames_are_resampled_at_their_median_rate_and_announced(tmp_path: Path) -> None:
     time_s = 3 + np.cumsum(np.tile([0.02, 0.05, 0.03], 40))
-    said: list[str] = []
-    path = export_run(make_run(tmp_path, [person(1, range(120), time_s)], time_s), "trc", say=said.append)
-    data, _ = read(path / "person_0001.trc")
-    np.testing.assert_array_equal(data["Time"], time_s)
+    there, said = person(1, range(120), time_s, metres=True), list[str]()
+    there.keypoints_m[:] = (time_s * 2 - 5)[:, None, None]
+    path = export_run(make_run(tmp_path, [there], time_s), "trc", say=said.append)
+    data, place = read(path / "person_0001.trc")
+    assert data["DataRate"] == pytest.approx(1 / 0.03, rel=1e-3)
+    even = time_s[0] + np.arange(len(data["Time"])) / data["DataRate"]
+    np.testing.assert_allclose(data["Time"], even, atol=1e-9)
+    assert (data["NumFrames"], data["OrigNumFrames"], data["OrigDataRate"]) == (len(even), 120, float(FPS))
+    np.testing.assert_allclose(place[:, 0, 0], even * 2 - 5, atol=1e-5)
     assert len(said) == 1
-    assert "unevenly" in said[0]
+    assert "unevenly spaced; resampled to 33.33" in said[0]
 
 
 def test_times_rounded_to_milliseconds_are_even(tmp_path: Path) -> None:
