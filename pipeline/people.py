@@ -26,6 +26,7 @@ from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
 from pipeline.lift.protocol import InSpace, Lifter
 from pipeline.lift.world import World
+from pipeline.measure.course import Course, course_of
 from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
@@ -79,6 +80,7 @@ class _Run(NamedTuple):
     camera: np.ndarray | None  # (T, 3, 3) the camera's motion into each frame; None: the camera is assumed still
     shots: Shots  # nothing is carried from one to the next
     travels: bool = False  # the camera moves, so that one scale and one floor do not fit all frames
+    course: Course | None = None  # the floor in every frame, where the camera moves and a ground is given
 
     @property
     def placeless(self) -> bool:
@@ -108,7 +110,10 @@ def build_people(
     camera = camera_motions(parts, len(info)) if config.track.camera else None
     shots = one_shot(folder.begun().frames)
     moves = camera is not None and travels(camera, info.size_px, TRAVEL)
-    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves)
+    ground, course = config.metres.ground, None
+    if moves and camera is not None and ground is not None:
+        course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames)
+    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
     who = _identities(run, say, known)
     lens: dict[str, Any] = {}
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
@@ -126,8 +131,9 @@ def build_people(
     lines += not_done(config.track.people, [row["person_id"] for row in rows], who.surplus)
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     lines += [f"{NO_METRES}; give --ground FILE for them"] if run.placeless else []
+    lines += course.lines if course is not None else ()
     said = lens | time_facts(info) | {"lift_s": lift_s, "shots": told_shots(shots, info.time_s)}
-    said |= {"camera": {"moves": moves, "ground": config.metres.ground is not None}}
+    said |= {"camera": {"moves": moves, "ground": ground is not None}}
     return PeopleMade(rows, who.said | said, lines)
 
 
@@ -170,7 +176,9 @@ def _write_people(
         for motion in motions:
             person_id = motion.person_id
             name = who.names.get(person_id, "")
-            measured = measure(motion, skeleton, metres, info.size_px, name, config.smooth.noise_len, run.placeless)
+            measured = measure(
+                motion, skeleton, metres, info.size_px, name, config.smooth.noise_len, run.travels, run.course
+            )
             motion = beside_video(measured.motion, info)
             write(motion)
             heat.add(motion, skeleton)
@@ -179,7 +187,7 @@ def _write_people(
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, measured.quality.warnings))
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
-            write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.placeless)
+            write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.travels)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             tempos += [found] if (found := tempo(motion, skeleton, run.camera)) else []
             told = metres.height_of(person_id, name) is not None
@@ -312,7 +320,7 @@ def _video(run: _Run, lifter: Lifter | None) -> Video:
     """The facts of the video by which people are placed in the world."""
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
     focal_std = lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0
-    return Video(run.skeleton.names, run.still, rays, focal_std, run.placeless)
+    return Video(run.skeleton.names, run.still, rays, focal_std, run.travels)
 
 
 def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[Suspicion]:

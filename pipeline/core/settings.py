@@ -144,6 +144,7 @@ class Ground(Section):
 
     image_px: tuple[Vector2, ...] = ()
     plane_m: tuple[Vector2, ...] = ()
+    time_s: tuple[float, ...] = ()  # of each point, or one of the camera, on the video's own clock; none: the first
     camera: Calibration | None = None
     zones: dict[str, tuple[Vector2, ...]] = {}  # polygons in metres
 

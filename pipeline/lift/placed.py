@@ -27,7 +27,7 @@ class Video(NamedTuple):
     still: np.ndarray | None = None  # (T,) the camera kept still since the frame before; None: always
     rays: Callable[[np.ndarray], np.ndarray] | None = None  # px (..., 2) to x / z and y / z
     focal_std: float = 0.0  # standard deviation of the focal length, as a share
-    placeless: bool = False  # the camera moves and no ground is known: people have no place in a world
+    placeless: bool = False  # the camera moves: people have no place in one world
 
 
 def in_world(
@@ -45,7 +45,7 @@ def in_world(
     seen, so that memory holds one person; ``tell`` gets the world that was then fitted to them. Whoever
     never moves, perhaps a picture on a wall, does not tell where the floor is, if anybody else is there.
     """
-    if metres.ground is not None and metres.ground.camera is not None:
+    if metres.ground is not None and metres.ground.camera is not None and not video.placeless:
         calibrated = of_camera(metres.ground.camera)
         for motion in motions:
             height_m = metres.height_of(motion.person_id, names.get(motion.person_id, ""))

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.core.settings import ASSUMED_HEIGHT_M, Ground
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
+from pipeline.measure.course import Course
 from pipeline.measure.floor import floor_of
 from pipeline.measure.scale import LINK_S, SMOOTH_S, line_fits, path, running_px
 from pipeline.measure.stance import feet_px
@@ -34,6 +35,7 @@ def ground_columns(
     ground: Ground,
     size_px: tuple[int, int] | None = None,
     height_m: float | None = None,
+    course: Course | None = None,
 ) -> dict[str, np.ndarray]:
     """`GROUND_COLUMNS` of a person, (L,) f32 each: place, speed and distance so far on the floor, as `path` has them.
 
@@ -43,21 +45,26 @@ def ground_columns(
     Args:
         size_px: (w, h) of the video; None: feet are not checked for being cut off.
         height_m: the person's height; ankles are .039 of it above the floor.
+        course: the floor of every frame, for a camera that moves.
     """
-    place, std = _places(motion, skeleton, ground, size_px, height_m or ASSUMED_HEIGHT_M)
+    place, std = _places(motion, skeleton, ground, size_px, height_m or ASSUMED_HEIGHT_M, course)
     way = path(motion.time_s, place, std)
     x, y = way.place_m.T.astype(np.float32)
     return {"ground_x_m": x, "ground_y_m": y} | way.columns("ground")
 
 
-def px_per_m_on(ground: Ground, columns: dict[str, np.ndarray]) -> float:
+def px_per_m_on(
+    ground: Ground, columns: dict[str, np.ndarray], frame: np.ndarray | None = None, course: Course | None = None
+) -> float:
     """Scale of the picture at the places of `ground_columns`, px per metre along the picture's rows: the median.
 
-    Right for a camera that is not rolled; NaN where no place is known.
+    Right for a camera that is not rolled; NaN where no place is known. ``course`` is the floor in the frames (L,), for
+    a camera that moves.
     """
     place = np.stack([columns["ground_x_m"], columns["ground_y_m"]], 1).astype(np.float64)
-    place = place[np.isfinite(place).all(1)]
-    floor, half = floor_of(ground), np.array([0.5, 0.0])
+    there = np.isfinite(place).all(1)
+    place, half = place[there], np.array([0.5, 0.0])
+    floor = floor_of(ground) if course is None or frame is None else course.floor(frame[there])
     px = floor.to_px(place)
     m_per_px = np.linalg.norm(floor.to_m(px + half) - floor.to_m(px - half), axis=1)
     known = m_per_px[np.isfinite(m_per_px) & (m_per_px > 0)]
@@ -65,7 +72,12 @@ def px_per_m_on(ground: Ground, columns: dict[str, np.ndarray]) -> float:
 
 
 def _places(
-    motion: Motion, skeleton: Skeleton, ground: Ground, size_px: tuple[int, int] | None, height_m: float
+    motion: Motion,
+    skeleton: Skeleton,
+    ground: Ground,
+    size_px: tuple[int, int] | None,
+    height_m: float,
+    course: Course | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where a person stands (L, 2) in m, between the feet, and its standard deviation (L,)."""
     feet, std_px, lift = feet_px(motion, skeleton, size_px)
@@ -74,13 +86,18 @@ def _places(
     for side in range(2):
         px = feet[:, side]
         if ground.camera is None:  # points above the floor appear above their floor place in the picture
-            floor, px = floor_of(ground), px + np.stack([0 * tall_px, lift[side] * tall_px], 1)
+            floor = floor_of(ground) if course is None else course.floor(motion.frame)
+            px = px + np.stack([0 * tall_px, lift[side] * tall_px], 1)
         else:
-            floor = floor_of(ground, float(lift[side]) * height_m)
+            above_m = float(lift[side]) * height_m
+            floor = floor_of(ground, above_m) if course is None else course.floor(motion.frame, above_m)
         uncertain = floor.m_per_px(px) * std_px[:, side]
         good = uncertain <= _MOST_STD_M
         place[good, side], std[good, side] = floor.to_m(px[good]), uncertain[good]
-    place, std = _without_swing(motion.time_s, place, std, feet, tall_px)
+    if course is None:
+        place, std = _without_swing(motion.time_s, place, std, feet, tall_px)
+    else:  # the picture moves, so that only the floor tells which foot stands
+        place, std = _without_swing(motion.time_s, place, std, place, np.full(len(motion), height_m))
     one = np.isfinite(place[..., 0])
     both = one.all(1)
     first, rows = np.argmax(one, 1), np.arange(len(place))
@@ -91,15 +108,16 @@ def _places(
 
 
 def _without_swing(
-    time_s: np.ndarray, place: np.ndarray, std: np.ndarray, feet: np.ndarray, tall_px: np.ndarray
+    time_s: np.ndarray, place: np.ndarray, std: np.ndarray, feet: np.ndarray, tall: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Places of the feet (L, 2, 2) and deviations (L, 2) with lines across swings and gaps of a second at most.
 
-    A foot swings where its step or its lift moves it in the picture nearly as fast as the body, or faster. Where no
-    line can be drawn, as in the last swing, the places stay, with larger standard deviations.
+    ``feet`` (L, 2, 2) and the standing height ``tall`` (L,) are both in px, or both in metres. A foot swings where its
+    step or its lift moves it there nearly as fast as the body, or faster. Where no line can be drawn, as in the last
+    swing, the places stay, with larger standard deviations.
     """
     body = _speed(time_s, np.where(np.isfinite(feet).all((1, 2))[:, None], feet.mean(1), np.nan), SMOOTH_S)
-    limit = np.fmax(_STILL_SHARE * body, _STILL_LEN_S * tall_px)
+    limit = np.fmax(_STILL_SHARE * body, _STILL_LEN_S * tall)
     out, out_std = place.copy(), std.copy()
     for side in range(2):
         swings = np.nan_to_num(_speed(time_s, feet[:, side], _FOOT_S)) > limit

@@ -27,6 +27,7 @@ _TOLERANCE, _TOLERANCE_PX = 0.01, 3.0  # largest error of point pairs, in extent
 _LENS_TERMS, _FISHEYE_TERMS = (0, 4, 5, 8, 12, 14), (0, 4)  # numbers of distortions that OpenCV knows
 _CAMERA_KEYS = {"name", "size", "matrix", "distortions", "rotation", "translation", "fisheye"}
 _POINT_EXAMPLE = "write [[point]] px = [x, y]  m = [X, Y]"
+_SET_EXAMPLE = "write [[set]] time_s = 3.6  point = [{ px = [x, y], m = [X, Y] }, …]"
 
 
 def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Ground:
@@ -44,49 +45,88 @@ def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Gro
     except ValueError as error:
         raise PoselineError(f"{file}: not valid TOML: {error}; {_POINT_EXAMPLE}") from error
     zones = _zones(file, data.pop("zone", []))
-    if "point" in data:
+    if "point" in data or "set" in data:
         if wanted:
             raise PoselineError(f"--ground {path}: {file} has points and no cameras; leave #{wanted} out")
         return _from_points(file, data, zones, size_px)
+    time_s = data.pop("time_s", None)
+    told = () if time_s is None else (_seconds(file, "the calibration's", time_s),)
     cameras = {k: v for k, v in data.items() if isinstance(v, dict) and "matrix" in v}
     if not cameras:
         found = f"has {', '.join(data)}" if data else "is empty"
         raise PoselineError(f"{file}: {found}, but no [[point]] and no camera with a matrix; {_POINT_EXAMPLE}")
     section = _chosen(file, cameras, wanted, size_px)
-    return Ground(camera=_camera(file, section, cameras[section], size_px), zones=zones)
+    return Ground(camera=_camera(file, section, cameras[section], size_px), zones=zones, time_s=told)
 
 
 def _from_points(file: str, data: dict[str, Any], zones: dict, size_px: tuple[int, int] | None) -> Ground:
-    _known(file, data, {"point"}, "the file")
-    points = data["point"]
-    if not isinstance(points, list) or not all(isinstance(p, dict) for p in points):
-        raise PoselineError(f"{file}: point is no list of tables; {_POINT_EXAMPLE}")
-    for i, point in enumerate(points, 1):
-        _known(file, point, {"px", "m"}, f"point {i}")
+    points = _points(file, data)
     image = [_vector(file, f"point {i} px", p.get("px"), 2) for i, p in enumerate(points, 1)]
     plane = [_vector(file, f"point {i} m", p.get("m"), 2) for i, p in enumerate(points, 1)]
+    times = [p.get("time_s") for p in points]
     if len(points) < 4:
         raise PoselineError(f"{file}: has {len(points)} points; a plane takes at least 4, no three of them on a line")
+    if None in times and times != [None] * len(times):
+        raise PoselineError(
+            f"{file}: point {times.index(None) + 1} has no time_s and others have; give it to all or none"
+        )
     for i, (x, y) in enumerate(image, 1):
         if size_px is not None and not (0 <= x <= size_px[0] and 0 <= y <= size_px[1]):
             raise PoselineError(
                 f"{file}: point {i} px = [{x:g}, {y:g}] is outside the picture of {size_px[0]}×{size_px[1]} px; "
                 "give px of the upright picture"
             )
-    ground = Ground(image_px=tuple(image), plane_m=tuple(plane), zones=zones)
+    told = () if None in times else tuple(_seconds(file, f"point {i}", t) for i, t in enumerate(times, 1))
+    for t in dict.fromkeys(times):
+        _check_fit(file, [(i, a, b) for i, (a, b, its) in enumerate(zip(image, plane, times, strict=True)) if its == t])
+    return Ground(image_px=tuple(image), plane_m=tuple(plane), zones=zones, time_s=told)
+
+
+def _points(file: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """All points of the file as tables with px, m, and perhaps time_s: those of the file, then those of each set."""
+    _known(file, data, {"point", "set", "time_s"}, "the file")
+    groups = [("", data.get("time_s"), data.get("point", []))]
+    sets = data.get("set", [])
+    if not isinstance(sets, list) or not all(isinstance(s, dict) for s in sets):
+        raise PoselineError(f"{file}: set is no list of tables; {_SET_EXAMPLE}")
+    for i, one in enumerate(sets, 1):
+        _known(file, one, {"time_s", "point"}, f"set {i}")
+        if "time_s" not in one or "point" not in one:
+            raise PoselineError(f"{file}: set {i} has no {'point' if 'time_s' in one else 'time_s'}; {_SET_EXAMPLE}")
+        groups.append((f"set {i} ", one["time_s"], one["point"]))
+    out = []
+    for where, time_s, points in groups:
+        if not isinstance(points, list) or not all(isinstance(p, dict) for p in points):
+            raise PoselineError(f"{file}: {where}point is no list of tables; {_POINT_EXAMPLE}")
+        for i, point in enumerate(points, 1):
+            _known(file, point, {"px", "m", "time_s"}, f"{where}point {i}")
+            out.append(({} if time_s is None else {"time_s": time_s}) | point)
+    return out
+
+
+def _check_fit(file: str, points: list[tuple[int, Vector2, Vector2]]) -> None:
+    """Raise PoselineError where the points (number, px, m) of one time fix no plane, or fit none."""
+    if len(points) < 4:
+        return
+    image = [px for _, px, _ in points]
     try:
-        error = fit_error_px(ground)
+        error = fit_error_px(Ground(image_px=tuple(image), plane_m=tuple(m for _, _, m in points)))
     except ValueError as reason:
         raise PoselineError(f"{file}: {reason}; spread the points over the floor, no three on a line") from reason
     extent = float(np.linalg.norm(np.ptp(np.array(image), axis=0)))
     worst = int(np.argmax(error))
     if error[worst] > max(_TOLERANCE * extent, _TOLERANCE_PX):
         raise PoselineError(
-            f"{file}: no plane fits the points: the worst, point {worst + 1} px = [{image[worst][0]:g}, "
+            f"{file}: no plane fits the points: the worst, point {points[worst][0] + 1} px = [{image[worst][0]:g}, "
             f"{image[worst][1]:g}], is off by {error[worst]:.0f} px; check px and m of each point, or give a "
             "calibration if the lens bends lines"
         )
-    return ground
+
+
+def _seconds(file: str, what: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise PoselineError(f"{file}: {what} time_s = {reprlib.repr(value)} is no number; give seconds of the video")
+    return float(value)
 
 
 def _zones(file: str, tables: Any) -> dict[str, tuple[Vector2, ...]]:

@@ -13,6 +13,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
 from pipeline.measure import gait, gait_figures, ground, scale, zones
 from pipeline.measure.angles import points
+from pipeline.measure.course import Course
 from pipeline.measure.cycles import Cycles, cycles_of, strides
 from pipeline.measure.gait_sides import hurried_warning
 from pipeline.measure.jumps import highest, jumps
@@ -56,24 +57,27 @@ def measure(
     size_px: tuple[int, int],
     name: str = "",
     noise_len: float = SmoothConfig().noise_len,
-    placeless: bool = False,
+    moves: bool = False,
+    course: Course | None = None,
 ) -> Measured:
     """Columns and figures of a person whom the user calls ``name``; columns in metres only if a scale is given.
 
-    ``noise_len`` is the standard deviation of a measurement of score 1, in body lengths. ``placeless``: the camera
-    moves and no ground is given, so that ways in the picture tell no metres.
+    ``noise_len`` is the standard deviation of a measurement of score 1, in body lengths. ``moves``: the camera
+    moves, so that ways in the picture tell no metres; ``course`` is the floor in its frames, if a ground is given.
     """
     height_m = config.height_of(motion.person_id, name)
     (height_px, change), running_px = scale.sizes_and_course(motion, skeleton)
     px_per_m, source, scale_std = _scale(height_px, config, height_m)
-    known = not placeless and not source.startswith(ASSUMED) and math.isfinite(px_per_m)
+    placeless = moves and course is None
+    known = not moves and not source.startswith(ASSUMED) and math.isfinite(px_per_m)
     given = px_per_m if known else None
     side = facing(motion, skeleton)
     feet, steps = gait.contacts(motion, skeleton, given, side, scale_std)
     way: dict[str, np.ndarray] = {}
-    if config.ground is not None:
-        way = ground.ground_columns(motion, skeleton, config.ground, size_px, height_m)
-        if given is None and math.isfinite(on_floor := ground.px_per_m_on(config.ground, way)):
+    if config.ground is not None and not placeless:
+        way = ground.ground_columns(motion, skeleton, config.ground, size_px, height_m, course)
+        on_floor = ground.px_per_m_on(config.ground, way, motion.frame, course)
+        if given is None and source.startswith(ASSUMED) and math.isfinite(on_floor):
             px_per_m, source, scale_std = on_floor, GROUND, math.nan
     elif given is not None:
         way = scale.path_columns(motion, skeleton, given, scale_std)

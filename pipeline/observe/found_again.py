@@ -109,8 +109,7 @@ def _corrected(motions: np.ndarray, views: list[_View], scale: float) -> np.ndar
     place = normed(after @ place)
     out = motions.copy()
     back = np.linalg.inv(place[1:]) @ place[:-1]
-    rows = np.flatnonzero(~stands(motions[1:]))
-    for i in rows:
+    for i in np.flatnonzero(~stands(motions[1:])):
         out[i + 1] = scaled(back[i], scale)
     return out
 

@@ -71,7 +71,7 @@ def test_heights() -> None:
 def test_no_metres_where_the_camera_moves_and_no_ground_is_known() -> None:
     t = np.arange(90) / 30
     walk, config = exact(t, synthetic.walker(t)), MetresConfig(height_m=1.8)
-    told, stands = (measure(walk, COCO17, config, (1920, 1080), placeless=moves) for moves in (True, False))
+    told, stands = (measure(walk, COCO17, config, (1920, 1080), moves=moves) for moves in (True, False))
     metric = [name for name in stands.motion.quantities if name.endswith(("_m_s", "_m_s2", "_distance_m"))]
     assert metric
     assert not set(metric) & set(told.motion.quantities)
