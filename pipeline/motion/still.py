@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def held(motion: Motion, passed: np.ndarray) -> Motion:
     if not off.any():
         return motion
     px[off] = np.broadcast_to(usual, px.shape)[off]
-    rest = {
+    rest: dict[str, Any] = {
         name: np.where(off[..., None], np.float32(0), values)
         for name in ("velocity_px_s", "acceleration_px_s2")
         if (values := getattr(motion, name)) is not None
