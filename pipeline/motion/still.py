@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _WANDERS = 0.2  # body lengths between the quartiles of the box's middle, above 
 _LEAST_PARTS, _LEAST_POINTS = 4, 4
 _LEAST_STILL = 0.95  # share of rows in which the camera keeps still
 _HELD = 0.01  # body lengths from the usual place, from which a point is taken for that of whoever passes
+_BRIEF_S = 0.5  # longest time away from its place after which a point that came back was never away
 _BESIDE_S = 0.3  # before and after somebody's box meets that of a picture: the smoother reaches so far
 _POINTS = ("nose", *(f"{s}_{n}" for n in ("ear", "shoulder", "hip") for s in ("left", "right")))
 
@@ -81,41 +83,62 @@ def met(parts: Iterable[Observations], ids: np.ndarray, person_id: int) -> np.nd
 
 
 def held(motion: Motion, passed: np.ndarray) -> Motion:
-    """The motion of somebody who never moves, with each point at its usual place while somebody passes before it.
+    """The motion of somebody who never moves, with points at their usual place where something hides or shifts them.
 
-    Points further than `_HELD` off their usual place are then not the person's own: they are `INTERPOLATED`, at their
-    median place, and doubts say when. All else stays.
+    A point further than `_HELD` off its usual place is not the person's own while somebody passes before it, nor where
+    it comes back within `_BRIEF_S`: it is then `INTERPOLATED`, at its median place. Doubts say when somebody passes.
 
     Args:
         passed: (F,) frames in which somebody may pass.
     """
-    time_s, px = motion.time_s, motion.keypoints_px.copy()
+    time_s, px = motion.time_s, motion.keypoints_px
     at = time_s[np.isin(motion.frame, passed)]
-    if not len(at):
-        return motion
     near = np.searchsorted(at, time_s + _BESIDE_S, "right") > np.searchsorted(at, time_s - _BESIDE_S)
-    free = np.where(near[:, None, None] & (not near.all()), np.nan, px)
-    known = np.isfinite(free).all(-1).any(0)
-    usual = np.full(px.shape[1:], np.nan, np.float32)
-    usual[known] = np.nanmedian(free[:, known], axis=0)
+    usual = _usual(np.where(near[:, None, None] & (not near.all()), np.nan, px))
     away = np.linalg.norm(px - usual, axis=-1) > _HELD * float(np.median(body_length(motion.box_px)))
-    off = near[:, None] & away & (motion.provenance != MISSING)
+    away &= motion.provenance != MISSING
+    hidden = near[:, None] & away
+    off = hidden | _brief(away, time_s)
     if not off.any():
         return motion
-    px[off] = np.broadcast_to(usual, px.shape)[off]
     rest: dict[str, Any] = {
         name: np.where(off[..., None], np.float32(0), values)
         for name in ("velocity_px_s", "acceleration_px_s2")
         if (values := getattr(motion, name)) is not None
     }
-    provenance = np.where(off, np.uint8(INTERPOLATED), motion.provenance)
-    doubts = tuple(sorted((*motion.doubts, *_when(time_s, off))))
-    return replace(motion, keypoints_px=px, provenance=provenance, doubts=doubts, **rest)
+    return replace(
+        motion,
+        keypoints_px=np.where(off[..., None], usual, px),
+        provenance=np.where(off, np.uint8(INTERPOLATED), motion.provenance),
+        doubts=tuple(sorted((*motion.doubts, *_when(time_s, hidden)))),
+        **rest,
+    )
 
 
-def _when(time_s: np.ndarray, off: np.ndarray) -> list[tuple[float, str]]:
-    """(s, reason) of each stretch of rows in which points (L, K) were held."""
-    rows = np.flatnonzero(off.any(1))
+def _usual(px: np.ndarray) -> np.ndarray:
+    """(K, 2) f32 median places of points (L, K, 2); NaN where never known."""
+    known = np.isfinite(px).all(-1).any(0)
+    out = np.full(px.shape[1:], np.nan, np.float32)
+    out[known] = np.nanmedian(px[:, known], axis=0)
+    return out
+
+
+def _brief(away: np.ndarray, time_s: np.ndarray) -> np.ndarray:
+    """(L, K) bool: where a point is away (L, K) for `_BRIEF_S` at most, and in place before and after."""
+    out = np.zeros_like(away)
+    for k in range(away.shape[1]):
+        edges = np.flatnonzero(np.diff(away[:, k]))
+        for before, last in pairwise(edges):
+            if away[last, k] and time_s[last + 1] - time_s[before] <= _BRIEF_S:
+                out[before + 1 : last + 1, k] = True
+    return out
+
+
+def _when(time_s: np.ndarray, hidden: np.ndarray) -> list[tuple[float, str]]:
+    """(s, reason) of each stretch of rows in which points (L, K) were hidden."""
+    rows = np.flatnonzero(hidden.any(1))
+    if not len(rows):
+        return []
     parts = np.split(rows, np.flatnonzero(np.diff(time_s[rows]) > PART_S) + 1)
     what = "somebody passes before a person who never moves, whose points are held until"
     return [(float(time_s[some[0]]), f"{what} {time_s[some[-1]]:.2f} s") for some in parts]

@@ -104,7 +104,20 @@ def test_a_picture_keeps_its_points_while_somebody_passes_before_it() -> None:
     assert (done.provenance[changed] == INTERPOLATED).all()
     assert not done.velocity_px_s[changed].any()
     assert "somebody passes" in " ".join(why for _, why in done.doubts)
-    assert held(motion, np.array([], int)) is motion
+
+
+def test_a_point_of_a_picture_that_comes_back_at_once_was_never_away() -> None:
+    rng = np.random.default_rng(1)
+    px = _stands(rng)
+    clean = px.copy()
+    px[80:88, 15] += 0.1 * HEIGHT_PX  # the network takes one foot for the other
+    px[100:, 9] += 0.1 * HEIGHT_PX  # this hand stays where it went
+    motion = _motion(rng, px, 0.05)
+    done = held(motion, np.array([], int))
+    assert np.nanmax(np.linalg.norm(done.keypoints_px - clean, axis=-1)[:, 15]) < 0.011 * HEIGHT_PX
+    np.testing.assert_array_equal(done.keypoints_px[:, 9], motion.keypoints_px[:, 9])
+    steady = _motion(rng, clean, 0.05)
+    assert held(steady, np.array([], int)) is steady
 
 
 def test_frames_in_which_a_box_meets_another() -> None:
