@@ -19,7 +19,8 @@ from pipeline.lift.doubt import DISTANCE, FLOOR_M, HEIGHTS, trust_in_floor
 ANKLE = 0.039  # height of the ankle's centre, as a share of a person's (Winter 2009)
 _FLESH = 0.05  # of a joint's centre above the floor on which it rests, as a share of the height: a hip's 8 cm
 _ANKLES = ("left_ankle", "right_ankle")
-_RESTING = tuple(f"{s}_{p}" for p in ("wrist", "elbow", "shoulder", "hip", "knee") for s in ("left", "right"))
+_SIDES = ("left", "right")
+_RESTING = (*(f"{s}_{p}" for p in ("wrist", "elbow", "shoulder", "hip", "knee") for s in _SIDES), "head_top")
 CAMERAS_UP = np.array([0.0, -1.0, 0.0])
 _ROLLED_DEG, _LOOKS_UP_DEG, _LEAST_UPRIGHT = 45.0, 45.0, 0.2  # see `upright`; share of the rows that tells the way up
 _WINDOW_S = 0.5  # time within which at least one foot stands
