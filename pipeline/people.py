@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
 from pipeline.core.homography import stands, travels
-from pipeline.core.shots import Shots, one_shot, told_shots
+from pipeline.core.shots import SHOT_COLUMNS, Shots, told_shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion, VideoInfo
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
@@ -38,9 +38,11 @@ from pipeline.measure.summary import also_warned, person_summary
 from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
 from pipeline.measure.vertical import roll_warnings
 from pipeline.motion.gather import by_person
+from pipeline.motion.per_shot import apart, in_time
 from pipeline.motion.person import build_motions
 from pipeline.motion.still import NEVER_MOVES, held, left_out, met, never_moves
 from pipeline.observe.found_again import camera_motions
+from pipeline.observe.shots import shots_of_run
 from pipeline.prepare import tables_of_people
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
@@ -85,7 +87,12 @@ class _Run(NamedTuple):
     @property
     def placeless(self) -> bool:
         """Nothing tells where people are in metres: the camera moves, and no ground is given."""
-        return self.travels and self.config.metres.ground is None
+        return (self.travels or self.cameras > 1) and self.config.metres.ground is None
+
+    @property
+    def cameras(self) -> int:
+        """How many cameras the shots show."""
+        return int(self.shots.camera.max()) + 1
 
     @property
     def still(self) -> np.ndarray | None:
@@ -107,13 +114,15 @@ def build_people(
     says who each observation is, −1 for nobody, if that is known.
     """
     parts = folder.parts()
-    camera = camera_motions(parts, len(info)) if config.track.camera else None
-    shots = one_shot(folder.begun().frames)
+    shots = shots_of_run(parts, info.time_s, folder.begun().frames, config.track)
+    camera = camera_motions(parts, len(info), shots.first[1:].tolist()) if config.track.camera else None
     moves = camera is not None and travels(camera, info.size_px, TRAVEL)
     ground, course = config.metres.ground, None
     if moves and camera is not None and ground is not None:
         course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames)
     run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
+    rows_of_shots = told_shots(shots, info.time_s)
+    write_rows(folder.shots_csv, SHOT_COLUMNS, rows_of_shots)
     who = _identities(run, say, known)
     lens: dict[str, Any] = {}
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
@@ -132,7 +141,7 @@ def build_people(
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     lines += [f"{NO_METRES}; give --ground FILE for them"] if run.placeless else []
     lines += course.lines if course is not None else ()
-    said = lens | time_facts(info) | {"lift_s": lift_s, "shots": told_shots(shots, info.time_s)}
+    said = lens | time_facts(info) | {"lift_s": lift_s, "shots": rows_of_shots}
     said |= {"camera": {"moves": moves, "ground": ground is not None}}
     return PeopleMade(rows, who.said | said, lines)
 
@@ -151,6 +160,7 @@ def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | 
         lambda f: say("track", f - low),
         (low, high),
         run.camera,
+        run.shots,
     ).at(info.in_video_s)
     return apply_stored(run.folder, found.person, found.moments, info.time_s)._replace(surplus=found.surplus)
 
@@ -285,8 +295,9 @@ class _Clock:
 def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
+    time_s = apart(info.real_s, run.shots)
     for group in by_person(run.parts, who.ids, skeleton, info.size_px):
-        motions = build_motions(group, info.real_s, skeleton, config.track, config.smooth)
+        motions = build_motions(group, time_s, skeleton, config.track, config.smooth)
         rest = [never_moves(m, skeleton.names, run.still) for m in motions]
         motions = [
             held(m, met(map(read_part, run.parts), who.ids, m.person_id)) if still else m
@@ -296,6 +307,7 @@ def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
         heights_m = [config.metres.height_of(m.person_id, who.names.get(m.person_id, "")) for m in motions]
         lifted = lifting.lift(motions, skeleton, info.size_px, heights_m)
         lifted = motions if lifted is None else lifted
+        lifted = [in_time(motion, info.real_s, run.shots) for motion in lifted]
         del motions, group
         while lifted:
             yield lifted.pop(0)
@@ -306,7 +318,7 @@ def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, 
     info, camera, metres = run.info, run.camera, run.config.metres
     if metres.ground is not None and metres.ground.camera is not None:
         return None, {"from": "calibration"}
-    still = camera is None or stands(camera).mean() >= LEAST_STILL
+    still = run.cameras == 1 and (camera is None or stands(camera).mean() >= LEAST_STILL)
     stream = (read_part(p) for p in run.parts)
     field = field_of_run(stream, ids, info.real_s, run.skeleton.names, info.size_px) if still else None
     if field is None or field.std_log > SURE:

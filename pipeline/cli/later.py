@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @takes(
     "run_folder",
     Option("config", str, "Settings; by default those of the run."),
-    f"set lifter no_3d people drop_still {METRES} roll fov recorded_fps time_zero random_weights trust_checkpoint",
+    f"set lifter no_3d people drop_still shots {METRES} roll fov recorded_fps time_zero",
+    "random_weights trust_checkpoint",
     "quiet debug",
 )
 def track_command(given: Given) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from pipeline.cli.shots_file import read_shots
 from pipeline.cli.values import parse_names, parse_recorded, parse_seconds
 from pipeline.core import libraries
 from pipeline.core.config import Config, load_config, with_settings
@@ -92,6 +93,9 @@ SHARED = {
         Option("people", int, "How many people there are, if that is known.", "track.people"),
         Option(
             "drop_still", bool, "Leave out whoever never moves: pictures, dummies.", "track.drop_still", default=False
+        ),
+        Option(
+            "shots", str, "CSV of when shots begin, such as a corrected shots.csv.", "track.told_shots", read=read_shots
         ),
         Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
         Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),

@@ -16,7 +16,7 @@ from pipeline.core.errors import PoselineError
     Argument("inputs", list[str], "Videos, folders of videos or of images, -", metavar="INPUT..."),
     Option("out", str, "Folder, or s3://BUCKET/PREFIX, that gets one run folder per video.", default="outputs"),
     Option("work", Path, "Folder in which runs bound for s3:// are made: outputs/.work."),
-    f"config set detector pose lifter no_3d classes reid people drop_still {METRES} roll fov random_weights",
+    f"config set detector pose lifter no_3d classes reid people drop_still shots {METRES} roll fov random_weights",
     "trust_checkpoint device",
     Option("decoder", str, "decord or pyav.", "runtime.decoder"),
     "threads",

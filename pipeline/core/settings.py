@@ -97,6 +97,9 @@ class TrackConfig(Section):
     camera: bool = True  # undo the camera's motion before people are predicted
     appearance: bool = True  # compare clothes
     relink: bool = True  # cut and link tracklets once the whole video is known
+    shots: Literal["auto", "off"] = "auto"  # cuts, dissolves, fades and wipes end tracks; off: the video is one shot
+    # when each shot begins, in seconds of the video, and its camera (0: to be found out); replaces what is found
+    told_shots: tuple[tuple[float, int], ...] = ()
     people: int | None = Field(None, ge=1)  # how many people there are, if that is known
     drop_still: bool = False  # leave out whoever never moves: pictures, dummies, statues
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SHOT_COLUMNS = ("shot", "camera", "first_frame", "last_frame", "start_s", "end_s", "begins", "blend_frames")
+
 
 @dataclass(frozen=True)
 class Shots:

@@ -20,6 +20,7 @@ from pipeline.models.registry import Models, build_models
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
 from pipeline.observe.process import Chunk, process_chunk
+from pipeline.observe.thumbs import Thumbs
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video
 from pipeline.store.parts import write_part
@@ -66,10 +67,11 @@ def observe(
         closing(prefetch(_read(reader, chunks, config), config.runtime.queue_batches)) as stream,
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
-            frames, camera, faint = _FramesOf(items, progress), CameraMotion(), Faint()
-            obs = process_chunk(frames, chunk, models, config, camera, faint)
+            frames, camera, faint, thumbs = _FramesOf(items, progress), CameraMotion(), Faint(), Thumbs()
+            obs = process_chunk(frames, chunk, models, config, camera, faint, thumbs)
             span, path = (chunk.start, chunk.stop), folder.part(chunk.number)
-            write_part(path, obs, span, digest, frames.warnings, camera.stored(), faint.cut())
+            kept_of = camera.stored(), faint.cut(), thumbs.cut()
+            write_part(path, obs, span, digest, frames.warnings, *kept_of)
             kept(folder.part(chunk.number))
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
             for line in frames.warnings:

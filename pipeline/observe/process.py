@@ -16,6 +16,7 @@ from pipeline.observe import appearance
 from pipeline.observe.cadence import Detected, PeopleSearch
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
+from pipeline.observe.thumbs import Thumbs
 
 
 class Chunk(NamedTuple):
@@ -53,10 +54,11 @@ def process_chunk(
     config: Config,
     camera: CameraMotion | None = None,
     faint: Faint | None = None,
+    thumbs: Thumbs | None = None,
 ) -> Observations:
     """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
 
-    ``camera`` must be new and is shown all frames; ``faint`` must be new and takes the faint boxes.
+    ``camera`` and ``thumbs`` must be new and are shown all frames; ``faint`` must be new and takes the faint boxes.
     """
     faint = faint or Faint()
     width = models.reid.width if models.reid else appearance.SIZE
@@ -71,8 +73,9 @@ def process_chunk(
             parts.append(found)
             if shown is not None:
                 shown.result()
-            if camera is not None:
-                shown = beside.submit(_show, camera, batch, found, [faint.of(int(i)) for i in batch.index])
+            if camera is not None or thumbs is not None:
+                boxes = [faint.of(int(i)) for i in batch.index]
+                shown = beside.submit(_show, camera, thumbs, batch, found, boxes)
         if shown is not None:
             shown.result()
     return Observations.concat(parts)
@@ -97,6 +100,12 @@ def _looked_at(
         yield waiting[0], waiting[1].result()
 
 
-def _show(camera: CameraMotion, batch: Frames, found: Observations, faint: list[np.ndarray]) -> None:
+def _show(
+    camera: CameraMotion | None, thumbs: Thumbs | None, batch: Frames, found: Observations, faint: list[np.ndarray]
+) -> None:
     for index, image, boxes in zip(batch.index, batch.image, faint, strict=True):
-        camera.show(index, image, found.box_px[found.frame == index], boxes)
+        people = found.box_px[found.frame == index]
+        if camera is not None:
+            camera.show(index, image, people, boxes)
+        if thumbs is not None:
+            thumbs.show(index, image, np.concatenate([people, boxes]))

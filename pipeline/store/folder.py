@@ -26,6 +26,7 @@ class RunFolder:
         self.gait_cycles = self.path / "gait_cycles.parquet"
         self.gait_means = self.path / "gait_means.parquet"
         self.cycles_csv = self.path / "cycles.csv"
+        self.shots_csv = self.path / "shots.csv"
         self.jumps_csv = self.path / "jumps.csv"
         self.video = self.path / "annotated.mp4"
         self.photo = self.path / "annotated.jpg"

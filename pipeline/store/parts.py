@@ -37,10 +37,12 @@ def write_part(
     warnings: list[str],
     camera: str = "",
     faint: str = "",
+    thumbs: str = "",
 ) -> None:
     """One observation part: the people of frames [first, last), made under the settings with this ``digest``.
 
-    ``camera`` and ``faint`` are what `pipeline.observe.camera.CameraMotion` and `pipeline.observe.faint.Faint` store.
+    ``camera``, ``faint`` and ``thumbs`` are what `pipeline.observe.camera.CameraMotion`, `pipeline.observe.faint.Faint`
+    and `pipeline.observe.thumbs.Thumbs` store.
     """
     columns = {
         "frame": pa.array(obs.frame),
@@ -59,6 +61,7 @@ def write_part(
         "warnings": json.dumps(warnings),
         "camera": camera,
         KEEPS_FAINT: faint,
+        "thumbs": thumbs,
     }
     write_table(path, pa.table(columns), metadata)
 
@@ -124,6 +127,11 @@ def part_camera(path: Path) -> tuple[int, str]:
 def part_faint(path: Path) -> str:
     """What `pipeline.observe.faint.Faint` stored of the frames of a part; empty in parts of earlier versions."""
     return (pq.read_schema(path).metadata or {}).get(KEEPS_FAINT.encode(), b"").decode()
+
+
+def part_thumbs(path: Path) -> str:
+    """What `pipeline.observe.thumbs.Thumbs` stored of the frames of a part; empty in parts of earlier versions."""
+    return (pq.read_schema(path).metadata or {}).get(b"thumbs", b"").decode()
 
 
 def keeps_faint(path: Path) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from pipeline.core.homography import moved, poses, similarities, stands
+from pipeline.core.shots import Shots
 from pipeline.core.similarity import box_area
 from pipeline.core.types import Observations
 from pipeline.observe.appearance import PARTS, VALUES
@@ -33,6 +34,7 @@ class Glimpses:
     place: np.ndarray  # (G, 2) f64 px of frame 0, centre of the box
     length: np.ndarray  # (G,) f64 px of frame 0, √ box area
     edge: np.ndarray  # (G,) f64 px, how near the box came to the left, right or lower border of the picture
+    view: np.ndarray  # (G,) i64 number of the camera: places of two are not comparable
     look: np.ndarray  # (G, D) f64 mean appearance, NaN where a part was never seen
 
     def __len__(self) -> int:
@@ -46,10 +48,17 @@ class Glimpses:
 class Collector:
     """Gathers glimpses while parts of a video stream by."""
 
-    def __init__(self, time_s: np.ndarray, size_px: tuple[int, int], camera: np.ndarray | None) -> None:
-        self.time_s, self.size_px = time_s, size_px
+    def __init__(
+        self,
+        time_s: np.ndarray,
+        size_px: tuple[int, int],
+        camera: np.ndarray | None,
+        shots: Shots | None = None,
+    ) -> None:
+        self.time_s, self.size_px, self._shots = time_s, size_px, shots
+        cuts = [] if shots is None else shots.first[1:].tolist()
         still = camera is None or stands(camera).all()
-        self._back = None if camera is None or still else poses(similarities(camera, size_px))
+        self._back = None if camera is None or still else poses(similarities(camera, size_px), cuts)
         self._parts: list[Glimpses] = []
 
     def add(self, part: Observations, tracklet: np.ndarray) -> None:
@@ -79,6 +88,7 @@ class Collector:
                 place=np.add.reduceat(place, start) / count[:, None],
                 length=np.add.reduceat(length, start) / count,
                 edge=np.minimum.reduceat(self._edges(obs.box_px[order]), start),
+                view=self._views(frame[start]),
                 look=_look(obs.appearance, order, start),
             )
         )
@@ -89,10 +99,25 @@ class Collector:
             none, width = np.zeros(0), len(PARTS) * VALUES
             whole = none.astype(np.int64)
             return Glimpses(
-                whole, whole, none, none, none, whole, whole, none, np.zeros((0, 2)), none, none, np.zeros((0, width))
+                whole,
+                whole,
+                none,
+                none,
+                none,
+                whole,
+                whole,
+                none,
+                np.zeros((0, 2)),
+                none,
+                none,
+                whole,
+                np.zeros((0, width)),
             )
         joined = Glimpses(*(np.concatenate([getattr(p, f.name) for p in self._parts]) for f in fields(Glimpses)))
         return joined.take(np.lexsort((joined.first_frame, joined.tracklet)))
+
+    def _views(self, frame: np.ndarray) -> np.ndarray:
+        return np.zeros(len(frame), np.int64) if self._shots is None else self._shots.camera[self._shots.of(frame)]
 
     def _edges(self, box_px: np.ndarray) -> np.ndarray:
         width, height = self.size_px

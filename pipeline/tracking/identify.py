@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.core.homography import STILL, normed, stands
 from pipeline.core.settings import TrackConfig
+from pipeline.core.shots import Shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
 from pipeline.tracking.assemble import Assembled, Surplus, people_of
@@ -33,9 +34,10 @@ def assign(
     progress: Callable[[int], None] | None = None,
     frames: tuple[int, int] | None = None,
     camera: np.ndarray | None = None,
+    shots: Shots | None = None,
 ) -> np.ndarray:
     """`identify`'s people alone: (N,) i32."""
-    return identify(parts, time_s, size_px, skeleton, config, progress, frames, camera).person
+    return identify(parts, time_s, size_px, skeleton, config, progress, frames, camera, shots).person
 
 
 def identify(
@@ -47,6 +49,7 @@ def identify(
     progress: Callable[[int], None] | None = None,
     frames: tuple[int, int] | None = None,
     camera: np.ndarray | None = None,
+    shots: Shots | None = None,
 ) -> Assembled:
     """Person of every observation of all ``parts`` in order, 1… by first appearance, −1 for nobody.
 
@@ -60,6 +63,7 @@ def identify(
         progress: called after each part with the number of its last frame + 1, where it has observations.
         frames: first frame and one past the last that were observed, if not all were.
         camera: (T, 3, 3) motion of the camera into each frame, see `pipeline.core.homography`.
+        shots: no tracklet goes on from one to the next; None: all frames are one shot.
 
     Raises:
         ValueError: parts out of order, beyond the pts table, or of another skeleton.
@@ -69,7 +73,7 @@ def identify(
     tracker = Tracker(config, skeleton, size_px)
     chosen = skeleton.tracked
     doubles = Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen])
-    collector = Collector(time_s, size_px, camera)
+    collector = Collector(time_s, size_px, camera, shots)
     columns, frame_of = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
     before = frames[0] if frames else 0
     for part in parts:
@@ -79,6 +83,8 @@ def identify(
             frame = int(part.frame[rows.start])
             box, kp, kp_score = part.box_px[rows], part.keypoints_px[rows], part.keypoint_score[rows]
             look = part.appearance[rows] if part.appearance is not None and config.appearance else None
+            if shots is not None and shots.shot_of(frame) != shots.shot_of(before):
+                tracker.leave()
             moved = _between(camera, before, frame)
             ids[rows] = tracker.update(frame, float(time_s[frame]), box, part.score[rows], kp, kp_score, look, moved)
             before = frame

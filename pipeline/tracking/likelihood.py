@@ -36,6 +36,10 @@ _VELOCITY_VAR, _VELOCITY_VAR_S = 0.1, 0.4
 _ANY_VELOCITY_VAR = 0.5  # the same between two different people
 _STEADY_S = 1.0  # gap from which on velocities on both sides say nothing for one person
 _TINY = 1e-12  # likelihood of an impossible event
+_ALIKE = 0.25  # mean squared distance of clothes below which people of two cameras may be one
+_PARTS = 2  # parts of the body that both show, at least
+_AHEAD = 0.7  # log likelihood ratio by which clothes must be more alike than those of anybody else
+_NOT_TOLD = -50.0  # log likelihood ratio of two cameras where clothes do not tell
 _MOST_SIZE = 6.0  # largest log likelihood ratio of sizes against a link
 _MOST_CLOTHES = float(np.log1p(1e-6) - np.log(_LEAST_STRANGER))  # the largest of clothes for a link
 _BLOCK_VALUES = 1_000_000  # of appearances that are compared at once
@@ -72,12 +76,41 @@ def possible_links(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> L
     found = [Links(*np.zeros((2, 0), np.int64), *np.zeros((3, 0)))]
     for before, after in _blocks(*_candidates(p, gone, size_px, limit), _block(p)):
         place, size = _place(p, before, after, gone, size_px), _size(p, before, after)
+        across = p.view[before, 1] != p.view[after, 0]  # places and sizes of two cameras say nothing
+        place, size = np.where(across, 0.0, place), np.where(across, 0.0, size)
         some = np.flatnonzero(_PRIOR + place + size + _MOST_CLOTHES > -limit)
         before, after = before[some], after[some]
-        links = Links(before, after, place[some], _clothes(p, strange, before, after), size[some])
+        clothes = _clothes(p, strange, before, after)
+        clothes = np.where(across[some] & ~_clothes_tell(p, before, after), _NOT_TOLD, clothes)
+        links = Links(before, after, place[some], clothes, size[some])
         links = links.take(np.flatnonzero(links.ratio > -limit))
         found.append(_likeliest(links, most))
-    return Links(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+    return _only_ones(p, Links(*(np.concatenate(columns) for columns in zip(*found, strict=True))))
+
+
+def _clothes_tell(p: Pieces, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(E,) bool: the clothes of two pieces are seen well enough, and so alike, that they may link two cameras."""
+    far, common = distance2(p.look[one], p.look[other])
+    return (far < _ALIKE) & (common >= _PARTS) & (np.minimum(p.count[one], p.count[other]) >= _BRIEF)
+
+
+def _only_ones(p: Pieces, links: Links) -> Links:
+    """The links, without those between two cameras that have a rival with nearly the same clothes."""
+    across = p.view[links.before, 1] != p.view[links.after, 0]
+    if not across.any():
+        return links
+    rivalled = np.zeros(len(across), bool)
+    for ends in (links.before, links.after):
+        best, second = np.full((2, len(p)), -np.inf)
+        for row in np.flatnonzero(across).tolist():
+            end, value = ends[row], links.clothes[row]
+            if value > best[end]:
+                best[end], second[end] = value, best[end]
+            else:
+                second[end] = max(second[end], value)
+        mine = links.clothes == best[ends]
+        rivalled |= np.where(mine, second[ends], best[ends]) > links.clothes - _AHEAD
+    return links.take(np.flatnonzero(~(across & rivalled)))
 
 
 def _likeliest(links: Links, most: int) -> Links:

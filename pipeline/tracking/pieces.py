@@ -33,6 +33,7 @@ class Pieces:
     speed: np.ndarray  # (P, 2, 2) px / s at the beginning and at the end
     length: np.ndarray  # (P, 2) px body length at the beginning and at the end
     edge: np.ndarray  # (P, 2) body lengths to the border of the picture at the beginning and at the end
+    view: np.ndarray  # (P, 2) i64 number of the camera at the beginning and at the end
     look: np.ndarray  # (P, D)
 
     def __len__(self) -> int:
@@ -73,6 +74,7 @@ def pieces(g: Glimpses, cuts: np.ndarray) -> Pieces:
         speed=speed,
         length=length,
         edge=np.stack([g.edge[start], g.edge[stop - 1]], 1) / np.maximum(length, 1e-6) if len(start) else length,
+        view=np.stack([g.view[start], g.view[stop - 1]], 1),
         look=look.reshape(len(start), g.look.shape[1]),
     )
 
@@ -114,5 +116,6 @@ def joined(p: Pieces, person: np.ndarray) -> Pieces:
         speed=ends(p.speed),
         length=ends(p.length),
         edge=ends(p.edge),
+        view=ends(p.view),
         look=np.where(total > 0, worn / np.maximum(total, 1e-9), np.nan),
     )

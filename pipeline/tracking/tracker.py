@@ -101,6 +101,11 @@ class Tracker:
         self._ended.clear()
         return self.tracklets()
 
+    def leave(self) -> None:
+        """End all tracklets: the next frame shows something else."""
+        self._end(self._tracks)
+        self._tracks = self._tracks.take(np.zeros(0, np.int64))
+
     @property
     def alive(self) -> np.ndarray:
         """Ids of all tracklets that have not ended, confirmed or not."""

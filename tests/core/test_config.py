@@ -206,6 +206,7 @@ ANOTHER = {
     "detect.pixels": 65536,
     "lift.fov_deg": 60.0,
     "smooth.order": 6,
+    "track.told_shots": [[1.0, 2]],
     "metres.heights_m": {"1": 1.8},
     "metres.length": [0, 0, 100, 0, 2.0],
     "metres.ground": {"image_px": [[0, 0], [9, 0], [9, 9], [0, 9]], "plane_m": [[0, 0], [1, 0], [1, 1], [0, 1]]},

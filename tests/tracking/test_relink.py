@@ -38,6 +38,7 @@ def _glimpses(paths: list[tuple[float, np.ndarray]]) -> Glimpses:
         place=np.stack([x, np.full(len(rows), 500.0)], -1),
         length=np.full(len(rows), 120.0),
         edge=np.full(len(rows), 300.0),
+        view=np.zeros(len(rows), np.int64),
         look=np.tile(np.array([20.0, 0.0, 0.0, 5.0] * 4), (len(rows), 1)),
     )
 
@@ -86,6 +87,7 @@ def _street(rng: np.random.Generator, pieces: int, every_s: float) -> Pieces:
         speed=rng.normal(0, 40, (pieces, 2, 2)),
         length=rng.uniform(100, 300, (pieces, 1))[who] * np.exp(rng.normal(0, 0.1, (pieces, 2))),
         edge=rng.uniform(-0.2, 2, (pieces, 2)),
+        view=np.zeros((pieces, 2), np.int64),
         look=np.where(np.repeat(rng.uniform(size=(pieces, 4)) < 0.15, 4, 1), np.nan, look),
     )
 
