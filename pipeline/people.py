@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +22,8 @@ from pipeline.core.types import Motion, VideoInfo
 from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
 from pipeline.lift.placed import Video, in_world
-from pipeline.lift.protocol import InSpace, Lifter
+from pipeline.lift.protocol import Lifter
+from pipeline.lift.timed import TimedLifter, Watched
 from pipeline.lift.world import World
 from pipeline.measure.course import Course, course_of
 from pipeline.measure.cycle_tables import write_cycles
@@ -119,7 +118,7 @@ def build_people(
     moves = camera is not None and travels(camera, info.size_px, TRAVEL)
     ground, course = config.metres.ground, None
     if moves and camera is not None and ground is not None:
-        course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames)
+        course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames, shots.first[1:].tolist())
     run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
     rows_of_shots = told_shots(shots, info.time_s)
     write_rows(folder.shots_csv, SHOT_COLUMNS, rows_of_shots)
@@ -128,11 +127,11 @@ def build_people(
     if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
         deg, found = _field_of_view(run, who.ids)
         lifter, lens = lifter.across(deg, found.get("focal_std_percent", 0.0) / 100), {"field_of_view": found}
-    lifting = _Clock(lifter)
-    made = _Watched(_motions(run, who, lifting))
+    lifting = TimedLifter(lifter)
+    made = Watched(_motions(run, who, lifting))
     worlds: list[World | None] = []
     video = _video(run, lifter)
-    placed = _Watched(in_world(made, config.metres, who.names, folder.path, video, worlds.append))
+    placed = Watched(in_world(made, config.metres, who.names, folder.path, video, worlds.append))
     rows, lines = _write_people(run, who, placed, say)
     lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
     if config.track.drop_still:
@@ -243,56 +242,7 @@ def _tables(
         written(-1)
 
 
-class _Watched:
-    """An iterator of motions that measures the seconds spent on making them."""
-
-    def __init__(self, motions: Iterator[Motion]):
-        self.motions, self.spent_s = motions, 0.0
-
-    def __iter__(self) -> Iterator[Motion]:
-        return self
-
-    def __next__(self) -> Motion:
-        began = time.perf_counter()
-        try:
-            return next(self.motions)
-        finally:
-            self.spent_s += time.perf_counter() - began
-
-
-class _Clock:
-    """A lifter, or none, with the seconds that it has taken."""
-
-    def __init__(self, lifter: Lifter | None):
-        self.lifter, self.spent_s = lifter, 0.0
-
-    def lift(
-        self, motions: list[Motion], skeleton: Skeleton, size_px: tuple[int, int], heights_m: list[float | None]
-    ) -> list[Motion] | None:
-        """The motions in metres, None without a lifter."""
-        if self.lifter is None:
-            return None
-        began = time.perf_counter()
-        if isinstance(self.lifter, PoselineLifter):
-            found = self.lifter.lift_all(motions, skeleton, size_px, heights_m)
-        else:
-            found = [self.lifter.lift(m, skeleton, size_px, h) for m, h in zip(motions, heights_m, strict=True)]
-        self.spent_s += time.perf_counter() - began
-        return [self._in_metres(motion, its) for motion, its in zip(motions, found, strict=True)]
-
-    def _in_metres(self, motion: Motion, found: InSpace) -> Motion:
-        assert self.lifter is not None
-        return dataclasses.replace(
-            motion,
-            keypoints_m=found.joints_m,
-            names_m=self.lifter.names,
-            keypoint_std_m=found.std_m,
-            about_std_m=found.std_m,
-            figures=dict(found.figures),
-        )
-
-
-def _motions(run: _Run, who: Identities, lifting: _Clock) -> Iterator[Motion]:
+def _motions(run: _Run, who: Identities, lifting: TimedLifter) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
     time_s = apart(info.real_s, run.shots)
