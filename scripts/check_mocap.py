@@ -7,8 +7,7 @@ The exit status is 1 where the corrected recordings of somebody fail. Ranges:
 - stance: the flexion below which a tenth of the stance lies; 0 to 8° (Winter 2009; Kadaba et al. 1990). Not
   judged where the swing is above 80°: such people climb or fight, and stand bent.
 - swing: the largest flexion while walking at .7 to 1.9 m/s; 45 to 76°, two deviations (Winter 64 ± 6; Kadaba
-  57 ± 6). Not
-  judged above 80°, as before.
+  57 ± 6, not checked in the paper). Not judged above 80°, as before.
 - hip, lean: trunk against thigh, and trunk, of people who stand with straight knees; -15 to 15°, -12 to 12°: the
   capture's trunk is the line from hips to shoulders, upright in quiet standing; limits of our own.
 - thigh, shank: left against right; 6 %, a limit of our own; healthy legs differ by 5 mm on average (Knutson 2005).

@@ -17,7 +17,8 @@ SIDES = ("left", "right")
 # The joints before and after one that bends one way only, and what moves with its far end.
 LIMBS = {"knee": ("hip", "ankle", ("ankle", "ball", "toe")), "elbow": ("shoulder", "wrist", ("wrist", "knuckles"))}
 # The knee of level walking (Winter 2009; Kadaba et al. 1990): 0 to 8° at heel strike and late in stance, so that about
-# a tenth of the stance is below 4; the swing's peak is 57 to 64 with a standard deviation of 6.
+# a tenth of the stance is below 4; the swing's peak is 57 to 64 with a standard deviation of 6. The figures ascribed to
+# Kadaba (40 young adults) were not checked in the paper, whose abstract has none.
 STANCE_DEG, STANCE_SHARE = 4.0, 0.1
 STILL_M_S, HIGH = 0.4, 0.93  # an ankle that stands; hips above it, as a share of the leg
 USUAL_DEG, SPREAD_DEG = 12.0, 5.0  # of the offsets of the subjects who walk; the prior of the others

@@ -55,9 +55,9 @@ LIMITS: dict[str, Limit] = {
     ),
     "trunk_lean": Limit(*_ANY, 1500, None, "ours: four somersaults a second"),
     "pelvis_lean": Limit(*_ANY, 1500, None, "ours"),
-    "shoulder_abduction": Limit(-90, 200, 3000, (-75, 180), "AAOS (Norkin and White), adduction; speed as flexion's"),
+    "shoulder_abduction": Limit(-90, 200, 3000, (-75, 180), "180: AAOS (Norkin and White); -75 not checked"),
     "hip_abduction": Limit(
-        -60, 120, 1500, (-30, 45), "AAOS (Norkin and White); splits and squats look wider: chosen by us"
+        -60, 120, 1500, (-30, 45), "45: Merck; -30 not checked; splits look wider: chosen by us"
     ),
     "knee_valgus": Limit(
         -60, 60, 1500, None, "chosen by us: of a knee that bends, a turned view shows flexion as valgus or varus"
@@ -66,7 +66,7 @@ LIMITS: dict[str, Limit] = {
     "shoulders_lean": Limit(*_ANY, 1500, None, "ours, as the trunk"),
     "shoulder_elevation": Limit(0, 180, 3000, (0, 180), "AAOS (Norkin and White); speed as flexion's"),
     "shoulder_plane": Limit(-180, 180, 9000, None, "a direction; speed chosen by us: flexion's over the least sine"),
-    "trunk_rotation": Limit(-100, 100, 2000, (-45, 45), "AAOS (Norkin and White); throwers turn further: ours"),
+    "trunk_rotation": Limit(-100, 100, 2000, (-45, 45), "said to be AAOS's, not checked; throwers turn further: ours"),
     "pelvis_rotation": Limit(*_ANY, 1500, None, "ours"),
     "trunk_segment": Limit(*_ANY, 1500, None, "ours, as the lean"),
     "head_segment": Limit(*_ANY, 2000, None, "ours"),

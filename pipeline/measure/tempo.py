@@ -7,9 +7,10 @@ are told without a clock. Their clock is then compared with that of people:
 - Pedestrians take 108 (footbridges) to 120 (shops) steps a minute in the mean (Pachi & Ji 2005, *The Structural
   Engineer* 83(3), 800 people), and adults begin to run at about 140 (*Hum. Mov. Sci.* 90:103117, 2023). Three walkers
   and more at above 140 in the median, or anybody at above 160, look too fast.
-- A leg swings like a pendulum, for 0.38 to 0.5 s at any walking speed of adults, for 0.3 to 0.4 s in running (Perry &
-  Burnfield 2010). The middle half of the change takes 0.07 s in sprints and up to 0.2 s in slow walks. People who need
-  more than 0.4 s for it, and a second and more for a step, look too slow.
+- A leg swings like a pendulum, for 0.38 to 0.5 s at any walking speed of adults, for 0.3 to 0.4 s in running. These
+  figures are ascribed to Perry & Burnfield 2010 and were not checked in the book. The middle half of
+  the change takes 0.07 s in sprints and up to 0.2 s in slow walks. People who need more than 0.4 s for it, and a second
+  and more for a step, look too slow.
 """
 
 from __future__ import annotations
