@@ -25,6 +25,7 @@ from pipeline.store.people_table import named_tables
 from pipeline.store.person_table import is_person_table
 
 VERSIONED = ("poseline", "numpy", "onnxruntime", "av", "decord2", "pyarrow", "scipy", "lap")
+VERSIONED_IF_COMPUTING = "openvino"
 VERSIONED_IF_USED = ("torch", "mmengine", "mmdet", "mmpose")  # of networks of the model zoo
 
 PART = re.compile(r"(part|ids)-\d{5,}\.parquet|index\.parquet")  # what a run writes into observations,
@@ -115,12 +116,14 @@ def prepare(
         manifest = {}
     settings = config.digest("observe", "detect", "pose")
     content: list[Any] = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
-    content += _as_seen(info)
+    content += _as_seen(info) + ([facts.computes] if facts.computes else [])
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     _set_aside(folder, digest, progress, folder.manifest_file.is_file())
     write_index(folder, info)
     video = {**video_facts(info), "path": str(info.path.resolve())}
-    made = begun(config, video, facts.skeleton, frames, digest, facts.digests, versions(config), facts.warnings)
+    made = begun(
+        config, video, facts.skeleton, frames, digest, facts.digests, versions(config), facts.warnings, facts.computes
+    )
     still = ("stages_s", "rendered", "rendered_privacy", "tables_digest")
     kept = {key: manifest[key] for key in still if key in manifest}
     folder.write_manifest(made.but(video_warnings=list(info.warnings), **kept))
@@ -180,5 +183,6 @@ def versions(config: Config) -> dict[str, str]:
     """The versions of Python and of the packages that may change a result."""
     names = (config.detect.name, config.pose.name, config.lift.name)
     zoo = VERSIONED_IF_USED if any(n.startswith(("mmdet:", "mmpose:")) for n in names) else ()
-    packages = (*VERSIONED, *opencv_names(), *zoo)
+    vino = (VERSIONED_IF_COMPUTING,) if config.runtime.device == VERSIONED_IF_COMPUTING else ()
+    packages = (*VERSIONED, *opencv_names(), *vino, *zoo)
     return {name: version_of(name) or "not installed" for name in packages} | {"python": platform.python_version()}

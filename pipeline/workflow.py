@@ -17,7 +17,7 @@ from pipeline.engines.base import Job, Options
 from pipeline.engines.start import start_engine
 from pipeline.lift.registry import lifter_facts
 from pipeline.models.protocols import NetworkFacts
-from pipeline.models.registry import run_facts
+from pipeline.models.registry import decided, run_facts
 from pipeline.observe.process import frame_range, plan_chunks
 from pipeline.prepare import choose_folder, folder_name, folders_of, prepare, remove_other_parts, start_over
 from pipeline.store.cloud import Store, is_remote
@@ -97,6 +97,7 @@ def _asked(
     if out.encode(errors="ignore").decode() != out:
         raise PoselineError(f"--out {out}: this name is no UTF-8, which tables' files must have; choose another")
     config = config if isinstance(config, Config) else load_config(config)
+    config = decided(config)
     networks = run_facts(config)
     names = [str(inputs)] if isinstance(inputs, str | Path) else [str(i) for i in inputs]
     videos = find_inputs(names, recursive, photos=fps is None)

@@ -37,7 +37,8 @@ THIRD_PARTY = {  # where each may be imported
     "typer": ("pipeline.cli.",),
     "pooch": ("pipeline.models.download",),
     "requests": ("pipeline.models.download",),
-    "platformdirs": ("pipeline.models.kept",),
+    "platformdirs": ("pipeline.models.kept", "pipeline.models.openvino"),
+    "openvino": ("pipeline.models.openvino", "pipeline.models.centred"),
 }
 LINES, FUNCTION_LINES = 350, 60
 

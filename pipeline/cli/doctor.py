@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -52,7 +53,8 @@ def _networks() -> Iterator[Check]:
     from pipeline.models.runtime import ASSETS, Session, pick_device
 
     device = pick_device("auto")
-    yield True, "device", f"{device.name}, {device.threads} CPU threads"
+    yield True, "device", f"{device.name}, {device.precision}, {device.threads} CPU threads"
+    yield _openvino()
     shapes = {
         "yolox-tiny": (1, 3, 64, 64),
         "rtmpose-s": (1, 3, 256, 192),
@@ -60,9 +62,46 @@ def _networks() -> Iterator[Check]:
         "facemesh": (1, 192, 192, 3),
     }
     for name, shape in shapes.items():
-        out = Session(ASSETS / f"{name}.onnx", device).run(np.zeros(shape, np.float32))
+        where = device if shape[1] == 3 else device.exact()
+        out = Session(ASSETS / f"{name}.onnx", where).run(np.zeros(shape, np.float32))
         finite = all(np.isfinite(v).all() for v in out.values())
         yield finite, name, "runs" if finite else "gives values that are not numbers; install poseline again"
+
+
+def _openvino() -> Check:
+    """Whether OpenVINO is there, and what it is good for here."""
+    from pipeline.models import openvino
+
+    version = libraries.version_of(openvino.NAME)
+    if not version:
+        return True, openvino.NAME, f"not installed (for processors with AMX: {openvino.REMEDY.partition(',')[0]})"
+    good = "bf16 on AMX" if openvino.halves() else "no AMX here: --device auto does not use it"
+    folder = next(path for path in (openvino.place(), *openvino.place().parents) if path.is_dir())
+    closed = "" if os.access(folder, os.W_OK) else f"; {folder} cannot be written, so every start compiles"
+    return True, openvino.NAME, f"{version}, {good}{closed}"
+
+
+def paces() -> Iterator[str]:
+    """Lines for ``--measure``: how fast the default networks run, and which way is the fastest."""
+    from pipeline.models.pace import measured
+    from pipeline.models.runtime import pick_device
+
+    found = measured()
+    for pace in found:
+        frames = ", ".join(f"{pace.frames(people):.3g} with {people}" for people in (1, 5, 20))
+        yield f"{pace.name:14} {pace.pictures:.0f} pictures/s, {pace.people:.0f} people/s; frames/s: {frames} people"
+    chosen, best = pick_device("auto"), found[0]
+    took = [pace for pace in found if (pace.device.name, pace.device.precision) == (chosen.name, chosen.precision)]
+    if not took:
+        yield f"--device auto takes {chosen.name}, which is not measured here"
+    elif took[0] is best or best.frames(5) < 1.1 * took[0].frames(5):
+        yield f"--device auto takes {took[0].name}, and no other is faster by more than a tenth"
+    else:
+        ratio, asked = best.frames(5) / took[0].frames(5), f"--device {best.device.name}"
+        yield (
+            f"--device auto takes {took[0].name}; {best.name} is {ratio:.1f} × as fast: {asked} --set "
+            f"runtime.precision={best.device.precision}"
+        )
 
 
 def _kept() -> Iterator[Check]:

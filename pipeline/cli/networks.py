@@ -103,12 +103,18 @@ def models_verify_command() -> None:
         raise typer.Exit(1)
 
 
-def doctor_command() -> None:
+# Not by `takes`, which ends where a library is missing.
+_MEASURE = typer.Option(False, "--measure", help="Also measure how fast the networks run here, for ten seconds.")
+
+
+def doctor_command(measure: bool = _MEASURE) -> None:
     """Say what is installed and whether it works."""
-    from pipeline.cli.doctor import checks
+    from pipeline.cli.doctor import checks, paces
 
     results = list(checks())
     for good, what, detail in results:
         print(f"{'ok  ' if good else 'FAIL'}  {what:24} {detail}")
+    for line in paces() if measure else ():
+        print(line)
     if not all(good for good, _, _ in results):
         raise typer.Exit(1)

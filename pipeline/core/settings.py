@@ -240,9 +240,10 @@ class LiveConfig(Section):
 
 
 class RuntimeConfig(Section):
-    """What may change speed but no result."""
+    """What may change speed but no result, save the last bits: ``device`` and ``precision``."""
 
     device: Literal["auto", "cpu", "cuda", "openvino"] = "auto"
+    precision: Literal["auto", "f32", "bf16"] = "auto"  # of networks on the CPU; bf16 needs OpenVINO
     threads: int = Field(0, ge=0)  # of the networks; 0: all cores
     decoder: Literal["decord", "pyav"] = "decord"
     batch_frames: int = Field(4, ge=1)  # frames the detector sees at once

@@ -16,7 +16,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import Frames, VideoInfo
-from pipeline.models.registry import Models, build_models
+from pipeline.models.registry import Models, build_models, computes
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
 from pipeline.observe.process import Chunk, process_chunk
@@ -194,4 +194,14 @@ class Worker:
         if task.chunk is None:
             finish(folder, self._config, info, task.render, task.stages, heard)
         else:
+            self._check_bits(folder)
             observe(folder, info, self._config, [task.chunk], self._networks, task.digest, heard)
+
+    def _check_bits(self, folder: RunFolder) -> None:
+        """PoselineError where networks on this machine would return other bits than those of the run."""
+        told, here = folder.manifest().get("computes", ""), computes(self._config)
+        if told != here:
+            raise PoselineError(
+                f"{folder.path}: the run computes with {told or 'ONNX Runtime'} and {socket.gethostname()} with "
+                f"{here or 'ONNX Runtime'}; use machines of one kind, or --device cpu"
+            )

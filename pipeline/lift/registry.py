@@ -52,17 +52,22 @@ def _assumed(config: Config) -> list[str]:
     return lines
 
 
+def _device(config: Config, instead: str) -> str:
+    """The name of the lifter's device: OpenVINO is for networks that look at pictures."""
+    return instead if config.runtime.device == "openvino" else config.runtime.device
+
+
 def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
     """Load the config's lifter; None where no lifter is wanted, or the keypoint set has no body."""
     if config.lift.name == LIFTERS[0]:
         if not liftable(skeleton):
             return None
-        device = pick_device(config.runtime.device, config.runtime.threads)
+        device = pick_device(_device(config, "cpu"), config.runtime.threads, "f32")
         return PoselineLifter(device, skeleton, config)
     if config.lift.name in LIFTERS:
         return None
     from pipeline.lift import mmpose
     from pipeline.models.openmm import family
 
-    device = family.pick(config.runtime.device, config.runtime.threads)
+    device = family.pick(_device(config, "auto"), config.runtime.threads)
     return mmpose.build(_lifter_reference(config), device, config)

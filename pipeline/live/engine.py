@@ -22,7 +22,7 @@ from pipeline.live.receive import Received, Receiver
 from pipeline.live.segment import Segment, segment_name
 from pipeline.live.source import LiveSource, without_secrets
 from pipeline.live.space import Space, build_space
-from pipeline.models.registry import build_models, run_facts
+from pipeline.models.registry import build_models, decided, run_facts
 from pipeline.video.convert import ToRGB
 from pipeline.video.shape import upright
 from pipeline.video.tone import hdr_of, tone_mapped
@@ -49,6 +49,7 @@ class LiveEngine:
         self, source: LiveSource, path: Path, config: Config, render: bool, jsonl: str | None, progress: Progress
     ) -> None:
         self.source, self.render, self.say = source, render, progress.say
+        config = decided(config)
         self.config = without_secrets(config)  # the receiver alone gets all of it
         self.facts = run_facts(config)
         for line in self.facts.warnings + lifter_facts(config).warnings:

@@ -146,7 +146,8 @@ class Segment:
         config, facts, frames = self._config, self._facts, (0, len(self._frames))
         names, told = facts.digests, facts.warnings
         video = video_facts(self._info())
-        made = begun(config, video, facts.skeleton, frames, self._digest[:16], names, versions(config), told)
+        digest, libraries = self._digest[:16], versions(config)
+        made = begun(config, video, facts.skeleton, frames, digest, names, libraries, told, facts.computes)
         made = made.but(live=self.live)
         return made if self._painter is None else made.but(rendered_privacy=Privacy.of(config.render).facts())
 

@@ -53,13 +53,14 @@ class NetworkFacts(NamedTuple):
     one_stage: bool = False  # finds people and poses together
     warnings: tuple[str, ...] = ()
     idle: Mapping[str, str] = MappingProxyType({})  # settings that it cannot follow, section.key: why
+    computes: str = ""  # what the outputs' last bits depend on besides; "" for ONNX Runtime in f32
 
 
 class Family(Protocol):
     """Networks in files, named PREFIX:REFERENCE. Facts raise PoselineError for a file that is missing or wrong."""
 
-    def pick(self, name: str, threads: int) -> Device:
-        """The device for ``runtime.device``."""
+    def pick(self, name: str, threads: int, precision: str) -> Device:
+        """The device for ``runtime.device`` and ``runtime.precision``."""
         ...
 
     def detector_facts(self, reference: str, config: Config) -> NetworkFacts: ...

@@ -11,7 +11,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
-from pipeline.models import kept
+from pipeline.models import kept, openvino
 from pipeline.models.catalogue import LAYOUTS, Known
 from pipeline.models.embedded.body import detector, pose
 from pipeline.models.embedded.wholebody import WholeBody
@@ -212,14 +212,49 @@ def build_models(config: Config, laned: bool = False) -> Models:
 def _reid(config: Config) -> ReId | None:
     if config.observe.reid == reid.NONE:
         return None
-    return reid.build(config.observe.reid, pick_device(config.runtime.device, config.runtime.threads))
+    return reid.build(config.observe.reid, _device(None, config, False))
 
 
 def _device(family: Family | None, config: Config, laned: bool) -> Device:
     """Where a network runs: torch and ONNX Runtime need not have the same devices."""
     pick = family.pick if family else pick_device
-    device = pick(config.runtime.device, config.runtime.threads)
+    device = pick(config.runtime.device, config.runtime.threads, config.runtime.precision)
     return device.laned() if laned else device
+
+
+def decided(config: Config) -> Config:
+    """The config with device and precision settled, so that all workers of a run compute the same.
+
+    A network of a user's that OpenVINO cannot run makes auto mean ONNX Runtime, for all networks of the run.
+    """
+    runtime = config.runtime
+    if runtime.device not in ("auto", openvino.NAME) or _torch(config):
+        return config
+    device = pick_device(runtime.device, runtime.threads, runtime.precision)
+    if device.name == openvino.NAME and not (runtime.device == "auto" and _unable(config, device)):
+        told = {"device": device.name, "precision": device.precision}
+    else:
+        told = {"precision": "f32"}
+    return config.model_copy(update={"runtime": runtime.model_copy(update=told)})
+
+
+def computes(config: Config) -> str:
+    """What the last bits of a run's networks depend on beside their files; "" for ONNX Runtime."""
+    return "" if _torch(config) else _device(None, config, False).computes
+
+
+def _torch(config: Config) -> bool:
+    """Whether a network of the run needs torch."""
+    return config.detect.name.startswith("mmdet:") or config.pose.name.startswith("mmpose:")
+
+
+def _unable(config: Config, device: Device) -> bool:
+    """Whether OpenVINO cannot run one of the networks in files that the config names."""
+    named = (("--detector", config.detect.name), ("--pose", config.pose.name))
+    files = [reference for option, name in named for family, reference in [_split(option, name)] if family]
+    if config.observe.reid != reid.NONE:
+        files += [file for file in [reid.reference(config.observe.reid)] if file]
+    return any(onnx.unable(file, device.precision) for file in files)
 
 
 def run_facts(config: Config) -> NetworkFacts:
@@ -229,7 +264,7 @@ def run_facts(config: Config) -> NetworkFacts:
     boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
     digests = _by_role({"detector": boxes.digests, "pose": posing.digests, "reid": reid.digests(config.observe.reid)})
     idle = _idle(boxes, posing, config)
-    return posing._replace(digests=digests, warnings=boxes.warnings + posing.warnings + idle)
+    return posing._replace(digests=digests, computes=computes(config), warnings=boxes.warnings + posing.warnings + idle)
 
 
 def _by_role(digests: dict[str, dict[str, str]]) -> dict[str, str]:

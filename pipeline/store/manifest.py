@@ -100,8 +100,12 @@ def begun(
     networks: Mapping[str, str],
     versions: Mapping[str, str],
     network_warnings: Iterable[str],
+    computes: str = "",
 ) -> Manifest:
-    """The manifest of a run without observations yet; ``digest`` is the digest of its settings."""
+    """The manifest of a run without observations yet; ``digest`` is the digest of its settings.
+
+    ``computes`` says what the networks' last bits depend on; "" for ONNX Runtime in f32.
+    """
     return Manifest(
         {
             "poseline": FORMAT_VERSION,
@@ -114,6 +118,7 @@ def begun(
             "config_digest": config.digest(),
             "config": config.model_dump(mode="json"),
             "networks": dict(networks),
+            "computes": computes,
             "network_warnings": list(network_warnings),
             "versions": dict(versions),
         }

@@ -20,7 +20,7 @@ from pipeline.models.onnx.graph import detector_layout, graph_of, operators
 from pipeline.models.onnx.input import PIXELS, Planes, fitted
 from pipeline.models.onnx.simcc import heatmap, simcc
 from pipeline.models.registry import run_facts
-from pipeline.models.runtime import Device, pick_device
+from pipeline.models.runtime import Device
 from pipeline.observe.appearance import distance2
 
 CPU = Device(("CPUExecutionProvider",), 1)
@@ -411,19 +411,6 @@ def test_a_network_that_takes_no_pictures(tmp_path):
     onnx.save(model, str(tmp_path / "a.onnx"))
     with pytest.raises(PoselineError, match=r"takes no pictures .*x tensor\(float\) 1×5"):
         onnx_family.pose_facts(str(tmp_path / "a.onnx"), config())
-
-
-def test_openvino_is_used_where_offered_and_else_asked_for(monkeypatch):
-    import onnxruntime
-
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(PoselineError, match=r"--device openvino: .*install onnxruntime-openvino"):
-        pick_device("openvino")
-    offered = ["OpenVINOExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
-    assert pick_device("openvino").providers == tuple(offered)
-    assert pick_device("openvino").name == "openvino"
-    assert pick_device("auto").name == "cpu"
 
 
 def test_crops_are_those_of_opencv_at_whole_scales():

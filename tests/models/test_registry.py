@@ -149,7 +149,7 @@ def test_cuda_without_cuda_is_an_error(monkeypatch):
     with pytest.raises(PoselineError, match=r"--device cuda: .*AzureExecutionProvider.*onnxruntime-gpu") as error:
         pick_device("cuda")
     assert "\n" not in str(error.value)
-    assert pick_device("auto").name == pick_device("cpu").name == "cpu"
+    assert pick_device("auto", 0, "f32").name == pick_device("cpu").name == "cpu"
 
 
 def test_auto_takes_cuda_where_it_is(monkeypatch):

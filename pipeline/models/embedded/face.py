@@ -66,7 +66,7 @@ class FaceNetwork:
     """The points of faces."""
 
     def __init__(self, device: Device, batch: int):
-        self.sessions = [Session(ASSETS / "facemesh.onnx", device)]
+        self.sessions = [Session(ASSETS / "facemesh.onnx", device.exact())]
         self.batch = batch
 
     def find(self, images: np.ndarray, image: np.ndarray, views: Views) -> Faces:

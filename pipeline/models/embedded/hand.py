@@ -50,7 +50,7 @@ class HandNetwork:
     """The points of hands at the ends of arms."""
 
     def __init__(self, device: Device):
-        self.sessions = [Session(ASSETS / "handlandmark-full.onnx", device)]
+        self.sessions = [Session(ASSETS / "handlandmark-full.onnx", device.exact())]
 
     def find(self, images: np.ndarray, arms: Arms) -> Hands:
         """The hands of arms in images (B, H, W, 3) u8 RGB; a second crop where the first one found a hand."""

@@ -9,6 +9,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import by_count, by_name
 from pipeline.core.skeleton import COCO17, Skeleton
+from pipeline.models import openvino
 from pipeline.models.detections import COCO_CLASSES, class_rows
 from pipeline.models.onnx.graph import Graph, detector_layout, graph_of, input_size, pose_layout
 from pipeline.models.onnx.input import PIXELS, Pixels, size_for
@@ -22,9 +23,19 @@ from pipeline.models.runtime import Device, Session, file_digest, pick_device
 DETECTOR, POSE = "--detector", "--pose"
 
 
-def pick(name: str, threads: int) -> Device:
-    """The device for ONNX Runtime."""
-    return pick_device(name, threads)
+def pick(name: str, threads: int, precision: str) -> Device:
+    """The device for networks in ONNX files."""
+    return pick_device(name, threads, precision)
+
+
+def unable(reference: str, precision: str) -> str:
+    """Why OpenVINO cannot run a network's file, in words; "" where it can, or where the file is wrong altogether."""
+    try:
+        graph = graph_of("a network", reference)
+    except PoselineError:
+        return ""  # said with its option, when its facts are read
+    w, h = input_size(graph)
+    return openvino.unable(graph.file, file_digest(graph.file), precision, (graph.input[0] or 1, 3, h, w))
 
 
 def detector_facts(reference: str, config: Config) -> NetworkFacts:
@@ -68,7 +79,7 @@ def build_detector(reference: str, device: Device, config: Config) -> OnnxDetect
         decode = from_dets
     free = None in graph.input[2:] and (c.pixels is not None or graph.notes.get("any_size"))
     return OnnxDetector(
-        Session(graph.file, device),
+        Session(graph.file, device, graph.input[0]),
         partial(size_for, pixels=c.pixels) if free else input_size(graph),
         _pixels(graph, layout),
         graph.input[0],
@@ -84,7 +95,7 @@ def build_pose(reference: str, device: Device, config: Config) -> TopDownOnnx | 
     graph = graph_of(POSE, reference)
     layout = pose_layout(graph, config.pose.layout)
     skeleton, unnamed = _skeleton(graph, layout, config)
-    session, size, pixels = Session(graph.file, device), input_size(graph), _pixels(graph, layout)
+    session, size, pixels = Session(graph.file, device, graph.input[0]), input_size(graph), _pixels(graph, layout)
     if layout == "rtmo":
         return OnnxRTMO(session, skeleton, size, pixels, graph.input[0], config.detect.score, config.detect.nms_iou)
     noted = graph.notes.get("input", {})

@@ -139,7 +139,7 @@ def tasks(device: Device, count: int, fixed: int | None, cpu_batch: int, most: i
     ``fixed`` is the batch size of an input with a fixed one. Otherwise a CPU takes ``cpu_batch`` inputs at once, since
     more would not fit its caches, or less where that keeps all lanes busy; other devices take ``most``.
     """
-    step = fixed or (min(cpu_batch, most, -(-count // device.lanes)) if device.name == "cpu" else most)
+    step = fixed or (min(cpu_batch, most, -(-count // device.lanes)) if device.on_cpu else most)
     return [range(start, min(start + step, count)) for start in range(0, count, step or 1)]
 
 

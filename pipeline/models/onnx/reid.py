@@ -59,7 +59,7 @@ class ReId:
     """Describes people by vectors."""
 
     def __init__(self, graph: Graph, device: Device):
-        self.session = Session(graph.file, device)
+        self.session = Session(graph.file, device, graph.input[0])
         fixed, _, height, width = graph.input
         self.size, self.fixed, self._last = (width or SIZE[0], height or SIZE[1]), fixed, graph.colours_last
         self.planes = Planes(PIXELS["simcc"])

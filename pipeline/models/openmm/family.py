@@ -19,7 +19,7 @@ DETECTOR_IDLE = dict.fromkeys(("detect.pixels", "detect.nms_iou", "detect.layout
 POSE_IDLE = dict.fromkeys(("pose.layout", "pose.keypoints"), _POINTS)
 
 
-def pick(name: str, threads: int) -> Device:
+def pick(name: str, threads: int, precision: str = "f32") -> Device:
     """The device for torch: CUDA for auto where there is CUDA, and for cuda; PoselineError for cuda without CUDA."""
     import torch
 
