@@ -26,21 +26,62 @@ _DEPTH_S = 0.25  # standard deviation in seconds of the window over which a pers
 _TREND_S, _ASTRAY, _ROUNDS, _LEAN = 1.0, 0.06, 5, 0.02  # see _calm
 _MOST_SCALED = 1.25  # largest factor by which a body is made larger or smaller to have the usual height
 _LEAST_Z_M = 0.3
+_LENGTH_STD_M = 0.01  # standard deviation of a limb's length in a row that tells it best
 
 
-def limb_lengths(joints: np.ndarray) -> dict[str, float]:
+def limb_lengths(joints: np.ndarray, weight: np.ndarray | None = None) -> dict[str, float]:
     """Metres from each joint to the joint on which it hangs: medians over joints (L, J, 3), the same for both sides.
 
     NaN for joints that are never known.
+
+    Args:
+        weight: (L, J) how much each row counts (`lengths_told`); None: all rows alike.
     """
     length = np.linalg.norm(_bones(joints, np.zeros((len(joints), 3), joints.dtype)), axis=-1)
-    middle = quantile(length.T, 0.5).tolist()
-    out = {name: middle[AT[name]] for name in PARENT}
+    if weight is None:
+        middle, total = quantile(length.T, 0.5), np.ones(len(JOINTS))
+    else:
+        found = [_weighted_median(length[:, j], weight[:, j]) for j in range(len(JOINTS))]
+        middle, total = (np.array(values) for values in zip(*found, strict=True))
+    out = {name: float(middle[AT[name]]) for name in PARENT}
     for name in PARENT:
         if name.startswith("left_"):
-            other = "right" + name[4:]
-            out[name] = out[other] = (out[name] + out[other]) / 2
+            both = [AT[name], AT["right" + name[4:]]]
+            out[name] = out["right" + name[4:]] = float((total[both] * middle[both]).sum() / total[both].sum())
     return out
+
+
+def lengths_told(joints: np.ndarray, std: np.ndarray, ray: np.ndarray) -> np.ndarray:
+    """(L, J) 1 / m², how well each row tells the length of each limb: one over the variance of its length.
+
+    A limb across the line of sight tells its length, one along it does not.
+
+    Args:
+        joints: (L, J, 3) m about the middle of the hips.
+        std: (L, J, 3) m, the network's standard deviations, the last along the line of sight.
+        ray: (L, 2) to the middle of the hips.
+    """
+    out = np.empty(joints.shape[:2], np.float32)
+    parent = [AT.get(PARENT[name], len(JOINTS)) for name in JOINTS]
+    for rows in blocks(len(joints)):
+        bone = _bones(joints[rows], np.zeros((len(joints[rows]), 3), joints.dtype))
+        sight = np.concatenate([ray[rows], np.ones_like(ray[rows, :1])], 1)
+        sight /= np.linalg.norm(sight, axis=1, keepdims=True)
+        along = np.square((bone * sight[:, None]).sum(-1)) / np.maximum(np.square(bone).sum(-1), 1e-12)
+        ends = np.square(std[rows])[..., [0, 2]]
+        ends = ends + np.concatenate([ends, np.zeros_like(ends[:, :1])], 1)[:, parent]
+        out[rows] = 1 / ((1 - along) * ends[..., 0] + along * ends[..., 1] + _LENGTH_STD_M**2)
+    return out
+
+
+def _weighted_median(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """The median of the values (L,) that are known, and the sum of their weights (L,); NaN and 1 where none is."""
+    known = np.flatnonzero(np.isfinite(values) & (weight > 0))
+    if not len(known):
+        return float("nan"), 1.0
+    order = known[np.argsort(values[known])]
+    passed = np.cumsum(weight[order], dtype=np.float64)
+    return float(values[order[np.searchsorted(passed, passed[-1] / 2)]]), float(passed[-1])
 
 
 def _bones(joints: np.ndarray, middle: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from pipeline.core.rows import blocks
 from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
-from pipeline.lift.body import as_tall, limb_lengths, reprojection_px, with_lengths
+from pipeline.lift.body import as_tall, lengths_told, limb_lengths, reprojection_px, with_lengths
 from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, J, K, further, name_in, sources
@@ -217,12 +217,12 @@ def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
     for out, joints in zip(done, near, strict=True):
         np.copyto(out, joints, where=~np.isfinite(out))  # outliers at the ends
     del near, measured
-    return [_one_body(out) * np.float32(p.height_m / HEIGHT_M) for out, p in zip(done, people, strict=True)]
+    return [_one_body(out, p) * np.float32(p.height_m / HEIGHT_M) for out, p in zip(done, people, strict=True)]
 
 
 def _on_rays(person: Lifted) -> np.ndarray:
     """(L, J, 3) joints of constant limbs, as near to their rays as the network's standard deviations allow."""
-    seen, done = person.seen, _one_body(person.joints)
+    seen, done = person.seen, _one_body(person.joints, person)
     hips = hips_of(done, seen)
     rays = rays_to_joints(seen.rays, done, hips)
     return on_rays(done, person.std, rays, seen.score, hips, limb_lengths(done))
@@ -237,9 +237,10 @@ def hips_of(joints: np.ndarray, seen: PersonRays) -> np.ndarray:
     return out
 
 
-def _one_body(joints: np.ndarray) -> np.ndarray:
-    """Joints (L, J, 3) about the hips, with limbs of constant length, of a body `HEIGHT_M` tall."""
-    return as_tall(with_lengths(joints, limb_lengths(joints)), HEIGHT_M)
+def _one_body(joints: np.ndarray, person: Lifted) -> np.ndarray:
+    """A person's joints (L, J, 3) about the hips, with limbs of constant length, of a body `HEIGHT_M` tall."""
+    told = lengths_told(joints, person.std, person.seen.centre)
+    return as_tall(with_lengths(joints, limb_lengths(joints, told)), HEIGHT_M)
 
 
 def _measured(joints: np.ndarray, person: Lifted, config: Config) -> Trajectories:

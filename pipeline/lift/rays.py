@@ -11,7 +11,10 @@ import numpy as np
 from pipeline.lift.body import AT, PARENT
 from pipeline.lift.joints import HIPS, JOINTS, J, K
 
-_ACROSS_M, _TRUST = 0.015, 5  # standard deviation of a joint of score 1 from its ray; how fast it grows as scores fall
+# Standard deviation of a joint of score 1 from its ray, where the network's own across are `_USUAL_STD_M` in the mean;
+# how fast it grows as scores fall.
+_ACROSS_M, _USUAL_STD_M, _TRUST = 0.015, 0.035, 5
+_ASTRAY = 2  # standard deviations off its ray at which a joint's ray counts half
 _LENGTH_M = 0.01  # standard deviation of a limb's length
 _LEAST_STD_M, _MOST_STD_M = 0.01, 0.5  # limits of the network's standard deviations
 _LOOSE = 1.2  # factor by which the network's places across are trusted less than its depths
@@ -76,7 +79,7 @@ def _said(places: np.ndarray, std: np.ndarray, rays: np.ndarray, score: np.ndarr
     matrix, at = np.zeros((n, _COORDINATES, _COORDINATES)), np.arange(_COORDINATES)
     matrix[:, at, at] = weight
     seen = np.isfinite(rays).all(-1) & (score > _LEAST_SCORE)
-    near = np.where(seen, np.clip(score, 0, 1) ** _TRUST, 0).astype(np.float64) / _ACROSS_M**2  # (L, K)
+    near = np.where(seen, _nearness(places, std, rays, score), 0)  # (L, K)
     deep = 3 * np.arange(K) + 2
     for axis in range(2):
         across, ray = 3 * np.arange(K) + axis, np.where(seen, rays[..., axis], 0)
@@ -85,6 +88,20 @@ def _said(places: np.ndarray, std: np.ndarray, rays: np.ndarray, score: np.ndarr
         matrix[:, deep, across] -= near * ray
         matrix[:, deep, deep] += near * ray**2
     return matrix, weight * places.reshape(n, _COORDINATES)
+
+
+def _nearness(places: np.ndarray, std: np.ndarray, rays: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """(L, K) 1 / m², how much each ray counts: one over the variance of the joint's distance from it.
+
+    The network knows how exact the points are: its deviations across the line of sight are small where they are. A ray
+    far from the network's place counts less (Cauchy), since points go astray.
+    """
+    across = std[:, :K, 0].astype(np.float64)
+    share = across.mean(1, keepdims=True) / _USUAL_STD_M
+    variance = np.square(_ACROSS_M * share) / np.clip(score, _LEAST_SCORE, 1) ** _TRUST
+    off = np.square(places[:, :K, :2] - rays * places[:, :K, 2:]).sum(-1)
+    astray = off / (2 * _ASTRAY**2 * (variance + across**2))
+    return 1 / (variance * (1 + np.where(np.isfinite(astray), astray, 0)))
 
 
 def _bones() -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.evaluate.lifting import distance
 from pipeline.evaluate.mocap import joints_of
-from pipeline.lift.body import limb_lengths, with_lengths
+from pipeline.lift.body import lengths_told, limb_lengths, with_lengths
 from pipeline.lift.joints import HIPS, JOINTS, J, K
 from pipeline.lift.rays import on_rays
 from tests.lift.walkers import walker
@@ -96,3 +96,51 @@ def test_each_frame_for_itself(body: tuple[np.ndarray, np.ndarray]) -> None:
     whole = on_rays(wrong, *rest, lengths)
     part = on_rays(wrong[10:13], *(a[10:13] for a in rest), lengths)
     np.testing.assert_allclose(part, whole[10:13], atol=1e-9)
+
+
+def test_points_count_more_where_the_network_is_surer(body: tuple[np.ndarray, np.ndarray]) -> None:
+    joints, hips = body
+    rays, score = seen(joints, hips) + 0.01 / 6, np.full((FRAMES, K), 0.8)
+    # All deviations alike: what differs is how exact the network takes the points to be.
+    off = []
+    for std in (0.01, 0.02, 0.04):
+        found = on_rays(joints, np.full(joints.shape, std), rays, score, hips, limb_lengths(joints))
+        off.append(off_rays(found, hips, rays) / off_rays(joints, hips, rays))
+    np.testing.assert_allclose(off, off[0], atol=0.05)
+
+
+def test_a_point_far_astray_hardly_pulls(body: tuple[np.ndarray, np.ndarray]) -> None:
+    joints, hips = body
+    wrist, moved = JOINTS.index("left_wrist"), []
+    for astray_m in (0.05, 0.4):
+        rays = seen(joints, hips)
+        rays[:, wrist, 0] += astray_m / 6
+        std = np.full(joints.shape, 0.03)
+        found = on_rays(joints, std, rays, np.full((FRAMES, K), 0.7), hips, limb_lengths(joints))
+        moved.append(float(distance(found, joints)[:, wrist].mean()))
+    assert moved[1] < 3 * moved[0]  # eight times as far astray
+    assert moved[1] < 0.05
+
+
+def test_limbs_get_the_length_that_the_surest_rows_tell(body: tuple[np.ndarray, np.ndarray]) -> None:
+    joints, _ = body
+    true = limb_lengths(joints)
+    arm = JOINTS.index("left_wrist"), JOINTS.index("left_elbow")
+    side = np.arange(FRAMES) < FRAMES // 4  # rows in which the forearm lies across the line of sight
+    length = np.linalg.norm(joints[0, arm[0]] - joints[0, arm[1]])
+    bone = np.where(side[:, None], [length, 0, 0], [0, 0, 0.6 * length])  # else along it, and seen too short
+    joints[:, arm[0]] = joints[:, arm[1]] + bone
+    joints[:, JOINTS.index("right_wrist")] = joints[:, JOINTS.index("right_elbow")] + bone
+    std = np.broadcast_to(np.array([0.01, 0.01, 0.1]), joints.shape)
+    told = lengths_told(joints, std, np.zeros((FRAMES, 2)))
+    assert limb_lengths(joints)["left_wrist"] == pytest.approx(0.6 * true["left_wrist"], rel=0.02)
+    assert limb_lengths(joints, told)["left_wrist"] == pytest.approx(true["left_wrist"], rel=0.02)
+    assert limb_lengths(joints, np.ones_like(told))["left_knee"] == pytest.approx(true["left_knee"], rel=1e-3)
+
+
+def test_a_joint_that_is_never_known_has_no_length(body: tuple[np.ndarray, np.ndarray]) -> None:
+    joints, _ = body
+    joints[:, JOINTS.index("left_wrist")] = np.nan
+    told = lengths_told(joints, np.full(joints.shape, 0.05), np.zeros((FRAMES, 2)))
+    assert np.isnan(limb_lengths(joints, told)["left_wrist"])
+    assert limb_lengths(joints, told)["left_knee"] == pytest.approx(limb_lengths(joints)["left_knee"], rel=1e-3)
