@@ -1,7 +1,11 @@
-"""How far two views of one person differ in 3D: python scripts/compare_views.py RUN_A RUN_B
+"""How far two views of one person differ in 3D: python scripts/compare_views.py RUN_A RUN_B [CALIBRATION]
 
 Both videos were started together. Of each pair of people the twelve large joints about the middle of the hips are
 brought together by one rotation for the whole sequence; the pair that differs the least is printed, in mm.
+
+With a calibration of Qualisys, whose cameras have the names of the runs, the points of both views are triangulated. Two
+errors are printed for each view, in mm after the best rotation, scale and shift of each frame: of the run, and of the
+triangulated points seen by that camera, which fit together exactly, lifted again.
 """
 
 from __future__ import annotations
@@ -9,10 +13,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
+from coverage_views import Camera, cameras
 
-from pipeline.evaluate.lifting import aligned_as_one, distance
+from pipeline.evaluate.lifting import aligned, aligned_as_one, distance, lift_whole
 from pipeline.export.person import PersonTable, everybody
+from pipeline.lift.joints import JOINTS, POINTS
+from pipeline.lift.network import Network
+from pipeline.models.runtime import pick_device
 from pipeline.store.folder import RunFolder
 
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -42,6 +51,42 @@ def difference(a: PersonTable, b: PersonTable) -> np.ndarray | None:
     return 1000 * np.nanmean(np.where(known, apart, np.nan), 0)
 
 
+def rays_of(person: PersonTable, camera: Camera) -> np.ndarray:
+    """(L, K, 2) x / z and y / z of the points of the lifter; NaN where the table has none."""
+    px = np.full((len(person.column("frame")), len(POINTS), 2), np.nan)
+    for k, name in enumerate(POINTS):
+        named = next((n for n in (name, name.replace("_toe", "_big_toe")) if f"{n}_x_px" in person.columns), None)
+        if named:
+            px[:, k] = np.stack([person.column(f"{named}_{axis}_px") for axis in "xy"], -1)
+    flat = px.reshape(-1, 1, 2) - 0.5
+    return cv2.undistortPoints(flat, camera.matrix, camera.lens)[:, 0].reshape(px.shape)
+
+
+def against_both(people: list[PersonTable], seen_by: list[Camera]) -> None:
+    """Print how far each view is from the triangulation of both."""
+    frames = [p.column("frame").astype(int) for p in people]
+    _, *rows = np.intersect1d(frames[0], frames[1], return_indices=True)
+    rays = [rays_of(p, c)[r] for p, c, r in zip(people, seen_by, rows, strict=True)]
+    sight = [np.concatenate([c.turn, c.shift_m[:, None]], 1) for c in seen_by]
+    space = cv2.triangulatePoints(*sight, *(r.reshape(-1, 2).T for r in rays))
+    space = (space[:3] / space[3]).T.reshape(*rays[0].shape[:2], 3)
+    large = space[:, [POINTS.index(name) for name in NAMES]]
+    known = np.isfinite(large).all(-1)
+    network = Network(pick_device("cpu"))
+    print("against the triangulation of both, mm: the run; the triangulated points lifted")
+    for person, camera, row in zip(people, seen_by, rows, strict=True):
+        before = space @ camera.turn.T + camera.shift_m
+        seen = np.isfinite(before).all(-1)
+        again, _ = lift_whole(network, person.column("time_s")[row], before[..., :2] / before[..., 2:], seen * 1.0)
+        errors = []
+        for found in (joints_of(person)[1][row], again[:, [JOINTS.index(name) for name in NAMES]]):
+            both = known & np.isfinite(found).all(-1)
+            some = both.sum(1) > len(NAMES) // 2
+            at, true = (np.where(both[..., None], x, 0)[some] for x in (found, large))
+            errors.append(1000 * distance(aligned(at, true, both[some]), true)[both[some]].mean())
+        print(f"  {person.file.parent.parent.name:15} {errors[0]:.1f}; {errors[1]:.1f}")
+
+
 first, second = (everybody(RunFolder.existing(Path(run))) for run in sys.argv[1:3])
 found = {(a.person_id, b.person_id): difference(a, b) for a in first for b in second}
 pairs = {pair: apart for pair, apart in found.items() if apart is not None}
@@ -51,3 +96,10 @@ best = min(pairs, key=lambda pair: float(pairs[pair].mean()))
 print(f"people {best[0]} and {best[1]}: {pairs[best].mean():.1f} mm")
 for name, apart in zip(NAMES, pairs[best], strict=True):
     print(f"  {name:15} {apart:.0f}")
+if len(sys.argv) > 3:
+    at = cameras(Path(sys.argv[3]))
+    lacking = [Path(run).name for run in sys.argv[1:3] if Path(run).name not in at]
+    if lacking:
+        raise SystemExit(f"{sys.argv[3]}: has no camera {lacking[0]}; name the videos after the cameras {list(at)}")
+    pair = [next(p for p in side if p.person_id == i) for side, i in zip((first, second), best, strict=True)]
+    against_both(pair, [at[Path(run).name] for run in sys.argv[1:3]])
