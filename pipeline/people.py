@@ -32,6 +32,7 @@ from pipeline.measure.jumps import JUMP_COLUMNS
 from pipeline.measure.measure import NO_METRES, measure
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.measure.real_time import beside_video, doubts_of, span_in_video, step_columns, steps_in_video, time_facts
+from pipeline.measure.rolling import rolling_warning
 from pipeline.measure.stature import Stature, stature, stature_warnings
 from pipeline.measure.summary import also_warned, person_summary
 from pipeline.measure.tempo import Tempo, tempo, tempo_warnings
@@ -188,19 +189,21 @@ def _write_people(
             measured = measure(
                 motion, skeleton, metres, info.size_px, name, config.smooth.noise_len, run.travels, run.course
             )
+            carried = rolling_warning(motion, skeleton, measured.steps, run.still)
             motion = beside_video(measured.motion, info)
             write(motion)
             heat.add(motion, skeleton)
             doubts = doubts_of(person_id, _moments(who, motion, info), info)
             figures = measured.figures | motion.figures | span_in_video(motion)
-            summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, measured.quality.warnings))
+            told = [*measured.quality.warnings, *filter(None, [carried])]
+            summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, told))
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
             write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.travels)
             joints += [{key: shown(value) for key, value in joint.items()} for joint in measured.quality.joints]
             tempos += [found] if (found := tempo(motion, skeleton, run.camera)) else []
-            told = metres.height_of(person_id, name) is not None
-            statures.append(stature(motion, skeleton, told))
+            given = metres.height_of(person_id, name) is not None
+            statures.append(stature(motion, skeleton, given))
             at_rest |= {person_id: NEVER_MOVES} if never_moves(motion, skeleton.names, run.still) else {}
             say("people", person_id)
     summaries = also_warned(also_warned(summaries, stature_warnings(statures)), at_rest)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -101,18 +100,19 @@ def held(motion: Motion, passed: np.ndarray) -> Motion:
     off = hidden | _brief(away, time_s)
     if not off.any():
         return motion
-    rest: dict[str, Any] = {
-        name: np.where(off[..., None], np.float32(0), values)
-        for name in ("velocity_px_s", "acceleration_px_s2")
-        if (values := getattr(motion, name)) is not None
-    }
     return replace(
         motion,
         keypoints_px=np.where(off[..., None], usual, px),
         provenance=np.where(off, np.uint8(INTERPOLATED), motion.provenance),
+        velocity_px_s=_zero(motion.velocity_px_s, off),
+        acceleration_px_s2=_zero(motion.acceleration_px_s2, off),
         doubts=tuple(sorted((*motion.doubts, *_when(time_s, hidden)))),
-        **rest,
     )
+
+
+def _zero(values: np.ndarray | None, off: np.ndarray) -> np.ndarray | None:
+    """The values (L, K, 2), 0 where a point is held."""
+    return None if values is None else np.where(off[..., None], np.float32(0), values)
 
 
 def _usual(px: np.ndarray) -> np.ndarray:
