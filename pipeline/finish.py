@@ -53,7 +53,7 @@ def finish(
     stages = {**stages, "track": clock.seconds()}
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
     lines += found
-    lines += _of_heights(config, people)
+    lines += [*_of_heights(config, people), *zero_warnings(info)]
     for line in lines:
         progress.say(line)
     lifts = lifter_facts(config)
@@ -96,6 +96,16 @@ def _of_heights(config: Config, people: list[dict[str, Any]]) -> list[str]:
             said = " and ".join(str(i) for i in owners)
             lines.append(f"--height {who}={height_m:g}: people {said} are called {who}; all of them get this height")
     return lines
+
+
+def zero_warnings(info: VideoInfo) -> list[str]:
+    """A line where the time that is to be 0 lies outside the video."""
+    if not info.zero_s or info.time_s[0] <= info.zero_s <= info.time_s[-1]:
+        return []
+    return [
+        f"--time-zero {info.zero_s:g}: the video goes from {info.time_s[0]:.2f} to {info.time_s[-1]:.2f} s,"
+        f" so all times are {'above' if info.zero_s < info.time_s[0] else 'below'} 0"
+    ]
 
 
 def _of_the_lens(field: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from pipeline import track
 from pipeline.core.config import Config, with_settings
 from pipeline.core.errors import PoselineError
 from pipeline.export.run import export_run
+from pipeline.finish import zero_warnings
 from pipeline.live.run import live
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import real_times, stored_video
@@ -69,3 +70,12 @@ def test_only_times_change(folder: RunFolder) -> None:  # noqa: F811
 def test_a_stream_has_its_own_clock() -> None:
     with pytest.raises(PoselineError, match=r"time\.zero_s=2: a live stream has its own clock"):
         live("rtsp://192.0.2.7/a", config=with_settings(Config(), ["time.zero_s=2"]))
+
+
+def test_a_zero_outside_the_video_is_said() -> None:
+    info = video_info()
+    assert [zero_warnings(info.recorded_at(None, zero)) for zero in (None, 0.0, ZERO_S)] == [[], [], []]
+    (late,), (early,) = (zero_warnings(info.recorded_at(None, zero)) for zero in (999.0, -5.0))
+    assert "--time-zero 999" in late
+    assert "below 0" in late
+    assert "above 0" in early
