@@ -88,7 +88,8 @@ class VideoInfo(_Arrays):
     timecode: str = ""  # of the first frame, hh:mm:ss:ff, as the camera wrote it
     created: str = ""  # ISO 8601, as the camera wrote it
     stream: int = -1  # number of the stream among the file's videos; -1: the one that FFmpeg would take
-    deinterlace: str = ""  # frame: a picture for each frame, field: for each field; "": pictures are as stored
+    # frame: a picture for each frame, of interlaced ones; all: of all frames; field: for each field; "": as stored
+    deinterlace: str = ""
     hdr: str = ""  # hlg or pq: pictures are tone-mapped; "": they are SDR, or taken as such
     peak_nits: float = 0.0  # the brightest light of HDR in cd/m²
     seen: SeenPackets | None = None  # of a video indexed by decoding; None: ``pts`` are those of the packets

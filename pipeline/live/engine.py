@@ -66,7 +66,9 @@ class LiveEngine:
         self.number = self.folder.next_segment
         self.finishers = Finishers(self.say)
         self.space: Space | None = None
-        self.receiver = Receiver(source, config.live, self.ledger, self.say, self.folder.event)
+        self.receiver = Receiver(
+            source, config.live, self.ledger, self.say, self.folder.event, deinterlace=config.video.deinterlace
+        )
         self.jsonl = self._lines(jsonl) if jsonl else None
         self.session = {"started": iso(time.time()), "ended": None, "end": "running"}
         self._rgb: tuple[tuple[int, int], ToRGB] | None = None

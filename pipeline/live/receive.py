@@ -19,6 +19,7 @@ from pipeline.live import ledger as books
 from pipeline.live.clock import Clock
 from pipeline.live.ledger import Ledger
 from pipeline.live.source import LiveSource, Pace, open_source, reason_of, untimed
+from pipeline.live.whole import WholePictures
 from pipeline.video.media import video_stream
 from pipeline.video.shape import orientation, pixel_aspect, square_size
 
@@ -52,6 +53,7 @@ class Receiver:
         note: Callable[[str, dict], None],
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        deinterlace: str = "auto",
     ) -> None:
         self.source, self.config, self.ledger = source, config, ledger
         self.clock = Clock(config.jump_s)
@@ -67,6 +69,8 @@ class Receiver:
         self._why = "no frames"
         self._wall_offset: float | None = None
         self.pixel_aspect = Fraction(1)  # of the stream that is received
+        self.deinterlace = deinterlace  # as `WholePictures` takes it
+        self._told_interlaced = False
         self._thread = threading.Thread(target=self._work, name="receive", daemon=True)
 
     def start(self, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -213,6 +217,12 @@ class Receiver:
                 self.ledger.drop(books.BEHIND)
             self._ready.notify()
 
+    def tell_interlaced(self) -> None:
+        """Tell the user once that pictures are deinterlaced."""
+        if not self._told_interlaced:
+            self._say(f"{self.source.shown}: its frames are interlaced; deinterlaced by bwdif, a frame late")
+        self._told_interlaced = True
+
     def _watch_wall(self, received: float, time_s: float) -> None:
         offset = self._wall() - self._now()
         if self._wall_offset is not None and abs(offset - self._wall_offset) > 0.5:
@@ -232,9 +242,16 @@ class _Connection:
         self._untimed = untimed(container)
         self._arrival: dict[int, float] = {}
         self._keyed, self._packets, self._damaged = False, 0, 0
+        self._whole, self._base = WholePictures(receiver.deinterlace), stream.time_base
         self._pace = Pace(receiver._now, receiver.stopped) if receiver.source.kind == "file" else None
 
     def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            self._accept(self._whole.rest(), self._base)
+
+    def _run(self) -> None:
         stream, ledger = self._stream, self._r.ledger
         stream.codec_context.thread_type = "SLICE"  # threads by frames would delay frames
         for packet in self._container.demux(stream):
@@ -270,10 +287,18 @@ class _Connection:
             if 0 < self._damaged <= DAMAGED_MOST:
                 ledger.drop(books.DAMAGED)
                 continue
-            pts, base = picture.pts, picture.time_base or self._stream.time_base
+            base = picture.time_base or self._stream.time_base
+            arrived = received if picture.pts is None else self._arrival.pop(picture.pts, received)
+            before = self._whole.works
+            self._accept(self._whole(picture, arrived), base)
+            if self._whole.works and not before:
+                self._r.tell_interlaced()
+
+    def _accept(self, pictures: list[tuple[av.VideoFrame, int | None, float]], base: Fraction | None) -> None:
+        """Hand on whole pictures with their pts in units of ``base`` and the times at which they came."""
+        self._base = base
+        for picture, pts, received in pictures:
             pts_s = None if pts is None or self._untimed or base is None else float(pts * base)
-            if pts is not None:
-                received = self._arrival.pop(pts, received)
             if self._pace is not None and pts_s is not None:
                 self._pace.wait(pts_s)
                 received = self._r._now()

@@ -66,6 +66,7 @@ class DeinterlacedSource(Generic[T]):
 
     def __init__(self, info: VideoInfo, threads: int, convert: Callable[[av.VideoFrame], T]) -> None:
         self._each = 2 if info.deinterlace == "field" else 1  # pictures a frame
+        self._which = "all" if info.deinterlace == "all" else "interlaced"
         self._frames = by_frames(info)
         self._source: DecodedSource[av.VideoFrame] = DecodedSource(self._frames, threads, lambda frame: frame)
         self._convert = convert
@@ -89,7 +90,7 @@ class DeinterlacedSource(Generic[T]):
 
     def _deinterlaced(self, frames: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
         """(row, picture) ascending; bwdif gives the first field of a frame at twice the frame's time."""
-        mode = "send_field:deint=all" if self._each == 2 else "send_frame:deint=interlaced"
+        mode = "send_field:deint=all" if self._each == 2 else f"send_frame:deint={self._which}"
         chain, last = FilterChain(("bwdif", f"mode={mode}")), -1
         for row, frame in frames:
             frame.pts = row

@@ -180,8 +180,10 @@ def _deinterlaced(info: VideoInfo, asked: VideoConfig) -> VideoInfo:
         return replace(info, deinterlace="", warnings=(*info.warnings, *lines))
     each = "field" if wanted == "field" else "frame"
     more = "" if wanted == "field" else "; --deinterlace field makes one of each field"
-    line = f"{info.path}: its frames are interlaced; deinterlaced by bwdif, one picture of each {each}{more}"
-    info = replace(info, deinterlace="frame", warnings=(*info.warnings, line) if found else info.warnings)
+    what = "its frames are interlaced" if found else "its frames do not say that they are interlaced"
+    line = f"{info.path}: {what}; deinterlaced by bwdif, one picture of each {each}{more}"
+    which = "frame" if wanted == "auto" else "all"
+    info = replace(info, deinterlace=which, warnings=(*info.warnings, line))
     return by_fields(info) if wanted == "field" else info
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,9 +17,13 @@ from pipeline.core.settings import LiveConfig
 from pipeline.live.ledger import Delays, Ledger
 from pipeline.live.receive import Receiver, spread
 from pipeline.live.source import LiveSource, parse_source
+from pipeline.live.whole import WholePictures
+from pipeline.video.index import index_video
 from pipeline.video.inputs import find_inputs
 from tests.live import station
 from tests.live.station import Station, write_clip
+from tests.video.clips import number_of
+from tests.video.test_deinterlace import MOMENTS, write_woven
 
 FAST = LiveConfig(timeout_s=1.0, retry_s=0.05, retry_most_s=0.2, gap_s=0.3)
 
@@ -237,3 +242,20 @@ def test_delays_have_quantiles_within_a_few_percent():
     assert delays.quantile(0.5) == pytest.approx(0.5, rel=0.03)
     assert delays.quantile(0.95) == pytest.approx(0.95, rel=0.03)
     assert Delays().quantile(0.5) is None
+
+
+def test_interlaced_pictures_are_made_whole_and_none_is_lost(tmp_path):
+    path = write_woven(tmp_path / "a.mts", "libx264")
+    r, ledger, said, _ = receiver(path)
+    r.start()
+    taken = drain(r, 10, frames=50)
+    assert [number_of(t.picture.to_ndarray(format="rgb24")) for t in taken] == MOMENTS[::2]
+    info = index_video(path)
+    assert [t.time_s for t in taken] == pytest.approx((info.time_s - info.time_s[0]).tolist(), abs=1e-6)
+    assert sum("interlaced; deinterlaced by bwdif" in line for line in said) == 1
+    assert balanced(ledger, taken)
+
+
+def test_interlaced_pictures_are_left_alone_on_wish():
+    picture = SimpleNamespace(interlaced_frame=True, pts=7)
+    assert WholePictures("off")(picture, 1.5) == [(picture, 7, 1.5)]
