@@ -51,6 +51,8 @@ def beat_of(time_s: np.ndarray, fps: Fraction) -> Beat:
         return Beat(fps, False, len(time_s))
     median = float(np.median(np.diff(time_s)))
     rate = fps if abs(float(fps) * median - 1) < SAME_RATE else Fraction(1 / median).limit_denominator(1000)
+    if not uneven(time_s, rate):
+        return Beat(rate, False, len(time_s))  # the mean rate counts holes of the video, or is wrong
     return Beat(rate, True, _count(time_s, rate))
 
 

@@ -164,6 +164,11 @@ def test_what_a_killed_export_left_goes_with_the_next(tmp_path: Path) -> None:
     assert sorted(file.name for file in path.iterdir()) == sorted(stay)
 
 
+def test_even_frames_whose_header_says_another_rate_stay_as_they_are() -> None:
+    beat = beat_of(np.arange(20) / 10, Fraction(100, 9))
+    assert (beat.rate, beat.resampled, beat.count) == (10, False, 20)
+
+
 def test_the_median_rate_counts_where_frames_were_dropped_and_holes_stay_open() -> None:
     time_s = np.delete(np.arange(300) / 30, [*range(5, 300, 3), *range(100, 140)])
     beat = beat_of(time_s, Fraction(len(time_s), 10))
