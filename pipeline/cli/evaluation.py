@@ -44,6 +44,30 @@ def eval_keypoints_command(given: Given) -> None:
 
 
 @takes(
+    Option(
+        "gt", list[Path], "COCO keypoint annotations, or MOT's gt.txt. Repeatable, with --images each.", default=...
+    ),
+    Option("images", list[Path], "Folder of the images, or the video.", default=...),
+    Option("every", int, "Of how many pictures one is looked at.", default=1, min=1),
+    Option("keep", bool, "Use what is found in every later run with these networks.", default=False),
+    f"config set detector pose {wanted.OPTIONS} json debug",
+)
+def eval_calibrate_command(given: Given) -> None:
+    """What networks' scores mean: calibration errors, and the map from scores to probabilities, of boxes and points."""
+    from pipeline.evaluate.calibrate import calibrate
+    from pipeline.models.registry import keep_scores
+
+    if len(given.gt) != len(given.images):
+        raise PoselineError(f"--images: {len(given.gt)} --gt need as many; each truth has its pictures")
+    settings = given.settings()
+    wanted.provide(given, settings)
+    figures = calibrate(list(zip(given.gt, given.images, strict=True)), settings, given.every)
+    if given.keep:
+        keep_scores(settings, {role: found["probability"] for role, found in figures.items()})
+    _print_scores(figures, given.json)
+
+
+@takes(
     Option("gt", Path, "MOTChallenge ground truth, gt.txt.", default=...),
     Option("pred", Path, "MOTChallenge results, as poseline export --format mot writes.", default=...),
     Option("classes", str, "Rules for the truth's classes: auto, mot15 (none), mot16, mot17, mot20.", default="auto"),

@@ -12,12 +12,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models, computes
 from pipeline.observe.camera import CameraMotion
+from pipeline.observe.estimate import PICTURES, estimated
 from pipeline.observe.faint import Faint
 from pipeline.observe.process import Chunk, process_chunk
 from pipeline.observe.thumbs import Thumbs
@@ -33,6 +36,16 @@ class Networks:
     def __init__(self, config: Config):
         self._config = config
         self._models: Models | None = None
+        self._judged: tuple[str, Models] | None = None  # the digest of a video, and the networks for it
+
+    def of(self, info: VideoInfo) -> Models:
+        """The networks for a video: what their scores mean is estimated from its pictures where it is not known."""
+        models = self.get()
+        if not models.unknown:
+            return models
+        if self._judged is None or self._judged[0] != info.digest:
+            self._judged = info.digest, estimated(models, self._config, _some(info, self._config))
+        return self._judged[1]
 
     def get(self) -> Models:
         if self._models is None:
@@ -41,7 +54,7 @@ class Networks:
 
     def release(self) -> None:
         """Free the networks' memory; the next chunk loads them again."""
-        self._models = None
+        self._models = self._judged = None
         # glibc keeps freed memory; other C libraries lack this call.
         with contextlib.suppress(OSError, AttributeError, TypeError):
             ctypes.CDLL(None).malloc_trim(0)
@@ -60,7 +73,7 @@ def observe(
     """Make the parts of these chunks, decoding ahead across their borders."""
     if not chunks:
         return
-    models = networks.get()
+    models = networks.of(info)
     with (
         _no_threads_of_cv2() if models.laned else contextlib.nullcontext(),
         open_reader(info, config.runtime.decoder) as reader,
@@ -76,6 +89,13 @@ def observe(
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
             for line in frames.warnings:
                 progress.say(line)
+
+
+def _some(info: VideoInfo, config: Config) -> list[np.ndarray]:
+    """Pictures (H, W, 3) spread over a video, the same for every worker."""
+    wanted = np.unique(np.linspace(0, len(info) - 1, PICTURES + 2)[1:-1].astype(int)).tolist()
+    with open_reader(info, config.runtime.decoder) as reader:
+        return [image for n in wanted for shown in reader.read(n, n + 1, 1) for image in shown.image]
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ class Known:
     doubts: str
     accuracy: str
     accuracy_of: str
+    probability: tuple[float, ...]  # that it is right, at the raw scores of `pipeline.models.calibration`; () unknown
 
     @property
     def digests(self) -> dict[str, int]:
@@ -109,5 +110,6 @@ def _known(name: str, facts: dict[str, Any]) -> Known:
         told[key] = str(facts.get(key, ""))
     for key in ("bytes", "archive_bytes", "texts"):
         told[key] = int(facts.get(key, 0))
+    told["probability"] = tuple(float(value) for value in facts.get("probability", ()))
     told["exports"] = {export["sha256"]: int(export["bytes"]) for export in facts.get("exports", ())}
     return Known(name=name, input=(width, height), **told)

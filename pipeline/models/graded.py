@@ -22,6 +22,10 @@ class Graded:
     def __init__(self, network: Detector, least: float) -> None:
         self.network, self._least = network, least
 
+    def over(self, network: Detector) -> Graded:
+        """The same threshold over another network."""
+        return Graded(network, self._least)
+
     @property
     def sessions(self) -> Sequence[Timed]:
         return self.network.sessions

@@ -11,7 +11,8 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17, Skeleton
 from pipeline.core.wholebody_sets import FACE68, HANDS42, WHOLEBODY133
-from pipeline.models import kept, openvino
+from pipeline.models import calibrated, kept, openvino
+from pipeline.models.calibration import ScoreMap, read
 from pipeline.models.catalogue import LAYOUTS, Known
 from pipeline.models.embedded.body import detector, pose
 from pipeline.models.embedded.wholebody import WholeBody
@@ -87,6 +88,7 @@ class Models(NamedTuple):
     pose: PoseNetwork | None
     skeleton: Skeleton
     reid: ReId | None = None
+    unknown: tuple[str, ...] = ()  # detector, pose: whose scores' meaning is not known
 
     @property
     def sessions(self) -> list[Timed]:
@@ -194,19 +196,50 @@ def build_models(config: Config, laned: bool = False) -> Models:
     CPU threads, for the least time a frame. The results are the same.
     """
     check_names(config)
-    least, facts = config.detect.score, pose_facts(config)
-    low = config.detect.model_copy(update={"score": min(least, FAINT)})
+    least, facts, scores = config.detect.score, pose_facts(config), scores_of(config)
+    unknown, faint = tuple(role for role, own in scores.items() if own is None), min(least, FAINT)
+    finding, posing = _built(config, calibrated.raw_score(scores["detector"], faint), laned)
+    finding = calibrated.detecting(finding, scores["detector"], None if posing else scores["pose"], faint)
+    posing = calibrated.posing(posing, scores["pose"]) if posing else None
+    return Models(Graded(finding, least), posing, facts.skeleton, _reid(config), unknown)
+
+
+def raw_models(config: Config, least: float) -> tuple[Detector, PoseNetwork | None]:
+    """The detector and the pose network with their own scores, boxes from ``least`` on; one stage has no second."""
+    check_names(config)
+    return _built(config, least, False)
+
+
+def _built(config: Config, least: float, laned: bool) -> tuple[Detector, PoseNetwork | None]:
+    low = config.detect.model_copy(update={"score": least})
     config = _told(config.model_copy(update={"detect": low}))
     family, reference = _split("--pose", config.pose.name)
     device = _device(family, config, laned)
-    if facts.one_stage and family:
-        finding = family.build_pose(reference, device, config)
-        return Models(Graded(finding, least), None, facts.skeleton, _reid(config))
+    if family and pose_facts(config).one_stage:
+        return family.build_pose(reference, device, config), None
     posing = family.build_pose(reference, device, config) if family else POSES[reference].build(device, config)
     family, reference = _split("--detector", config.detect.name)
     device = _device(family, config, laned)
     finding = family.build_detector(reference, device, config) if family else DETECTORS[reference].build(device, config)
-    return Models(Graded(finding, least), posing, facts.skeleton, _reid(config))
+    return finding, posing
+
+
+def scores_of(config: Config) -> dict[str, ScoreMap | None]:
+    """What the scores of the config's networks mean, of the detector and of the pose network; None where unknown."""
+    return calibrated.scores_of(config, *_both_facts(config))
+
+
+def keep_scores(config: Config, found: dict[str, list[float]]) -> None:
+    """Keep calibrations of the config's networks by role, for later runs."""
+    for role, facts in zip(("detector", "pose"), _both_facts(config), strict=True):
+        if role in found:
+            calibrated.keep(facts.digests, {role: read(found[role])})
+
+
+def _both_facts(config: Config) -> tuple[NetworkFacts, NetworkFacts]:
+    """Facts of the network that gives boxes their scores and of that which gives keypoints theirs."""
+    posing = pose_facts(config)
+    return posing if posing.one_stage else detector_facts(config), posing
 
 
 def _reid(config: Config) -> ReId | None:
@@ -263,8 +296,11 @@ def run_facts(config: Config) -> NetworkFacts:
     posing = pose_facts(config)
     boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
     digests = _by_role({"detector": boxes.digests, "pose": posing.digests, "reid": reid.digests(config.observe.reid)})
-    idle = _idle(boxes, posing, config)
-    return posing._replace(digests=digests, computes=computes(config), warnings=boxes.warnings + posing.warnings + idle)
+    scores = scores_of(config)
+    digests |= calibrated.told(scores)
+    warnings = boxes.warnings + posing.warnings + _idle(boxes, posing, config)
+    warnings += calibrated.warnings(config, posing.one_stage, scores)
+    return posing._replace(digests=digests, computes=computes(config), warnings=warnings)
 
 
 def _by_role(digests: dict[str, dict[str, str]]) -> dict[str, str]:

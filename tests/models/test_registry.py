@@ -88,7 +88,8 @@ def test_a_one_stage_network_is_its_own_detector(monkeypatch):
         settings = {"observe": {"detect_every_s": 0.0}, "detect": {"name": detector}}
         return Config.model_validate({**settings, "pose": {"name": "onnx:rtmo.onnx"}})
 
-    assert run_facts(config("yolox-tiny")).digests == {"rtmo.onnx": "12ab"}
+    told = {"rtmo.onnx": "12ab", "detector scores": "estimated", "pose scores": "estimated"}
+    assert run_facts(config("yolox-tiny")).digests == told
     with pytest.raises(
         PoselineError, match=r"--pose onnx:rtmo\.onnx finds its people by itself: leave out --detector x"
     ):
@@ -100,8 +101,9 @@ def test_one_stage_networks_follow_few_settings_of_the_detector(monkeypatch):
     monkeypatch.setattr(registry, "pose_facts", lambda config: facts)
     posed = {"name": "onnx:rtmo.onnx", "flip_test": True}
     config = Config.model_validate({"pose": posed, "detect": {"classes": ["dog"], "pixels": 65536}})
-    found = run_facts(config).warnings
+    *found, unknown = run_facts(config).warnings
     assert [line.partition("=")[0] for line in found] == ["pose.flip_test", "detect.pixels", "detect.classes"]
+    assert unknown.startswith("onnx:rtmo.onnx: what its scores mean was not measured")
     assert found[0] == "pose.flip_test=true has no effect on onnx:rtmo.onnx: one look; leave it out"
 
 
@@ -126,7 +128,7 @@ def test_files_of_one_name_are_told_apart_by_role_and_digest(tmp_path):
     told = {"detect": {"name": f"onnx:{files['detector']}"}, "pose": {"name": f"onnx:{files['pose']}"}}
     digests = run_facts(Config.model_validate(told)).digests
     assert digests == {f"{role} end2end.onnx": file_digest(file) for role, file in files.items()}
-    same = run_facts(Config.model_validate({"pose": told["pose"], "observe": {"reid": "none"}})).digests
+    same = run_facts(Config.model_validate({"pose": told["pose"]})).digests
     assert set(same) == {"end2end.onnx", "yolox-tiny.onnx"}
 
 
