@@ -31,7 +31,9 @@ STEADY, STEADY_SHORT = 0.5, 0.3  # change beside a gradual change against the ch
 SHORT = 6  # steps of which there are few
 MIXED = 0.25  # share of the difference of both ends that mixtures of them may leave unexplained
 SPLIT = 0.25  # the same of places taken from either
-OUT_OF_LINE = 0.3  # variance of the times at which places change that a line across the picture may leave
+NEAR_LINE, IN_LINE = 0.12, 0.6  # so near to a line across the picture, in shares of a wipe, do so many places change
+EVERYWHERE = 0.7  # share of the places that a wipe changes, at least
+RISE = 0.6  # share of the wipe in which the line crosses the picture
 MOVED = 0.75  # share of a difference that is left where moving the picture explains it
 COVERED_S = 5.0  # what passes in front of the camera is gone after this time
 
@@ -151,7 +153,7 @@ def _gradual(seen: np.ndarray, time_s: np.ndarray) -> list[Change]:
         stretch = some[each.first : each.last + 1]
         if taken[each.first : each.last + 1].any() or same_edges(stretch[0], stretch[-1], 2) >= SAME_EDGES:
             continue
-        if _moves(stretch):
+        if _moves(stretch, 4 if each.kind == "wipe" else 2):
             continue
         if each.kind == "wipe" and (not _in_line(stretch) or _covered(some, each, time_s[::step])):
             continue
@@ -219,21 +221,33 @@ def _left(stretch: np.ndarray) -> tuple[float, np.ndarray, str]:
 
 
 def _in_line(stretch: np.ndarray) -> bool:
-    """Whether the border between old and new moves in a line: the time of the change rises along a direction."""
+    """Whether the border between old and new moves in a line: the time of the change rises along a direction.
+
+    People who move on either side do not count: the line need not hold everywhere.
+    """
     begin, end, inner = stretch[0], stretch[-1], stretch[1:-1]
     apart = np.abs(end - begin).sum(-1)
     kept = (np.abs(inner - begin).sum(-1) < np.abs(inner - end).sum(-1)).mean(0)  # share of the time for which old
+    if (apart >= LEAST).mean() < EVERYWHERE:
+        return False
     row, column = np.nonzero(apart > apart.mean())
     place = np.stack([row, column, np.ones(len(row))], 1)
     told = kept[row, column]
-    rest = told - place @ np.linalg.lstsq(place, told, rcond=None)[0]
-    return float(rest.var()) < OUT_OF_LINE * float(told.var())
+    some = np.ones(len(told), bool)
+    for _ in range(4):
+        line = place @ np.linalg.lstsq(place[some], told[some], rcond=None)[0]
+        off = np.abs(told - line)
+        some = off <= max(float(np.median(off)), 1e-3)
+    return float((off < NEAR_LINE).mean()) >= IN_LINE and float(np.ptp(line)) >= RISE
 
 
-def _moves(stretch: np.ndarray) -> bool:
-    """Whether the picture as a whole moves on: then moving it explains much of what changes from time to time."""
+def _moves(stretch: np.ndarray, parts: int) -> bool:
+    """Whether the picture as a whole moves on: then moving it explains much of what changes from time to time.
+
+    Times are a row apart, and as far as ``parts`` go into the stretch: halves of a wipe look alike by chance.
+    """
     last = len(stretch) - 1
-    for gap in {1, max(last // 4, 1)}:
+    for gap in {1, max(last // 4, 1), max(last // parts, 1)}:
         rows = np.linspace(0, last - gap, 4).astype(int)
         shares = [_moved(stretch[row], stretch[row + gap]) for row in rows]
         if np.mean(shares) < MOVED:
