@@ -30,6 +30,7 @@ from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
 from pipeline.measure.measure import NO_METRES, measure
+from pipeline.measure.players import PLAYER_COLUMNS, player
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.measure.real_time import beside_video, doubts_of, span_in_video, step_columns, steps_in_video, time_facts
 from pipeline.measure.rolling import rolling_warning
@@ -176,6 +177,7 @@ def _write_people(
     steps: list[dict[str, Any]] = []
     joints: list[dict[str, Any]] = []
     flights: list[dict[str, Any]] = []
+    players: list[dict[str, Any]] = []
     tempos: list[Tempo] = []
     statures: list[Stature] = []
     at_rest: dict[int, str] = {}
@@ -197,6 +199,9 @@ def _write_people(
             figures = measured.figures | motion.figures | span_in_video(motion)
             told = [*measured.quality.warnings, *filter(None, [carried])]
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, told))
+            if metres.ground is not None:
+                counted = player(dict(motion.quantities), motion.time_s)
+                players.append({"person_id": person_id, "name": name} | {k: shown(v) for k, v in counted.items()})
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
             write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.travels)
@@ -210,6 +215,10 @@ def _write_people(
     write_people(folder, summaries)
     write_rows(folder.path / "gait.csv", ("person_id", *step_columns(info)), steps)
     write_rows(folder.jumps_csv, ("person_id", *JUMP_COLUMNS), flights)
+    if metres.ground is not None:
+        write_rows(folder.players_csv, PLAYER_COLUMNS, players)
+    else:
+        folder.players_csv.unlink(missing_ok=True)
     write_rows(folder.path / "quality.csv", QUALITY_COLUMNS, joints)
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})

@@ -81,7 +81,7 @@ def start_over(folder: RunFolder) -> None:
     _clear(folder.people, tables_of_people(folder))
     made = (folder.manifest_file, folder.tracks, folder.people_csv, folder.people_parquet, folder.video, folder.photo)
     cycles = (folder.gait_cycles, folder.gait_means, folder.cycles_csv, folder.jumps_csv, folder.shots_csv)
-    for path in (*made, *cycles, folder.report, folder.methods_md, folder.methods_txt):
+    for path in (*made, *cycles, folder.players_csv, folder.report, folder.methods_md, folder.methods_txt):
         path.unlink(missing_ok=True)
 
 

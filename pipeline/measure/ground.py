@@ -93,7 +93,7 @@ def _places(
             floor = floor_of(ground, above_m) if course is None else course.floor(motion.frame, above_m)
         uncertain = floor.m_per_px(px) * std_px[:, side]
         good = uncertain <= _MOST_STD_M
-        place[good, side], std[good, side] = floor.to_m(px[good]), uncertain[good]
+        place[good, side], std[good, side] = floor.to_m(px)[good], uncertain[good]
     if course is None:
         place, std = _without_swing(motion.time_s, place, std, feet, tall_px)
     else:  # the picture moves, so that only the floor tells which foot stands

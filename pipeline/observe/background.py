@@ -16,9 +16,11 @@ from pipeline.core.homography import STILL, corners, moved, normed
 
 CORNERS = 144  # that are followed at most, spread over cells of the picture: a homography needs them everywhere
 COLUMNS, ROWS = 4, 3
-QUALITY, _ALL = 0.004, 800  # least strength of a corner, as a share of the strongest one's; corners to choose from
+QUALITY, _ALL = 0.01, 800  # least strength of a corner, as a share of the strongest one's; corners to choose from
+STRONG, _FLAT = 25.0, 9  # grey levels off the mean around it, in so many px, from which contrast hardly adds strength
+FIXED_PX, MOVES_PX = 0.3, 1.0  # a corner keeps its place in the picture; a corner moves
 LEAST = 12  # corners that must agree
-AGREE = 0.4  # share of the corners that must agree
+AGREE = 0.3  # share of the corners that must agree
 AGREE_PX = 1.0  # small px: a corner agrees when it lies this near to where the motion puts it
 STILL_PX = 0.3  # small px: where no corner of the picture moves farther, the camera counts as still
 AT_REST_PX, AT_REST = 0.15, 0.8  # where so many of the corners move by less, nothing need be fitted
@@ -39,11 +41,15 @@ class Found(NamedTuple):
 
     motion: np.ndarray  # (3, 3) small px
     share: float
+    start: np.ndarray  # (N, 2) the corners, without those of writing on the picture
 
 
 def corners_of(picture: Small) -> np.ndarray:
     """(N, 2) f32 small px of the corners to follow, at pixel centres of whole numbers."""
-    found = cv2.goodFeaturesToTrack(picture.grey, _ALL, QUALITY, 7, mask=picture.free)
+    smooth = cv2.blur(picture.grey, (_FLAT, _FLAT))
+    level = cv2.subtract(picture.grey, smooth, dtype=cv2.CV_32F)
+    even = np.tanh(level / STRONG)  # writing on the picture is no better a corner than a line on a lawn
+    found = cv2.goodFeaturesToTrack(even, _ALL, QUALITY, 7, mask=picture.free)
     if found is None:
         return np.zeros((0, 2), np.float32)
     points = found[:, 0]  # the strongest first
@@ -62,9 +68,9 @@ def between(before: Small, now: Small, start: np.ndarray | None = None, guess: n
     """
     if before.grey.shape != now.grey.shape:
         return None
-    if np.array_equal(before.grey, now.grey):
-        return Found(STILL, 1.0)
     start = corners_of(before) if start is None else start
+    if np.array_equal(before.grey, now.grey):
+        return Found(STILL, 1.0, start)
     if len(start) < LEAST:
         return None
     height, width = now.grey.shape
@@ -83,8 +89,37 @@ def between(before: Small, now: Small, start: np.ndarray | None = None, guess: n
     good[good] &= now.free[at[good, 1], at[good, 0]] > 0  # people may stand before it now
     if good.sum() < LEAST:
         return None
+    keep = np.ones(len(start), bool)
+    keep[np.flatnonzero(inside)[good]] = _without_writing(first[good], end[good], (width, height))
+    good &= keep[inside]
     fitted = _fitted(first[good], expected[good], end[good], guess, (width, height))
-    return None if fitted is None else Found(fitted[0], fitted[1] / len(start))
+    return None if fitted is None else Found(fitted[0], fitted[1] / keep.sum(), start[keep])
+
+
+def _without_writing(first: np.ndarray, end: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(N,) bool the corners to fit: without those that keep their places while most of the picture moves.
+
+    A clock or a logo on the picture keeps its place. It covers less of the picture than what moves as one behind it.
+    """
+    fixed = np.abs(end - first).max(1) < FIXED_PX
+    whole = np.ones(len(first), bool)
+    if not fixed.any() or (~fixed).sum() < LEAST:
+        return whole
+    matrix, agree = cv2.estimateAffinePartial2D(
+        first[~fixed], end[~fixed], ransacReprojThreshold=AGREE_PX, maxIters=200
+    )
+    if matrix is None or agree.sum() < LEAST:
+        return whole
+    moves = np.flatnonzero(~fixed)[agree.ravel() > 0]
+    far = np.median(np.abs(end[moves] - first[moves]).max(1)) > MOVES_PX
+    wide = _cells(first[moves], size) > _cells(first[fixed], size)
+    return ~fixed if far and wide and len(moves) > AGREE * (~fixed).sum() else whole
+
+
+def _cells(points: np.ndarray, size: tuple[int, int]) -> int:
+    """In how many cells of the picture at least two of the points (N, 2) lie."""
+    cell = (points * (COLUMNS / size[0], ROWS / size[1])).astype(int) @ (1, COLUMNS)
+    return int((np.bincount(cell, minlength=COLUMNS * ROWS) > 1).sum())
 
 
 def _fitted(

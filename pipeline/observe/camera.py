@@ -22,7 +22,7 @@ from pipeline.core.homography import STILL, normed
 from pipeline.observe.background import Small, between, corners_of
 
 WIDTH = 400  # px, of the small picture
-RENEW = 0.72  # a key of which a smaller share of corners agrees is replaced
+RENEW = 0.75  # a key is replaced where a smaller share of the corners agrees of those that did at first
 MARGIN = 0.1  # share of a person's box that is left out around the box
 CELLS = 6  # cells along a person's box in the stored picture: a head is smaller than one cell
 NEAR = 10  # frames whose boxes are hidden in the stored pictures: a detector may miss somebody in one frame
@@ -49,6 +49,7 @@ class CameraMotion:
         self._last: Small | None = None
         self._key: tuple[Small, np.ndarray] | None = None  # with its corners
         self._at = STILL  # small px, from the key to the last picture
+        self._share = 1.0  # of the key's corners that agreed in the picture after it
         self._scale = 1.0
         self._shown = 0
         self._boxes = deque[np.ndarray](maxlen=NEAR)  # small px, of the last frames
@@ -82,12 +83,14 @@ class CameraMotion:
             self._renew(self._last)
         assert self._key is not None
         found = between(self._key[0], now, self._key[1], self._at)
-        if (found is None or found.share < RENEW) and self._key[0] is not self._last:
+        if (found is None or found.share < RENEW * self._share) and self._key[0] is not self._last:
             self._renew(self._last)
             found = between(self._last, now, self._key[1])
         if found is None:
             self._key = None
             return STILL
+        if self._key[0] is self._last:
+            self._share, self._key = found.share, (self._last, found.start)
         before, self._at = self._at, found.motion
         return STILL if self._at is before else normed(self._at @ np.linalg.inv(before))
 

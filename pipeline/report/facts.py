@@ -33,6 +33,7 @@ _TABLES = {
     "gait_cycles.parquet": "strides and repetitions over 0 to 100 %",
     "gait_means.parquet": "their mean and standard deviation",
     "jumps.csv": "one row per jump",
+    "players.csv": "one row per player: distance, speed bands, sprints, accelerations",
     "heatmap.csv": "seconds in each cell",
     "heatmap.png": "the heat map as a picture",
     "tracks.parquet": "everybody in one table",

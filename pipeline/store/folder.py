@@ -28,6 +28,7 @@ class RunFolder:
         self.cycles_csv = self.path / "cycles.csv"
         self.shots_csv = self.path / "shots.csv"
         self.jumps_csv = self.path / "jumps.csv"
+        self.players_csv = self.path / "players.csv"  # only where the ground is known
         self.video = self.path / "annotated.mp4"
         self.photo = self.path / "annotated.jpg"
         self.report = self.path / "report.html"

@@ -68,6 +68,7 @@ def test_a_person_on_the_floor_of_a_camera_that_moves() -> None:
     )
     body = synthetic.walker(T, height_px=100.0, start_px=(0, 0), velocity_px_s=(0, 0))
     body = (body - body[:, [15, 16]].mean(1, keepdims=True)) * (tall / 100)[:, None, None]
+    body[100:110, 15] = np.nan  # a foot is not seen
     standing = exact(T, body * [0.2, 1] + px[:, None])
     ground = points(0.0)
     course = course_of(ground, motions(), T, SIZE, (0, len(T)))

@@ -189,3 +189,18 @@ def test_a_camera_that_turns_and_zooms_to_and_fro_does_not_drift(chunk):
         for i, t in enumerate(times)
     ]
     assert max(off) < 0.01 * field.SIZE[0]
+
+
+def test_writing_on_the_picture_is_not_the_background():
+    """A clock and a logo, with more contrast than the ground behind them, keep their places while the camera pans."""
+    rng, ground = np.random.default_rng(0), (field.texture() * 0.08 + 90).astype(np.uint8)
+    camera, times = CameraMotion(), np.arange(3.0, 4.5, 0.1)
+    for i, t in enumerate(times):
+        image = field.picture(ground, t, rng)
+        for text, at, size in (('9"98', (5, 40), 1.4), ("LIVE TV", (270, 215), 1.0), ("EUROPE 2", (10, 215), 0.8)):
+            cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 3)
+        camera.show(i, image, NOBODY)
+    middle = np.array(field.SIZE) / 2
+    truth = moved(middle, field.motion(times[0], times[-1])) - middle
+    assert np.hypot(*truth) > 40
+    assert np.abs(moved(middle, np.linalg.inv(poses(np.array(camera.motions))[-1])) - middle - truth).max() < 4
