@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import evaluation, later, live, networks, output, report, run
+from pipeline.cli import evaluation, ground, later, live, networks, output, report, run
 from pipeline.core import libraries
 from pipeline.core.errors import PoselineError, one_line
 from pipeline.core.version import VERSION
@@ -62,6 +62,7 @@ app.command("people", cls=later.Several)(later.people_command)
 app.command("render")(output.render_command)
 app.command("plot")(output.plot_command)
 app.command("report")(report.report_command)
+app.command("ground")(ground.ground_command)
 app.command("methods")(report.methods_command)
 app.command("export")(output.export_command)
 app.command("doctor")(networks.doctor_command)

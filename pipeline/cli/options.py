@@ -100,6 +100,7 @@ SHARED = {
         Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
         Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),
         Option("ground", str, "TOML of points on the ground, or FILE#CAMERA of a calibration."),
+        Option("pitch", str, "football, basketball, handball, tennis, athletics or hockey: names points of --ground."),
         Option(
             "roll",
             float,
@@ -138,7 +139,7 @@ SHARED = {
         Option("debug", bool, "Show tracebacks.", default=False),
     )
 }
-METRES = "height length ground"
+METRES = "height length ground pitch"
 
 
 class Given:
@@ -186,7 +187,9 @@ class Given:
         if self.length is not None:
             told["length"] = parse_length(self.length)
         if self.ground is not None:
-            told["ground"] = read_ground(self.ground, size_px)
+            told["ground"] = read_ground(self.ground, size_px, self.pitch)
+        elif self.pitch is not None:
+            raise PoselineError(f"--pitch {self.pitch}: names points of a ground file; give --ground FILE, too")
         return settings.model_copy(update={"metres": settings.metres.model_copy(update=told)}) if told else settings
 
     def progress(self) -> Progress:

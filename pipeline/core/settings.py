@@ -150,6 +150,7 @@ class Ground(Section):
     time_s: tuple[float, ...] = ()  # of each point, or one of the camera, on the video's own clock; none: the first
     camera: Calibration | None = None
     zones: dict[str, tuple[Vector2, ...]] = {}  # polygons in metres
+    pitch: str = ""  # whose lines are drawn, of `pipeline.core.pitches`; "": none
 
 
 class MetresConfig(Section):

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.lens import camera_height_m
+from pipeline.core.pitches import PITCHES
 from pipeline.core.settings import Calibration, Ground, Vector2
 from pipeline.core.texts import parse_toml, read_text
 from pipeline.measure.floor import fit_error_px
@@ -30,10 +31,11 @@ _POINT_EXAMPLE = "write [[point]] px = [x, y]  m = [X, Y]"
 _SET_EXAMPLE = "write [[set]] time_s = 3.6  point = [{ px = [x, y], m = [X, Y] }, …]"
 
 
-def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Ground:
+def read_ground(path: str | Path, size_px: tuple[int, int] | None = None, pitch: str | None = None) -> Ground:
     """The floor from a TOML file, ``FILE`` or ``FILE#CAMERA``, for a video of ``size_px`` (w, h).
 
-    A calibration for pictures of the same shape but another size is scaled to ``size_px``.
+    A calibration for pictures of the same shape but another size is scaled to ``size_px``. ``pitch``, or that of the
+    file, names points.
 
     Raises PoselineError that names the file, the value and the remedy.
     """
@@ -45,10 +47,11 @@ def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Gro
     except ValueError as error:
         raise PoselineError(f"{file}: not valid TOML: {error}; {_POINT_EXAMPLE}") from error
     zones = _zones(file, data.pop("zone", []))
+    named = _pitch(file, data.pop("pitch", None), pitch)
     if "point" in data or "set" in data:
         if wanted:
             raise PoselineError(f"--ground {path}: {file} has points and no cameras; leave #{wanted} out")
-        return _from_points(file, data, zones, size_px)
+        return _from_points(file, data, zones, size_px, named)
     time_s = data.pop("time_s", None)
     told = () if time_s is None else (_seconds(file, "the calibration's", time_s),)
     cameras = {k: v for k, v in data.items() if isinstance(v, dict) and "matrix" in v}
@@ -56,13 +59,44 @@ def read_ground(path: str | Path, size_px: tuple[int, int] | None = None) -> Gro
         found = f"has {', '.join(data)}" if data else "is empty"
         raise PoselineError(f"{file}: {found}, but no [[point]] and no camera with a matrix; {_POINT_EXAMPLE}")
     section = _chosen(file, cameras, wanted, size_px)
-    return Ground(camera=_camera(file, section, cameras[section], size_px), zones=zones, time_s=told)
+    return Ground(camera=_camera(file, section, cameras[section], size_px), zones=zones, time_s=told, pitch=named)
 
 
-def _from_points(file: str, data: dict[str, Any], zones: dict, size_px: tuple[int, int] | None) -> Ground:
+def _pitch(file: str, own: Any, given: str | None) -> str:
+    """The name of the pitch, from the file or the command line; empty where there is none."""
+    name = own if given is None else given
+    if name is None:
+        return ""
+    if name not in PITCHES or own not in (None, name):
+        where = f"{file}: pitch = {reprlib.repr(own)}" if given is None else f"--pitch {given}"
+        said = f", and {file} says {reprlib.repr(own)}" if own not in (None, name) else ""
+        raise PoselineError(f"{where}{said}: give one of {', '.join(PITCHES)}")
+    return str(name)
+
+
+def _place(file: str, number: int, point: dict[str, Any], pitch: str) -> Vector2:
+    """A point's place in metres: its m, or that of its name on the pitch."""
+    if "name" not in point:
+        return _vector(file, f"point {number} m", point.get("m"), 2)
+    if "m" in point:
+        raise PoselineError(f"{file}: point {number} has name and m; give one of them")
+    if not pitch:
+        raise PoselineError(f"{file}: point {number} has a name, but no pitch is given; add --pitch football, or such")
+    known = PITCHES[pitch].points
+    if point["name"] not in known:
+        raise PoselineError(
+            f"{file}: point {number} name = {reprlib.repr(point['name'])} is no point of {pitch}; known are "
+            + ", ".join(sorted(known))
+        )
+    return known[point["name"]]
+
+
+def _from_points(
+    file: str, data: dict[str, Any], zones: dict, size_px: tuple[int, int] | None, pitch: str = ""
+) -> Ground:
     points = _points(file, data)
     image = [_vector(file, f"point {i} px", p.get("px"), 2) for i, p in enumerate(points, 1)]
-    plane = [_vector(file, f"point {i} m", p.get("m"), 2) for i, p in enumerate(points, 1)]
+    plane = [_place(file, i, p, pitch) for i, p in enumerate(points, 1)]
     times = [p.get("time_s") for p in points]
     if len(points) < 4:
         raise PoselineError(f"{file}: has {len(points)} points; a plane takes at least 4, no three of them on a line")
@@ -79,7 +113,7 @@ def _from_points(file: str, data: dict[str, Any], zones: dict, size_px: tuple[in
     told = () if None in times else tuple(_seconds(file, f"point {i}", t) for i, t in enumerate(times, 1))
     for t in dict.fromkeys(times):
         _check_fit(file, [(i, a, b) for i, (a, b, its) in enumerate(zip(image, plane, times, strict=True)) if its == t])
-    return Ground(image_px=tuple(image), plane_m=tuple(plane), zones=zones, time_s=told)
+    return Ground(image_px=tuple(image), plane_m=tuple(plane), zones=zones, time_s=told, pitch=pitch)
 
 
 def _points(file: str, data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -99,7 +133,7 @@ def _points(file: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(points, list) or not all(isinstance(p, dict) for p in points):
             raise PoselineError(f"{file}: {where}point is no list of tables; {_POINT_EXAMPLE}")
         for i, point in enumerate(points, 1):
-            _known(file, point, {"px", "m", "time_s"}, f"{where}point {i}")
+            _known(file, point, {"px", "m", "name", "time_s"}, f"{where}point {i}")
             out.append(({} if time_s is None else {"time_s": time_s}) | point)
     return out
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from pipeline.core.pitches import PITCHES
 from pipeline.core.settings import Ground
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion
@@ -31,7 +32,7 @@ _COARSER = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # factors on that side fo
 _MOST_CELLS = 100  # cells shown along the longer side, at most
 _SIDE_PX, _LEAST_PX = 900, 120  # longer side of the map in the picture, and least length of the shorter side
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 130, 50, 70  # margins, px
-_INK, _GREY, _ZONE = (40, 40, 40), (225, 225, 225), (160, 110, 0)  # BGR
+_INK, _GREY, _ZONE, _PITCH = (40, 40, 40), (225, 225, 225), (160, 110, 0), (90, 140, 60)  # BGR
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 Extent = tuple[float, float, float, float]  # x1, y1, x2, y2
@@ -48,6 +49,7 @@ class Heat:
     def __init__(self, ground: Ground | None, size_px: tuple[int, int]) -> None:
         self.unit = "m" if ground is not None else "px"
         self.zones = {} if ground is None else ground.zones
+        self.lines = PITCHES[ground.pitch].lines if ground is not None and ground.pitch else ()
         self._size_px = size_px
         self._seconds: dict[tuple[int, int], float] = defaultdict(float)
 
@@ -112,6 +114,8 @@ class Heat:
             a, b = frame.at(place - side / 2), frame.at(place + side / 2)
             low, high = np.minimum(a, b), np.maximum(a, b)
             cv2.rectangle(image, tuple(low.tolist()), tuple((high - 1).tolist()), colour, -1)
+        for line in self.lines:
+            cv2.polylines(image, [np.array([frame.at(np.array(p)) for p in line])], False, _PITCH, 1, cv2.LINE_AA)
         for name, polygon in self.zones.items():
             corners = np.array([frame.at(np.array(p)) for p in polygon])
             cv2.polylines(image, [corners], True, _ZONE, 2, cv2.LINE_AA)
@@ -125,7 +129,7 @@ class Heat:
         if self.unit == "px":
             return (0.0, 0.0, float(self._size_px[0]), float(self._size_px[1]))
         side = _FINE[self.unit]
-        points = np.concatenate([fine * side, (fine + 1) * side, *(np.array(z) for z in self.zones.values())])
+        points = np.concatenate([fine * side, (fine + 1) * side, *map(np.array, (*self.zones.values(), *self.lines))])
         low, high = points.min(0), points.max(0)
         room = max(0.05 * float((high - low).max()), 0.5)
         return (*(low - room).tolist(), *(high + room).tolist())  # type: ignore[return-value]

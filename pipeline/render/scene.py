@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core.pitches import PITCHES
 from pipeline.core.skeleton import Skeleton
 from pipeline.render.draw.figure import Person
 from pipeline.render.draw.insets import Extent, extent_of
 from pipeline.render.look import Look
 from pipeline.store.checked import TableFile
 from pipeline.store.columns import BOX
+from pipeline.store.folder import RunFolder
 
 # The speed on the labels is the first of these columns that a table has.
 _SPEEDS = ("ground_speed_m_s", "path_speed_m_s", "com_speed_m_s", "com_speed_px_s")
@@ -116,6 +118,23 @@ def floor_of(folder: Path, columns: Columns, frames: range) -> Extent | None:
         places.append(values.reshape(len(rows), len(names) // 2, 2).mean(1))
         heights += [table[name].to_numpy()[rows] for name in tops]
     return extent_of(np.concatenate(places), np.concatenate([*heights, np.zeros(0)])) if places else None
+
+
+def pitch_lines(folder: RunFolder) -> list[np.ndarray]:
+    """The lines (N, 2) m of the run's pitch; none where no pitch is given."""
+    ground = folder.manifest().get("config", {}).get("metres", {}).get("ground") or {}
+    pitch = PITCHES.get(ground.get("pitch") or "")
+    return [] if pitch is None else [np.array(line) for line in pitch.lines]
+
+
+def extent_of_lines(lines: Sequence[np.ndarray]) -> Extent | None:
+    """The floor around the lines of a pitch, square; None without any."""
+    if not lines:
+        return None
+    points = np.concatenate(lines)
+    low, high = points.min(0), points.max(0)
+    side, middle = 1.08 * float((high - low).max()), (low + high) / 2
+    return Extent(middle - side / 2, middle + side / 2)
 
 
 def boxes_of(folder: Path, frames: range) -> np.ndarray:

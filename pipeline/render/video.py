@@ -28,7 +28,16 @@ from pipeline.render.draw.text import plate
 from pipeline.render.draw.trails import Trails
 from pipeline.render.look import look_of
 from pipeline.render.privacy import Privacy
-from pipeline.render.scene import Words, boxes_of, columns_of, floor_of, limbs_in_space, table_columns
+from pipeline.render.scene import (
+    Words,
+    boxes_of,
+    columns_of,
+    extent_of_lines,
+    floor_of,
+    limbs_in_space,
+    pitch_lines,
+    table_columns,
+)
 from pipeline.store.columns import person_name
 from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder, skeleton_of_run
@@ -196,9 +205,10 @@ class Painter:
         places = corners(self._size_px)
         boxes_px = boxes_of(people, self._frames) * np.tile(self._scale, 2)
         free = iter(places[i] for i in emptiest(places, boxes_px))
-        if columns.place and (extent := floor_of(people, columns, self._frames)):
+        lines = pitch_lines(self._folder)
+        if columns.place and (extent := extent_of_lines(lines) or floor_of(people, columns, self._frames)):
             self._taken.append(next(free))
-            self._floor = FloorInset(self._taken[-1], extent, look.trail_s)
+            self._floor = FloorInset(self._taken[-1], extent, look.trail_s, lines)
         if columns.joints:
             limbs, self._limb_sides = limbs_in_space(columns, self._skeleton)
             extent = floor_of(people, columns._replace(place=()), self._frames)

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.names import shown_name
+from pipeline.core.pitches import PITCHES
 from pipeline.core.types import VideoInfo
 from pipeline.render.draw.colours import person_colour
 from pipeline.render.privacy import Privacy
@@ -87,7 +88,8 @@ def _facts(
             first += [np.isfinite(table.numbers(names)).any(1).sum() for names in KNEES]
             blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, row["person_id"]))
         people.append(_person(folder, row, info) | blocks)
-    zones = (manifest.get("config", {}).get("metres", {}).get("ground") or {}).get("zones") or {}
+    ground = manifest.get("config", {}).get("metres", {}).get("ground") or {}
+    pitch = PITCHES.get(ground.get("pitch") or "")
     return {
         "video": say.video_facts(folder, manifest, privacy, time_s),
         "stale": _stale(manifest, folder),
@@ -104,7 +106,8 @@ def _facts(
         "joints": joints,
         "bones": _bones(joints, manifest["keypoints"]),
         "heat": {unit: seconds.facts() for unit, seconds in heat.items()} | say.heat_facts(folder),
-        "zones": zones,
+        "zones": ground.get("zones") or {},
+        "pitch": pitch.lines if pitch is not None else [],
         "quality": _quality(folder),
         "warnings": say.run_warnings(manifest),
         "made": {key: manifest.get(key) for key in ("config", "networks", "lifter", "versions", "stages_s", "edits")},

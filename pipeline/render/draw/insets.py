@@ -82,8 +82,10 @@ def emptiest(boxes: Sequence[Box], people_px: np.ndarray) -> list[int]:
 class FloorInset:
     """The floor from above, far places on top: a dot for each person, and the person's path of the last seconds."""
 
-    def __init__(self, box: Box, extent: Extent, trail_s: float) -> None:
+    def __init__(self, box: Box, extent: Extent, trail_s: float, pitch: Sequence[np.ndarray] = ()) -> None:
+        """``pitch``: the lines (N, 2) m of the pitch."""
         self._box, self._extent, self._trail_s = box, extent, max(trail_s, 2.0)
+        self._pitch = pitch
         self._ways: dict[int, deque[tuple[float, np.ndarray]]] = {}
 
     def draw(self, canvas: Canvas, time_s: float, places_m: dict[int, np.ndarray]) -> None:
@@ -94,6 +96,7 @@ class FloorInset:
         grid = [np.array([(x, low[1]), (x, high[1])]) for x in x_lines]
         grid += [np.array([(low[0], y), (high[0], y)]) for y in y_lines]
         canvas.lines([self._px(line, side) for line in grid], _grid_line(side), [GRID] * len(grid))
+        canvas.lines([self._px(line, side) for line in self._pitch], _grid_line(side), [PALE] * len(self._pitch))
         for person_id, place in places_m.items():
             if np.isfinite(place).all():
                 self._ways.setdefault(person_id, deque()).append((time_s, place))

@@ -25,7 +25,7 @@ function extent() {
   y.sort((a, b) => a - b);
   const part = (v, share) => v[Math.round(share * (v.length - 1))];
   const box = [part(x, 0.015), part(y, 0.015), part(x, 0.985), part(y, 0.985)];
-  for (const zone of Object.values(facts.zones)) for (const [a, b] of zone) { box[0] = Math.min(box[0], a); box[1] = Math.min(box[1], b); box[2] = Math.max(box[2], a); box[3] = Math.max(box[3], b); }
+  for (const zone of [...Object.values(facts.zones), ...(facts.pitch || [])]) for (const [a, b] of zone) { box[0] = Math.min(box[0], a); box[1] = Math.min(box[1], b); box[2] = Math.max(box[2], a); box[3] = Math.max(box[3], b); }
   const room = Math.max(0.6, 0.06 * Math.max(box[2] - box[0], box[3] - box[1]));
   return [box[0] - room, box[1] - room, box[2] + room, box[3] + room];
 }
@@ -41,6 +41,7 @@ function drawMap() {
   g.rect(ox, oy, (x2 - x1) * scale, (y2 - y1) * scale);
   g.clip();
   if (facts.heat[map.mode]) drawHeat(g, facts.heat[map.mode], scale);
+  drawPitch(g);
   drawZones(g);
   for (const strong of [false, true]) for (const path of map.paths) if (chosen.has(path.person.id) === strong) drawPath(g, path, strong);
   g.restore();
@@ -81,6 +82,17 @@ function drawHeat(g, { x, y, s, side }, scale) {
     g.fillRect(a - size / 2, b - size / 2, size, size);
   }
   g.globalAlpha = 1;
+}
+
+function drawPitch(g) {
+  if (map.mode !== "m") return;
+  g.strokeStyle = colour("soft");
+  g.lineWidth = 1;
+  for (const line of facts.pitch || []) {
+    g.beginPath();
+    line.forEach(([x, y], k) => g[k ? "lineTo" : "moveTo"](...map.at(x, y)));
+    g.stroke();
+  }
 }
 
 function drawZones(g) {

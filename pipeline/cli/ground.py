@@ -1,0 +1,50 @@
+"""poseline ground: help to find points of the ground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.cli.options import Given, Option, takes
+from pipeline.core.errors import PoselineError
+
+
+@takes(
+    "run_folder",
+    Option("time", float, "Time of the picture on the video's own clock, s; by default where the run begins."),
+    Option("point", list[str], "X,Y=MX,MY (px, then metres) or X,Y=NAME on --pitch. Repeatable.", metavar="X,Y=M"),
+    "pitch",
+    Option("out", Path, "The ground file to which the points are added: RUN/ground.toml."),
+    "quiet debug",
+)
+def ground_command(given: Given) -> None:
+    """Write a picture with a grid to read points from; --point adds them to a ground file and tells their errors."""
+    from pipeline.measure.ground_points import ENOUGH, add_set, errors, parse_points, report
+    from pipeline.render.ground_picture import drawn, frame_at, write_picture
+    from pipeline.store.folder import RunFolder
+    from pipeline.store.settings import stored_config
+
+    folder = RunFolder.existing(given.run_folder)
+    if stored_config(folder).render.blur != "none":
+        raise PoselineError(
+            f"{folder.path}: people are blurred there, and the picture would show them; run once without --blur for it"
+        )
+    points = parse_points(given.point or [], given.pitch)
+    image, time_s = frame_at(folder, given.time)
+    height, width = image.shape[:2]
+    for (x, y), said in zip(points.px, points.said, strict=True):
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise PoselineError(f"--point {x:g},{y:g}={said}: is outside the picture of {width}×{height} px")
+    lines, floor = [], None
+    if len(points.px) >= ENOUGH:
+        floor, off_m = errors(points)
+        lines = report(points, off_m)
+    elif len(points.px):
+        lines = [f"{len(points.px)} points fix no plane alone: with those of other times there must be {ENOUGH}"]
+    picture = folder.path / f"ground_{time_s:.2f}s.png"
+    write_picture(picture, drawn(image, points.px, floor))
+    if len(points.px):
+        file = given.out or folder.path / "ground.toml"
+        add_set(file, time_s, points, given.pitch)
+        lines.append(f"{file}: has these points now; poseline track {folder.path} --ground {file} uses them")
+    if not given.quiet:
+        print("\n".join([f"{picture}: the picture at {time_s:.2f} s", *lines]))
