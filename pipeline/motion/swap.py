@@ -11,6 +11,8 @@ sought are those with which these vectors move smoothly, limb by limb: first bot
   and throughout a track against face and feet,
 - the network's own sides, which are right more often than not and do not change in every frame.
 
+Knees or ankles exchanged alone for a few frames, and not found so, are found by `pipeline.motion.alone`.
+
 Heels and toes take the sign of their ankle. As further vectors of the ankle they made the search worse, since a cause
 that puts one point of a foot on the other leg does the same to the foot's other points. RTMPose-s's scores do not tell
 which leg is nearer.
@@ -26,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.skeleton import Skeleton
+from pipeline.motion.alone import alone
 from pipeline.motion.beam import Limbs, exchanged
 from pipeline.motion.evidence import LINK_S, PARENT, rows_apart
 from pipeline.motion.merged import FOOT, merged, strayed
@@ -85,8 +88,8 @@ def unswap_all(
         vectors = [[_head(one, pairs["head"], sign["shoulder"])] for one, sign in zip(seen, signs, strict=True)]
         heads = _searched(seen, vectors, (("head",),))
         signs = [sign | {"head": its["head"] ^ sign["shoulder"]} for sign, its in zip(signs, heads, strict=True)]
-    for i, sign in zip(told, signs, strict=True):
-        out[i] = _righted(people[i], sign, pairs)
+    for i, sign, one in zip(told, signs, seen, strict=True):
+        out[i] = _righted(people[i], _alone(one, sign, pairs), pairs)
     return out
 
 
@@ -120,6 +123,22 @@ def _searched(people: list[_Seen], vectors: list[list[Vectors]], limbs: tuple[tu
     return [
         {part: bit[state[:, c], j] for c, limb in enumerate(limbs) for j, part in enumerate(limb)} for state in found
     ]
+
+
+def _alone(seen: _Seen, sign: Signs, pairs: Pairs) -> Signs:
+    """The signs with knees and ankles exchanged where `pipeline.motion.alone` finds it of them alone."""
+    out = dict(sign)
+    for part, hung in (("knee", "ankle"), ("ankle", "")):
+        if not {part, PARENT[part]} <= set(pairs):
+            continue
+        against = seen.apart[part] * np.where(out[part] ^ out[PARENT[part]], -1, 1)
+        if hung in pairs:
+            against = against + seen.apart[hung] * np.where(out[part] ^ out[hung], -1, 1)
+        left, right = (seen.points.places(k) for k in pairs[part][0])
+        now = out[part][:, None]
+        points = np.where(now, right, left), np.where(now, left, right)
+        out[part] = out[part] ^ alone(seen.points.time_s, *points, seen.points.size_px, against)
+    return out
 
 
 def _bits(joints: int) -> np.ndarray:

@@ -44,8 +44,9 @@ def starts(time_s: np.ndarray, z: np.ndarray, var: np.ndarray) -> np.ndarray:
         turns, clear[:, j] = _turns(time_s, z[:, j], var[:, j])
         out |= turns
     near = 2 * max(_rows(time_s, _APART_S), 1) + 1
-    for upper in range(z.shape[1]):  # all joints are exchanged, or the lower ones
-        total = clear[:, upper:].sum(1)
+    parts = [slice(upper, None) for upper in range(z.shape[1])]  # all joints are exchanged, or the lower ones,
+    for part in [*parts, *(slice(j, j + 1) for j in range(1, z.shape[1] - 1))]:  # or a knee or an elbow alone
+        total = clear[:, part].sum(1)
         least = (total <= minimum_filter1d(total, near)) & (total < _WEAK)
         out |= least & ~maximum_filter1d(out, near)
     return out

@@ -193,6 +193,33 @@ def test_noise_of_low_scores_is_no_exchange(fps: float, gait: str) -> None:
     assert (clear & ~known).mean() < 0.003
 
 
+def _knees_alone(seed: int, gait: str, fps: float, rows: int) -> tuple[int, int, int]:
+    """Points exchanged and found, found, exchanged, where knees alone are exchanged for ``rows`` once they passed."""
+    rng = np.random.default_rng(seed)
+    t = synthetic.times(rng, 10.0, fps, jitter=0.2)
+    truth = exchanges.halpe(GAITS[gait](t), HEIGHT)
+    z, score = exchanges.noisy(rng, truth, HEIGHT)
+    apart = truth[:, exchanges.KNEES[0], 0] - truth[:, exchanges.KNEES[1], 0]
+    passed = np.flatnonzero(np.diff(np.sign(apart)))[1::3]
+    really, clear = np.zeros(z.shape[:2], bool), np.ones(z.shape[:2], bool)
+    for row in passed[passed + rows + 2 < len(t)]:
+        some = np.arange(row + 1, row + 1 + rows)
+        z[np.ix_(some, exchanges.KNEES)] = z[np.ix_(some, exchanges.KNEES[::-1])]
+        really[np.ix_(some, exchanges.KNEES)] = True
+    clear[np.ix_(abs(apart) < 0.03 * HEIGHT, exchanges.KNEES)] = False  # too near each other to tell
+    yes = np.ones(really.shape, bool)
+    found = _unswapped(t, z, score, yes, 0.008 * HEIGHT / np.clip(score, 0.1, 1.0), HALPE26).swapped & clear
+    return int((found & really).sum()), int(found.sum()), int((really & clear).sum())
+
+
+@pytest.mark.parametrize(("fps", "gait"), [(30.0, "run"), (60.0, "walk"), (120.0, "walk"), (120.0, "run")])
+def test_knees_alone_exchanged_where_they_pass(fps: float, gait: str) -> None:
+    hit, said, really = np.sum([_knees_alone(seed, gait, fps, round(0.13 * fps)) for seed in range(2)], 0)
+    assert really > 10
+    assert hit / said >= 0.95
+    assert hit / really >= 0.75
+
+
 def _from_the_front(time_s: np.ndarray, back: bool = False) -> np.ndarray:
     """(T, 26, 2) px of somebody who walks towards the camera, or away from it; it looks down a little."""
     body = synthetic.walker(time_s, height_px=HEIGHT, velocity_px_s=(0.0, 0.0), hip_deg=10.0, knee_deg=20.0)
