@@ -21,16 +21,18 @@ def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
     ``cadence_steps_per_min``: 60 / step time, as if steps were counted over a time. ``stance_share``: median stance
     over stride, 0…1.
     ``symmetry_percent``: symmetry index of the step times, 100 · |left − right| / (½ (left + right)), 0 = symmetric
-    (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks, 1 = runs, by the larger number of steps. Their
-    deviations are `figures_std`.
+    (Robinson, Herzog & Nigg 1987). ``walks_or_runs``: 0 = walks, 1 = runs, by the larger number of steps.
+    ``steps_backward``: number of contacts while going backward; all other figures but ``steps`` are of the direction,
+    forward or backward, in which more contacts are. Their deviations are `figures_std`.
     """
-    n = len(steps["contact_time_s"])
+    n, back = len(steps["contact_time_s"]), steps["backward"]
+    steps = _one_way(steps)
     step, side = steps["step_s"], steps["side"]
     left, right = (_mean(step[side == s]) for s in SIDES)
     typical = _mean(step) if np.isnan(left + right) else (left + right) / 2
     stance = steps["stance_s"] / steps["stride_s"]
     stance = stance[np.isfinite(stance)]
-    return {
+    figures = {
         "steps": float(n),
         "cadence_steps_per_min": 60.0 / typical,
         "step_time_s": typical,
@@ -38,7 +40,16 @@ def summary(steps: dict[str, np.ndarray]) -> dict[str, float]:
         "stance_share": float(np.median(stance)) if len(stance) else float("nan"),
         "symmetry_percent": 200.0 * abs(left - right) / (left + right),
         "walks_or_runs": float(np.mean(steps["running"]) > 0.5) if n else np.nan,
-    } | figures_std(steps)
+    }
+    return figures | figures_std(steps) | {"steps_backward": float(back.sum())}
+
+
+def _one_way(steps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The steps with the durations left out that belong to the direction in which fewer contacts are."""
+    back = steps["backward"]
+    other = back != (back.mean() > 0.5) if len(back) else back
+    durations = ("stance_s", "stride_s", "step_s")
+    return steps | {name: np.where(other, np.nan, steps[name]) for name in durations}
 
 
 def _mean(times: np.ndarray) -> float:

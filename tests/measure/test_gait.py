@@ -202,3 +202,19 @@ def test_times_far_apart_have_a_mean_and_no_warning(times, mean):
 
 def test_a_rate_of_two_steps_far_apart_is_the_mean():
     assert played_fps(np.array([0.0, 0.1, 10.0]), Fraction(25)) == 25
+
+
+def test_forward_and_backward_steps_are_not_pooled() -> None:
+    t = np.arange(300) / 30.0
+    steps = contacts(exact(t, synthetic.walker(t)), COCO17, 200.0, scale_std=0.1)[1]
+    n = len(steps["side"])
+    alone = summary(steps)
+    assert alone["steps_backward"] == 0
+    back = np.arange(n) >= n - 4
+    slower = {name: np.where(back, 1.2, 1.0) * steps[name] for name in ("step_s", "stride_s", "stance_s")}
+    both = summary(steps | slower | {"backward": back})
+    assert (both["steps"], both["steps_backward"]) == (n, 4)
+    for name in ("step_time_s", "stride_time_s", "cadence_steps_per_min", "stance_share"):
+        assert both[name] == pytest.approx(alone[name], rel=0.01), name
+    turned = summary(steps | {"backward": np.ones(n, bool)})
+    assert turned == alone | {"steps_backward": n}
