@@ -120,10 +120,12 @@ def _range(folder: RunFolder, info: VideoInfo, start: int | None, stop: int | No
 
 def _size(info: VideoInfo, settings: RenderConfig) -> tuple[int, int]:
     size_px = even_size(info.size_px, settings.scale)
-    if not 16 <= min(size_px) <= max(size_px) <= _MOST_PX:
+    least = 2 if info.kind == "photo" else 16
+    if not least <= min(size_px) <= max(size_px) <= _MOST_PX:
+        who = f"{info.path}" if settings.scale == 1 else f"--scale {settings.scale:g}"
         raise PoselineError(
-            f"--scale {settings.scale:g}: {size_px[0]}x{size_px[1]} pixels are no video;"
-            f" sides from 16 to {_MOST_PX} pixels can be written"
+            f"{who}: {size_px[0]}x{size_px[1]} pixels are no video; sides from 16 to {_MOST_PX} pixels can be written:"
+            " choose another --scale, or leave the video out by --no-render"
         )
     return size_px
 
