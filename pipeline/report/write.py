@@ -108,6 +108,7 @@ def _facts(
         "heat": {unit: seconds.facts() for unit, seconds in heat.items()} | say.heat_facts(folder),
         "zones": ground.get("zones") or {},
         "pitch": pitch.lines if pitch is not None else [],
+        "shots": manifest.get("shots") or [],
         "quality": _quality(folder),
         "warnings": say.run_warnings(manifest),
         "made": {key: manifest.get(key) for key in ("config", "networks", "lifter", "versions", "stages_s", "edits")},

@@ -75,8 +75,13 @@ function drawTimeline() {
   const x0 = barLeft();
   $("lanes-axis").replaceChildren(...timeTicks(view.from, view.to, width).map(([t, text]) =>
     el("span", { style: `left:${x0 + ((t - view.from) / (view.to - view.from)) * width}px` }, text)));
+  $("lanes-axis").append(...cuts().map(([t, shot]) => el("i", { className: "cut", title: `Shot ${shot.shot}: ${shot.begins}, camera ${shot.camera}`,
+    style: `left:${x0 + ((t - view.from) / (view.to - view.from)) * width}px` })));
   moveHead();
 }
+
+// Where shots begin in the part of the time that is shown; the first begins the video.
+const cuts = () => facts.shots.slice(1).map((shot) => [times[shot.first_frame], shot]).filter(([t]) => t >= view.from && t <= view.to);
 
 function drawBar(canvas, person, seen, line) {
   const [g, w, h] = fresh(canvas), scale = w / (view.to - view.from);
@@ -92,6 +97,8 @@ function drawBar(canvas, person, seen, line) {
     g.fillRect(a, h / 2 - 5, Math.max(b - a, 1), 10);
   }
   g.globalAlpha = 1;
+  g.fillStyle = colour("ink");
+  for (const [t] of cuts()) g.fillRect((t - view.from) * scale - 0.5, 0, 1, h);
 }
 
 const barLeft = () => ($("people").querySelector(".when") || $("lanes-axis")).offsetLeft;
