@@ -20,16 +20,14 @@ def ground_command(given: Given) -> None:
     """Write a picture with a grid to read points from; --point adds them to a ground file and tells their errors."""
     from pipeline.measure.ground_points import ENOUGH, add_set, errors, parse_points, report
     from pipeline.render.ground_picture import drawn, frame_at, write_picture
+    from pipeline.render.privacy import Privacy
     from pipeline.store.folder import RunFolder
     from pipeline.store.settings import stored_config
 
     folder = RunFolder.existing(given.run_folder)
-    if stored_config(folder).render.blur != "none":
-        raise PoselineError(
-            f"{folder.path}: people are blurred there, and the picture would show them; run once without --blur for it"
-        )
     points = parse_points(given.point or [], given.pitch)
-    image, time_s = frame_at(folder, given.time)
+    privacy = Privacy.of_run(stored_config(folder).render, folder.manifest())
+    image, time_s = frame_at(folder, given.time, privacy)
     height, width = image.shape[:2]
     for (x, y), said in zip(points.px, points.said, strict=True):
         if not (0 <= x <= width and 0 <= y <= height):

@@ -9,8 +9,10 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.measure.floor import Floor
+from pipeline.render.draw.canvas import Canvas
+from pipeline.render.privacy import Privacy
 from pipeline.store.atomic import atomic
-from pipeline.store.folder import RunFolder
+from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
 from pipeline.video.decode import open_reader
 from pipeline.video.moved import at_hand, gone
@@ -21,16 +23,25 @@ _GRID, _INK, _POINT, _METRES = (255, 255, 255), (0, 0, 0), (40, 40, 230), (60, 2
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def frame_at(folder: RunFolder, time_s: float | None) -> tuple[np.ndarray, float]:
+def frame_at(folder: RunFolder, time_s: float | None, privacy: Privacy) -> tuple[np.ndarray, float]:
     """The upright picture (H, W, 3) u8 BGR nearest to a time on the video's own clock, by default the run's first; and
-    its time in s."""
+    its time in s.
+
+    The regions that ``privacy`` hides in the annotated video are hidden here, too. On a black background no points could
+    be read: people are hidden as a whole instead.
+    """
     info = at_hand(folder, stored_video(folder))
     if not info.path.exists():
         raise PoselineError(gone(folder, info))
+    if privacy.black:
+        privacy = Privacy("people")
     index = folder.begun().frames[0] if time_s is None else int(np.abs(info.time_s - time_s).argmin())
     with open_reader(info) as reader:
         for batch in reader.read(index, index + 1, 1):
-            return np.ascontiguousarray(batch.image[0][..., ::-1]), float(info.time_s[index])
+            image = batch.image[0]
+            regions = next(privacy.regions(folder, skeleton_of_run(folder), info.real_s, range(index, index + 1)))
+            privacy.hide(Canvas.of(image), regions)
+            return np.ascontiguousarray(image[..., ::-1]), float(info.time_s[index])
     raise PoselineError(f"{info.path}: the frame at {info.time_s[index]:.2f} s does not decode; give another --time")
 
 

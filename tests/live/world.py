@@ -160,11 +160,12 @@ def _video(path: Path) -> Iterator[np.ndarray]:
 
 def _part(path: Path) -> Iterator[np.ndarray]:
     """The pictures that the camera's motion was found in."""
-    from pipeline.observe.camera import _unpacked
+    from pipeline.observe.camera import unpacked
 
     text = (pq.read_schema(path).metadata or {}).get(b"camera", b"").decode()
-    for packed in json.loads(text).get("edges", []) if text else []:
-        yield _unpacked(packed)[0]
+    stored = json.loads(text) if text else {}
+    for packed in [*stored.get("edges", []), *stored.get("keys", {}).values()]:
+        yield unpacked(packed).grey
 
 
 class Host:

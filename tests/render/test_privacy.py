@@ -22,6 +22,7 @@ from pipeline.core.progress import Silent
 from pipeline.core.types import Observations, VideoInfo
 from pipeline.finish import render_run
 from pipeline.live.painter import LivePainter
+from pipeline.render.ground_picture import frame_at
 from pipeline.render.plot import plot_person
 from pipeline.render.privacy import Privacy
 from pipeline.render.sheet import CELL_PX, GAP_PX, contact_sheet
@@ -44,6 +45,7 @@ GIVEN, NO_PICTURE, BELOW = "is given a Privacy", "shows no pixel of a video", "w
 MAKERS = {
     "render/video.py": GIVEN,
     "render/sheet.py": GIVEN,
+    "render/ground_picture.py": GIVEN,
     "live/painter.py": GIVEN,
     "report/write.py": GIVEN,
     "render/plot.py": NO_PICTURE,
@@ -53,6 +55,7 @@ MAKERS = {
     "observe/camera.py": BELOW,  # makes people coarse itself: tests/observe/test_camera.py
     "live/finish.py": BELOW,  # packets of a video that live/painter.py drew
     "video/encode.py": BELOW,
+    "video/photo.py": BELOW,
     "video/audio.py": BELOW,
     "video/runs.py": BELOW,
 }
@@ -69,7 +72,7 @@ def test_whoever_makes_pictures_is_named():
     assert found == set(MAKERS)
 
 
-@pytest.mark.parametrize("maker", [Painter, LivePainter, contact_sheet, write_report])
+@pytest.mark.parametrize("maker", [Painter, LivePainter, contact_sheet, frame_at, write_report])
 def test_it_must_be_given(maker):
     (given,) = [p for p in inspect.signature(maker).parameters.values() if p.annotation == "Privacy"]
     assert given.default is inspect.Parameter.empty
@@ -84,7 +87,7 @@ def test_what_shows_no_video_reads_none(file):
 
 def test_no_regions_are_drawn_but_by_privacy():
     """Who else hides something decides something."""
-    wanted = re.compile(r"obscure_heads|obscure_people|regions_by_frame|(?<!render)(?<!given)\.blur\b")
+    wanted = re.compile(r"obscure_heads|obscure_people|regions_by_frame|(?<!render)(?<!given)(?<!cv2)\.blur\b")
     files = [p for p in (ROOT / "pipeline").rglob("*.py") if wanted.search(p.read_text())]
     found = {p.relative_to(ROOT / "pipeline").as_posix() for p in files}
     assert found == {"render/privacy.py", "render/regions.py", "render/draw/obscure.py"}
@@ -140,6 +143,17 @@ def test_the_sheet_hides_heads(scene, tmp_path, blur):
 
     assert pattern(Privacy()) > 0.005
     assert pattern(Privacy(blur)) == pattern(Privacy(blur, black=True)) == 0
+
+
+def test_the_picture_for_points_of_the_ground_hides_heads(scene):
+    folder, walkers = scene
+
+    def pattern(privacy: Privacy) -> float:
+        image = frame_at(folder, None, privacy)[0].mean(2)
+        return max(fine(image, disc(SIZE_PX, w.centre_px[0], w.radius_px)) for w in walkers)
+
+    assert pattern(Privacy()) > 30
+    assert max(pattern(p) for p in (Privacy("faces"), Privacy("people"), Privacy(black=True))) < 12
 
 
 def test_curves_show_no_picture(tmp_path):
