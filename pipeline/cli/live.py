@@ -14,7 +14,7 @@ from pipeline.cli.values import parse_duration
     Argument("source", str, "rtsp://…, http://…, udp://…, /dev/video0, a file, - ; or a live folder", metavar="SOURCE"),
     Option("out", Path, "Folder that gets the live folder.", default=Path("outputs")),
     Option("name", str, "Name of the live folder; else by the source."),
-    "config set",
+    "config set roi min_height max_people",
     Option("segment", str, "Length of a segment, such as 10m, 90s or 1h.", "live.segment_s", read=parse_duration),
     Option("max_seconds", str, "Stop after so long: 90, 10m, 8h.", read=parse_duration),
     Option("jsonl", str, "A line of JSON per frame to this file, or -."),

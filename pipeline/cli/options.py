@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from pipeline.cli.shots_file import read_shots
-from pipeline.cli.values import parse_names, parse_recorded, parse_seconds
+from pipeline.cli.values import parse_names, parse_points, parse_recorded, parse_seconds
 from pipeline.core import libraries
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
@@ -90,6 +90,9 @@ SHARED = {
         ),
         Option("fetch", bool, "Fetch networks that are named and not here, without asking.", default=False),
         Option("offline", bool, "Never use a network connection.", default=False),
+        Option("roi", str, "Look there alone: x1,y1,x2,y2 px, or a polygon x,y,x,y,…", "detect.roi", read=parse_points),
+        Option("min_height", float, "Leave out people of fewer px from top to bottom.", "detect.min_height_px", min=0),
+        Option("max_people", int, "At most so many in a frame, the largest.", "detect.max_people", min=0),
         Option("people", int, "How many people there are, if that is known.", "track.people"),
         Option(
             "drop_still", bool, "Leave out whoever never moves: pictures, dummies.", "track.drop_still", default=False

@@ -16,6 +16,17 @@ def parse_names(flag: str, text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def parse_points(flag: str, text: str) -> list[float]:
+    """Numbers between commas: a rectangle's x1,y1,x2,y2, or the x,y of a polygon's corners."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) < 4 or len(found) % 2 or not all(map(math.isfinite, found)):
+        raise PoselineError(f"{flag} {text}: write x1,y1,x2,y2 in px, or the x,y of three corners and more")
+    return found
+
+
 def parse_separator(flag: str, text: str) -> str:
     """A separator of cells; ``tab`` and ``\\t`` are the tab."""
     return "\t" if text in ("tab", "\\t") else text

@@ -44,6 +44,11 @@ GONE = {
     "detect.nanodet_score": "detect.score replaces it",
     "pose.decode": "nothing replaces it",
 }
+# Settings that came later, and the values at which they change nothing.
+LATER: dict[str, dict[str, Any]] = {
+    "observe": {"activity": "off"},
+    "detect": {"roi": [], "min_height_px": 0, "max_people": 0, "prefer": "largest"},
+}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -67,13 +72,20 @@ class Config(Section):
     def digest(self, *sections: str) -> str:
         """Hex digest of the named sections, by default of all sections that can change a table."""
         names = sections or ("observe", "detect", "pose", "track", "smooth", "lift", "metres")
-        told = {n: getattr(self, n).model_dump(mode="json") for n in names}
+        told = {n: _told(n, getattr(self, n)) for n in names}
         if not sections:  # runs without them keep the digest that they have
             time = {key: value for key, value in self.time.model_dump(mode="json").items() if value is not None}
             told |= {"time": time} if time else {}
             told |= {"video": self.video.model_dump(mode="json")} if self.video != VideoConfig() else {}
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _told(name: str, section: Section) -> dict[str, Any]:
+    """A section's values; those of later settings only where they change something, so that digests stay."""
+    idle = LATER.get(name, {})
+    values = section.model_dump(mode="json")
+    return {key: value for key, value in values.items() if key not in idle or value != idle[key]}
 
 
 def without_gone(data: dict[str, Any]) -> dict[str, Any]:

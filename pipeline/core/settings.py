@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.core.errors import PoselineError
 
@@ -44,6 +44,8 @@ class ObserveConfig(Section):
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
     detect_every_s: float = Field(0.04, ge=0, le=10)  # the detector runs this often, else boxes are carried; 0: always
+    # auto: where nothing happens before a still camera, people are looked for once a second; off: as ever
+    activity: Literal["auto", "off"] = "auto"
     reid: str = "none"  # appearance by a ReID network, onnx:FILE; none: by colours of the body's parts
     half: bool = False  # mmdet: and mmpose: networks compute in half precision on CUDA
 
@@ -57,6 +59,20 @@ class DetectConfig(Section):
     score: float = Field(0.3, ge=0, le=1)  # boxes below are not people
     classes: tuple[str, ...] = ("person",)  # classes to find, by the detector's names; all are tracked as people
     layout: Literal["auto", "rtmdet", "yolox"] = "auto"  # of an onnx: network's outputs, where its graph does not tell
+    # whom to look at: px of the upright picture, a rectangle's x1, y1, x2, y2 or a polygon's corners; (): everywhere
+    roi: tuple[float, ...] = ()
+    min_height_px: float = Field(0, ge=0)  # people with lower boxes are left out
+    max_people: int = Field(0, ge=0)  # so many in a frame at most; 0: everybody
+    prefer: Literal["largest", "middle"] = "largest"  # whom max_people takes; middle: nearest to that of roi or picture
+
+    @field_validator("roi")
+    @classmethod
+    def _is_region(cls, roi: tuple[float, ...]) -> tuple[float, ...]:
+        if len(roi) == 4 and not (roi[0] < roi[2] and roi[1] < roi[3]):
+            raise ValueError("a rectangle is x1,y1,x2,y2 with x1 < x2 and y1 < y2")
+        if len(roi) % 2 or len(roi) == 2:
+            raise ValueError("give a rectangle x1,y1,x2,y2, or the x,y of three corners and more")
+        return roi
 
 
 class PoseConfig(Section):

@@ -19,6 +19,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.progress import Progress
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models, computes
+from pipeline.observe.activity import Activity
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.estimate import PICTURES, estimated
 from pipeline.observe.faint import Faint
@@ -81,9 +82,10 @@ def observe(
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
             frames, camera, faint, thumbs = _FramesOf(items, progress), CameraMotion(), Faint(), Thumbs()
-            obs = process_chunk(frames, chunk, models, config, camera, faint, thumbs)
+            activity = Activity(config.observe.activity == "auto")
+            obs = process_chunk(frames, chunk, models, config, camera, faint, thumbs, activity)
             span, path = (chunk.start, chunk.stop), folder.part(chunk.number)
-            kept_of = camera.stored(), faint.cut(), thumbs.cut()
+            kept_of = camera.stored(), faint.cut(), thumbs.cut(), activity.stored()
             write_part(path, obs, span, digest, frames.warnings, *kept_of)
             kept(folder.part(chunk.number))
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))

@@ -22,6 +22,7 @@ from pipeline.models.onnx import reid
 from pipeline.models.onnx.reid import ReId
 from pipeline.models.protocols import Detector, Family, NetworkFacts, PoseNetwork, Timed
 from pipeline.models.runtime import ASSETS, Device, Session, file_digest, pick_device
+from pipeline.models.told import by_role, narrowed
 
 
 class Entry(NamedTuple):
@@ -295,26 +296,12 @@ def run_facts(config: Config) -> NetworkFacts:
     check_names(config)
     posing = pose_facts(config)
     boxes = NetworkFacts({}, COCO17) if posing.one_stage else detector_facts(config)
-    digests = _by_role({"detector": boxes.digests, "pose": posing.digests, "reid": reid.digests(config.observe.reid)})
+    digests = by_role({"detector": boxes.digests, "pose": posing.digests, "reid": reid.digests(config.observe.reid)})
     scores = scores_of(config)
     digests |= calibrated.told(scores)
     warnings = boxes.warnings + posing.warnings + _idle(boxes, posing, config)
-    warnings += calibrated.warnings(config, posing.one_stage, scores)
+    warnings += narrowed(config) + calibrated.warnings(config, posing.one_stage, scores)
     return posing._replace(digests=digests, computes=computes(config), warnings=warnings)
-
-
-def _by_role(digests: dict[str, dict[str, str]]) -> dict[str, str]:
-    """Digests by name, of roles' digests by name; where roles have other files of one name, the role is put before."""
-    named: dict[str, set[str]] = {}
-    for mine in digests.values():
-        for name, digest in mine.items():
-            named.setdefault(name, set()).add(digest)
-    found = {
-        name if len(named[name]) == 1 else f"{role} {name}": digest
-        for role, mine in digests.items()
-        for name, digest in mine.items()
-    }
-    return dict(sorted(found.items()))
 
 
 def _idle(boxes: NetworkFacts, posing: NetworkFacts, config: Config) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from pipeline.core.types import Observations
 from pipeline.models.detections import Detections, Poses
 from pipeline.models.graded import Graded
 from pipeline.models.registry import Models
+from pipeline.observe.activity import LOOKOUT_S, Activity
+from pipeline.observe.choice import Choice
 from pipeline.observe.faint import Faint
 from pipeline.observe.poses import observations, posed
 
@@ -38,6 +40,7 @@ class Detected(NamedTuple):
     due: np.ndarray  # (B,) bool: the images that it looked at
     found: Detections  # rows of those
     faint: Detections  # rows of those
+    quiet: np.ndarray  # (B,) bool: the images in which nothing happens
 
 
 _NO_POSES = Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32))
@@ -47,8 +50,12 @@ _NOBODY = _Found(Detections.empty(), _NO_POSES, np.zeros((0, 4)))
 class PeopleSearch:
     """The people of frames that come in order. Its state is what the last frames showed."""
 
-    def __init__(self, models: Models, config: Config, faint: Faint | None = None) -> None:
+    def __init__(
+        self, models: Models, config: Config, faint: Faint | None = None, activity: Activity | None = None
+    ) -> None:
         self._models, self._config, self.faint = models, config, faint or Faint()
+        self._activity = activity or Activity(config.observe.activity == "auto")
+        self._choice = Choice(config)
         self._found = _NOBODY
         self._detected_s = self._before_s = -np.inf
 
@@ -65,13 +72,21 @@ class PeopleSearch:
 
         It needs only this function's earlier calls, so that it may run ahead of `posed`.
         """
-        due = np.array([self._due(float(t)) for t in time_s], bool)
+        active = np.array([self._activity.active_at(*one) for one in zip(images, time_s.tolist(), strict=True)], bool)
+        due = np.array([self._due(float(t), a) for t, a in zip(time_s, active, strict=True)], bool)
+        self._activity.searched += int(due.sum())
         detector = self._models.detector
         if not due.any():
-            return Detected(due, Detections.empty(), Detections.empty())
-        if not isinstance(detector, Graded):
-            return Detected(due, detector.detect(images[due]), Detections.empty())
-        return Detected(due, *detector.graded(images[due]))
+            return Detected(due, Detections.empty(), Detections.empty(), ~active)
+        if isinstance(detector, Graded):
+            found, faint = detector.graded(images[due])
+        else:
+            found, faint = detector.detect(images[due]), Detections.empty()
+        if self._choice.idle:
+            return Detected(due, found, faint, ~active)
+        chosen = self._choice.chosen(found, int(due.sum()), (images.shape[2], images.shape[1]))
+        left = found.take(~chosen)  # hidden like faint ones, where people are
+        return Detected(due, found.take(chosen), Detections.concat([faint, left]) if len(left) else faint, ~active)
 
     def posed(self, images: np.ndarray, frame: np.ndarray, look: Detected) -> Observations:
         """Observations of images (B, H, W, 3), which are the frames ``frame`` (B,), after the detector's look."""
@@ -95,11 +110,13 @@ class PeopleSearch:
         for i, box in zip(left.image, left.box_px, strict=True):
             self.faint.add(int(frame[i]), box[None])
 
-    def _due(self, time_s: float) -> bool:
+    def _due(self, time_s: float, active: bool) -> bool:
         """Whether the detector is due; its run is then noted. Half a frame early counts, since steps are uneven."""
         step = time_s - self._before_s
         # A network that finds people and poses together looks at every frame.
         every_s = self._config.observe.detect_every_s if self._models.pose is not None else 0.0
+        if not active and self._models.pose is not None:
+            every_s = max(every_s, LOOKOUT_S)
         due = every_s == 0 or time_s - self._detected_s > every_s - step / 2 - ROUNDING_S
         self._before_s = time_s
         if due:

@@ -13,6 +13,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.types import Frames, Observations, VideoInfo
 from pipeline.models.registry import Models
 from pipeline.observe import appearance
+from pipeline.observe.activity import Activity
 from pipeline.observe.cadence import Detected, PeopleSearch
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
@@ -55,15 +56,17 @@ def process_chunk(
     camera: CameraMotion | None = None,
     faint: Faint | None = None,
     thumbs: Thumbs | None = None,
+    activity: Activity | None = None,
 ) -> Observations:
     """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
 
-    ``camera`` and ``thumbs`` must be new and are shown all frames; ``faint`` must be new and takes the faint boxes.
+    ``camera`` and ``thumbs`` must be new and are shown all frames; ``faint`` must be new and takes the faint boxes,
+    ``activity`` must be new and counts what is searched.
     """
     faint = faint or Faint()
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
-    search = PeopleSearch(models, config, faint)
+    search = PeopleSearch(models, config, faint, activity)
     # The networks do not use all cores all the time: the camera's motion in a batch is measured, and the detector looks
     # at the next batch, while poses are estimated.
     with ThreadPoolExecutor(2, "beside") as beside:
@@ -75,7 +78,7 @@ def process_chunk(
                 shown.result()
             if camera is not None or thumbs is not None:
                 boxes = [faint.of(int(i)) for i in batch.index]
-                shown = beside.submit(_show, camera, thumbs, batch, found, boxes)
+                shown = beside.submit(_show, camera, thumbs, batch, found, boxes, look.quiet)
         if shown is not None:
             shown.result()
     return Observations.concat(parts)
@@ -101,11 +104,17 @@ def _looked_at(
 
 
 def _show(
-    camera: CameraMotion | None, thumbs: Thumbs | None, batch: Frames, found: Observations, faint: list[np.ndarray]
+    camera: CameraMotion | None,
+    thumbs: Thumbs | None,
+    batch: Frames,
+    found: Observations,
+    faint: list[np.ndarray],
+    quiet: np.ndarray,
 ) -> None:
-    for index, image, boxes in zip(batch.index, batch.image, faint, strict=True):
+    """Show the frames to those who follow them; a frame in which nothing happens, without people, moves no camera."""
+    for index, image, boxes, still in zip(batch.index, batch.image, faint, quiet, strict=True):
         people = found.box_px[found.frame == index]
-        if camera is not None:
+        if camera is not None and (len(people) or len(boxes) or not still):
             camera.show(index, image, people, boxes)
         if thumbs is not None:
             thumbs.show(index, image, np.concatenate([people, boxes]))

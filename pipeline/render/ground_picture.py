@@ -27,8 +27,8 @@ def frame_at(folder: RunFolder, time_s: float | None, privacy: Privacy) -> tuple
     """The upright picture (H, W, 3) u8 BGR nearest to a time on the video's own clock, by default the run's first; and
     its time in s.
 
-    The regions that ``privacy`` hides in the annotated video are hidden here, too. On a black background no points could
-    be read: people are hidden as a whole instead.
+    The regions that ``privacy`` hides in the annotated video are hidden here, too. On a black background no points
+    could be read: people are hidden as a whole instead.
     """
     info = at_hand(folder, stored_video(folder))
     if not info.path.exists():

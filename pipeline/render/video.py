@@ -17,6 +17,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.homography import STILL
 from pipeline.core.settings import RenderConfig
 from pipeline.core.types import VideoInfo
+from pipeline.observe.choice import polygon
 from pipeline.observe.found_again import camera_motions
 from pipeline.render.draw.canvas import Canvas, Colour
 from pipeline.render.draw.colours import PALE, PANEL, side_colours
@@ -42,6 +43,7 @@ from pipeline.store.columns import person_name
 from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
+from pipeline.store.settings import stored_config
 from pipeline.video.containers import container_of
 from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter
@@ -196,6 +198,7 @@ class Painter:
         self._words, self._placer = Words(self._columns, names), Placer()
         self._trails = Trails(self._look.trail_s) if self._look.trail_s > 0 else None
         self._camera = camera_motions(folder.parts(), len(info)) if self._trails else None
+        self._region = self._scale * polygon(stored_config(folder).detect.roi)
         self._insets(folder.people)
 
     def _insets(self, people: Path) -> None:
@@ -253,6 +256,9 @@ class Painter:
             motion = STILL if self._camera is None else self._camera[index]
             self._trails.add(real_s, people, motion, self._scale)
             self._trails.draw(canvas)
+        if len(self._region):  # the part of the picture that was looked at
+            border = np.concatenate([self._region, self._region[:1]])
+            canvas.lines([border], max(min(self._size_px) / 400, 1), [PALE])
         words = {p.person_id: self._words.label(p, now) for p in people} if self._look.labels else {}
         angles = {p.person_id: self._words.angles(p, now) for p in people} if self._look.angles else {}
         draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer, self._taken)

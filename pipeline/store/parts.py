@@ -38,11 +38,12 @@ def write_part(
     camera: str = "",
     faint: str = "",
     thumbs: str = "",
+    activity: str = "",
 ) -> None:
     """One observation part: the people of frames [first, last), made under the settings with this ``digest``.
 
-    ``camera``, ``faint`` and ``thumbs`` are what `pipeline.observe.camera.CameraMotion`, `pipeline.observe.faint.Faint`
-    and `pipeline.observe.thumbs.Thumbs` store.
+    ``camera``, ``faint``, ``thumbs`` and ``activity`` are what `pipeline.observe.camera.CameraMotion`,
+    `pipeline.observe.faint.Faint`, `pipeline.observe.thumbs.Thumbs` and `pipeline.observe.activity.Activity` store.
     """
     columns = {
         "frame": pa.array(obs.frame),
@@ -62,6 +63,7 @@ def write_part(
         "camera": camera,
         KEEPS_FAINT: faint,
         "thumbs": thumbs,
+        "activity": activity,
     }
     write_table(path, pa.table(columns), metadata)
 
@@ -132,6 +134,11 @@ def part_faint(path: Path) -> str:
 def part_thumbs(path: Path) -> str:
     """What `pipeline.observe.thumbs.Thumbs` stored of the frames of a part; empty in parts of earlier versions."""
     return (pq.read_schema(path).metadata or {}).get(b"thumbs", b"").decode()
+
+
+def part_activity(path: Path) -> str:
+    """What `pipeline.observe.activity.Activity` stored of a part; empty in parts of earlier versions."""
+    return (pq.read_schema(path).metadata or {}).get(b"activity", b"").decode()
 
 
 def keeps_faint(path: Path) -> bool:

@@ -228,7 +228,7 @@ def another(value: Any, field: FieldInfo) -> Any:
     if isinstance(value, str):
         return value + "x"
     if isinstance(value, tuple | list):
-        return [*value, value[0]]
+        return [*value, value[0]] if value else [0.0, 0.0, 1.0, 1.0]
     if isinstance(value, dict):
         return {**value, "x": "y"}
     raise TypeError(f"no other value known for {value!r}")

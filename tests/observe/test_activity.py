@@ -1,0 +1,114 @@
+"""Whether anything happens: empty frames are not searched, and nobody is lost."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.core.config import Config
+from pipeline.core.types import Observations
+from pipeline.models.registry import Models
+from pipeline.observe.activity import HOLD_S, LOOKOUT_S, Activity, counted
+from pipeline.observe.camera import CameraMotion
+from pipeline.observe.process import Chunk, process_chunk
+from tests import stand_ins
+from tests.stand_ins import FIGURE, SIZE_PX, frames
+
+FPS = 25
+RNG = np.random.default_rng(0)
+SCENE = np.kron(RNG.uniform(40, 200, (24, 32)), np.ones((20, 20)))[..., None]
+
+
+def scene(t: int, noise: float = 3.0, light: float = 0.0) -> np.ndarray:
+    """A still picture with noise and compression's blocks, (480, 640, 3) u8."""
+    rng = np.random.default_rng(t)
+    blocks = np.kron(rng.normal(0, noise / 3, (60, 80)), np.ones((8, 8)))[..., None]
+    return (SCENE + light + blocks + rng.normal(0, noise, (480, 640, 1))).clip(0, 255).repeat(3, 2).astype(np.uint8)
+
+
+def active(pictures: list[np.ndarray]) -> np.ndarray:
+    activity = Activity()
+    return np.array([activity.active_at(picture, t / FPS) for t, picture in enumerate(pictures)])
+
+
+@pytest.mark.parametrize("noise", [0.5, 3.0, 8.0])
+def test_noise_and_light_are_nothing(noise):
+    found = active([scene(t, noise, light=10 * np.sin(t / 10)) for t in range(100)])
+    assert found[: round(HOLD_S * FPS)].all()  # the first frame is always new
+    assert not found[50:].any()  # much noise takes a while to be known
+    assert noise > 5 or not found[round(HOLD_S * FPS) + 1 :].any()
+
+
+@pytest.mark.parametrize(("height", "contrast"), [(200, 25), (60, 25), (40, 60)])
+def test_whoever_walks_in_is_seen_at_once(height, contrast):
+    pictures = [scene(t) for t in range(75)]
+    for t in range(40, 75):
+        x, width = 10 + 6 * (t - 40), max(height // 3, 12)
+        some = pictures[t][200 : 200 + height, x : x + width]
+        some[:] = (some.astype(int) + contrast).clip(0, 255)
+    found = active(pictures)
+    assert not found[30:40].any()
+    assert found[41:].all()
+
+
+def test_a_moving_camera_makes_everything_active():
+    pictures = [np.roll(scene(0), 2 * t, axis=1) for t in range(60)]
+    assert active(pictures).all()
+
+
+def test_off_means_always():
+    activity = Activity(on=False)
+    assert all(activity.active_at(scene(0), t / FPS) for t in range(60))
+
+
+def seen(mode: str, truth, count: int = 100) -> tuple[list[int], Observations, CameraMotion, Activity]:
+    models: Models = stand_ins.models(truth)
+    config = Config.model_validate({"observe": {"activity": mode}})
+    parts = frames(range(count), np.arange(count) / FPS)
+    for part in parts:
+        part.image[:, 40:, 40:] = 90
+        for image, t in zip(part.image, part.index, strict=True):
+            for person in truth(int(t)):
+                low, high = person.min(0).astype(int).clip(41), person.max(0).astype(int)
+                image[low[1] : high[1], low[0] : high[0]] = 200
+    camera, activity = CameraMotion(), Activity(mode == "auto")
+    found = process_chunk(parts, Chunk(0, 0, count), models, config, camera, None, activity)
+    return models.detector.asked, found, camera, activity
+
+
+def test_nobody_is_searched_once_a_second():
+    asked, found, camera, activity = seen("auto", lambda t: np.zeros((0, 17, 2)))
+    still = round(HOLD_S * FPS)
+    assert [t for t in asked if t > still + 1] == [still + FPS * n for n in (1, 2)] or len(asked) <= still + 4
+    assert len(found.frame) == 0
+    assert len(camera.frames) <= still + 1
+    told = json.loads(activity.stored())
+    assert told == {"frames": 100, "active": still + 1, "searched": len(asked)}
+    assert counted([activity.stored(), "", activity.stored()])["frames"] == 200
+    assert seen("off", lambda t: np.zeros((0, 17, 2)))[0] == list(range(100))
+
+
+def test_who_walks_in_and_stands_is_measured_in_every_frame():
+    def truth(t: int) -> np.ndarray:
+        return FIGURE[None] + np.array([min(60 + 4 * (t - 30), 300), 300]) if t >= 30 else np.zeros((0, 17, 2))
+
+    asked, found, _, _ = seen("auto", truth, 250)
+    _, all_found, _, _ = seen("off", truth, 250)
+    np.testing.assert_array_equal(found.frame, all_found.frame)
+    assert set(range(31, 90)) <= set(asked)
+    assert max(np.diff(asked)) <= round(LOOKOUT_S * FPS)
+
+
+def test_frames_come_in_any_batches():
+    def looked(batch: int) -> list[int]:
+        models = stand_ins.models(lambda t: np.zeros((0, 17, 2)))
+        parts = frames(range(60), np.arange(60) / FPS, batch=batch)
+        for part in parts:
+            part.image[:, 40:, 40:] = 90
+        process_chunk(parts, Chunk(0, 0, 60), models, Config())
+        return models.detector.asked
+
+    assert looked(1) == looked(4) == looked(7)
+    assert SIZE_PX == (640, 480)
