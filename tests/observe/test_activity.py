@@ -74,7 +74,7 @@ def seen(mode: str, truth, count: int = 100) -> tuple[list[int], Observations, C
                 low, high = person.min(0).astype(int).clip(41), person.max(0).astype(int)
                 image[low[1] : high[1], low[0] : high[0]] = 200
     camera, activity = CameraMotion(), Activity(mode == "auto")
-    found = process_chunk(parts, Chunk(0, 0, count), models, config, camera, None, activity)
+    found = process_chunk(parts, Chunk(0, 0, count), models, config, camera, activity=activity)
     return models.detector.asked, found, camera, activity
 
 
