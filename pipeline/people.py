@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
-from pipeline.core.homography import stands, travels
+from pipeline.core.homography import poses, similarities, stands, travels
 from pipeline.core.shots import SHOT_COLUMNS, Shots, told_shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion, VideoInfo
@@ -257,9 +257,12 @@ def _tables(
 def _motions(run: _Run, who: Identities, lifting: TimedLifter) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
+    moving = run.camera if run.travels else None
+    first = run.shots.first[1:].tolist()
+    steady = None if moving is None else poses(similarities(moving, info.size_px), first)
     time_s = apart(info.real_s, run.shots)
     for group in by_person(run.parts, who.ids, skeleton, info.size_px):
-        motions = build_motions(group, time_s, skeleton, config.track, config.smooth)
+        motions = build_motions(group, time_s, skeleton, config.track, config.smooth, steady)
         rest = [never_moves(m, skeleton.names, run.still) for m in motions]
         motions = [
             held(m, met(map(read_part, run.parts), who.ids, m.person_id)) if still else m

@@ -11,7 +11,7 @@ from scipy.ndimage import median_filter
 from pipeline.core.settings import SmoothConfig, TrackConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
-from pipeline.motion import boxes, repair
+from pipeline.motion import boxes, repair, standing
 from pipeline.motion.doubts import doubts
 from pipeline.motion.filters import FILTERS, filtered, slope, stretches
 from pipeline.motion.foreign import OWN, put_aside
@@ -48,6 +48,7 @@ def build_motions(
     skeleton: Skeleton,
     track_config: TrackConfig,
     smooth_config: SmoothConfig,
+    steady: np.ndarray | None = None,
 ) -> list[Motion]:
     """The motions of people from all of their observations; no motion depends on the others in the list.
 
@@ -62,6 +63,8 @@ def build_motions(
         people: each with its rows, at most one per frame, at least one. None is held longer than its rows take, so
             that an iterator which lets go of them saves their memory.
         time_s_table: (T,) f64, the time of each frame of the video.
+        steady: (T, 3, 3) similarities from each frame to one picture, in which paths are smoothed; None: the camera
+            stands still.
 
     Raises:
         ValueError: no observations, two in one frame, or frames outside the table.
@@ -75,7 +78,15 @@ def build_motions(
     own = [
         put_aside(one, _exchanged(its.claimed, one, skeleton), skeleton) for one, its in zip(right, rows, strict=True)
     ]
-    paths = smoothed_paths([one for one, _ in own], smooth_config, max_gap_s)
+    if steady is None:
+        paths = smoothed_paths([one for one, _ in own], smooth_config, max_gap_s)
+    else:
+        on = [standing.laid(its.frame, steady) for its in rows]
+        still = [standing.in_still(one, it) for (one, _), it in zip(own, on, strict=True)]
+        paths = [
+            standing.in_frames(path, it)
+            for path, it in zip(smoothed_paths(still, smooth_config, max_gap_s), on, strict=True)
+        ]
     return [
         _motion(person, its, path, why, skeleton, smooth_config, max_gap_s)
         for person, (its, why), path in zip(rows, own, paths, strict=True)

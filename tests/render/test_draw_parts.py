@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.core.homography import STILL
 from pipeline.core.settings import RenderConfig
 from pipeline.core.skeleton import COCO17
-from pipeline.observe.camera import STILL
 from pipeline.render.draw.angles import draw_angles
 from pipeline.render.draw.canvas import Canvas
 from pipeline.render.draw.colours import PANEL, SIDE_COLOURS, person_colour
@@ -78,7 +78,7 @@ def test_a_trail_is_as_long_as_asked_and_follows_the_feet():
 def test_a_trail_moves_with_the_camera_and_outlives_the_person_for_its_length_only():
     trails, image = Trails(1.0), picture()
     pan = STILL.copy()
-    pan[2] = 5.0  # what was at x is 5 px further right in the next frame
+    pan[0, 2] = 5.0  # what was at x is 5 px further right in the next frame
     for i in range(20):
         trails.add(i / 20, [walking(100.0 + 5 * i)], pan if i else STILL, np.ones(2))  # they stand, the camera turns
     trails.draw(Canvas.of(image))

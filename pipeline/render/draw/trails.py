@@ -32,8 +32,11 @@ class Trails:
                 way.popleft()
             if not way:
                 del self._ways[person_id]
-            elif not still:
-                self._ways[person_id] = deque((t, moved(at / scale, motion) * scale) for t, at in way)
+            elif not still:  # what is behind the camera now is gone
+                carried = ((t, moved(at / scale, motion) * scale) for t, at in way)
+                self._ways[person_id] = deque((t, at) for t, at in carried if np.isfinite(at).all())
+                if not self._ways[person_id]:
+                    del self._ways[person_id]
         for person in people:
             if np.isfinite(person.box_px).all():
                 x1, _, x2, y2 = person.box_px.astype(np.float64)
