@@ -33,10 +33,10 @@ PARENTS = {
 UPPER = [i for i, n in enumerate(NAMES) if n.split("_")[-1] in
          ("thorax", "neck", "base", "top", "shoulder", "elbow", "wrist", "knuckles")]  # fmt: skip
 BONE_SPREAD, HEAD_TURN_RAD, FACE_SPREAD_M = 0.06, 0.45, 0.012
-MIXED, TUMBLED, EXACT, WITH_FEET, UNSURE_FOCAL, CUT = 0.35, 0.07, 0.15, 0.7, 0.4, 0.15
+MIXED, TUMBLED, EXACT, WITH_FEET, UNSURE_FOCAL, CUT = 0.35, 0.07, 0.2, 0.7, 0.4, 0.15
 # Athletes and dancers stand with bent knees and arms, others do not, and from the front nobody sees it: shares of the
 # windows whose knees, or elbows, bend less, in degrees, by as much up to a flexion of FULL, by nothing above NONE.
-STRAIGHTER = {"knee": (0.5, 5.0, 25.0), "elbow": (0.3, 0.0, 20.0)}
+STRAIGHTER = {"knee": (0.65, 5.0, 30.0), "elbow": (0.3, 0.0, 20.0)}
 FULL_DEG, NONE_DEG = 40.0, 90.0
 STILL = 0.12  # share of the windows in which somebody hardly moves
 

@@ -53,7 +53,7 @@ def manifest(config: Config | None = None, **entries: Any) -> dict[str, Any]:
         "config": (config or Config()).model_dump(mode="json"),
         "config_digest": "34043fb714a6a3c4",
         "networks": {"rtmpose-s.onnx": "445f6fbd7072c769", "yolox-tiny.onnx": "b37f4a480597d361"},
-        "lifter": {"name": "poseline", "networks": {"lifter": "12937c1fc801d7a5"}},
+        "lifter": {"name": "poseline", "networks": {"lifter": "d95e7c400b3dbe4c"}},
         "field_of_view": {"deg": 55.0, "from": "assumed"},
         "versions": VERSIONS,
         "stages_s": {"track": 3.0},
