@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint openmm test-openmm newest oldest clean
+.PHONY: demo test lint openmm test-openmm test-openvino newest oldest clean
 
 # Errors only. Bytecode is made when a module is first used: what is never used takes no room.
 PIP = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check
@@ -37,6 +37,11 @@ openmm: $(VENV)/.openmm
 
 test-openmm: openmm
 	$(BIN)/python -m pytest tests/openmm
+
+# Last, since every run computes in bfloat16 from then on where the processor does.
+test-openvino: $(VENV)/.ready
+	@$(PIP) -e '.[openvino]'
+	$(BIN)/python -m pytest tests/models/test_openvino.py tests/models/test_lanes.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
