@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
@@ -131,7 +132,7 @@ def _paths(
         if t[-1] - t[0] < _SHORTEST_S:
             continue
         grid = np.arange(t[0], t[-1], _GRID_S)
-        even = np.stack([np.interp(grid, t, v) for v in values[:, rows]])
+        even = CubicSpline(t, values[:, rows], axis=1)(grid)  # lines between frames would cut and shift the extremes
         even[2:] -= np.tile(even[:2], (4, 1))
         even = sosfiltfilt(_LOW_PASS, even)
         length = uniform_filter1d(np.interp(grid, t, size[rows]), round(2 / _GRID_S), mode="nearest")
