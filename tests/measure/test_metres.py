@@ -198,7 +198,7 @@ FIFTH = POINTS + "[[point]]\npx = [1000, 700]\nm = [5, 1]\n"
         (POINTS.rpartition("[[point]]")[0], "has 3 points; a plane takes at least 4, no three of them on a line"),
         (_four(("m = [6, 0]", "m = [6]")), "point 2 m = [6] is not 2 numbers; write [x, y]"),
         (_four(("m = [6, 0]", "")), "point 2 m is missing; write [x, y]"),
-        (_four(("m = [6, 0]", "meters = [6, 0]")), "unknown meters in point 2; known are m, px"),
+        (_four(("m = [6, 0]", "meters = [6, 0]")), "unknown meters in point 2; known are m, name, px, time_s"),
         (POINTS + "[camera]\na = 1", "unknown camera in the file; known are point"),
         ("point = 3", "point is no list of tables; write [[point]]"),
         (

@@ -76,8 +76,8 @@ def test_a_camera_that_follows_is_taken_out() -> None:
     t = np.arange(0, 12, 1 / 30)
     body = steps_on(t)
     seen = body - (body[:, 11:13].mean(1) - body[0, 11:13].mean(0))[:, None] * (1, 0)
-    camera = np.tile([1.0, 0.0, 0.0, 0.0], (len(t), 1))
-    camera[1:, 2] = np.diff((seen - body)[:, 11, 0])
+    camera = np.tile(np.eye(3), (len(t), 1, 1))
+    camera[1:, 0, 2] = np.diff((seen - body)[:, 11, 0])
     assert tempo(exact(t, seen), COCO17) is None
     found = tempo(exact(t, seen), COCO17, camera)
     assert found is not None
