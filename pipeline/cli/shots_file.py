@@ -16,15 +16,19 @@ def read_shots(flag: str, text: str) -> list[list[float | int]]:
     Raises PoselineError that names the file, the line and what would be right.
     """
     try:
-        table = csv.DictReader(io.StringIO(read_text(Path(text))))
+        content = read_text(Path(text))
     except (OSError, ValueError) as error:
         raise PoselineError(f"{flag} {text}: cannot be read; give a CSV file such as a run's shots.csv") from error
+    # A spreadsheet with decimal commas writes semicolons between the columns.
+    semicolons = ";" in content.partition("\n")[0]
+    table = csv.DictReader(io.StringIO(content), delimiter=";" if semicolons else ",")
     if "start_s" not in (table.fieldnames or ()):
         raise PoselineError(f"{flag} {text}: has no column start_s; a run's shots.csv shows how it is written")
     out: list[list[float | int]] = []
     for number, row in enumerate(table, 2):
         try:
-            start_s, camera = float(row["start_s"]), int(row.get("camera") or 0)
+            second = row["start_s"].replace(",", ".") if semicolons and row["start_s"] else row["start_s"]
+            start_s, camera = float(second), int(row.get("camera") or 0)
             if camera < 0 or not start_s < float("inf") or (out and start_s <= out[-1][0]):
                 raise ValueError
         except (TypeError, ValueError) as error:

@@ -16,6 +16,12 @@ def test_begins_and_cameras_are_read(tmp_path: Path):
     assert read_shots("--shots", str(path)) == [[0.0, 1], [4.2, 0]]
 
 
+def test_a_spreadsheet_with_decimal_commas_may_have_written_it(tmp_path: Path):
+    path = tmp_path / "shots.csv"
+    path.write_bytes("\ufeffshot;camera;start_s;begins\r\n1;1;0;start\r\n2;;4,2;cut\r\n".encode())
+    assert read_shots("--shots", str(path)) == [[0.0, 1], [4.2, 0]]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -24,6 +30,7 @@ def test_begins_and_cameras_are_read(tmp_path: Path):
         ("start_s\n2\n1\n", "line 3: start_s '1'"),
         ("start_s\nnan\n", "line 2: start_s 'nan'"),
         ("start_s,camera\n1,x\n", "camera 'x'"),
+        ("camera;start_s\n1\n", "line 2: start_s None"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, why: str):
