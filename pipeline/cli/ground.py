@@ -25,6 +25,8 @@ def ground_command(given: Given) -> None:
     from pipeline.store.settings import stored_config
 
     folder = RunFolder.existing(given.run_folder)
+    if not given.point:
+        given.refuse("out pitch", "has no effect without --point")
     points = parse_points(given.point or [], given.pitch)
     privacy = Privacy.of_run(stored_config(folder).render, folder.manifest())
     image, time_s = frame_at(folder, given.time, privacy)

@@ -196,7 +196,7 @@ def _figure(
         used.clear()
     for i, column in enumerate(contacts):
         _draw_contacts(axes[-1], values["time_s"], values[column], i, column)
-    axes[-1].set_xlabel("time, s" + ("   (bars: foot on the ground)" if contacts else ""))
+    axes[-1].set_xlabel("time, s" + ("   (bars: foot known to be on the ground)" if contacts else ""))
     figure.suptitle(title, fontsize=11)
     return figure
 
