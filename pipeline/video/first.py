@@ -60,7 +60,8 @@ def _interlaced(frames: Iterator[av.VideoFrame], stream: av.VideoStream) -> bool
     context = stream.codec_context
     if context.name in NEVER_INTERLACED:
         return False
-    said = int(context.field_order) not in _PROGRESSIVE
+    order = getattr(context, "field_order", None)  # PyAV 17 does not tell it
+    said = order is None or int(order) not in _PROGRESSIVE
     most = LOOKED_AT_IF_SAID if said else LOOKED_AT
     return any(frame.interlaced_frame for _, frame in zip(range(1, most), frames, strict=False))
 
