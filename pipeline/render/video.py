@@ -43,7 +43,6 @@ from pipeline.store.columns import person_name
 from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
-from pipeline.store.settings import stored_config
 from pipeline.video.containers import container_of
 from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter
@@ -198,7 +197,8 @@ class Painter:
         self._words, self._placer = Words(self._columns, names), Placer()
         self._trails = Trails(self._look.trail_s) if self._look.trail_s > 0 else None
         self._camera = camera_motions(folder.parts(), len(info)) if self._trails else None
-        self._region = self._scale * polygon(stored_config(folder).detect.roi)
+        observed = folder.manifest().get("config", {}).get("detect", {})
+        self._region = self._scale * polygon(observed.get("roi", ()))
         self._insets(folder.people)
 
     def _insets(self, people: Path) -> None:
