@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
-from pipeline.core.skeleton import Skeleton
 from pipeline.models.calibration import ScoreMap, as_embedded, read
 from pipeline.models.catalogue import catalogue
 from pipeline.models.detections import Detections, Poses
+from pipeline.models.graded import Over
 from pipeline.models.kept import place, told_of
-from pipeline.models.protocols import Detector, NetworkFacts, PoseNetwork, Timed
+from pipeline.models.protocols import Detector, NetworkFacts, PoseNetwork
 from pipeline.models.runtime import ASSETS, file_digest
 from pipeline.store.atomic import write_text
 
@@ -130,19 +130,12 @@ def posing(network: PoseNetwork, own: ScoreMap | None) -> PoseNetwork:
     return network if own in (None, EMBEDDED["pose"]) else Posing(network, own)
 
 
-class Detecting:
+class Detecting(Over):
     """A detector whose scores, and those of its keypoints, are the embedded networks' at the same probabilities."""
 
     def __init__(self, network: Detector, own: ScoreMap | None, points: ScoreMap | None, least: float) -> None:
-        self.network, self._own, self._points, self.least = network, own, points, least
-
-    @property
-    def sessions(self) -> Sequence[Timed]:
-        return self.network.sessions
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return self.network.skeleton
+        self.network: Detector = network
+        self._own, self._points, self.least = own, points, least
 
     def detect(self, images: np.ndarray) -> Detections:
         """People in images (B, H, W, 3) u8 RGB that score more than ``least``."""
@@ -156,19 +149,12 @@ class Detecting:
         return found.take(found.score > self.least)
 
 
-class Posing:
+class Posing(Over):
     """A pose network whose scores are RTMPose-s's at the same probabilities."""
 
     def __init__(self, network: PoseNetwork, own: ScoreMap) -> None:
-        self.network, self._own = network, own
-
-    @property
-    def sessions(self) -> Sequence[Timed]:
-        return self.network.sessions
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return self.network.skeleton
+        self.network: PoseNetwork = network
+        self._own = own
 
     def estimate(self, images: np.ndarray, people: Detections) -> Poses:
         """The poses of people in images (B, H, W, 3) u8 RGB."""
