@@ -21,6 +21,7 @@ STRONG, _FLAT = 25.0, 9  # grey levels off the mean around it, in so many px, fr
 FIXED_PX, MOVES_PX = 0.3, 1.0  # a corner keeps its place in the picture; a corner moves
 LEAST = 12  # corners that must agree
 AGREE = 0.3  # share of the corners that must agree
+AT_ODDS = 2.0  # times as many must agree with a motion as keep to their places: else these are the background
 AGREE_PX = 1.0  # small px: a corner agrees when it lies this near to where the motion puts it
 STILL_PX = 0.3  # small px: where no corner of the picture moves farther, the camera counts as still
 AT_REST_PX, AT_REST = 0.15, 0.8  # where so many of the corners move by less, nothing need be fitted
@@ -135,6 +136,8 @@ def _fitted(
     matrix, agree = cv2.estimateAffinePartial2D(expected, end, ransacReprojThreshold=AGREE_PX, maxIters=500)
     if matrix is None or agree.sum() < max(LEAST, AGREE * len(first)):
         return None
+    if agree.sum() < AT_ODDS * (off < FIXED_PX).sum():
+        return guess, int((off < AGREE_PX).sum())
     step = np.vstack([matrix, [0, 0, 1]])
     ends = corners(size)
     similar = normed(step @ guess), int(agree.sum())

@@ -63,6 +63,21 @@ def test_a_still_camera_is_still_whatever_people_do(picture):
     np.testing.assert_array_equal(camera.motions[1], STILL)
 
 
+@pytest.mark.parametrize("far", [3, 6])
+def test_whoever_is_overlooked_before_a_bare_wall_is_not_the_background(far):
+    """Most corners are on somebody whom the detector did not find; the others keep their places."""
+    wall = np.full((240, 320, 3), 120, np.uint8)
+    for x in (40, 90, 140, 190, 240, 290):
+        wall[226:234, x : x + 12] = 160
+    person = np.random.default_rng(1).integers(0, 2, (8, 10, 1)).repeat(8, 0).repeat(8, 1) * 200 + 25
+    camera = CameraMotion()
+    for i in range(6):
+        image = wall.copy()
+        image[60:124, 80 + far * i : 160 + far * i] = person
+        camera.show(i, image, NOBODY)
+    assert all((motion == STILL).all() for motion in camera.motions)
+
+
 def test_what_is_cut_goes_on_without_a_picture(picture):
     """Of a stream no picture is stored; the first motion of a part is that from the last frame of the one before."""
     frames = [seen(picture, (1, 0, 12.0 * i, 0)) for i in range(4)]
