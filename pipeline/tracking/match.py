@@ -24,6 +24,7 @@ from pipeline.tracking.tracks import Sighting, Tracks, areas
 _GATE_LEN = 0.03  # body lengths: floor of the gate, breathing room for a well predicted person
 _LOOK_COST = 0.5  # cost of a distance of 1 between clothes, the usual one between two sightings of one person
 _LEAST_PARTS = 2  # of the body that both must show
+_UNSEEN_S, _OTHER_CLOTHES = 0.3, 4.0  # whoever was unseen for longer does not come back in clothes so far from theirs
 _RIGID, _FREE, _CORNER = 1.0, 0.1, 0.01  # weights of torso and head, limbs, box corners for the body's place
 _LIMBS = ("elbow", "wrist", "knee", "ankle", "heel", "foot", "toe", "index", "pinky", "thumb", "hand")
 
@@ -47,9 +48,9 @@ def body_of(skeleton: Skeleton) -> Body:
 
 
 def associate(
-    t: Tracks, seen: Sighting, body: Body, config: TrackConfig, min_similarity: float, limit: float
+    t: Tracks, seen: Sighting, time_s: float, body: Body, config: TrackConfig, min_similarity: float, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Matched pairs of tracklets and observations, as rows of the given tracklets and observations."""
+    """Matched pairs of tracklets and observations at ``time_s``, as rows of the given tracklets and observations."""
     var, length2 = t.cov[:, 0, 0], t.length2
     floor = _GATE_LEN**2 * length2
     # The places compared are those of boxes. A box may end at an occluder: so the gate is a body length wider.
@@ -81,6 +82,9 @@ def associate(
     )
     several = np.bincount(i, minlength=len(t))[i] > 1  # clothes choose among a tracklet's candidates
     value[several] += _foreign(i[several], t.look[i[several]], seen.look[j[several]])
+    away = np.flatnonzero(time_s - t.last_s[i] > _UNSEEN_S)
+    far, common = appearance.distance2(t.look[i[away]], seen.look[j[away]])
+    value[away[(far > _OTHER_CLOTHES) & (common >= _LEAST_PARTS)]] = np.inf
     costs = np.full((len(t), len(seen)), np.inf)
     costs[i, j] = value
     return match(costs, limit)

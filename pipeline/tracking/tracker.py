@@ -145,7 +145,7 @@ class Tracker:
             free = np.flatnonzero(columns & (ids < 0))
             if len(tracks) and len(free):
                 known = self._tracks if len(tracks) == len(self._tracks) else self._tracks.take(tracks)
-                i, j = associate(known, seen.take(free), self._body, c, least, limit)
+                i, j = associate(known, seen.take(free), self._time_s, self._body, c, least, limit)
                 tracks, free = tracks[i], free[j]
                 ids[free] = self._tracks.id[tracks]
                 matched[tracks] = True

@@ -115,5 +115,16 @@ def test_clothes_choose_among_candidates_whoever_else_is_lost(lost_far_away: int
     known = _people([500.0, *[1200.0 + 100 * k for k in range(lost_far_away)]], [20.0, *[20.0] * lost_far_away])
     tracks = spawn(1, 0, 0.0, known, TrackConfig())
     seen = _people([505.0, 490.0], [60.0, 20.0])  # the nearer one is somebody else
-    rows, columns = associate.associate(tracks, seen, associate.body_of(COCO17), TrackConfig(), 0.3, 4.0)
+    rows, columns = associate.associate(tracks, seen, 0.04, associate.body_of(COCO17), TrackConfig(), 0.3, 4.0)
     assert (rows.tolist(), columns.tolist()) == ([0], [1])
+
+
+@pytest.mark.parametrize(("unseen_s", "lightness", "found"), [(0.2, 60.0, 1), (0.5, 60.0, 0), (0.5, 25.0, 1)])
+def test_whoever_was_lost_for_long_does_not_come_back_in_other_clothes(
+    unseen_s: float, lightness: float, found: int
+) -> None:
+    tracks = spawn(1, 0, 0.0, _people([500.0], [20.0]), TrackConfig())
+    rows, _ = associate.associate(
+        tracks, _people([505.0], [lightness]), unseen_s, associate.body_of(COCO17), TrackConfig(), 0.3, 4.0
+    )
+    assert len(rows) == found
