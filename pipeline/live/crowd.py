@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pipeline.motion.repair import EPS_S
 from pipeline.observe.cadence import PeopleSearch
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
+from pipeline.observe.online_cuts import OnlineCuts
 from pipeline.tracking.tracker import Tracker
 
 SIZE_ROWS = 15  # sightings over which the median is a person's size, as in `pipeline.motion.person`
@@ -55,25 +57,44 @@ class _Tracklet:
     rows: deque[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=deque)  # score, box, keypoint scores
 
 
+class Sights(NamedTuple):
+    """What B frames show."""
+
+    found: Observations
+    motions: list[np.ndarray]  # (3, 3) each, of the camera into the frame
+    cuts: list[bool]  # whether the frame begins another shot
+
+
 class Eyes:
-    """Detection and pose of frames in order, and the camera's motion."""
+    """Detection and pose of frames in order, the camera's motion, and cuts."""
 
     def __init__(self, models: Models, config: Config) -> None:
         self.faint, self.camera = Faint(), CameraMotion()
         self._search = PeopleSearch(models, config, self.faint)
+        self._cuts = OnlineCuts() if config.track.shots != "off" else None
 
     def forget(self) -> None:
         """The next frame has another size."""
         self._search.forget()
+        if self._cuts is not None:
+            self._cuts.forget()
 
-    def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> tuple[Observations, list[np.ndarray]]:
-        """Observations of frames (B, H, W, 3) at times (B,), and the camera's motion into each."""
-        found = self._search.look(images, frame, time_s)
-        motions = []
-        for number, image in zip(frame, images, strict=True):
-            self.camera.show(int(number), image, found.box_px[found.frame == number], self.faint.of(int(number)))
-            motions.append(self.camera.motions[-1])
-        return found, motions
+    def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Sights:
+        """What frames (B, H, W, 3) at times (B,) show."""
+        cuts = [self._cuts is not None and self._cuts.show(*one) for one in zip(images, time_s.tolist(), strict=True)]
+        found, motions = [], []
+        for rows in np.split(np.arange(len(frame)), np.flatnonzero(cuts)):
+            if not len(rows):
+                continue
+            if cuts[rows[0]]:
+                self._search.forget()
+                self.camera.leave()
+            found.append(self._search.look(images[rows], frame[rows], time_s[rows]))
+            for row in rows.tolist():
+                here = found[-1].box_px[found[-1].frame == frame[row]]
+                self.camera.show(int(frame[row]), images[row], here, self.faint.of(int(frame[row])))
+                motions.append(self.camera.motions[-1])
+        return Sights(Observations.concat(found), motions, cuts)
 
 
 class Crowd:
@@ -121,6 +142,10 @@ class Crowd:
             tracklet.sizes = deque((s * scale for s in tracklet.sizes), maxlen=SIZE_ROWS)
             tracklet.box_px = tracklet.box_px * np.float32(scale)
         return np.diag([scale, scale, 1.0])
+
+    def leave(self) -> None:
+        """The next frame shows another scene: nobody goes on."""
+        self._tracker.leave()
 
     def add(self, frame: int, time_s: float, tag: object, obs: Observations, motion: np.ndarray) -> np.ndarray:
         """The observations (n, …) of the next frame; their tracklets (n,) i32, −1 for none."""

@@ -133,13 +133,16 @@ class LiveEngine:
         assert self.crowd is not None
         images = np.stack([self._image(frame) for frame in group])
         numbers = len(self.segment) + np.arange(len(group))
-        obs, motions = self.eyes.look(images, numbers, np.array([f.time_s for f in group]))
+        look = self.eyes.look(images, numbers, np.array([f.time_s for f in group]))
         if carry is not None:
-            motions[0] = carry
+            look.motions[0] = carry
         for i, frame in enumerate(group):
-            here = obs.take(obs.frame == numbers[i])
+            here = look.found.take(look.found.frame == numbers[i])
             tag = _Tag(self.segment, int(numbers[i]), images[i] if self.render else None, frame)
-            ids = self.crowd.add(self.frames, frame.time_s, tag, here, motions[i])
+            if look.cuts[i]:
+                self.folder.event("shot", {"time_s": round(frame.time_s, 3)})
+                self.crowd.leave()
+            ids = self.crowd.add(self.frames, frame.time_s, tag, here, look.motions[i])
             self.segment.add(frame.time_s, frame.wall_s, here, ids, self.eyes.faint.of(int(numbers[i])))
             self.frames += 1
             self.ledger.process(1)

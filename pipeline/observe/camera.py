@@ -76,6 +76,10 @@ class CameraMotion:
         self._last = picture
         self._shown += 1
 
+    def leave(self) -> None:
+        """The next frame shows another scene, into which there is no motion."""
+        self._last = self._key = None
+
     def _into(self, now: Small) -> np.ndarray:
         """(3, 3) motion from the last picture to this one, small px; none where it cannot be told."""
         assert self._last is not None

@@ -143,8 +143,8 @@ def look(seeing: Eyes, time_s: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Left sides of the boxes, of frames that come one by one."""
     left = []
     for i, (t, at) in enumerate(zip(time_s, x, strict=True)):
-        found, motions = seeing.look(picture(at)[None], np.array([i]), np.array([t]))
-        assert len(motions) == len(found) == 1
+        found, motions, cuts = seeing.look(picture(at)[None], np.array([i]), np.array([t]))
+        assert len(motions) == len(found) == len(cuts) == 1
         left.append(found.box_px[0, 0])
     return np.array(left)
 
@@ -176,6 +176,26 @@ def test_pictures_of_another_size_are_looked_at_anew():
     seeing, network = eyes(1.0)
     look(seeing, np.array([0, 0.04]), np.array([20, 22]))
     seeing.forget()
-    found, _ = seeing.look(picture(100, (640, 240))[None], np.array([2]), np.array([0.08]))
+    found = seeing.look(picture(100, (640, 240))[None], np.array([2]), np.array([0.08])).found
     assert network.detected == [20, 100]
     assert found.box_px[0, 0] == 100
+
+
+def test_nobody_goes_on_over_a_cut_and_people_are_looked_for_at_once():
+    rng = np.random.default_rng(0)
+    cells = 120 * rng.integers(0, 2, (2, 12, 32, 3))
+    rooms = cells.repeat(20, 1).repeat(20, 2).astype(np.uint8)
+    images = [np.maximum(picture(20 + 2 * i, (640, 240)), rooms[int(i >= 4)]) for i in range(8)]
+    seeing, network = eyes(1.0)
+    found = seeing.look(np.stack(images), np.arange(8), np.arange(8) * 0.1)
+    assert found.cuts == [False] * 4 + [True] + [False] * 3
+    assert network.detected == [20, 28]
+    assert (found.motions[4] == STILL).all()
+    assert found.found.frame.tolist() == list(range(8))
+
+
+def test_who_comes_after_a_cut_has_another_number(crowd):
+    walk(crowd, 20)
+    crowd.leave()
+    walk(crowd, 20, start=20)
+    assert sorted(crowd.names().values()) == [1, 2]
