@@ -115,6 +115,8 @@ def _of_the_lens(field: dict[str, Any]) -> list[str]:
         shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is assumed"
     elif field.get("from") == "estimated":
         shown = f"3D: a field of view of {field['deg']:.0f}° across the picture is estimated from the people in it"
+    elif field.get("from") == "turns":
+        shown = f"3D: a field of view of {field['deg']:.0f}° across the first picture fits the camera's turns best"
     else:
         return []
     return [f"{shown}; give --fov or a calibration (--ground) if you know it"]

@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,17 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
-from pipeline.core.homography import poses, similarities, stands, travels
-from pipeline.core.shots import SHOT_COLUMNS, Shots, told_shots
+from pipeline.core.homography import poses, similarities, travels
+from pipeline.core.shots import SHOT_COLUMNS, told_shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Motion, VideoInfo
-from pipeline.lift.field import SURE, across_deg, field_of_run, usual_focal_px
 from pipeline.lift.lifter import PoselineLifter
-from pipeline.lift.placed import Video, in_world
+from pipeline.lift.placed import in_world
 from pipeline.lift.protocol import Lifter
 from pipeline.lift.timed import TimedLifter, Watched
 from pipeline.lift.world import World
-from pipeline.measure.course import Course, course_of
+from pipeline.measure.course import course_of
 from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
@@ -45,6 +42,7 @@ from pipeline.motion.still import NEVER_MOVES, held, left_out, met, never_moves
 from pipeline.observe.found_again import camera_motions
 from pipeline.observe.shots import shots_of_run
 from pipeline.prepare import tables_of_people
+from pipeline.scene import Scene, turning_of, video_of, with_lens
 from pipeline.store.atomic import atomic
 from pipeline.store.checked import CHECKED_PAGES
 from pipeline.store.columns import person_name
@@ -59,7 +57,6 @@ from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify, not_done
 
-LEAST_STILL = 0.95  # share of frames without camera motion that the estimate of the field of view needs
 TRAVEL = 0.02  # of the picture's longer side: a camera that shakes by less still stands
 _LONG_ROWS = 20_000  # most rows that may wait to be written: more would take much memory
 
@@ -70,35 +67,6 @@ class PeopleMade(NamedTuple):
     rows: list[dict[str, Any]]  # of people.csv
     said: dict[str, Any]  # facts for run.json: edits, the field of view, shots, and the seconds that 3D took (lift_s)
     lines: list[str]  # warnings that concern no single person
-
-
-class _Run(NamedTuple):
-    """The inputs that the stages below share."""
-
-    folder: RunFolder
-    parts: list[Path]
-    info: VideoInfo
-    skeleton: Skeleton
-    config: Config
-    camera: np.ndarray | None  # (T, 3, 3) the camera's motion into each frame; None: the camera is assumed still
-    shots: Shots  # nothing is carried from one to the next
-    travels: bool = False  # the camera moves, so that one scale and one floor do not fit all frames
-    course: Course | None = None  # the floor in every frame, where the camera moves and a ground is given
-
-    @property
-    def placeless(self) -> bool:
-        """Nothing tells where people are in metres: the camera moves, and no ground is given."""
-        return (self.travels or self.cameras > 1) and self.config.metres.ground is None
-
-    @property
-    def cameras(self) -> int:
-        """How many cameras the shots show."""
-        return int(self.shots.camera.max()) + 1
-
-    @property
-    def still(self) -> np.ndarray | None:
-        """(T,) bool: the camera kept still since the frame before; None: always."""
-        return None if self.camera is None else stands(self.camera)
 
 
 def build_people(
@@ -121,18 +89,18 @@ def build_people(
     ground, course = config.metres.ground, None
     if moves and camera is not None and ground is not None:
         course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames, shots.first[1:].tolist())
-    run = _Run(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
+    run = Scene(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
     rows_of_shots = told_shots(shots, info.time_s)
     write_rows(folder.shots_csv, SHOT_COLUMNS, rows_of_shots)
     who = _identities(run, say, known)
     lens: dict[str, Any] = {}
-    if isinstance(lifter, PoselineLifter) and lifter.fov_deg is None:
-        deg, found = _field_of_view(run, who.ids)
-        lifter, lens = lifter.across(deg, found.get("focal_std_percent", 0.0) / 100), {"field_of_view": found}
+    turns = turning_of(run, lifter.fov_deg) if isinstance(lifter, PoselineLifter) else None
+    if isinstance(lifter, PoselineLifter):
+        lifter, lens = with_lens(run, lifter, turns, who.ids)
     lifting = TimedLifter(lifter)
     made = Watched(_motions(run, who, lifting))
     worlds: list[World | None] = []
-    video = _video(run, lifter)
+    video = video_of(run, lifter, turns)
     placed = Watched(in_world(made, config.metres, who.names, folder.path, video, worlds.append))
     rows, lines = _write_people(run, who, placed, say)
     lift_s = round(lifting.spent_s + placed.spent_s - made.spent_s, 3)
@@ -147,7 +115,7 @@ def build_people(
     return PeopleMade(rows, who.said | said, lines)
 
 
-def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:
+def _identities(run: Scene, say: Callable[[str, int], None], known: np.ndarray | None) -> Identities:
     """The person of each observation, after the user's edits."""
     info, (low, high) = run.info, run.folder.begun().frames
     if known is not None:
@@ -167,7 +135,7 @@ def _identities(run: _Run, say: Callable[[str, int], None], known: np.ndarray | 
 
 
 def _write_people(
-    run: _Run, who: Identities, motions: Iterator[Motion], say: Callable[[str, int], None]
+    run: Scene, who: Identities, motions: Iterator[Motion], say: Callable[[str, int], None]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Measure one person after another and write all tables of a run; returns the rows of people.csv, and warnings."""
     folder, info, skeleton, config = run.folder, run.info, run.skeleton, run.config
@@ -254,7 +222,7 @@ def _tables(
         written(-1)
 
 
-def _motions(run: _Run, who: Identities, lifting: TimedLifter) -> Iterator[Motion]:
+def _motions(run: Scene, who: Identities, lifting: TimedLifter) -> Iterator[Motion]:
     """Everybody's motion, in metres where a scale is known; people with few rows are computed side by side."""
     info, skeleton, config = run.info, run.skeleton, run.config
     moving = run.camera if run.travels else None
@@ -276,28 +244,6 @@ def _motions(run: _Run, who: Identities, lifting: TimedLifter) -> Iterator[Motio
         del motions, group
         while lifted:
             yield lifted.pop(0)
-
-
-def _field_of_view(run: _Run, ids: np.ndarray) -> tuple[float | None, dict[str, Any]]:
-    """The field of view in degrees across the picture's width, None where people do not tell it; facts for run.json."""
-    info, camera, metres = run.info, run.camera, run.config.metres
-    if metres.ground is not None and metres.ground.camera is not None:
-        return None, {"from": "calibration"}
-    still = run.cameras == 1 and (camera is None or stands(camera).mean() >= LEAST_STILL)
-    stream = (read_part(p) for p in run.parts)
-    field = field_of_run(stream, ids, info.real_s, run.skeleton.names, info.size_px) if still else None
-    if field is None or field.std_log > SURE:
-        deg = across_deg(usual_focal_px(info.size_px), info.size_px)
-        return None, {"deg": round(deg, 1), "from": "assumed"}
-    deg = across_deg(field.focal_px, info.size_px)
-    return deg, {"deg": round(deg, 1), "from": "estimated", "focal_std_percent": round(100 * field.std_log, 1)}
-
-
-def _video(run: _Run, lifter: Lifter | None) -> Video:
-    """The facts of the video by which people are placed in the world."""
-    rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
-    focal_std = lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0
-    return Video(run.skeleton.names, run.still, rays, focal_std, run.travels)
 
 
 def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[Suspicion]:

@@ -111,7 +111,7 @@ def _in_tables(scene: _Scene) -> tuple[Sequence[str], np.ndarray, np.ndarray]:
     lifter = PoselineLifter(pick_device("cpu"), HALPE26, scene.config)
     found = lifter.lift(motion, HALPE26, SIZE_PX, metres.height_m)
     motion = replace(motion, keypoints_m=found.joints_m, keypoint_std_m=found.std_m, names_m=lifter.names)
-    video = Video(HALPE26.names, None, lambda px: lifter.rays(px, SIZE_PX), lifter.focal_std)
+    video = Video(HALPE26.names, None, lambda px, frame: lifter.rays(px, frame, SIZE_PX), lifter.focal_std)
     with TemporaryDirectory() as folder:
         (placed,) = in_world(iter([motion]), metres, {}, Path(folder), video)
     assert placed.keypoints_m is not None

@@ -139,6 +139,11 @@ def across_deg(focal_px: float, size_px: tuple[int, int]) -> float:
     return float(np.degrees(2 * np.arctan(size_px[0] / 2 / focal_px)))
 
 
+def focal_across(deg: float, size_px: tuple[int, int]) -> float:
+    """The focal length in px of a picture whose width shows so many degrees."""
+    return float(size_px[0] / 2 / np.tan(np.radians(deg) / 2))
+
+
 def usual_focal_px(size_px: tuple[int, int]) -> float:
     """The focal length of a camera of which nothing is known."""
     return float(max(size_px) / 2 / np.tan(np.radians(USUAL_FOV_DEG) / 2))

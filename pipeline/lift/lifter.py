@@ -17,7 +17,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
 from pipeline.lift.body import as_tall, lengths_told, limb_lengths, reprojection_px, with_lengths
 from pipeline.lift.doubt import focal_doubt
-from pipeline.lift.field import usual_focal_px
+from pipeline.lift.field import focal_across, usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, J, K, further, name_in, sources
 from pipeline.lift.network import HEIGHT_M, Network, lift
 from pipeline.lift.pictured import hips_place, rays_to_joints
@@ -42,7 +42,7 @@ def rays_of(px: np.ndarray, size_px: tuple[int, int], fov_deg: float | None, met
     """
     if metres.ground is not None and metres.ground.camera is not None:
         return undistorted(metres.ground.camera, px.astype(np.float64))
-    focal = usual_focal_px(size_px) if fov_deg is None else size_px[0] / 2 / np.tan(np.radians(fov_deg) / 2)
+    focal = usual_focal_px(size_px) if fov_deg is None else focal_across(fov_deg, size_px)
     return (px.astype(np.float64) - np.array(size_px) / 2) / focal
 
 
@@ -56,6 +56,7 @@ class PoselineLifter:
         self.config = config
         self.fov_deg = config.lift.fov_deg  # across the picture's width; None: the usual one is assumed
         self.focal_std = focal_doubt(config)  # standard deviation of the focal length, as a share
+        self.zoom: np.ndarray | None = None  # (T,) focal length in each frame, as a share of the first; None: constant
         own = [p for p, i in zip(POINTS, self.source, strict=True) if i >= 0]
         self.kept = np.array([j for j, name in enumerate(JOINTS) if name in own or name in DERIVED])
         self.joint_names = tuple(name_in(JOINTS[j], skeleton) for j in self.kept)
@@ -90,7 +91,7 @@ class PoselineLifter:
     def _lifted(self, motion: Motion, size_px: tuple[int, int], height_m: float) -> Lifted:
         """The network's joints of a person."""
         px, state, score = self._points(motion)
-        rays = self.rays(px, size_px)
+        rays = self.rays(px, motion.frame, size_px)
         guessed = np.where(state == INTERPOLATED, GUESSED, score)
         given = np.where(state == MISSING, 0, guessed)
         joints, std, ray = self._about_hips(motion, rays, given)
@@ -107,7 +108,7 @@ class PoselineLifter:
         per_axis = per_axis_std(person.std) * person.height_m / HEIGHT_M
         per_axis = np.where(known & np.isfinite(out[..., 0]), per_axis, np.nan).astype(np.float32)
         shown = np.where(known[..., None], out, np.nan)[:, self.kept].astype(np.float32)
-        rays = self.rays(motion.keypoints_px, size_px)
+        rays = self.rays(motion.keypoints_px, motion.frame, size_px)
         off_px = reprojection_px(shown, motion, self.joint_names, skeleton.names, rays)
         doubt_m = float(np.nanmedian(per_axis)) if np.isfinite(per_axis).any() else float("nan")
         more, more_std = self._further(out, per_axis, rays, skeleton)
@@ -134,19 +135,22 @@ class PoselineLifter:
         place[~np.isfinite(doubt)] = np.nan
         return place, doubt
 
-    def across(self, fov_deg: float | None, focal_std: float = 0.0) -> PoselineLifter:
+    def across(self, fov_deg: float | None, focal_std: float = 0.0, zoom: np.ndarray | None = None) -> PoselineLifter:
         """The same lifter for a picture that is ``fov_deg`` degrees wide; None: the usual width.
 
-        ``focal_std`` is the standard deviation of the resulting focal length, as a share.
+        ``focal_std`` is the standard deviation of the resulting focal length, as a share. ``zoom`` (T,) is the focal
+        length in each frame, as a share of that which belongs to ``fov_deg``.
         """
         other = copy.copy(self)
+        other.zoom = zoom
         other.fov_deg = fov_deg
         other.focal_std = self.focal_std if fov_deg is None else focal_std
         return other
 
-    def rays(self, px: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-        """(..., 2) x / z and y / z of points (..., 2) in px of a picture of this size."""
-        return rays_of(px, size_px, self.fov_deg, self.config.metres)
+    def rays(self, px: np.ndarray, frame: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+        """(L, K, 2) x / z and y / z of points (L, K, 2) in px of a picture of this size, in frames (L,)."""
+        rays = rays_of(px, size_px, self.fov_deg, self.config.metres)
+        return rays if self.zoom is None else rays / self.zoom[frame][:, None, None]
 
     def _points(self, motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of `POINTS`: places (L, K, 2) px, provenance (L, K), scores (L, K)."""

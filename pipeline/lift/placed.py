@@ -25,9 +25,10 @@ class Video(NamedTuple):
 
     keypoints: tuple[str, ...]  # (K,) their names
     still: np.ndarray | None = None  # (T,) the camera kept still since the frame before; None: always
-    rays: Callable[[np.ndarray], np.ndarray] | None = None  # px (..., 2) to x / z and y / z
+    rays: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None  # px (L, K, 2), frames (L,) to x / z and y / z
     focal_std: float = 0.0  # standard deviation of the focal length, as a share
     placeless: bool = False  # the camera moves: people have no place in one world
+    turn: np.ndarray | None = None  # (T, 3, 3) from the axes of a camera that turns to those of its first frame
 
 
 def in_world(
@@ -58,7 +59,9 @@ def in_world(
             if motion.keypoints_m is None or motion.keypoint_std_m is None:
                 yield motion
                 continue
+            motion = _turned(motion, video.turn)
             height_m = metres.height_of(motion.person_id, names.get(motion.person_id, ""))
+            assert motion.keypoints_m is not None
             said.append(stands(motion.keypoints_m, motion.names_m, motion.time_s, height_m))
             heights.append(height_m)
             rest.append(never_moves(motion, video.keypoints, video.still))
@@ -75,9 +78,17 @@ def in_world(
                 motion = pickle.load(source)
             file.unlink()
             if world is None:
-                yield _doubted(motion, None, height_m, video, common)
+                yield _turned(_doubted(motion, None, height_m, video, common), video.turn, back=True)
             else:
                 yield _placed(motion, world, height_m, video, common)
+
+
+def _turned(motion: Motion, turn: np.ndarray | None, back: bool = False) -> Motion:
+    """The motion with its joints in the axes of the first frame's camera, or ``back`` in those of each frame's."""
+    if turn is None or motion.keypoints_m is None:
+        return motion
+    its = turn[motion.frame].astype(np.float32)
+    return replace(motion, keypoints_m=np.einsum("lba,ljb->lja" if back else "lab,ljb->lja", its, motion.keypoints_m))
 
 
 def _doubted(motion: Motion, above_m: float | None, height_m: float | None, video: Video, common: float) -> Motion:
@@ -120,14 +131,12 @@ def _placed(motion: Motion, world: World, height_m: float | None, video: Video, 
     places = places + on_floor(hips, stand, motion.time_s, world)[:, None]
     still = None if video.still is None else video.still[motion.frame]
     places = held(places, motion, video.keypoints, tall, world.turn[2], still)
-    figures = motion.figures | {"height_3d_m": float("nan") if found is None else tall}
-    if video.rays is not None:
-        figures["reprojection_px"] = reprojection_px(
-            places, motion, motion.names_m, video.keypoints, video.rays(motion.keypoints_px)
-        )
     about = None if motion.about_std_m is None else motion.about_std_m * size
-    motion = replace(
-        motion, keypoints_m=places, keypoint_std_m=std, about_std_m=about, world_m=world.of(places), figures=figures
-    )
+    motion = replace(motion, keypoints_m=places, keypoint_std_m=std, about_std_m=about, world_m=world.of(places))
     above_m = float(world.shift_m[2]) if len(stand.feet_m) and found is not None else None
-    return _doubted(motion, above_m, height_m, video, common)
+    motion = _turned(_doubted(motion, above_m, height_m, video, common), video.turn, back=True)
+    figures = motion.figures | {"height_3d_m": float("nan") if found is None else tall}
+    if video.rays is not None and motion.keypoints_m is not None:
+        rays = video.rays(motion.keypoints_px, motion.frame)
+        figures["reprojection_px"] = reprojection_px(motion.keypoints_m, motion, motion.names_m, video.keypoints, rays)
+    return replace(motion, figures=figures)

@@ -126,6 +126,8 @@ def _field_of_view(facts: RunFacts) -> list[str]:
         return [
             f"The field of view across the picture, {number(told['deg'])}°, was estimated from the people in it{doubt}."
         ]
+    if told.get("from") == "turns":
+        return [f"The field of view, {number(told['deg'])}° across the first picture, was told by the camera's turns."]
     if told.get("from") == "assumed":
         return [f"The field of view across the picture was not known and assumed to be {number(told['deg'])}°."]
     return []
