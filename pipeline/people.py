@@ -108,7 +108,7 @@ def build_people(
         lines += left_out(who.ids, [row["person_id"] for row in rows])
     lines += not_done(config.track.people, [row["person_id"] for row in rows], who.surplus)
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
-    lines += [f"{NO_METRES}; give --ground FILE for them"] if run.placeless else []
+    lines += [_no_floor(run)] if run.placeless else []
     lines += course.lines if course is not None else ()
     said = lens | time_facts(info) | {"lift_s": lift_s, "shots": rows_of_shots}
     said |= {"camera": {"moves": moves, "ground": ground is not None}}
@@ -244,6 +244,14 @@ def _motions(run: Scene, who: Identities, lifting: TimedLifter) -> Iterator[Moti
         del motions, group
         while lifted:
             yield lifted.pop(0)
+
+
+def _no_floor(run: Scene) -> str:
+    """Why nobody has a place on a floor, and the remedy."""
+    if run.travels:
+        return f"{NO_METRES}; give --ground FILE for them"
+    which = f"the shots are of {run.cameras} cameras, each of which stands still, and no ground is given"
+    return f"{which}: no places on one floor; give --ground FILE, or a run for each camera (--start, --end)"
 
 
 def _moments(who: Identities, motion: Motion, info: VideoInfo) -> list[Suspicion]:

@@ -40,7 +40,7 @@ class Scene(NamedTuple):
 
     @property
     def placeless(self) -> bool:
-        """Nothing tells where people are in metres: the camera moves, and no ground is given."""
+        """Nothing tells where people are on one floor: no ground is given, and the camera moves or changes."""
         return (self.travels or self.cameras > 1) and self.config.metres.ground is None
 
     @property
@@ -88,7 +88,7 @@ def video_of(run: Scene, lifter: Lifter | None, turns: Turning | None) -> Video:
     """The facts of the video by which people are placed in the world."""
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
     focal_std = lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0
-    placeless = turns is None and (run.travels or run.cameras > 1)
+    placeless = turns is None and (run.travels or run.placeless)
     return Video(run.skeleton.names, run.still, rays, focal_std, placeless, None if turns is None else turns.turn)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.cli.options import Given, Option, takes
 from pipeline.core.errors import PoselineError
+from pipeline.core.words import counted
 
 
 @takes(
@@ -18,6 +19,7 @@ from pipeline.core.errors import PoselineError
 )
 def ground_command(given: Given) -> None:
     """Write a picture with a grid to read points from; --point adds them to a ground file and tells their errors."""
+    from pipeline.core.pitches import check_pitch
     from pipeline.measure.ground_points import ENOUGH, add_set, errors, parse_points, report
     from pipeline.render.ground_picture import drawn, frame_at, write_picture
     from pipeline.render.privacy import Privacy
@@ -25,6 +27,8 @@ def ground_command(given: Given) -> None:
     from pipeline.store.settings import stored_config
 
     folder = RunFolder.existing(given.run_folder)
+    if given.pitch is not None:
+        check_pitch(given.pitch)
     if not given.point:
         given.refuse("out pitch", "has no effect without --point")
     points = parse_points(given.point or [], given.pitch)
@@ -39,7 +43,8 @@ def ground_command(given: Given) -> None:
         floor, off_m = errors(points)
         lines = report(points, off_m)
     elif len(points.px):
-        lines = [f"{len(points.px)} points fix no plane alone: with those of other times there must be {ENOUGH}"]
+        some = counted(len(points.px), "point")
+        lines = [f"{some} alone cannot fix a plane: with those of other times there must be {ENOUGH}"]
     picture = folder.path / f"ground_{time_s:.2f}s.png"
     write_picture(picture, drawn(image, points.px, floor))
     if len(points.px):

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.cli import wanted
 from pipeline.cli.options import METRES, Argument, Given, Option, takes
 from pipeline.cli.values import parse_duration
+from pipeline.core.words import counted
 
 
 @takes(
@@ -48,9 +49,10 @@ def _print(folder: Path) -> None:
     books = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     reasons = ", ".join(f"{n} {reason}" for reason, n in books["dropped_by_reason"].items())
     print(
-        f"{folder}: {books['received']} frames received, {books['processed']} processed, {books['dropped']} dropped"
+        f"{folder}: {counted(books['received'], 'frame')} received, {books['processed']} processed,"
+        f" {books['dropped']} dropped"
         + (f" ({reasons})" if reasons else "")
-        + f"; {books['gap_count']} gaps, {books['reconnects']} reconnects"
+        + f"; {counted(books['gap_count'], 'gap')}, {counted(books['reconnects'], 'reconnect')}"
     )
     for name in books["segments"]:
         print(f"  {folder / 'segments' / name}")

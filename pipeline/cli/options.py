@@ -181,6 +181,7 @@ class Given:
 
     def with_metres(self, settings: Config, size_px: tuple[int, int] | None = None) -> Config:
         """The settings with the scales that --height, --length and --ground tell."""
+        from pipeline.core.pitches import check_pitch
         from pipeline.measure.ground_file import read_ground
         from pipeline.measure.scales import parse_heights, parse_length
 
@@ -192,6 +193,7 @@ class Given:
         if self.ground is not None:
             told["ground"] = read_ground(self.ground, size_px, self.pitch)
         elif self.pitch is not None:
+            check_pitch(self.pitch)
             raise PoselineError(f"--pitch {self.pitch}: names points of a ground file; give --ground FILE, too")
         return settings.model_copy(update={"metres": settings.metres.model_copy(update=told)}) if told else settings
 

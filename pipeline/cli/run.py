@@ -10,6 +10,7 @@ from pipeline.cli import wanted
 from pipeline.cli.options import METRES, Argument, Given, Option, takes
 from pipeline.cli.values import parse_rate
 from pipeline.core.errors import PoselineError
+from pipeline.core.words import counted
 
 
 @takes(
@@ -79,11 +80,7 @@ def print_run(folder: Any) -> None:
     low, high = manifest["frames_observed"]
     where = getattr(folder, "url", folder.path)  # the address of an uploaded run
     people, frames = manifest.get("people", 0), high - low
-    print(f"{where}: {people} {_plural(people, 'person', 'people')} in {frames} {_plural(frames, 'frame', 'frames')}")
+    print(f"{where}: {counted(people, 'person', 'people')} in {counted(frames, 'frame')}")
     for path in (folder.people_csv, folder.people, folder.tracks, folder.drawn, folder.report):
         if path.exists():
             print(f"  {path}")
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many

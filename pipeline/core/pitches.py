@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.core.errors import PoselineError
+
 Line = tuple[tuple[float, float], ...]
 LANE_M, LANES, STRAIGHT_M = 1.22, 8, 100.0
 
@@ -143,3 +145,9 @@ def _hockey() -> Pitch:
 
 
 PITCHES = {p.name: p for p in (_football(), _basketball(), _handball(), _tennis(), _athletics(), _hockey())}
+
+
+def check_pitch(name: str) -> None:
+    """PoselineError where no pitch has the name that --pitch gives."""
+    if name not in PITCHES:
+        raise PoselineError(f"--pitch {name}: give one of {', '.join(PITCHES)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.core.clock import clock
 from pipeline.core.errors import one_line
+from pipeline.core.words import counted
 
 
 class Progress:
@@ -51,7 +52,7 @@ class Lines(Progress):
 
     def start(self, stage: str, total: int, done: int) -> None:
         self._begin(stage, total, done)
-        self.say(f"{stage}: {total} frames" + (f", {done} there already" if done else ""))
+        self.say(f"{stage}: {counted(total, 'frame')}" + (f", {done} there already" if done else ""))
 
     def _begin(self, stage: str, total: int, done: int) -> None:
         self._stage, self._total, self._done, self._first, self._people = stage, total, done, done, float("nan")
@@ -65,7 +66,7 @@ class Lines(Progress):
         now = time.monotonic()
         if now - self._told >= self.every_s or self._done >= self._total:
             self._told = now
-            self.say(f"{self._stage}: {self._done}/{self._total} frames, {self.status()}")
+            self.say(f"{self._stage}: {self._done}/{counted(self._total, 'frame')}, {self.status()}")
 
     def people(self, per_frame: float) -> None:
         self._people = per_frame
@@ -117,7 +118,7 @@ class Bar(Lines):
         if name == "track":
             self._rich.update(self._task, completed=done)
         else:
-            self._rich.update(self._task, completed=self._total, status=f"{done} people")
+            self._rich.update(self._task, completed=self._total, status=counted(done, "person", "people"))
 
     def say(self, line: str) -> None:
         self._rich.console.print(one_line(line), highlight=False, markup=False)

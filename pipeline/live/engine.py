@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.core.config import Config
 from pipeline.core.progress import Progress
+from pipeline.core.words import counted
 from pipeline.lift.registry import lifter_facts
 from pipeline.live.causal import online
 from pipeline.live.crowd import Crowd, Eyes
@@ -251,7 +252,8 @@ class LiveEngine:
         delay = f", latency {median:.2f} s, 95 % below {p95:.2f}" if median is not None and p95 is not None else ""
         people = self.crowd.present if self.crowd is not None else 0
         return (
-            f"live: {came / seconds:.1f} frames/s received, {done / seconds:.1f} processed, {people} people{delay};"
+            f"live: {came / seconds:.1f} frames/s received, {done / seconds:.1f} processed,"
+            f" {counted(people, 'person', 'people')}{delay};"
             f" {lost} dropped, {books['dropped']} of {books['received']} so far"
         )
 

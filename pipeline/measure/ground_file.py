@@ -19,6 +19,7 @@ from pipeline.core.lens import camera_height_m
 from pipeline.core.pitches import PITCHES
 from pipeline.core.settings import Calibration, Ground, Vector2
 from pipeline.core.texts import parse_toml, read_text
+from pipeline.core.words import counted
 from pipeline.measure.floor import fit_error_px
 from pipeline.measure.zones import zone_column
 
@@ -99,7 +100,8 @@ def _from_points(
     plane = [_place(file, i, p, pitch) for i, p in enumerate(points, 1)]
     times = [p.get("time_s") for p in points]
     if len(points) < 4:
-        raise PoselineError(f"{file}: has {len(points)} points; a plane takes at least 4, no three of them on a line")
+        given = counted(len(points), "point")
+        raise PoselineError(f"{file}: has {given}; a plane takes at least 4, no three of them on a line")
     if None in times and times != [None] * len(times):
         raise PoselineError(
             f"{file}: point {times.index(None) + 1} has no time_s and others have; give it to all or none"

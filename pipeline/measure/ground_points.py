@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.errors import PoselineError
-from pipeline.core.pitches import PITCHES
+from pipeline.core.pitches import PITCHES, check_pitch
 from pipeline.measure.floor import Floor, fitted
 
 _EXAMPLE = "write X,Y=METRES,METRES or X,Y=NAME, such as 412,873=0,9 or 412,873=left_near_corner"
@@ -25,8 +25,8 @@ class Marks(NamedTuple):
 
 def parse_points(texts: list[str], pitch: str | None) -> Marks:
     """Points from texts such as 412,873=0,9; raises PoselineError that names the text."""
-    if pitch is not None and pitch not in PITCHES:
-        raise PoselineError(f"--pitch {pitch}: give one of {', '.join(PITCHES)}")
+    if pitch is not None:
+        check_pitch(pitch)
     known = PITCHES[pitch].points if pitch is not None else {}
     px, m, said = [], [], []
     for text in texts:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.words import counted
 from pipeline.tracking.edits import Edit, RefusedError, anchors_of
 
 SAME_IOU = 0.5  # least IoU of an anchor's box with the box of its observation
@@ -210,9 +211,9 @@ class People:
         surer = gain[stretch] > 0
         self.ids[np.where(surer, theirs[there], rows[here])] = -1
         self.dropped += len(both)
-        told = [f"{len(rows) - int((~surer).sum())} frames more"]
+        told = [f"{counted(len(rows) - int((~surer).sum()), 'frame')} more"]
         if len(both):
-            lost = f"{len(both)} observation{'s' * (len(both) > 1)} dropped"
+            lost = f"{counted(len(both), 'observation')} dropped"
             told.append(f"{lost}, as both were seen from {self._time_s[both[0]]:.3f} s on")
         if giver in self._names and not (self.ids == giver).any():
             name = self._names.pop(giver)
@@ -227,9 +228,8 @@ class People:
             raise RefusedError(f"{self._seen(person, rows)}; name a time between")
         self.largest = new = self.largest + 1
         self.ids[later] = new
-        return (
-            f"person {person} is person {new} from {self._time_s[self._frame[later[0]]]:.3f} s on: {len(later)} frames"
-        )
+        from_s = self._time_s[self._frame[later[0]]]
+        return f"person {person} is person {new} from {from_s:.3f} s on: {counted(len(later), 'frame')}"
 
     def _swap(self, at_s: float, a: int, b: int, a_later: int, b_later: int) -> str:
         """Exchange two from a time on: a and b are who they are before it, the others from it on; 0: not seen."""
@@ -248,7 +248,7 @@ class People:
         if not left[0] + right[1] or not right[0] + left[1]:
             raise RefusedError(f"nothing would be left of one of them; --merge {a} {b} makes them one person")
         self.ids[ours[0]], self.ids[ours[1]] = b, a
-        frames = f"{len(ours[0])} and {len(ours[1])} frames"
+        frames = f"{len(ours[0])} and {counted(len(ours[1]), 'frame')}"
         first = min(int(r[0]) for r in ours if len(r))
         return f"people {a} and {b} are exchanged from {self._time_s[self._frame[first]]:.3f} s on: {frames}"
 

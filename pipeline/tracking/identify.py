@@ -17,6 +17,7 @@ from pipeline.core.settings import TrackConfig
 from pipeline.core.shots import Shots
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import Observations
+from pipeline.core.words import counted
 from pipeline.tracking.assemble import Assembled, Surplus, people_of
 from pipeline.tracking.doubles import Doubles, single
 from pipeline.tracking.glimpses import Collector
@@ -107,7 +108,7 @@ def not_done(asked: int | None, people: Sequence[int], surplus: Sequence[Surplus
         return []
     lines, many = [], len(people)
     if surplus:
-        spans = [f"{s.first_s:.2f} to {s.last_s:.2f} s ({s.frames} frames)" for s in surplus[:_NAMED]]
+        spans = [f"{s.first_s:.2f} to {s.last_s:.2f} s ({counted(s.frames, 'frame')})" for s in surplus[:_NAMED]]
         more = f" and {len(surplus) - _NAMED} more" if len(surplus) > _NAMED else ""
         lines.append(
             f"--people {asked} left out who is seen beside {asked} clearer {'person' if asked == 1 else 'people'}:"

@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import VideoConfig
 from pipeline.core.types import SeenPackets, VideoInfo
+from pipeline.core.words import counted
 from pipeline.video.deinterlace import by_fields, by_frames
 from pipeline.video.first import FirstPicture, first_picture, in_squares, of_hdr
 from pipeline.video.images import has_pages, index_images, index_photo
@@ -216,12 +217,13 @@ def _table(
     pts, is_key = pts[order], is_key[order]
     first = np.append(True, pts[1:] != pts[:-1])[: len(pts)]  # of several pictures at one time only one is shown
     pts, is_key = pts[first], is_key[first]
-    warnings = [f"{path}: {int((~first).sum())} frames have the time of another and are left out"] * (not first.all())
+    twice = counted(int((~first).sum()), "frame")
+    warnings = [f"{path}: {twice} with the time of another left out"] * (not first.all())
     warnings += promised(path, container, stream, packets, pts)
     if picture.pts is not None and picture.pts in pts:
         shown = pts >= picture.pts
         if not shown.all():
-            warnings.append(f"{path}: its first {int((~shown).sum())} frames do not decode and are left out")
+            warnings.append(f"{path}: the first {counted(int((~shown).sum()), 'frame')} cannot be decoded: left out")
         pts, is_key = pts[shown], is_key[shown]
     return _Table(pts, is_key, None, warnings)
 
@@ -255,7 +257,7 @@ def _seen_table(
     found = seen_frames(decoded, packets, joined, max(1, round(1 / (rate * time_base))))
     if found is None or (found.in_order and not len(found.joins)):
         return None
-    warnings = [f"{path}: {why}; it was decoded once to find its {len(found.pts)} frames, and PyAV reads it"]
+    warnings = [f"{path}: {why}; it was decoded once to find its {counted(len(found.pts), 'frame')}, and PyAV reads it"]
     tick = float(time_base)
     warnings += [
         f"{path}: its clock starts anew at {found.pts[j] * tick:.3f} s; time goes on by one frame there (a cut?)"

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from pipeline.core.words import counted
 from pipeline.video.media import fraction
 
 NO_TIME = np.iinfo(np.int64).min  # of a packet without a pts or dts
@@ -151,7 +152,8 @@ def promised(
     promised_s = _promised_end_s(container, stream)
     gone = _behind_the_end(path, stream)
     if gone:
-        lines.append(f"{path}: cut short or damaged: {stream.frames - gone} of the {stream.frames} frames are in it")
+        told = counted(stream.frames, "frame")
+        lines.append(f"{path}: cut short or damaged: {stream.frames - gone} of the {told} are in it")
     elif promised_s is not None and promised_s > end_s + slack_s and not packets.reason:
         lines.append(f"{path}: cut short or damaged: ends at {end_s:.3f} s and should at {promised_s:.3f} s")
     return lines

@@ -109,7 +109,7 @@ def test_pictures_at_one_time_are_one_picture_and_it_is_said(tmp_path: Path) -> 
     path = retimed(tmp_path, [i // 2 * 33 for i in range(24)])
     info = index_video(path)
     assert (np.diff(info.time_s) > 0).all()
-    assert "12 frames have the time of another" in info.warnings[0]
+    assert "12 frames with the time of another left out" in info.warnings[0]
     assert read(path)[0] == 12
 
 
