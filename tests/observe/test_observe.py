@@ -77,8 +77,8 @@ def test_a_range_without_a_frame_is_an_error(start_s, end_s):
 # --- a chunk ---------------------------------------------------------------------------------------------------------
 
 
-def every(seconds: float) -> Config:
-    return Config.model_validate({"observe": {"detect_every_s": seconds}})
+def every(seconds: float, turned: bool = True) -> Config:
+    return Config.model_validate({"observe": {"detect_every_s": seconds}, "pose": {"turned": turned}})
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1])
@@ -124,7 +124,8 @@ def test_the_camera_is_shown_every_frame_with_its_people(seconds):
 
 def test_whoever_the_pose_network_is_not_sure_of_is_not_stored():
     models = stand_ins.models(scores=lambda frame, who: 0.001 if who else 0.8)
-    out = process_chunk(frames(range(5)), Chunk(0, 0, 5), models, Config())
+    config = every(0.0, turned=False)  # the stand-ins see nothing in turned pictures
+    out = process_chunk(frames(range(5)), Chunk(0, 0, 5), models, config)
     assert out.frame.tolist() == list(range(5))
     assert (out.box_px[:, 0] < 200).all()
 
@@ -133,7 +134,7 @@ def test_where_somebody_may_be_is_kept_beside_the_observations(tmp_path):
     """Whom the detector is not sure enough of, and whom the pose network makes nothing of, in every frame."""
     models = stand_ins.models(scores=lambda frame, who: 0.001 if who else 0.8)
     both = Graded(TwoGrades(), 0.3)
-    config, faint, chunk = every(0.1), Faint(), Chunk(0, 0, 9)
+    config, faint, chunk = every(0.1, turned=False), Faint(), Chunk(0, 0, 9)
     out = process_chunk(frames(range(9), batch=4), chunk, models._replace(detector=both), config, None, faint)
     plain = process_chunk(frames(range(9), batch=4), chunk, models, config)
     stand_ins.assert_same_bits(out, plain)

@@ -67,12 +67,39 @@ def test_people_who_are_turned_are_seen_as_well_as_upright_ones() -> None:
         np.testing.assert_array_equal(alone.keypoints_px[0], poses.keypoints_px[row])
 
 
-def test_a_pose_that_is_surer_as_it_is_stays() -> None:
+@pytest.mark.parametrize(("score", "stays"), [(0.98, True), (0.94, False)])
+def test_a_pose_stays_where_the_network_is_clearly_surer_of_it(score: float, stays: bool) -> None:
     down = _upright() * -1 + (45, 30)
-    images, found, _ = _marked([(0, down)], 1)
-    first = _network(images, found)._replace(score=np.full((1, K), 0.88, np.float32))
+    images, found, middles = _marked([(0, down)], 1)
+    first = _network(images, found)._replace(score=np.full((1, K), score, np.float32))
     again = looked_again(images, found, first, _network, COCO17, JUDGED)
-    np.testing.assert_array_equal(again.keypoints_px, first.keypoints_px)
+    np.testing.assert_allclose(again.keypoints_px, first.keypoints_px if stays else middles, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("score", "box_score", "side", "then", "found"),
+    [
+        (0.1, 0.9, 80, 0.5, True),
+        (0.1, 0.9, 80, 0.18, False),
+        (0.4, 0.9, 80, 0.9, False),
+        (0.1, 0.4, 80, 0.9, False),
+        (0.1, 0.9, 50, 0.9, False),
+    ],
+)
+def test_an_unsure_pose_is_looked_at_head_down(score, box_score, side, then, found) -> None:
+    """The first pose is an upright one that the network made up."""
+    images = np.zeros((1, 100, 100, 3), np.uint8)
+    images[0, 0, 0] = 1  # where the picture is as it came
+
+    def network(images: np.ndarray, people: Detections) -> Poses:
+        sure = score if images[0, 0, 0, 0] else then
+        return Poses((_upright()[None] + 40).astype(np.float32), np.full((1, K), sure, np.float32))
+
+    person = Detections.from_boxes([0], np.array([[10, 10, 40, 10 + side]]), np.array([box_score]))
+    first = network(images, person)
+    again = looked_again(images, person, first, network, COCO17, JUDGED)
+    head_down = 100 - first.keypoints_px
+    np.testing.assert_array_equal(again.keypoints_px, head_down if found else first.keypoints_px)
 
 
 @pytest.mark.parametrize(
