@@ -67,10 +67,12 @@ def test_people_who_are_turned_are_seen_as_well_as_upright_ones() -> None:
         np.testing.assert_array_equal(alone.keypoints_px[0], poses.keypoints_px[row])
 
 
-@pytest.mark.parametrize(("score", "stays"), [(0.98, True), (0.94, False)])
-def test_a_pose_stays_where_the_network_is_clearly_surer_of_it(score: float, stays: bool) -> None:
-    down = _upright() * -1 + (45, 30)
-    images, found, middles = _marked([(0, down)], 1)
+@pytest.mark.parametrize(
+    ("turn", "score", "stays"), [(1, 0.98, True), (1, 0.94, False), (2, 0.88, True), (2, 0.86, False)]
+)
+def test_how_sure_the_network_must_be_of_the_turned_pose(turn: int, score: float, stays: bool) -> None:
+    body = _upright() @ np.array([[0, 1], [-1, 0]]) if turn == 1 else -_upright()
+    images, found, middles = _marked([(0, body + np.array([45, 30]))], 1)
     first = _network(images, found)._replace(score=np.full((1, K), score, np.float32))
     again = looked_again(images, found, first, _network, COCO17, JUDGED)
     np.testing.assert_allclose(again.keypoints_px, first.keypoints_px if stays else middles, atol=1e-4)
