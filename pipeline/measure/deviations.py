@@ -52,7 +52,8 @@ def doubts(
         seen = np.isin(motion.provenance[rows, k], (MEASURED, SWAPPED))
         score = np.where(seen, np.clip(motion.keypoint_score[rows, k], 0.1, 1.0), UNSEEN)
         place[name], whole[name] = std, motion.keypoint_std_px[rows, k].astype(np.float64)
-        velocity[name] = velocity_std(std, noise_len * size_px[rows] / score, step_s[rows])
+        off = velocity_std(std, noise_len * size_px[rows] / score, step_s[rows])
+        velocity[name] = off if motion.velocity_px_s is None else off + 0 * motion.velocity_px_s[rows, k, 0]
     return Doubt(place, velocity, whole)
 
 

@@ -164,7 +164,7 @@ def _speed_std(doubt: Doubt, skeleton: Skeleton, com: State | None) -> dict[str,
         if name in skeleton.names and skeleton.index(name) in where:
             out[f"{name}_speed_px_s_std"] = doubt.velocity_px_s[where[skeleton.index(name)]]
     if com is not None:
-        out["com_speed_px_s_std"] = np.where(np.isnan(com[0]), np.nan, com_velocity_std(doubt))
+        out["com_speed_px_s_std"] = np.where(np.isnan(com[2]), np.nan, com_velocity_std(doubt))
     return out
 
 

@@ -31,7 +31,8 @@ _STRAIGHT = 0.97  # ankle–hip over ankle–knee–hip from which a knee counts
 _SHORT = 0.85  # a length whose height is below this share of the others' height was foreshortened throughout
 SMOOTH_S = 0.3  # standard deviation of the Gaussian that smooths a path; a step, at 2 Hz, falls below 1 %
 LINK_S = 1.0  # rows further apart are not linked
-_SPEED_S = 0.1  # deviation of the Gaussian under which speed is taken from the distance
+_SPEED_S = 0.1  # deviation of the Gaussian under which speed is taken from the distance,
+_MOST_SPEED_S = 1.001 / 3 * LINK_S  # and the most where frames are few: it is cut at 3 deviations
 PEAK_S = 0.2  # time over which the highest speed is a mean
 _STRING, _LEAST_STRING_M = 2.5, 0.02  # length of the follower's string in scatters of places, and its least length
 # Deviation of the distance in m, and of the speed in m/s, over the string: made walks, runs and stands
@@ -235,7 +236,9 @@ def path(time_s: np.ndarray, place_m: np.ndarray, std_m: np.ndarray) -> Way:
         string = _STRING * np.sqrt(np.maximum(var, 0.0))
         distance[known] = _drawn(t, smooth[known], np.maximum(string, _LEAST_STRING_M))
         left[known] = _LEFT * string
-        speed[known] = np.maximum(line_fits(t, distance[known, None], np.ones(len(t)), _SPEED_S)[1][:, 0], 0.0)
+        step = float(np.median(np.diff(t))) if len(t) > 1 else 0.0
+        reach = min(max(_SPEED_S, step / 2), _MOST_SPEED_S)  # where frames are few, the neighbours are farther apart
+        speed[known] = np.maximum(line_fits(t, distance[known, None], np.ones(len(t)), reach)[1][:, 0], 0.0)
     return Way(smooth, speed, distance, left)
 
 
@@ -312,7 +315,8 @@ def line_fits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values (N, D) and slopes (N, D) at each time of lines fitted under a Gaussian of ``sigma_s``, cut at 3 of these.
 
-    Local linear regression (Fan and Gijbels 1996): no bias at the ends, and none where times are irregular.
+    Local linear regression (Fan and Gijbels 1996): no bias at the ends, and none where times are irregular. A row
+    without another within 3 ``sigma_s`` keeps its value and has no slope (NaN).
 
     Args:
         time_s: (N,) rising.
@@ -338,4 +342,4 @@ def line_fits(
     det = np.where(alone, 1.0, det)
     at = (sums[2][:, None] * tops[0] - sums[1][:, None] * tops[1]) / det[:, None]
     slope = (sums[0][:, None] * tops[1] - sums[1][:, None] * tops[0]) / det[:, None]
-    return np.where(alone[:, None], tops[0] / sums[0][:, None], at), np.where(alone[:, None], 0.0, slope)
+    return np.where(alone[:, None], tops[0] / sums[0][:, None], at), np.where(alone[:, None], np.nan, slope)

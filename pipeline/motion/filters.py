@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from pipeline.core.settings import SmoothConfig
 from pipeline.motion.repair import bridge
-from pipeline.motion.smooth import Smoothed
+from pipeline.motion.smooth import ACCELERATION_NEEDS, Smoothed
 
 _EVEN = 0.02  # share of the median step by which even steps may differ
 NEAR_S = 0.1  # standard deviation of the window over which the motion that a filter cuts off is averaged
@@ -66,7 +66,7 @@ def filtered(
             smooth, gain, own = run(t, path[rows], length, config) if len(t) >= _LEAST else (path[rows], 1.0, 1.0)
             velocity = slope(t, smooth)
             out.position[rows, k], out.velocity[rows, k] = smooth, velocity
-            out.acceleration[rows, k] = slope(t, velocity)
+            out.acceleration[rows, k] = bend(t, velocity)
             var, known = np.square(std_px[rows, k].astype(np.float64)), measured[rows, k]
             lost = _cut_off(t, path[rows] - smooth, known, (1 - 2 * own + gain) * var)
             out.std[rows, k] = np.where(known, np.sqrt(gain * var + lost), np.nan)
@@ -101,6 +101,11 @@ def stretches(time_s: np.ndarray, known: np.ndarray, max_gap_s: float) -> list[s
 def slope(time_s: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Derivative of ``values (n, 2)`` by central differences on real times; NaN for a single row."""
     return np.gradient(values, time_s, axis=0) if len(time_s) > 1 else np.full_like(values, np.nan)
+
+
+def bend(time_s: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """Acceleration from the `slope (n, 2)` of a path; NaN for two rows, whose slope is that of one line."""
+    return slope(time_s, velocity) if len(time_s) >= ACCELERATION_NEEDS else np.full_like(velocity, np.nan)
 
 
 def butterworth(values: np.ndarray, rate_hz: float, cutoff_hz: float, order: int) -> np.ndarray:

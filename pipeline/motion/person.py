@@ -13,7 +13,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MEASURED, MISSING, SWAPPED, Motion, Observations
 from pipeline.motion import boxes, repair, standing
 from pipeline.motion.doubts import doubts
-from pipeline.motion.filters import FILTERS, filtered, slope, stretches
+from pipeline.motion.filters import FILTERS, bend, filtered, slope, stretches
 from pipeline.motion.foreign import OWN, put_aside
 from pipeline.motion.jerk import jerk_density
 from pipeline.motion.lasting import shares, with_lasting
@@ -232,11 +232,16 @@ def _fill(
         if config.method == "none":
             for part in stretches(time_s, known | filled, max_gap_s):
                 paths.velocity[part, k] = slope(time_s[part], paths.position[part, k])
-                paths.acceleration[part, k] = slope(time_s[part], paths.velocity[part, k])
+                paths.acceleration[part, k] = bend(time_s[part], paths.velocity[part, k])
         elif filled.any():
             before, after = repair.neighbours(known)
             s, e = before[filled], after[filled]
             paths.velocity[filled, k] = (paths.position[e, k] - paths.position[s, k]) / (time_s[e] - time_s[s])[:, None]
+            for part in stretches(time_s, known | filled, max_gap_s):  # a measurement alone between two lines
+                alone = np.isnan(paths.velocity[part, k])
+                if alone.any():
+                    line = slope(time_s[part], paths.position[part, k])
+                    paths.velocity[part, k] = np.where(alone, line, paths.velocity[part, k])
         provenance[used, k] = MEASURED
         provenance[(filled | known) & ~used, k] = INTERPOLATED
     return provenance

@@ -24,6 +24,7 @@ from pipeline.motion.lanes import Rows, backward, batches, forward
 from pipeline.motion.trajectories import Trajectories
 
 BLOCK = 512  # rows of a block, at least
+VELOCITY_NEEDS, ACCELERATION_NEEDS = 2, 3  # measurements; with fewer they are what the filter assumes at a start
 MEMORY_S = 4.0  # overlap of blocks; the slowest point forgets to 1e-9 within about 3 s
 
 
@@ -76,6 +77,7 @@ def smooth_all(
     A measurement further than ``config.gate_sigma`` Mahalanobis distances from the prediction is an outlier and not
     used. A keypoint without a used measurement for longer than ``config.bridge_s`` starts afresh at the next one;
     the paths are NaN inside such gaps, before the first and after the last used measurement. Shorter gaps are filled.
+    A velocity rests on two used measurements or more, an acceleration on three; else they are NaN.
     No person's paths depend on the others.
 
     Args:
@@ -87,18 +89,49 @@ def smooth_all(
     """
     out = [Smoothed.empty(one.measured.shape, dtype) for one in people]
     pieces: dict[int | None, list[_Piece]] = {}
+    lags: list[int | None] = []
     for i, one in enumerate(people):
         step = float(np.median(np.diff(one.time_s))) if len(one.time_s) > 1 else 1.0
-        lag = round(config.lag_s / step) if config.method == "fixed_lag" else None
-        pieces.setdefault(lag, []).extend(_pieces(i, len(one.time_s), step, block))
+        lags.append(round(config.lag_s / step) if config.method == "fixed_lag" else None)
+        pieces.setdefault(lags[-1], []).extend(_pieces(i, len(one.time_s), step, block))
     for lag, alike in pieces.items():
         for some in batches(np.array([p.rows.stop - p.rows.start for p in alike]), people[0].measured.shape[1]):
             _smooth([alike[i] for i in some], people, density, config, max_gap_s, lag, out)
-    for one, paths in zip(people, out, strict=True):
-        for j in range(paths.used.shape[1]):
-            open_ = repair.gap_s(one.time_s, paths.used[:, j]) > config.bridge_s + repair.EPS_S
-            paths.forget((open_, j))
+    for one, paths, lag in zip(people, out, lags, strict=True):
+        _forget(one.time_s, paths, config.bridge_s, max_gap_s, lag)
     return out
+
+
+def _forget(time_s: np.ndarray, paths: Smoothed, bridge_s: float, max_gap_s: float, lag: int | None) -> None:
+    """Make unknown, in place, what lies in long gaps, and velocities and accelerations that no measurements tell."""
+    for j in range(paths.used.shape[1]):
+        open_ = repair.gap_s(time_s, paths.used[:, j]) > bridge_s + repair.EPS_S
+        paths.forget((open_, j))
+        told = told_by(time_s, paths.used[:, j], bridge_s, max_gap_s, lag)
+        paths.velocity[told < VELOCITY_NEEDS, j] = np.nan
+        paths.acceleration[told < ACCELERATION_NEEDS, j] = np.nan
+
+
+def told_by(time_s: np.ndarray, used: np.ndarray, bridge_s: float, max_gap_s: float, lag: int | None) -> np.ndarray:
+    """(L,) number of used measurements that a row's path rests on: those of its run, up to ``lag`` rows after it.
+
+    A run begins where the filter starts afresh, see `pipeline.motion.lanes.Filter`. Rows before the first measurement
+    have 0.
+    """
+    rows = np.flatnonzero(used)
+    if not len(rows):
+        return np.zeros(len(used), np.int64)
+    most = np.where(np.diff(rows) == 1, max_gap_s, bridge_s) + repair.EPS_S
+    begins = np.append(True, np.diff(time_s[rows]) > most)
+    number = np.cumsum(begins) - 1
+    first = np.flatnonzero(begins)  # of each run, among the used rows
+    stop = np.append(first[1:], len(rows))
+    after = np.searchsorted(rows, np.arange(len(used)), "right") - 1  # the last used row so far
+    run = number[np.maximum(after, 0)]
+    seen = stop[run]
+    if lag is not None:
+        seen = np.minimum(np.searchsorted(rows, np.arange(len(used)) + lag, "right"), seen)
+    return np.where(after >= 0, seen - first[run], 0)
 
 
 def _pieces(person: int, n: int, step_s: float, block: int) -> list[_Piece]:

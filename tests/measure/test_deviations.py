@@ -73,22 +73,25 @@ def test_in_space_as_many_small_errors_say() -> None:
         np.testing.assert_allclose(share * np.nanmedian(ratio), 1.0, atol=0.05, err_msg=name)
 
 
+def _seen(points: np.ndarray, truth: np.ndarray) -> Observations:
+    """Points (T, 26, 2) as measured, in boxes about the true ones."""
+    return Observations(
+        frame=np.arange(len(points)),
+        box_px=np.concatenate([truth.min(1) - 10, truth.max(1) + 10], 1).astype(np.float32),
+        score=np.ones(len(points), np.float32),
+        keypoints_px=points.astype(np.float32),
+        keypoint_score=np.ones(points.shape[:2], np.float32),
+        skeleton=HALPE26.name,
+    )
+
+
 @pytest.mark.parametrize("fps", [30, 120])
 def test_intervals_hold_the_truth_of_a_noisy_walk(fps: int) -> None:
     rng = np.random.default_rng(1)
     t = np.arange(0, 8, 1 / fps)
     truth = halpe(synthetic.walker(t, height_px=400), 400)
     config = Config()
-    seen = truth + rng.normal(0, config.smooth.noise_len * 400, truth.shape)
-    low, high = truth.min(1) - 10, truth.max(1) + 10
-    obs = Observations(
-        frame=np.arange(len(t)),
-        box_px=np.concatenate([low, high], 1).astype(np.float32),
-        score=np.ones(len(t), np.float32),
-        keypoints_px=seen.astype(np.float32),
-        keypoint_score=np.ones(truth.shape[:2], np.float32),
-        skeleton=HALPE26.name,
-    )
+    obs = _seen(truth + rng.normal(0, config.smooth.noise_len * 400, truth.shape), truth)
     out = kinematics(build_motion(1, obs, t, HALPE26, config.track, config.smooth), HALPE26, np.ones(len(t)))
     exactly = kinematics(exact(t, truth, HALPE26), HALPE26, np.ones(len(t)))
     inner = slice(fps // 2, -fps // 2)
@@ -99,3 +102,18 @@ def test_intervals_hold_the_truth_of_a_noisy_walk(fps: int) -> None:
             std = out[f"{column}_jitter" if end == "deg" else f"{column}_std"][inner]
             assert np.mean(off <= 1.96 * std) > least, column
             assert np.median(off) > 0.2 * np.median(std), column
+
+
+def test_a_row_alone_has_neither_speeds_nor_their_deviations() -> None:
+    t = np.arange(0, 4, 1 / 30)
+    truth = halpe(synthetic.walker(t, height_px=400), 400)
+    seen = _seen(truth, truth).take(np.flatnonzero(np.isin(np.arange(len(t)), [5, *range(60, 80)])))
+    columns = kinematics(build_motion(1, seen, t, HALPE26, Config().track, Config().smooth), HALPE26, np.ones(21))
+    rates = {n: v for n, v in columns.items() if n.endswith(("_px_s", "_px_s2", "_deg_s", "_px_s_std", "_deg_s_std"))}
+    assert len(rates) > 100
+    assert {n: v[0] for n, v in rates.items() if not np.isnan(v[0])} == {}
+    for name in ("com_speed_px_s_std", "left_ankle_speed_px_s_std", "left_ankle_acceleration_px_s2"):
+        assert np.isfinite(rates[name][1:]).all(), name
+    known = [n for n in columns if n.endswith("_flexion_deg")]
+    assert known
+    assert np.isfinite([columns[n][0] for n in known]).all()  # the angles themselves are known

@@ -178,6 +178,27 @@ def test_rows_far_apart_are_not_linked() -> None:
     assert all(np.isnan(out).all() for out in path(t, place * np.nan, np.full(len(t), 0.01)))
 
 
+def test_a_row_alone_has_no_speed() -> None:
+    t = np.concatenate([np.arange(0, 2, 0.1), [5.0], np.arange(8, 10, 0.1)])
+    place = np.stack([t, np.zeros_like(t)], 1)
+    way = path(t, place, np.full(len(t), 0.01))
+    columns = way.columns("path", 0.03)
+    assert np.flatnonzero(np.isnan(columns["path_speed_m_s"])).tolist() == [20]
+    assert np.flatnonzero(np.isnan(columns["path_speed_m_s_std"])).tolist() == [20]
+    assert np.isfinite(columns["path_distance_m"]).all()
+    assert np.isfinite(list(summary(columns, t).values())).all()
+    one = path(t[:1], place[:1], np.full(1, 0.01)).columns("path")
+    assert np.isnan([one["path_speed_m_s"], one["path_speed_m_s_std"]]).all()
+    assert np.isnan(list(summary(one, t[:1]).values())).all()
+
+
+@pytest.mark.parametrize("fps", [1.0, 2.0, 3.0])
+def test_the_speed_of_few_frames_a_second(fps: float) -> None:
+    t = np.arange(0, 20, 1 / fps)
+    speed = path(t, np.stack([1.3 * t, 0 * t], 1), np.full(len(t), 0.01)).speed_m_s
+    np.testing.assert_allclose(speed[2:], 1.3, rtol=0.02)
+
+
 def test_lines_are_fitted_exactly() -> None:
     rng = np.random.default_rng(0)
     t = np.cumsum(rng.uniform(0.01, 0.2, 60))
@@ -186,7 +207,8 @@ def test_lines_are_fitted_exactly() -> None:
     np.testing.assert_allclose(value, lines, atol=1e-9)
     np.testing.assert_allclose(slope, np.tile([3.0, -1.0], (60, 1)), atol=1e-9)
     alone = line_fits(np.array([0.0, 9.0]), np.array([[1.0], [5.0]]), np.ones(2), 0.3)
-    assert [part.ravel().tolist() for part in alone] == [[1.0, 5.0], [0.0, 0.0]]
+    assert alone[0].ravel().tolist() == [1.0, 5.0]
+    assert np.isnan(alone[1]).all()  # a row alone has no slope, rather than one of 0
 
 
 def test_seconds_of_rows() -> None:

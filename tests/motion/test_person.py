@@ -125,3 +125,40 @@ def test_motion_checks_its_row_states() -> None:
     m = _build(t, obs)
     with pytest.raises(ValueError, match=r"Motion.state must be uint8"):
         Motion(**{**vars(m), "state": m.state.astype(np.int64)})
+
+
+@pytest.mark.parametrize("method", ["kalman", "butterworth", "savgol", "one_euro", "fixed_lag", "none"])
+def test_too_few_measurements_have_no_velocity(method: str) -> None:
+    """A run of one measurement has no velocity, a run of two no acceleration; of 0 nothing is told."""
+    keep = np.zeros(180, bool)
+    keep[[10, 60, 61, *range(120, 124)]] = True  # runs of one, two and four rows, more than a second apart
+    t, _, obs = _person(keep)
+    m = _build(t, obs, method=method)
+    assert m.velocity_px_s is not None
+    assert m.acceleration_px_s2 is not None
+    torso = [5, 6, 11, 12]
+    speed, bend = (np.isfinite(v[:, torso]).all((1, 2)) for v in (m.velocity_px_s, m.acceleration_px_s2))
+    none = ~np.isfinite(m.velocity_px_s[m.frame == 10]).any(), ~np.isfinite(m.acceleration_px_s2[m.frame < 62]).any()
+    assert none == (True, True)
+    assert m.frame[speed].tolist() == [60, 61, *range(120, 124)]
+    assert m.frame[bend].tolist() == [*range(120, 124)]
+
+
+@pytest.mark.parametrize("method", ["kalman", "butterworth", "savgol", "one_euro", "fixed_lag", "none"])
+def test_a_measurement_between_bridged_gaps_has_the_speed_of_its_lines(method: str) -> None:
+    keep = np.ones(180, bool)
+    keep[70:84], keep[85:99] = False, False  # a row alone between two gaps of half a second
+    t, _, obs = _person(keep)
+    m = _build(t, obs, method=method, bridge_s=0.2)
+    assert m.velocity_px_s is not None
+    hips = m.velocity_px_s[:, [11, 12]].mean(1)
+    beside = (hips[m.frame == 83] + hips[m.frame == 85]) / 2
+    np.testing.assert_allclose(hips[m.frame == 84], beside, rtol=0.3, atol=15)
+
+
+def test_with_no_lag_the_first_row_has_no_velocity() -> None:
+    t, _, obs = _person()
+    m = _build(t, obs, method="fixed_lag", lag_s=0)
+    assert m.velocity_px_s is not None
+    assert np.isnan(m.velocity_px_s[0]).all()
+    assert np.isfinite(m.velocity_px_s[2:, 11]).all()
