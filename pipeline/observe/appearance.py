@@ -24,10 +24,13 @@ _NOSE, _SHOULDERS, _HIPS, _KNEES, _ANKLES = 0, (5, 6), (11, 12), (13, 14), (15, 
 _ACROSS = np.array([-1.0, 0.0, 1.0])
 
 
-def describe(image: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """(n, SIZE) f16 colours of the parts of people with keypoints (n, K, 2) in an image (H, W, 3) u8 RGB.
+def describe(
+    images: np.ndarray, image: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.ndarray, skeleton: Skeleton
+) -> np.ndarray:
+    """(n, SIZE) f16 colours of the parts of people with keypoints (n, K, 2) in images (B, H, W, 3) u8 RGB.
 
-    A part that is not seen is NaN. All parts are NaN where the keypoint set has no body.
+    ``image`` (n,) says in which image each person is; nobody's colours depend on the others. A part that is not seen is
+    NaN. All parts are NaN where the keypoint set has no body.
     """
     out = np.full((len(keypoints_px), len(PARTS), VALUES), np.nan)
     columns = mapping(skeleton, COCO17)
@@ -35,7 +38,7 @@ def describe(image: np.ndarray, keypoints_px: np.ndarray, keypoint_score: np.nda
         return out.reshape(-1, SIZE).astype(np.float16)
     p, seen = keypoints_px[:, columns].astype(np.float64), keypoint_score[:, columns] >= SEEN
     for i, (points, known) in enumerate((_head(p, seen), _torso(p, seen), *_legs(p, seen))):
-        out[:, i] = _statistics(image, points, known)
+        out[:, i] = _statistics(images, image, points, known)
     return out.reshape(-1, SIZE).astype(np.float16)
 
 
@@ -99,13 +102,13 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.linalg.norm(vectors, axis=-1)
 
 
-def _statistics(image: np.ndarray, points: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _statistics(images: np.ndarray, image: np.ndarray, points: np.ndarray, known: np.ndarray) -> np.ndarray:
     """(n, VALUES) of the colours at points (n, S, 2); NaN where not ``known`` or half is outside the picture."""
-    height, width = image.shape[:2]
+    height, width = images.shape[1:3]
     points = np.where(known[:, None, None], points, 0.0)
     x, y = np.floor(points[..., 0]).astype(int), np.floor(points[..., 1]).astype(int)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    rgb = image[y.clip(0, height - 1), x.clip(0, width - 1)]
+    rgb = images[image[:, None], y.clip(0, height - 1), x.clip(0, width - 1)]
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float64)  # L 0…100
     weight = inside[..., None].astype(np.float64)
     total = np.maximum(weight.sum(1), 1.0)

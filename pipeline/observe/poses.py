@@ -77,11 +77,7 @@ def _described(images: np.ndarray, people: Detections, poses: Poses, models: Mod
     """(N, D) f16 appearance of people, by the ReID network if there is one."""
     if models.reid is not None:
         return models.reid.describe(images, people.image, people.box_px, config.runtime.batch_people)
-    parts = []
-    for i in range(len(images)):
-        rows = people.image == i
-        parts.append(appearance.describe(images[i], poses.keypoints_px[rows], poses.score[rows], models.skeleton))
-    return np.concatenate(parts)
+    return appearance.describe(images, people.image, poses.keypoints_px, poses.score, models.skeleton)
 
 
 def _judged(skeleton: Skeleton) -> np.ndarray:

@@ -33,7 +33,7 @@ def dressed(shirt: tuple, trousers: tuple, shoes: tuple = BLACK) -> tuple[np.nda
 
 
 def looks(image: np.ndarray, points: np.ndarray, score: float | np.ndarray = 0.9) -> np.ndarray:
-    return describe(image, points[None], np.broadcast_to(score, (1, 17)), COCO17)
+    return describe(image[None], np.zeros(1, int), points[None], np.broadcast_to(score, (1, 17)), COCO17)
 
 
 def test_parts_have_the_colours_that_they_wear():
@@ -69,6 +69,20 @@ def test_what_is_not_seen_is_not_compared():
 
 def test_nobody_and_bodiless_keypoint_sets_have_no_looks():
     image, points = dressed(RED, BLUE)
-    assert describe(image, np.zeros((0, 17, 2)), np.zeros((0, 17)), COCO17).shape == (0, SIZE)
+    nobody = np.zeros(0, int), np.zeros((0, 17, 2)), np.zeros((0, 17))
+    assert describe(image[None], *nobody, COCO17).shape == (0, SIZE)
     hand = Skeleton("palm", ("wrist", "thumb"), ((0, 1),), (0.05, 0.05))
-    assert np.isnan(describe(image, points[None, :2], np.ones((1, 2)), hand)).all()
+    assert np.isnan(describe(image[None], np.zeros(1, int), points[None, :2], np.ones((1, 2)), hand)).all()
+
+
+def test_people_of_several_images_look_as_each_one_alone():
+    images, points = zip(*(dressed(*clothes) for clothes in ((RED, BLUE), (BLUE, BLACK), (SKIN, RED))), strict=True)
+    shifted = np.stack([points[0], points[1] + 3.7, points[2] - 2.2, points[1] + 400])
+    score = np.random.default_rng(5).uniform(0.2, 1, (4, 17))
+    where = np.array([0, 1, 2, 2])
+    together = describe(np.stack(images), where, shifted, score, COCO17)
+    alone = [
+        describe(images[i][None], np.zeros(1, int), p[None], s[None], COCO17)
+        for i, p, s in zip(where, shifted, score, strict=True)
+    ]
+    assert together.tobytes() == np.concatenate(alone).tobytes()
