@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.core.settings import TrackConfig
+from pipeline.core.team_text import Told
+from pipeline.teams.found import sides
+from pipeline.teams.worn import worn
 from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.glimpses import Glimpses
 from pipeline.tracking.pieces import Pieces, cut
 from pipeline.tracking.relink import Moment, link, link_some
 
 _AT_ONCE = 0.5  # share of a person's frames in which as many clearer people as there are at all make the person surplus
+_SURE_TEAM, _SEEN_TEAM = 0.97, 10.0  # certainty of a team, and observations, that forbid a link to the other team
 
 
 class Surplus(NamedTuple):
@@ -39,10 +44,20 @@ class Assembled(NamedTuple):
 
 
 def people_of(
-    glimpses: Glimpses, tracklet: np.ndarray, frame: np.ndarray, size_px: tuple[int, int], config: TrackConfig
+    glimpses: Glimpses,
+    tracklet: np.ndarray,
+    frame: np.ndarray,
+    size_px: tuple[int, int],
+    config: TrackConfig,
+    teams: Sequence[Told] | None = None,
 ) -> Assembled:
-    """People of the glimpses, and of observations with these tracklets (N,) in these frames (N,)."""
+    """People of the glimpses, and of observations with these tracklets (N,) in these frames (N,).
+
+    ``teams`` says what the user tells of two teams, whose players are never taken for one another; None: nobody asks.
+    """
     pieces = cut(glimpses, config)
+    if teams is not None and config.relink and len(pieces):
+        pieces = replace(pieces, team=_teams(pieces, teams))
     number, moments = link(pieces, size_px) if config.relink else (np.arange(len(pieces)), list[Moment]())
     good, first, score = _worthy(pieces, number, config)
     out = np.zeros(len(good), bool)
@@ -61,6 +76,14 @@ def people_of(
     person = table[number] if len(number) else np.zeros(0, np.int32)
     surplus = [_left_out(pieces, number == i) for i in np.flatnonzero(out)]
     return Assembled(_looked_up(pieces, person, tracklet, frame), _told(moments, person), sorted(surplus))
+
+
+def _teams(p: Pieces, told: Sequence[Told]) -> np.ndarray:
+    """(P,) i64 the team of pieces whose shirts surely tell, 1 or 2, else 0."""
+    own = np.arange(len(p))
+    pieces = worn(own, p.view[:, 0], p.count, (p.first_s, p.last_s), p.look, p.place.mean(1))
+    found = sides(lambda _: pieces, _SURE_TEAM, _SEEN_TEAM, [t for t in told if t.rgb is not None])
+    return np.array([found.get(row, -1) + 1 for row in own.tolist()], np.int64)
 
 
 def _surplus(p: Pieces, number: np.ndarray, score: np.ndarray, people: int) -> np.ndarray:

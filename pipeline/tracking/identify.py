@@ -16,6 +16,7 @@ from pipeline.core.homography import STILL, normed, stands
 from pipeline.core.settings import TrackConfig
 from pipeline.core.shots import Shots
 from pipeline.core.skeleton import Skeleton
+from pipeline.core.team_text import Told
 from pipeline.core.types import Observations
 from pipeline.core.words import counted
 from pipeline.tracking.assemble import Assembled, Surplus, people_of
@@ -51,6 +52,7 @@ def identify(
     frames: tuple[int, int] | None = None,
     camera: np.ndarray | None = None,
     shots: Shots | None = None,
+    teams: Sequence[Told] | None = None,
 ) -> Assembled:
     """Person of every observation of all ``parts`` in order, 1… by first appearance, −1 for nobody.
 
@@ -65,6 +67,7 @@ def identify(
         frames: first frame and one past the last that were observed, if not all were.
         camera: (T, 3, 3) motion of the camera into each frame, see `pipeline.core.homography`.
         shots: no tracklet goes on from one to the next; None: all frames are one shot.
+        teams: what the user tells of two teams, whose players never become one another; None: nobody asks for teams.
 
     Raises:
         ValueError: parts out of order, beyond the pts table, or of another skeleton.
@@ -96,10 +99,9 @@ def identify(
         frame_of.append(part.frame)
         if progress is not None and len(part):
             progress(int(part.frame[-1]) + 1)
-    good = single(tracker.tracklets(), doubles.frames, config)
     glimpses = collector.glimpses()
-    glimpses = glimpses.take(np.isin(glimpses.tracklet, good))
-    return people_of(glimpses, np.concatenate(columns), np.concatenate(frame_of), size_px, config)
+    glimpses = glimpses.take(np.isin(glimpses.tracklet, single(tracker.tracklets(), doubles.frames, config)))
+    return people_of(glimpses, np.concatenate(columns), np.concatenate(frame_of), size_px, config, teams)
 
 
 def not_done(asked: int | None, people: Sequence[int], surplus: Sequence[Surplus]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.observe.appearance import distance2
 from pipeline.tracking.cuts import BORDER_LEN
-from pipeline.tracking.pieces import Pieces
+from pipeline.tracking.pieces import Pieces, foes
 
 _SPREAD_LEN, _SPREAD_LEN_S = 0.2, 0.3  # standard deviation of where somebody is after a gap: at once, and per second
 _COAST_S = 1.0  # how long a person keeps the velocity after the last sighting
@@ -66,7 +66,7 @@ class Links(NamedTuple):
 
 
 def possible_links(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> Links:
-    """The links whose ratio is above ``−limit``; pieces that overlap in time have no link.
+    """The links whose ratio is above ``−limit``; pieces that overlap in time, or of two teams, have no link.
 
     Where there are more than `_MOST_LINKS`, only the most likely links out of each piece are kept.
     """
@@ -83,7 +83,7 @@ def possible_links(p: Pieces, size_px: tuple[int, int], limit: float = 0.0) -> L
         clothes = _clothes(p, strange, before, after)
         clothes = np.where(across[some] & ~_clothes_tell(p, before, after), _NOT_TOLD, clothes)
         links = Links(before, after, place[some], clothes, size[some])
-        links = links.take(np.flatnonzero(links.ratio > -limit))
+        links = links.take(np.flatnonzero((links.ratio > -limit) & ~foes(p, links.before, links.after)))
         found.append(_likeliest(links, most))
     return _only_ones(p, Links(*(np.concatenate(columns) for columns in zip(*found, strict=True))))
 

@@ -35,6 +35,7 @@ class Pieces:
     edge: np.ndarray  # (P, 2) body lengths to the border of the picture at the beginning and at the end
     view: np.ndarray  # (P, 2) i64 number of the camera at the beginning and at the end
     look: np.ndarray  # (P, D)
+    team: np.ndarray  # (P,) i64 1 or 2 by surely the kit of one of two teams, else 0
 
     def __len__(self) -> int:
         return len(self.tracklet)
@@ -76,6 +77,7 @@ def pieces(g: Glimpses, cuts: np.ndarray) -> Pieces:
         edge=np.stack([g.edge[start], g.edge[stop - 1]], 1) / np.maximum(length, 1e-6) if len(start) else length,
         view=np.stack([g.view[start], g.view[stop - 1]], 1),
         look=look.reshape(len(start), g.look.shape[1]),
+        team=np.zeros(len(start), np.int64),
     )
 
 
@@ -118,4 +120,17 @@ def joined(p: Pieces, person: np.ndarray) -> Pieces:
         edge=ends(p.edge),
         view=ends(p.view),
         look=np.where(total > 0, worn / np.maximum(total, 1e-9), np.nan),
+        team=_team(p, person),
     )
+
+
+def foes(p: Pieces, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(E,) bool: whether pieces (E,) and (E,) are of different teams, so that they are no one person's."""
+    return (p.team[one] > 0) & (p.team[other] > 0) & (p.team[one] != p.team[other])
+
+
+def _team(p: Pieces, person: np.ndarray) -> np.ndarray:
+    """Each person's team, that of most observations of the person's pieces."""
+    size = int(person.max(initial=-1)) + 1
+    seen = [np.bincount(person, p.count * (p.team == team), minlength=size) for team in (1, 2)]
+    return np.where(np.maximum(*seen) > 0, np.where(seen[1] > seen[0], 2, 1), 0).astype(np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.tracking.likelihood import EVEN, possible_links
 from pipeline.tracking.match import most_gained
-from pipeline.tracking.pieces import Pieces, joined
+from pipeline.tracking.pieces import Pieces, foes, joined
 
 _DOUBT = 2.0  # links with a lower log likelihood ratio are reported as doubtful, and so are those that just fail
 _RETURN = "may be person {other}, who left %.1f s before (if so: poseline people RUN --merge {other} {own})"
@@ -91,7 +91,9 @@ def _rejoined(p: Pieces, links: _Chosen) -> _Chosen:
     """The links, with two pieces of one tracklet joined again where they were cut and then linked to nobody."""
     led = np.zeros(len(p) + 1, bool)
     led[links.follower] = True  # −1 is nobody's place
-    alone = np.append(p.tracklet[:-1] == p.tracklet[1:], False)[: len(p)] & (links.follower < 0) & ~led[1:]
+    rows = np.arange(max(len(p) - 1, 0))
+    own = (p.tracklet[rows] == p.tracklet[rows + 1]) & ~foes(p, rows, rows + 1)
+    alone = np.append(own, False)[: len(p)] & (links.follower < 0) & ~led[1:]
     return links._replace(follower=np.where(alone, np.arange(len(p)) + 1, links.follower))
 
 

@@ -89,6 +89,7 @@ def _street(rng: np.random.Generator, pieces: int, every_s: float) -> Pieces:
         edge=rng.uniform(-0.2, 2, (pieces, 2)),
         view=np.zeros((pieces, 2), np.int64),
         look=np.where(np.repeat(rng.uniform(size=(pieces, 4)) < 0.15, 4, 1), np.nan, look),
+        team=np.zeros(pieces, np.int64),
     )
 
 
@@ -177,3 +178,45 @@ def test_who_comes_back_by_the_same_side_is_told_unless_the_clothes_are_others(b
     lines = [(s.time_s, s.told) for s in found.moments]
     what = "may be person 1, who left 2.6 s before (if so: poseline people RUN --merge 1 2)"
     assert lines == ([(5.0, what)] if told else [])
+
+
+def test_nobody_changes_the_team() -> None:
+    pieces = _street(np.random.default_rng(2), 60, 1.0)
+    every = possible_links(pieces, SIZE, 64.0)
+    teams = np.arange(60) % 3  # a third in neither team
+    some = possible_links(replace(pieces, team=teams), SIZE, 64.0)
+    crossed = (teams[every.before] > 0) & (teams[every.after] > 0) & (teams[every.before] != teams[every.after])
+    assert crossed.any()
+    assert set(zip(every.before[~crossed], every.after[~crossed], strict=True)) == set(
+        zip(some.before, some.after, strict=True)
+    )
+    person = np.repeat(np.arange(20), 3)
+    chains = joined(replace(pieces, team=np.repeat(np.arange(20) % 3, 3)), person)
+    assert chains.team.tolist() == (np.arange(20) % 3).tolist()
+
+
+def _match(seed: int) -> Glimpses:
+    """Three players of each team who stand, and at 5 s one in white vanishes where one in black appears."""
+    paths = [(0.0, np.full(20, 200.0 * (i + 1))) for i in range(6)] + [
+        (0.0, np.full(10, 1500.0)),
+        (5.0, np.full(10, 1500.0)),
+    ]
+    kits = ["white", "black"] * 3 + ["white", "black"]
+    glimpses = _glimpses(paths)
+    shirts = np.array([[75.0, 2, -2, 8] if kit == "white" else [18.0, 3, 0, 8] for kit in kits])
+    look = glimpses.look.copy()
+    look[:, 4:8] = shirts[glimpses.tracklet - 1] + np.random.default_rng(seed).normal(0, 2, (len(glimpses), 4))
+    return replace(glimpses, look=look)
+
+
+@pytest.mark.parametrize("teams", [None, ()])
+def test_teams_are_found_among_pieces_and_part_players_even_of_a_cut_tracklet(teams: tuple | None) -> None:
+    glimpses = _match(0)
+    one = replace(glimpses, tracklet=np.where(glimpses.tracklet == 8, 7, glimpses.tracklet))  # the tracker's exchange
+    asked = TrackConfig(min_length_s=1)
+    who = people_of(glimpses, glimpses.tracklet, glimpses.first_frame, SIZE, asked, teams).person
+    assert (who[glimpses.tracklet == 7][0] != who[glimpses.tracklet == 8][0]) == (teams is not None)
+    cut_there = people_of(one, one.tracklet, one.first_frame, SIZE, asked, teams).person
+    mine = cut_there[one.tracklet == 7]
+    # Clothes alone cut the tracklet and then join it again, as nobody else is there.
+    assert (mine[0] != mine[-1]) == (teams is not None)

@@ -1,0 +1,1 @@
+"""Teams, told by what people wear: two kits, and others such as referees and goalkeepers."""

@@ -1,0 +1,161 @@
+"""Two kits among what people wear, or the reason why there are none.
+
+A street has no teams. So two kits are believed only where the shirts say so: three people and more of each at once,
+most people in one of the two, shirts within a kit much more alike than those of the two, and hardly anybody between.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.teams.worn import Worn
+
+LEAST_COUNT = 4.0  # observations with a shirt from which a person counts
+LEAST_PEOPLE = 3  # of each team, seen at once
+# Deviations of team-mates' medians, L, a and b, before anything is known, worth so many people; and largest ones.
+SHIRT_SD, LEGS_SD, KNOWN = np.array([4.0, 2.5, 3.5]), np.array([4.0, 2.5, 3.5]), 3.0
+_MOST_SHIRT, _MOST_LEGS = np.array([9.0, 6.0, 7.0]), np.array([14.0, 7.0, 9.0])
+INSIDE = 11.3  # squared distance, 99 % of three values, within which a shirt is of the kit
+_SEEDS = 60  # people whose shirts are tried as kits, those seen most
+_APART = 3.5  # least distance of two seeds, in `SHIRT_SD`
+_ENOUGH = 50.0  # observations from which a person counts fully
+_ROUNDS = 20
+# Evidence for teams.
+_SHARE = 0.65  # share of people's time that the two kits cover, at least
+_DISTANCE, _FEW = 6.5, 6.0  # of the kits in deviations, at least; more by this over the smaller team's people
+_BETWEEN = 0.12  # share of people in the middle third between the two kits, at most
+_FEWER = 0.2  # people of the smaller team for one of the larger, at least
+
+
+class Kits(NamedTuple):
+    """What two teams wear."""
+
+    shirt: np.ndarray  # (2, 3) Lab
+    legs: np.ndarray  # (2, 3) Lab; NaN where they are not alike within a team, or never seen
+    shirt_sd: np.ndarray  # (3,) deviations of team-mates
+    legs_sd: np.ndarray  # (3,)
+
+
+def find(worn: Worn) -> Kits | str:
+    """The two kits of people before one camera, or in words why these are no two teams."""
+    worn = counted(worn)
+    if len(worn) < 2 * LEAST_PEOPLE:
+        return f"{len(worn)} people are too few"
+    seeds = _seeds(worn)
+    if seeds is None:
+        return "all wear much the same"
+    kits, team = refined(worn, seeds)
+    return _against(worn, kits, team) or kits
+
+
+def counted(worn: Worn) -> Worn:
+    """The people who are seen often enough."""
+    return worn.take(np.flatnonzero(worn.count >= LEAST_COUNT))
+
+
+def refined(worn: Worn, seeds: np.ndarray) -> tuple[Kits, np.ndarray]:
+    """The kits near two shirts (2, 3) Lab, and who wears them: (E,) 0 or 1, -1 for others."""
+    centres, sd, weight = seeds.astype(np.float64), SHIRT_SD, weights(worn)
+    team = np.full(len(worn), -1)
+    for _ in range(_ROUNDS):
+        far = distances2(worn.shirt, centres, sd)
+        before, team = team, np.where(far.min(1, initial=np.inf) < INSIDE, far.argmin(1), -1)
+        if (team == before).all():
+            break
+        centres = _centres(worn.shirt, weight, team, centres)
+        sd = np.minimum(_spread(worn.shirt, weight, team, centres, SHIRT_SD), _MOST_SHIRT)
+    unknown = np.full((2, 3), np.nan)
+    legs = _centres(worn.legs, weight, np.where(np.isfinite(worn.legs).all(1), team, -1), unknown)
+    legs_sd = _spread(worn.legs, weight, np.where(np.isfinite(worn.legs).all(1), team, -1), legs, LEGS_SD)
+    if (legs_sd > _MOST_LEGS).any():
+        legs = unknown
+    return Kits(centres, legs, sd, legs_sd), team
+
+
+def weights(worn: Worn) -> np.ndarray:
+    """(E,) how much each person counts, 0 to 1."""
+    return np.minimum(worn.count, _ENOUGH) / _ENOUGH
+
+
+def distances2(values: np.ndarray, centres: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """(E, M) squared distances of values (E, 3) from centres (M, 3) in deviations (3,)."""
+    return np.square((values[:, None] - centres[None]) / sd).sum(-1)
+
+
+def _seeds(worn: Worn) -> np.ndarray | None:
+    """(2, 3) the two shirts, far enough apart, that most people's shirts are near to; None without such."""
+    weight = weights(worn)
+    first = np.argsort(-worn.count, kind="stable")[:_SEEDS]
+    near = weight[:, None] * np.exp(-distances2(worn.shirt, worn.shirt[first], SHIRT_SD) / 4)  # (E, S)
+    apart2 = distances2(worn.shirt[first], worn.shirt[first], SHIRT_SD)
+    best, chosen = 0.0, None
+    for i in range(len(first)):
+        # The smaller kit counts twice: one kit and a chance likeness is not what is looked for.
+        both = np.maximum(near[:, i : i + 1], near[:, i + 1 :]).sum(0) + np.minimum(
+            near[:, i].sum(), near[:, i + 1 :].sum(0)
+        )
+        both = np.where(apart2[i, i + 1 :] > _APART**2, both, 0.0)
+        if len(both) and both.max() > best:
+            best, chosen = float(both.max()), (i, i + 1 + int(both.argmax()))
+    return None if chosen is None else worn.shirt[first[list(chosen)]]
+
+
+def _against(worn: Worn, kits: Kits, team: np.ndarray) -> str:
+    """Why people with these kits, ``team (E,)`` of each, are not two teams; empty where they are."""
+    many = np.bincount(team[team >= 0], minlength=2)
+    at_once = [_at_once(worn.take(np.flatnonzero(team == k))) for k in (0, 1)]
+    if min(at_once) < LEAST_PEOPLE:
+        return f"of two kinds of shirts, {min(at_once)} of one are seen at a time"
+    if many.min() < _FEWER * many.max():
+        return f"of two kinds of shirts, one has {many.max()} people and the other {many.min()}"
+    weight = weights(worn)
+    share = weight[team >= 0].sum() / weight.sum()
+    if share < _SHARE:
+        return f"the two commonest kinds of shirts are on {share:.0%} of the people"
+    gap = (kits.shirt[1] - kits.shirt[0]) / kits.shirt_sd
+    distance = float(np.linalg.norm(gap))
+    if distance < _DISTANCE + _FEW / many.min():
+        return f"the two commonest kinds of shirts are not apart enough ({distance:.1f} deviations)"
+    along = ((worn.shirt - kits.shirt[0]) / kits.shirt_sd) @ gap / distance**2
+    between = weight[(along > 1 / 3) & (along < 2 / 3)].sum() / weight.sum()
+    if between > _BETWEEN:
+        return f"{between:.0%} of the shirts are between the two commonest kinds"
+    return (
+        ""
+        if np.isfinite(kits.legs).any() or not np.isfinite(worn.legs).any()
+        else "people in like shirts wear unlike trousers"
+    )
+
+
+def _at_once(worn: Worn) -> int:
+    """The largest number of these people who are there at one time, by their first and last times."""
+    time_s = np.concatenate([worn.first_s, worn.last_s])
+    step = np.repeat([1, -1], len(worn))
+    order = np.lexsort((-step, time_s))
+    return int(np.cumsum(step[order]).max(initial=0))
+
+
+def _centres(values: np.ndarray, weight: np.ndarray, team: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(2, 3) weighted medians of the values (E, 3) of each team; ``before`` where a team has nobody."""
+    out = before.copy()
+    for k in (0, 1):
+        rows = np.flatnonzero(team == k)
+        if len(rows):
+            order = np.argsort(values[rows], axis=0)
+            below = np.cumsum(weight[rows][order], axis=0)
+            low = np.take_along_axis(values[rows], order, 0)[(below >= below[-1] / 2).argmax(0), np.arange(3)]
+            high = np.take_along_axis(values[rows], order, 0)[(below > below[-1] / 2).argmax(0), np.arange(3)]
+            out[k] = (low + high) / 2
+    return out
+
+
+def _spread(
+    values: np.ndarray, weight: np.ndarray, team: np.ndarray, centres: np.ndarray, sd: np.ndarray
+) -> np.ndarray:
+    """(3,) deviation of team-mates from their centres (2, 3), with ``sd (3,)`` as the first knowledge."""
+    rows = np.flatnonzero(team >= 0)
+    off2 = np.minimum(np.square(values[rows] - centres[team[rows]]), INSIDE * np.square(_MOST_LEGS))
+    total: np.ndarray = ((weight[rows, None] * off2).sum(0) + KNOWN * np.square(sd)) / (weight[rows].sum() + KNOWN)
+    return np.sqrt(total)
