@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from pipeline.core.config import Config
+from pipeline.core.homography import STILL
 from pipeline.live import engine as module
-from pipeline.live.crowd import Result
+from pipeline.live.crowd import Result, Sights
 from pipeline.live.engine import AHEAD, LiveEngine
 from pipeline.live.folder import LiveFolder
 from pipeline.live.ledger import Ledger
@@ -148,7 +149,7 @@ def run_of(path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> LiveEngin
     engine.config = engine.config.model_copy(update={"live": live})
     engine.jsonl = SimpleNamespace(frame=lambda facts, people, space: disk.line(people), close=lambda: None)
     obs = SimpleNamespace(frame=np.zeros(0), take=lambda rows: None)
-    eyes = SimpleNamespace(look=lambda images, numbers, time_s: (obs, [None] * len(images)))
+    eyes = SimpleNamespace(look=lambda images, *_: Sights(obs, [STILL] * len(images), [False] * len(images)))
     engine.eyes = SimpleNamespace(**eyes.__dict__, faint=SimpleNamespace(of=lambda number: None))
     engine.finishers = SimpleNamespace(add=lambda path: None, poll=lambda: None, wait=lambda: None)
     engine.models = engine.space = engine.segment = engine.crowd = engine._closed = engine.facts = None
