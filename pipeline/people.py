@@ -87,8 +87,9 @@ def build_people(
     camera = camera_motions(parts, len(info), shots.first[1:].tolist()) if config.track.camera else None
     moves = camera is not None and travels(camera, info.size_px, TRAVEL)
     ground, course = config.metres.ground, None
-    if moves and camera is not None and ground is not None:
-        course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames, shots.first[1:].tolist())
+    if (moves or shots.camera.max() > 0) and camera is not None and ground is not None:
+        begin, which = shots.first[1:].tolist(), shots.camera.tolist()
+        course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames, begin, which)
     run = Scene(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
     rows_of_shots = told_shots(shots, info.time_s)
     write_rows(folder.shots_csv, SHOT_COLUMNS, rows_of_shots)

@@ -36,7 +36,7 @@ class Scene(NamedTuple):
     camera: np.ndarray | None  # (T, 3, 3) the camera's motion into each frame; None: the camera is assumed still
     shots: Shots  # nothing is carried from one to the next
     travels: bool = False  # the camera moves, so that one scale and one floor do not fit all frames
-    course: Course | None = None  # the floor in every frame, where the camera moves and a ground is given
+    course: Course | None = None  # the floor in every frame, where a ground is given and the camera moves or changes
 
     @property
     def placeless(self) -> bool:
@@ -88,7 +88,9 @@ def video_of(run: Scene, lifter: Lifter | None, turns: Turning | None) -> Video:
     """The facts of the video by which people are placed in the world."""
     rays = partial(lifter.rays, size_px=run.info.size_px) if isinstance(lifter, PoselineLifter) else None
     focal_std = lifter.focal_std if isinstance(lifter, PoselineLifter) else 0.0
-    placeless = turns is None and (run.travels or run.placeless)
+    ground = run.config.metres.ground
+    calibrated = ground is not None and ground.camera is not None
+    placeless = turns is None and (run.travels or (run.cameras > 1 and not calibrated))
     return Video(run.skeleton.names, run.still, rays, focal_std, placeless, None if turns is None else turns.turn)
 
 

@@ -44,20 +44,24 @@ def course_of(
     size_px: tuple[int, int],
     frames: tuple[int, int],
     shots: Sequence[int] = (),
+    cameras: Sequence[int] = (),
 ) -> Course:
-    """The floor in each frame; in shots without points, NaN.
+    """The floor in each frame; in shots of cameras without points, NaN.
 
     Args:
         motions: (T, 3, 3) of the camera into each frame, see `pipeline.core.homography`.
         time_s: (T,) on the video's own clock.
         frames: the first frame that was observed, and one past the last. Points without a time are those of the first.
-        shots: first frames of shots.
+        shots: first frames of shots, but of the first one.
+        cameras: number of each shot's camera, the first one's too; those of one number stand still and see the same.
+            (): each shot has a camera of its own.
 
     Raises:
         PoselineError: a time outside the video, or points that fix no plane.
     """
     at, lines = _frames_of(ground, time_s, frames)
-    place, shot = poses(motions, shots), np.searchsorted(sorted({0, *shots}), np.arange(len(motions)), "right")
+    place, shot = poses(motions, shots), np.searchsorted(sorted(shots), np.arange(len(motions)), "right")
+    shot = np.array(cameras)[shot] if len(cameras) else shot
     out = np.full((len(motions), 3, 3), np.nan)
     for its in np.unique(shot[at]):
         rows = np.flatnonzero(shot == its)
@@ -93,7 +97,7 @@ def _frames_of(ground: Ground, time_s: np.ndarray, frames: tuple[int, int]) -> t
         first = min(frames[0], len(time_s) - 1)
         what = "calibration is" if ground.camera is not None else "points are"
         said = f"--ground: the {what} taken to hold at {time_s[first]:.2f} s, where the run begins, since the camera"
-        return np.full(count, first), [f"{said} moves and no time_s is given"]
+        return np.full(count, first), [f"{said} moves or changes and no time_s is given"]
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
     for t in ground.time_s:
         if not time_s[0] - step <= t <= time_s[-1] + step:

@@ -93,6 +93,13 @@ def test_points_without_a_time_are_those_of_the_first_frame_and_a_line_says_so()
     assert "taken to hold at 0.00 s" in course.lines[0]
 
 
+def test_shots_of_one_still_camera_have_its_floor_and_those_of_another_none() -> None:
+    still = np.tile(STILL, (30, 1, 1))
+    course = course_of(points(0.0), still, T[:30], SIZE, (0, 30), shots=[10, 20], cameras=[0, 1, 0])
+    known = np.isfinite(course.floor(np.arange(30)).to_m(np.tile([800.0, 450.0], (30, 1)))).all(1)
+    assert known.tolist() == [True] * 10 + [False] * 10 + [True] * 10
+
+
 def test_a_shot_without_points_has_no_floor() -> None:
     course = course_of(points(0.0), motions(), T, SIZE, (0, len(T)), shots=[100])
     known = np.isfinite(course.matrices).all((1, 2))

@@ -42,3 +42,10 @@ def test_shots_of_one_still_camera_have_one_floor():
     one = run([0, 0], travels=False)
     assert not one.placeless
     assert not _video(one, None).placeless
+
+
+def test_a_ground_does_not_make_one_world_of_several_cameras():
+    ground = Ground(image_px=((0, 0), (9, 0), (0, 9), (9, 9)), plane_m=((0, 0), (9, 0), (0, 9), (9, 9)))
+    one = run([0, 1], travels=False, ground=ground)
+    assert not one.placeless  # each camera may have its points
+    assert _video(one, None).placeless
