@@ -21,7 +21,7 @@ from pipeline.core.errors import PoselineError, one_line
 from pipeline.core.version import VERSION
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-PATIENCE_S = 20.0  # from a first signal on; what is whole on the disk by then stays
+PATIENCE_S = 8.0  # from a first signal on; what is whole on the disk by then stays
 STOPPED = "stopped; run the same command again to go on"
 # Ctrl-C, a request of another process to end, a closed terminal.
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))

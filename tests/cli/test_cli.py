@@ -149,6 +149,35 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     assert rest.strip().splitlines()[-1] == "poseline: stopped; run the same command again to go on"
 
 
+def test_a_stop_that_nobody_hears_ends_all_the_same() -> None:
+    """As where the interrupt falls into a callback, which swallows it, or a thread waits without end."""
+    from pipeline.cli.app import PATIENCE_S
+
+    assert PATIENCE_S < 10
+    deaf = """if True:
+        import sys, time
+        from pipeline.cli import app as cli
+        def hang(**options):
+            print("ready", flush=True)
+            while True:
+                try:
+                    time.sleep(60)
+                except KeyboardInterrupt:
+                    pass
+        cli.app, cli.PATIENCE_S = hang, 0.2
+        cli.main()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", deaf], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "poseline: stopped; run the same command again to go on"
+
+
 def test_doctor_fails_when_something_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     from pipeline.cli import app as cli
     from pipeline.cli import doctor
