@@ -11,6 +11,7 @@ from pipeline.core.progress import Progress, Silent, WallClock
 from pipeline.core.types import VideoInfo
 from pipeline.export.stale import set_aside, tables_digest
 from pipeline.lift.registry import build_lifter, lifter_facts
+from pipeline.observe import tiles
 from pipeline.observe.activity import counted
 from pipeline.observe.process import frame_range
 from pipeline.people import build_people
@@ -18,7 +19,7 @@ from pipeline.prepare import versions
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
 from pipeline.store.lock import locked, locked_for
-from pipeline.store.parts import check_parts, part_activity, part_warnings, sightings
+from pipeline.store.parts import check_parts, part_activity, part_tiles, part_warnings, sightings
 from pipeline.store.settings import later_config, render_digest, stored_config, video_is_current
 from pipeline.tracking.edits_file import digest as edits_digest
 
@@ -59,7 +60,7 @@ def finish(
         progress.say(line)
     lifts = lifter_facts(config)
     lines = [*lifts.warnings, *lines, *(line for path in folder.parts() for line in part_warnings(path))]
-    said |= {"table_versions": versions(config)}
+    said |= {"table_versions": versions(config)} | tiles.told([part_tiles(path) for path in folder.parts()])
     manifest = folder.begun().after(stages).finished(config, lifts.digests, people, said, lines)
     manifest = manifest.but(tables_digest=made, activity=counted([part_activity(path) for path in folder.parts()]))
     folder.write_manifest(manifest)

@@ -17,6 +17,7 @@ from pipeline.core.libraries import opencv_names, version_of
 from pipeline.core.progress import Progress
 from pipeline.core.types import VideoInfo
 from pipeline.models.protocols import NetworkFacts
+from pipeline.observe.tiles import is_large
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import indexed_digest, write_index
 from pipeline.store.manifest import FORMAT_VERSION, OBSERVED_VERSION, begun, video_facts
@@ -117,6 +118,7 @@ def prepare(
     settings = config.digest("observe", "detect", "pose")
     content: list[Any] = [FORMAT_VERSION, OBSERVED_VERSION, info.digest, str(info.fps), frames, settings, facts.digests]
     content += _as_seen(info) + ([facts.computes] if facts.computes else [])
+    content += ["tiles"] if is_large(config, info.size_px) else []  # else auto means none, as before there were tiles
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     _set_aside(folder, digest, progress, folder.manifest_file.is_file())
     write_index(folder, info)

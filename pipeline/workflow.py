@@ -18,6 +18,7 @@ from pipeline.engines.start import start_engine
 from pipeline.lift.registry import lifter_facts
 from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import decided, run_facts
+from pipeline.observe import tiles
 from pipeline.observe.choice import check_region
 from pipeline.observe.process import frame_range, plan_chunks
 from pipeline.prepare import choose_folder, folder_name, folders_of, prepare, remove_other_parts, start_over
@@ -191,6 +192,7 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
             held.callback(copied.unlink, missing_ok=True)  # unless it is kept in its run folder
         info = _indexed(copied, video, asked)
         check_region(asked.config, video, info.size_px)
+        tiles.asked(asked.config.detect.tiles, info.size_px, video)
         frames = frame_range(info, *asked.span_s)
         folder = _own_folder(video, info, asked, of, held, progress)
         stages = {"index": clock.seconds()}

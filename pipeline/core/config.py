@@ -47,7 +47,7 @@ GONE = {
 # Settings that came later, and the values at which they change nothing.
 LATER: dict[str, dict[str, Any]] = {
     "observe": {"activity": "off"},
-    "detect": {"roi": [], "min_height_px": 0, "max_people": 0, "prefer": "largest"},
+    "detect": {"roi": [], "min_height_px": 0, "max_people": 0, "prefer": "largest", "tiles": "auto"},
 }
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -64,6 +65,8 @@ class DetectConfig(Section):
     min_height_px: float = Field(0, ge=0)  # people with lower boxes are left out
     max_people: int = Field(0, ge=0)  # so many in a frame at most; 0: everybody
     prefer: Literal["largest", "middle"] = "largest"  # whom max_people takes; middle: nearest to that of roi or picture
+    # the picture is looked at in tiles, too: so many, or columns x rows; auto: large ones where tiles find more; off
+    tiles: int | str = "auto"
 
     @field_validator("roi")
     @classmethod
@@ -73,6 +76,14 @@ class DetectConfig(Section):
         if len(roi) % 2 or len(roi) == 2:
             raise ValueError("give a rectangle x1,y1,x2,y2, or the x,y of three corners and more")
         return roi
+
+    @field_validator("tiles")
+    @classmethod
+    def _are_tiles(cls, tiles: int | str) -> int | str:
+        told = str(tiles)
+        if told not in ("auto", "off") and not re.fullmatch(r"[1-9]\d?(x[1-9]\d?)?", told):
+            raise ValueError("give auto, off, a number of tiles up to 99, or columns and rows, such as 3x2")
+        return int(told) if told.isdecimal() else tiles
 
 
 class PoseConfig(Section):

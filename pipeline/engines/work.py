@@ -8,6 +8,7 @@ import socket
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +21,14 @@ from pipeline.core.progress import Progress
 from pipeline.core.types import Frames, VideoInfo
 from pipeline.models.registry import Models, build_models, computes
 from pipeline.observe.activity import Activity
+from pipeline.observe.cadence import graded
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.estimate import PICTURES, estimated
 from pipeline.observe.faint import Faint
 from pipeline.observe.process import Chunk, process_chunk
 from pipeline.observe.thumbs import Thumbs
+from pipeline.observe.tiles import Tiles, asked, is_large
+from pipeline.observe.tiling import Tiling, decided, some_frames
 from pipeline.store.folder import RunFolder
 from pipeline.store.index import stored_video
 from pipeline.store.parts import write_part
@@ -38,6 +42,7 @@ class Networks:
         self._config = config
         self._models: Models | None = None
         self._judged: tuple[str, Models] | None = None  # the digest of a video, and the networks for it
+        self._tiling: tuple[tuple[str, tuple[int, int]], Tiling] | None = None  # a video's digest and frames, and tiles
 
     def of(self, info: VideoInfo) -> Models:
         """The networks for a video: what their scores mean is estimated from its pictures where it is not known."""
@@ -45,8 +50,20 @@ class Networks:
         if not models.unknown:
             return models
         if self._judged is None or self._judged[0] != info.digest:
-            self._judged = info.digest, estimated(models, self._config, _some(info, self._config))
+            wanted = np.unique(np.linspace(0, len(info) - 1, PICTURES + 2)[1:-1].astype(int)).tolist()
+            self._judged = info.digest, estimated(models, self._config, _some(info, self._config, wanted))
         return self._judged[1]
+
+    def tiling(self, info: VideoInfo, frames: Callable[[], tuple[int, int]]) -> Tiling:
+        """The tiles for the frames [first, last) of a video, decided by some of its pictures where auto must decide."""
+        if not is_large(self._config, info.size_px):
+            return Tiling(asked(self._config.detect.tiles, info.size_px, info.path))
+        key = info.digest, frames()
+        if self._tiling is None or self._tiling[0] != key:
+            images = _some(info, self._config, some_frames(info, key[1]))
+            look = partial(graded, self.of(info))
+            self._tiling = key, decided(look, self._config, images) if images else Tiling(None)
+        return self._tiling[1]
 
     def get(self) -> Models:
         if self._models is None:
@@ -74,7 +91,9 @@ def observe(
     """Make the parts of these chunks, decoding ahead across their borders."""
     if not chunks:
         return
-    models = networks.of(info)
+    models, tiling = networks.of(info), networks.tiling(info, lambda: folder.begun().frames)
+    if chunks[0].number == 0 and tiling.said(info.path, info.size_px):  # once a run, whoever works on it
+        progress.say(tiling.said(info.path, info.size_px))
     with (
         _no_threads_of_cv2() if models.laned else contextlib.nullcontext(),
         open_reader(info, config.runtime.decoder) as reader,
@@ -82,10 +101,10 @@ def observe(
     ):
         for chunk, items in groupby(stream, key=lambda item: item[0]):
             frames, camera, faint, thumbs = _FramesOf(items, progress), CameraMotion(), Faint(), Thumbs()
-            activity = Activity(config.observe.activity == "auto")
-            obs = process_chunk(frames, chunk, models, config, camera, faint, thumbs, activity)
+            activity, tiles = Activity(config.observe.activity == "auto"), Tiles(tiling.layout, config)
+            obs = process_chunk(frames, chunk, models, config, camera, faint, thumbs, activity, tiles)
             span, path = (chunk.start, chunk.stop), folder.part(chunk.number)
-            kept_of = camera.stored(), faint.cut(), thumbs.cut(), activity.stored()
+            kept_of = camera.stored(), faint.cut(), thumbs.cut(), activity.stored(), tiles.cut()
             write_part(path, obs, span, digest, frames.warnings, *kept_of)
             kept(folder.part(chunk.number))
             progress.people(float((obs.score >= config.track.high_score).sum()) / (chunk.stop - chunk.start))
@@ -93,9 +112,8 @@ def observe(
                 progress.say(line)
 
 
-def _some(info: VideoInfo, config: Config) -> list[np.ndarray]:
-    """Pictures (H, W, 3) spread over a video, the same for every worker."""
-    wanted = np.unique(np.linspace(0, len(info) - 1, PICTURES + 2)[1:-1].astype(int)).tolist()
+def _some(info: VideoInfo, config: Config, wanted: list[int]) -> list[np.ndarray]:
+    """The pictures (H, W, 3) of these frames of a video, without those that do not decode."""
     with open_reader(info, config.runtime.decoder) as reader:
         return [image for n in wanted for shown in reader.read(n, n + 1, 1) for image in shown.image]
 

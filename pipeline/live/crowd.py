@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +15,6 @@ from pipeline.motion import boxes
 from pipeline.motion.lasting import shares
 from pipeline.motion.online import Point, Smoother
 from pipeline.motion.repair import EPS_S
-from pipeline.observe.cadence import PeopleSearch
-from pipeline.observe.camera import CameraMotion
-from pipeline.observe.faint import Faint
-from pipeline.observe.online_cuts import OnlineCuts
 from pipeline.tracking.tracker import Tracker
 
 SIZE_ROWS = 15  # sightings over which the median is a person's size, as in `pipeline.motion.person`
@@ -55,46 +50,6 @@ class _Tracklet:
     sizes: deque[float] = field(default_factory=lambda: deque(maxlen=SIZE_ROWS))
     box_px: np.ndarray = field(default_factory=lambda: np.full(4, np.nan, np.float32))
     rows: deque[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=deque)  # score, box, keypoint scores
-
-
-class Sights(NamedTuple):
-    """What B frames show."""
-
-    found: Observations
-    motions: list[np.ndarray]  # (3, 3) each, of the camera into the frame
-    cuts: list[bool]  # whether the frame begins another shot
-
-
-class Eyes:
-    """Detection and pose of frames in order, the camera's motion, and cuts."""
-
-    def __init__(self, models: Models, config: Config) -> None:
-        self.faint, self.camera = Faint(), CameraMotion()
-        self._search = PeopleSearch(models, config, self.faint)
-        self._cuts = OnlineCuts() if config.track.shots != "off" else None
-
-    def forget(self) -> None:
-        """The next frame has another size."""
-        self._search.forget()
-        if self._cuts is not None:
-            self._cuts.forget()
-
-    def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Sights:
-        """What frames (B, H, W, 3) at times (B,) show."""
-        cuts = [self._cuts is not None and self._cuts.show(*one) for one in zip(images, time_s.tolist(), strict=True)]
-        found, motions = [], []
-        for rows in np.split(np.arange(len(frame)), np.flatnonzero(cuts)):
-            if not len(rows):
-                continue
-            if cuts[rows[0]]:
-                self._search.forget()
-                self.camera.leave()
-            found.append(self._search.look(images[rows], frame[rows], time_s[rows]))
-            for row in rows.tolist():
-                here = found[-1].box_px[found[-1].frame == frame[row]]
-                self.camera.show(int(frame[row]), images[row], here, self.faint.of(int(frame[row])))
-                motions.append(self.camera.motions[-1])
-        return Sights(Observations.concat(found), motions, cuts)
 
 
 class Crowd:

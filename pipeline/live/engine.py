@@ -14,7 +14,8 @@ from pipeline.core.progress import Progress
 from pipeline.core.words import counted
 from pipeline.lift.registry import lifter_facts
 from pipeline.live.causal import online
-from pipeline.live.crowd import Crowd, Eyes
+from pipeline.live.crowd import Crowd
+from pipeline.live.eyes import Eyes
 from pipeline.live.finish import SEGMENTS, Finishers, unfinished
 from pipeline.live.folder import LiveFolder
 from pipeline.live.jsonl import JsonLines
@@ -59,7 +60,7 @@ class LiveEngine:
         self.folder = LiveFolder(path)
         self.ledger = Ledger()
         self.models = build_models(config)
-        self.eyes = Eyes(self.models, config)
+        self.eyes = Eyes(self.models, config, self.say)
         self.crowd: Crowd | None = None
         self.segment: Segment | None = None
         self._closed: Segment | None = None  # the last closed segment, until the next one is open

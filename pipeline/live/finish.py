@@ -28,6 +28,7 @@ from pipeline.core.types import VideoInfo
 from pipeline.finish import write_page
 from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.live.segment import ids_file, usual_rate
+from pipeline.observe import tiles
 from pipeline.people import PeopleMade, build_people
 from pipeline.prepare import versions
 from pipeline.store.atomic import atomic, remove_leftovers
@@ -35,7 +36,7 @@ from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
 from pipeline.store.lock import locked as held
 from pipeline.store.manifest import video_facts
-from pipeline.store.parts import part_warnings
+from pipeline.store.parts import part_tiles, part_warnings
 from pipeline.store.settings import stored_config
 
 SEGMENTS = "segments"
@@ -150,7 +151,8 @@ def _whole_packets(container: av.container.InputContainer, stream: av.VideoStrea
 def _finish_manifest(folder: RunFolder, config: Config, made: PeopleMade) -> None:
     lifts = lifter_facts(config)
     lines = [*lifts.warnings, *(line for path in folder.parts() for line in part_warnings(path)), *made.lines]
-    facts = made.said | {"table_versions": versions(config)}
+    in_tiles = tiles.told([part_tiles(path) for path in folder.parts()])
+    facts = made.said | {"table_versions": versions(config)} | in_tiles
     folder.write_manifest(folder.begun().finished(config, lifts.digests, made.rows, facts, lines))
 
 

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from pipeline.core.config import Config
 from pipeline.core.types import Observations, VideoInfo
-from pipeline.live.crowd import Eyes, Seen
+from pipeline.live.crowd import Seen
+from pipeline.live.eyes import Eyes
 from pipeline.live.hidden import Hidden
 from pipeline.live.ledger import iso
 from pipeline.live.painter import TICKS, USUAL_RATE, LivePainter
@@ -112,7 +113,7 @@ class Segment:
         frames = (self._flushed, len(self._frames))
         obs = Observations.concat(self._part)
         path, digest = self.folder.part(self._parts), self._digest[:16]
-        write_part(path, obs, frames, digest, [], eyes.camera.cut(), eyes.faint.cut())
+        write_part(path, obs, frames, digest, [], eyes.camera.cut(), eyes.faint.cut(), tiles=eyes.tiles.cut())
         self._part, self._ids = [], []
         self._parts, self._flushed = self._parts + 1, len(self._frames)
 

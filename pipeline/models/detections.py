@@ -70,6 +70,12 @@ class Detections:
         """The same people at other boxes (N, 4)."""
         return Detections(self.image, box_px.astype(np.float32), self.score, self.keypoints_px, self.keypoint_score)
 
+    def shifted(self, x_px: float, y_px: float) -> Detections:
+        """The same people in a picture in which this one begins at (x, y) px."""
+        by = np.array([x_px, y_px], np.float32)
+        box, points = self.box_px + np.tile(by, 2), self.keypoints_px + by
+        return Detections(self.image, box, self.score, points, self.keypoint_score)
+
     def in_image(self, image: int) -> Detections:
         """The same people as those of one image of a batch."""
         rows = np.full(len(self), image, np.int64)

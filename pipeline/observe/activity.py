@@ -39,10 +39,11 @@ class Activity:
         self._last_s = self._active_s = -np.inf
         self.frames = self.active = self.searched = 0
 
-    def active_at(self, image: np.ndarray, time_s: float) -> bool:
-        """Whether something happens in the next image (H, W, 3) u8 RGB, or happened just before."""
+    def active_at(self, image: np.ndarray, time_s: float, tiles: bool = False) -> bool:
+        """Whether something happens in the next image (H, W, 3) u8 RGB, or in one of its ``tiles``, or happened just
+        before."""
         self.frames += 1
-        if self._on and not self._changed(image, time_s):
+        if self._on and not self._changed(image, time_s) and not tiles:
             active = time_s - self._active_s <= HOLD_S
         else:
             active, self._active_s = True, time_s

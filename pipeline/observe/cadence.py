@@ -20,6 +20,8 @@ from pipeline.observe.activity import LOOKOUT_S, Activity
 from pipeline.observe.choice import Choice
 from pipeline.observe.faint import Faint
 from pipeline.observe.poses import observations, posed
+from pipeline.observe.seams import Glance
+from pipeline.observe.tiles import Tiles
 
 SEEN = 0.3  # keypoint score from which a point moves the box
 LEAST_POINTS = 4  # seen in both frames; with fewer the box stays
@@ -51,10 +53,16 @@ class PeopleSearch:
     """The people of frames that come in order. Its state is what the last frames showed."""
 
     def __init__(
-        self, models: Models, config: Config, faint: Faint | None = None, activity: Activity | None = None
+        self,
+        models: Models,
+        config: Config,
+        faint: Faint | None = None,
+        activity: Activity | None = None,
+        tiles: Tiles | None = None,
     ) -> None:
         self._models, self._config, self.faint = models, config, faint or Faint()
         self._activity = activity or Activity(config.observe.activity == "auto")
+        self.tiles = tiles or Tiles(None, config)
         self._choice = Choice(config)
         self._found = _NOBODY
         self._detected_s = self._before_s = -np.inf
@@ -62,6 +70,7 @@ class PeopleSearch:
     def forget(self) -> None:
         """The next frame has nothing to do with the last one."""
         self._detected_s = -np.inf
+        self.tiles.forget()
 
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
         """Observations of images (B, H, W, 3) u8 RGB, which are the frames ``frame`` (B,) at ``time_s`` (B,)."""
@@ -72,21 +81,37 @@ class PeopleSearch:
 
         It needs only this function's earlier calls, so that it may run ahead of `posed`.
         """
-        active = np.array([self._activity.active_at(*one) for one in zip(images, time_s.tolist(), strict=True)], bool)
+        shown = list(zip(images, time_s.tolist(), strict=True))
+        moving = [self.tiles.moving(*one) for one in shown]
+        active = np.array(
+            [self._activity.active_at(*one, bool(tiles.any())) for one, tiles in zip(shown, moving, strict=True)], bool
+        )
         due = np.array([self._due(float(t), a) for t, a in zip(time_s, active, strict=True)], bool)
         self._activity.searched += int(due.sum())
-        detector = self._models.detector
         if not due.any():
             return Detected(due, Detections.empty(), Detections.empty(), ~active)
-        if isinstance(detector, Graded):
-            found, faint = detector.graded(images[due])
-        else:
-            found, faint = detector.detect(images[due]), Detections.empty()
+        found, faint = graded(self._models, images[due])
+        if self.tiles.on:
+            rows = np.flatnonzero(due).tolist()
+            found, faint = self._in_tiles([(*shown[row], moving[row]) for row in rows], found, faint)
         if self._choice.idle:
             return Detected(due, found, faint, ~active)
         chosen = self._choice.chosen(found, int(due.sum()), (images.shape[2], images.shape[1]))
         left = found.take(~chosen)  # hidden like faint ones, where people are
         return Detected(due, found.take(chosen), Detections.concat([faint, left]) if len(left) else faint, ~active)
+
+    def _in_tiles(
+        self, shown: list[tuple[np.ndarray, float, np.ndarray]], found: Detections, faint: Detections
+    ) -> tuple[Detections, Detections]:
+        """People and faint ones of images, their times and moving tiles, to those found in the whole images."""
+        parts = []
+        for i, (image, time_s, moving) in enumerate(shown):
+            size_px = image.shape[1], image.shape[0]
+            whole = Glance(found.of(i).in_image(0), faint.of(i).in_image(0), np.array([0, 0, *size_px]), size_px)
+            both = self.tiles.found(lambda some: graded(self._models, some), image, time_s, moving, whole)
+            parts.append([part.in_image(i) for part in both])
+        sure, unsure = (Detections.concat(list(part)) for part in zip(*parts, strict=True))
+        return sure, unsure
 
     def posed(self, images: np.ndarray, frame: np.ndarray, look: Detected) -> Observations:
         """Observations of images (B, H, W, 3), which are the frames ``frame`` (B,), after the detector's look."""
@@ -150,6 +175,13 @@ class PeopleSearch:
         keep = np.flatnonzero((box[:, 2:] - box[:, :2] > 1).all(1))
         self._found = _Found(then.people.take(keep), then.poses.take(keep), box[keep])
         return then.people.placed(box).take(keep), poses.take(keep), certainty[keep]
+
+
+def graded(models: Models, images: np.ndarray) -> tuple[Detections, Detections]:
+    """The people of images (B, H, W, 3) u8 RGB, and faint ones."""
+    if isinstance(models.detector, Graded):
+        return models.detector.graded(images)
+    return models.detector.detect(images), Detections.empty()
 
 
 def moved(box_px: np.ndarray, then: Poses, now: Poses, last_px: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from pipeline.observe.cadence import Detected, PeopleSearch
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
 from pipeline.observe.thumbs import Thumbs
+from pipeline.observe.tiles import Tiles
 
 
 class Chunk(NamedTuple):
@@ -57,16 +58,17 @@ def process_chunk(
     faint: Faint | None = None,
     thumbs: Thumbs | None = None,
     activity: Activity | None = None,
+    tiles: Tiles | None = None,
 ) -> Observations:
     """Detect, pose and score the people of a chunk's frames, which arrive in order in batches of any size.
 
     ``camera`` and ``thumbs`` must be new and are shown all frames; ``faint`` must be new and takes the faint boxes,
-    ``activity`` must be new and counts what is searched.
+    ``activity`` and ``tiles`` must be new and count what is searched.
     """
     faint = faint or Faint()
     width = models.reid.width if models.reid else appearance.SIZE
     parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
-    search = PeopleSearch(models, config, faint, activity)
+    search = PeopleSearch(models, config, faint, activity, tiles)
     # The networks do not use all cores all the time: the camera's motion in a batch is measured, and the detector looks
     # at the next batch, while poses are estimated.
     with ThreadPoolExecutor(2, "beside") as beside:

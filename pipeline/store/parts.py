@@ -39,11 +39,13 @@ def write_part(
     faint: str = "",
     thumbs: str = "",
     activity: str = "",
+    tiles: str = "",
 ) -> None:
     """One observation part: the people of frames [first, last), made under the settings with this ``digest``.
 
-    ``camera``, ``faint``, ``thumbs`` and ``activity`` are what `pipeline.observe.camera.CameraMotion`,
-    `pipeline.observe.faint.Faint`, `pipeline.observe.thumbs.Thumbs` and `pipeline.observe.activity.Activity` store.
+    ``camera``, ``faint``, ``thumbs``, ``activity`` and ``tiles`` are what `pipeline.observe.camera.CameraMotion`,
+    `pipeline.observe.faint.Faint`, `pipeline.observe.thumbs.Thumbs`, `pipeline.observe.activity.Activity` and
+    `pipeline.observe.tiles.Tiles` store.
     """
     columns = {
         "frame": pa.array(obs.frame),
@@ -65,7 +67,7 @@ def write_part(
         "thumbs": thumbs,
         "activity": activity,
     }
-    write_table(path, pa.table(columns), metadata)
+    write_table(path, pa.table(columns), metadata | ({"tiles": tiles} if tiles else {}))
 
 
 def part_digest(path: Path) -> str:
@@ -139,6 +141,11 @@ def part_thumbs(path: Path) -> str:
 def part_activity(path: Path) -> str:
     """What `pipeline.observe.activity.Activity` stored of a part; empty in parts of earlier versions."""
     return (pq.read_schema(path).metadata or {}).get(b"activity", b"").decode()
+
+
+def part_tiles(path: Path) -> str:
+    """What `pipeline.observe.tiles.Tiles` stored of a part; empty where the picture was not looked at in tiles."""
+    return (pq.read_schema(path).metadata or {}).get(b"tiles", b"").decode()
 
 
 def keeps_faint(path: Path) -> bool:

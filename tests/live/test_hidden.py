@@ -9,7 +9,7 @@ import pytest
 from pipeline.core.config import Config
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import MEASURED, Observations, VideoInfo
-from pipeline.live.crowd import Eyes
+from pipeline.live.eyes import Eyes
 from pipeline.live.hidden import HOLD_S, Hidden
 from pipeline.live.painter import TICKS, LivePainter
 from pipeline.render.privacy import Privacy

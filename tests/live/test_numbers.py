@@ -18,8 +18,9 @@ import pytest
 from pipeline.core.config import Config
 from pipeline.core.homography import STILL
 from pipeline.live import engine as module
-from pipeline.live.crowd import Result, Sights
+from pipeline.live.crowd import Result
 from pipeline.live.engine import AHEAD, LiveEngine
+from pipeline.live.eyes import Sights
 from pipeline.live.folder import LiveFolder
 from pipeline.live.ledger import Ledger
 

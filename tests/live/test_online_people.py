@@ -8,7 +8,8 @@ import pytest
 from pipeline.core.config import load_config
 from pipeline.core.skeleton import COCO17
 from pipeline.core.types import Observations
-from pipeline.live.crowd import Crowd, Eyes
+from pipeline.live.crowd import Crowd
+from pipeline.live.eyes import Eyes
 from pipeline.live.run import causal
 from pipeline.models.detections import Detections, Poses
 from pipeline.models.registry import Models

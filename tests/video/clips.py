@@ -160,6 +160,7 @@ HEALTHY = [
     Clip("wide_turned.mp4", pixel_aspect=Fraction(4, 3), rotation_deg=90),
     Clip("ten_bit.mp4", pixel_format="yuv420p10le"),
     Clip("full_chroma.mp4", pixel_format="yuv444p"),
+    Clip("odd_full_chroma.mp4", pixel_format="yuv444p", size_px=(193, 97)),
     Clip("half_chroma.mp4", pixel_format="yuv422p"),
     Clip("full_range.mp4", pixel_format="yuvj420p", color=(1, 2)),
     Clip("bt709.mp4", color=(1, 1)),

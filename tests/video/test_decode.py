@@ -32,7 +32,7 @@ BY_DECORD = [
     *("rotated_270.mp4", "odd_vp9.mkv", "ten_bit.mp4", "full_chroma.mp4", "half_chroma.mp4", "full_range.mp4"),
     *("bt709.mp4", "late_start.mp4", "closed_hevc.mp4", "one_gop.mp4", "all_keys.mp4", "mpeg4.avi"),
     *("mirrored_0.mp4", "mirrored_90.mp4", "mirrored_180.mp4", "mirrored_270.mov"),
-    *("av1.mkv", "long_sound.mp4", "single.mp4"),
+    *("av1.mkv", "long_sound.mp4", "single.mp4", "odd_full_chroma.mp4"),
 ]
 
 
