@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -15,6 +16,7 @@ PIECE_BYTES = 1 << 20
 MOST_BYTES = 2 << 30  # of a network whose size is not known
 MOST_RATIO = 20  # times the archive's size that a network may have: weights hardly shrink
 MOST_NETWORKS = 16  # in one archive
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError, ValueError)
 
 
 def unpack(archive: Path, out: Path, wanted: Collection[str] = (), most: int = 0) -> str:
@@ -33,8 +35,10 @@ def unpack(archive: Path, out: Path, wanted: Collection[str] = (), most: int = 0
                 digest = _copy(opened, member, out, most)
                 if digest in wanted or not wanted:
                     return digest
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (*_DAMAGED, OSError) as error:
         out.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk; damaged bzip2 has no number
+            raise
         said = " ".join(str(error).split())[:200]
         raise PoselineError(f"{archive}: is a damaged or encrypted zip archive ({said}); get it again") from error
     except PoselineError:

@@ -272,6 +272,21 @@ def test_damaged_and_ambiguous_zips_are_refused(tmp_path):
     assert out.read_bytes() == b"2"
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_damaged_inside_is_refused(tmp_path, method):
+    """Each compression tells its damage by an error of its own."""
+    archive, out = tmp_path / "net.zip", tmp_path / "out.onnx"
+    with zipfile.ZipFile(archive, "w", method) as made:
+        made.writestr("end2end.onnx", network())
+    damaged = bytearray(archive.read_bytes())
+    for place in range(60, 90):
+        damaged[place] ^= 0x5A
+    archive.write_bytes(damaged)
+    with pytest.raises(PoselineError, match=r"net\.zip: is a damaged or encrypted zip archive .*; get it again"):
+        unpack(archive, out)
+    assert not out.exists()
+
+
 def test_a_mirror_is_tried_where_the_address_fails(server, monkeypatch):
     data = network()
     server.files["/mirror/net.onnx"] = data
