@@ -61,7 +61,7 @@ def eval_calibrate_command(given: Given) -> None:
         raise PoselineError(f"--images: {len(given.gt)} --gt need as many; each truth has its pictures")
     settings = given.settings()
     wanted.provide(given, settings)
-    figures = calibrate(list(zip(given.gt, given.images, strict=True)), settings, given.every)
+    figures = calibrate(list(zip(given.gt, given.images, strict=True)), settings, given.every, Lines().say)
     if given.keep:
         keep_scores(settings, {role: found["probability"] for role, found in figures.items()})
     _print_scores(figures, given.json)

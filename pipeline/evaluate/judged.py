@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pipeline.evaluate.keypoints import read_truth
 from pipeline.evaluate.mot import PEDESTRIAN, benchmark_of, read_mot
 from pipeline.models.detections import Detections
 from pipeline.models.protocols import Detector, PoseNetwork
+from pipeline.observe.poses import body_columns
+from pipeline.observe.turned import looked_again
 from pipeline.video.decode import open_reader
 from pipeline.video.images import read_image
 from pipeline.video.index import index_video
@@ -24,6 +26,7 @@ from pipeline.video.index import index_video
 RIGHT_IOU = 0.5  # with a person, from which a box is right
 RIGHT_OKS = 0.5  # of a keypoint alone, from which it is right
 _ANY_RATE = Fraction(25)  # of a folder of images: numbers count, not times
+LEAST_SINGLE = 20  # pictures of one person each from which a truth names one of several people
 _COVERED = 0.5  # share of a box in a crowd, or with somebody who does not count, from which it is not judged
 
 
@@ -42,6 +45,14 @@ class Judged(NamedTuple):
 
     score: np.ndarray
     right: np.ndarray
+
+
+class Verdicts(NamedTuple):
+    """What a truth says of the boxes and keypoints of each of its pictures."""
+
+    boxes: list[Judged]
+    points: list[Judged]
+    single: bool  # it names one person in each picture: no box is judged
 
 
 def pictures(gt: Path, images: Path, every: int) -> Iterator[Picture]:
@@ -113,14 +124,21 @@ def _covered(box: np.ndarray, other: np.ndarray) -> np.ndarray:
     return share
 
 
-def judged_points(network: PoseNetwork, truth: Picture) -> Judged:
-    """The labelled keypoints of a picture's people in their true boxes: right where the OKS of the point is .5."""
+def judged_points(network: PoseNetwork, truth: Picture, turned: bool = False) -> Judged:
+    """The labelled keypoints of a picture's people in their true boxes: right where the OKS of the point is .5.
+
+    ``turned``: whoever seems not to be upright is looked at again, as `pose.turned` has it in runs.
+    """
     size = truth.box_px[:, 2:] - truth.box_px[:, :2]
     rows = np.flatnonzero(truth.counts & truth.points[..., 2].any(1) & (size > 0).all(1))
     if not len(rows):
         return Judged(np.zeros(0), np.zeros(0, bool))
     people = Detections.from_boxes(np.zeros(len(rows)), truth.box_px[rows].astype(np.float32), np.ones(len(rows)))
-    found, columns = network.estimate(truth.image[None], people), mapping(network.skeleton, COCO17)
+    columns, image = mapping(network.skeleton, COCO17), truth.image[None]
+    found = network.estimate(image, people)
+    if turned:
+        body = body_columns(network.skeleton)
+        found = looked_again(image, people, found, network.estimate, network.skeleton, body)
     place, score = found.keypoints_px[:, columns].astype(np.float64), found.score[:, columns].astype(np.float64)
     off2 = np.square(place - truth.points[rows, :, :2]).sum(-1)
     spread = 2 * truth.area[rows, None] * np.square(2 * np.array(COCO17.sigmas))
@@ -134,10 +152,17 @@ def both(parts: list[Judged]) -> Judged:
     return Judged(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def judged(detector: Detector, pose: PoseNetwork | None, shown: Iterator[Picture]) -> tuple[list[Judged], list[Any]]:
-    """Boxes, and keypoints where there is a pose network, of each picture."""
-    boxes, points = [], []
+def judged(detector: Detector, pose: PoseNetwork | None, shown: Iterator[Picture], turned: bool) -> Verdicts:
+    """Boxes, and keypoints where there is a pose network, of each picture.
+
+    Where a truth has one person in each of `LEAST_SINGLE` pictures and more, it names one of several people, as data
+    sets of single poses do: what its other people's boxes are is not known, and no box is judged.
+    """
+    none = Judged(np.zeros(0), np.zeros(0, bool))
+    boxes, points, people = [], [], []
     for picture in shown:
         boxes.append(judged_boxes(detector.detect(picture.image[None]), picture))
-        points.append(judged_points(pose, picture) if pose else Judged(np.zeros(0), np.zeros(0, bool)))
-    return boxes, points
+        points.append(judged_points(pose, picture, turned) if pose else none)
+        people.append(len(picture.box_px) if picture.points[..., 2].any() else 0)
+    single = len(people) >= LEAST_SINGLE and set(people) == {1}
+    return Verdicts([none for _ in boxes] if single else boxes, points, single)

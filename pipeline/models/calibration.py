@@ -84,6 +84,12 @@ def error(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
     return float(np.abs(off).sum() / max(len(row), 1))
 
 
+def error_by_chance(probability: np.ndarray, draws: int = 100) -> float:
+    """The mean `error` of true probabilities (N,): what so few would show although nothing is wrong. Seeded."""
+    rng = np.random.default_rng(0)
+    return float(np.mean([error(probability, rng.random(len(probability)) < probability) for _ in range(draws)]))
+
+
 def _joined(x: np.ndarray, known: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Values at x by lines through (known, value), both rising; the outermost lines go on."""
     row = np.searchsorted(known, x).clip(1, len(known) - 1) - 1

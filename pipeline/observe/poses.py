@@ -36,12 +36,12 @@ def posed(
     else:
         poses = models.pose.estimate(images, people)
         if config.pose.turned:
-            judged = _judged(models.skeleton)
+            judged = body_columns(models.skeleton)
             poses = looked_again(images, people, poses, models.pose.estimate, models.skeleton, judged)
         there = np.ones(len(people), bool)
     skeleton = models.skeleton
     # score[:, tracked] would lie in memory by columns; the mean's last bit would then depend on the number of people.
-    judged = np.take(poses.score, _judged(skeleton), axis=1)
+    judged = np.take(poses.score, body_columns(skeleton), axis=1)
     sure = judged.mean(1) if poses.certainty is None else poses.certainty
     certainty = np.sqrt(sure * people.score) if len(people) else people.score
     keep = np.zeros(len(people), bool)
@@ -80,7 +80,7 @@ def _described(images: np.ndarray, people: Detections, poses: Poses, models: Mod
     return appearance.describe(images, people.image, poses.keypoints_px, poses.score, models.skeleton)
 
 
-def _judged(skeleton: Skeleton) -> np.ndarray:
+def body_columns(skeleton: Skeleton) -> np.ndarray:
     """Indices of the points whose mean score says how well a person is seen: the COCO body where there is one."""
     columns = mapping(skeleton, COCO17)
     return columns if (columns >= 0).all() else skeleton.tracked

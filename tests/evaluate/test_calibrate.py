@@ -14,10 +14,11 @@ from pipeline.core.errors import PoselineError
 from pipeline.core.skeleton import COCO17
 from pipeline.evaluate import calibrate as room
 from pipeline.evaluate.calibrate import calibrate
-from pipeline.evaluate.judged import Picture, judged_boxes, judged_points, pictures
-from pipeline.models.calibration import ScoreMap
+from pipeline.evaluate.judged import Picture, judged, judged_boxes, judged_points, pictures
+from pipeline.models.calibration import ScoreMap, error, error_by_chance
 from pipeline.models.detections import Detections, Poses
 
+PLAIN = Config.model_validate({"pose": {"turned": False}})
 MEANT = ScoreMap((0.02, 0.1, 0.4, 0.8, 0.95))
 PEOPLE, SIZE = 4, (200, 60)  # people of a picture, and its width and height
 
@@ -54,7 +55,8 @@ class Guesses:
 
     def estimate(self, images: np.ndarray, found: Detections) -> Poses:
         score, right = self._right(len(found), len(COCO17))
-        return Poses((keypoints()[..., :2] + np.where(right, 0, 30)[..., None]).astype(np.float32), score)
+        who = (found.box_px[:, 0] // 50).astype(int)
+        return Poses((keypoints()[who, :, :2] + np.where(right, 0, 30)[..., None]).astype(np.float32), score)
 
 
 def photographs(folder: Path, count: int) -> tuple[Path, Path]:
@@ -79,11 +81,12 @@ def test_a_fit_finds_what_scores_mean_and_states_errors(tmp_path, monkeypatch):
     """Also that the second half of the pictures judges what the first half chose."""
     monkeypatch.setattr(room, "raw_models", lambda config, least: (Guesses(), Guesses()))
     monkeypatch.setattr(room, "scores_of", lambda config: {"detector": None, "pose": MEANT})
-    found = calibrate([photographs(tmp_path, 120)], Config(), 1)
+    found = calibrate([photographs(tmp_path, 120)], PLAIN, 1)
     for role, count in (("detector", 120 * PEOPLE), ("pose", 120 * PEOPLE * 17)):
         assert found[role]["judged"] == count
         np.testing.assert_allclose(found[role]["probability"], MEANT.probability_at, atol=0.12)
         assert found[role]["error"] < 0.07 < 0.09 < found[role]["error_raw"]
+        assert 0 < found[role]["error_by_chance"] < 0.06
     assert found["detector"]["error_known"] is None
     assert found["pose"]["error_known"] < 0.02
 
@@ -91,7 +94,7 @@ def test_a_fit_finds_what_scores_mean_and_states_errors(tmp_path, monkeypatch):
 def test_too_little_that_is_right_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "raw_models", lambda config, least: (Guesses(), None))
     with pytest.raises(PoselineError, match=r"truth\.json: fewer than 20 boxes .* give more pictures"):
-        calibrate([photographs(tmp_path, 4)], Config(), 2)
+        calibrate([photographs(tmp_path, 4)], PLAIN, 2)
 
 
 def picture(counts: list[bool]) -> Picture:
@@ -140,3 +143,49 @@ def test_a_missing_picture_is_named(tmp_path):
     (images / "001.png").unlink()
     with pytest.raises(PoselineError, match=r"001\.png: this image of the annotations is missing"):
         list(pictures(gt, images, 1))
+
+
+def test_boxes_are_not_judged_where_a_truth_names_one_person_of_several(tmp_path, monkeypatch):
+    """Other people in such photographs are found, and nothing says whether they are there."""
+    gt, images = photographs(tmp_path, 30)
+    told = json.loads(gt.read_text(encoding="utf-8"))
+    told["annotations"] = told["annotations"][::PEOPLE]
+    gt.write_text(json.dumps(told), encoding="utf-8")
+    found = judged(Guesses(), Guesses(), pictures(gt, images, 1), False)
+    assert found.single
+    assert sum(len(part.score) for part in found.boxes) == 0
+    assert sum(len(part.score) for part in found.points) == 30 * 17
+    monkeypatch.setattr(room, "raw_models", lambda config, least: (Guesses(), Guesses()))
+    monkeypatch.setattr(room, "scores_of", lambda config: {"detector": None, "pose": MEANT})
+    lines: list[str] = []
+    assert set(calibrate([(gt, images)], PLAIN, 1, lines.append)) == {"pose"}
+    assert lines == [f"{gt}: names one person in each picture, maybe of several; its keypoints are judged, no boxes"]
+    found = judged(Guesses(), Guesses(), pictures(gt, images, 2), False)  # 15 pictures say too little
+    assert not found.single
+
+
+class Lying(Guesses):
+    """Sure of the points of an upright picture alone: somebody who lies is found upside down."""
+
+    def estimate(self, images: np.ndarray, found: Detections) -> Poses:
+        upright = images.shape[1] > images.shape[2]
+        points = np.zeros((len(found), 17, 2), np.float32)
+        box = found.box_px
+        down = np.linspace(0.1, 0.9, len(COCO17)) if upright else np.full(len(COCO17), 0.5)
+        along = np.full(len(COCO17), 0.5) if upright else np.linspace(0.1, 0.9, len(COCO17))
+        points[..., 0] = box[:, :1] + (box[:, 2:3] - box[:, :1]) * along
+        points[..., 1] = box[:, 1:2] + (box[:, 3:] - box[:, 1:2]) * down
+        return Poses(points, np.full((len(found), 17), 0.9 if upright else 0.4, np.float32))
+
+
+def test_whoever_lies_is_looked_at_again_as_in_runs():
+    lying = picture([True])._replace(points=keypoints()[:1], area=np.full(1, 1000.0))
+    assert judged_points(Lying(), lying).score.max() == pytest.approx(0.4)
+    assert judged_points(Lying(), lying, True).score.max() == pytest.approx(0.9)
+
+
+def test_few_true_probabilities_show_an_error_by_chance():
+    stated = np.random.default_rng(1).uniform(size=4000)
+    assert error_by_chance(stated[:100]) > 0.06 > 0.02 > error_by_chance(stated) > 0
+    assert error_by_chance(stated) == error_by_chance(stated)
+    assert error(stated, stated) == 0
