@@ -15,8 +15,8 @@ from pipeline.evaluate.mocap import heights, joints_of, load
 from pipeline.evaluate.mocap_types import TRUE, Mocap
 from pipeline.lift.joints import HIPS, JOINTS
 from pipeline.lift.lifter import Lifted, PersonRays, finish_all, per_axis_std
+from pipeline.lift.lying import lift_turned
 from pipeline.lift.network import HEIGHT_M, Network
-from pipeline.lift.network import lift as lift_sequence
 from pipeline.lift.online import LiveLifter
 from pipeline.lift.pictured import lasting_shifts, pictured
 from pipeline.lift.view import LEAST_SCORE, look_at, view
@@ -96,7 +96,7 @@ def lift_whole(
     network: Network, time_s: np.ndarray, rays: np.ndarray, score: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (T, J, 3) and their standard deviations (T, J) as in the tables, without the place of the body."""
-    joints, std, centre = lift_sequence(network, time_s, rays, score)
+    joints, std, centre = lift_turned(network, time_s, rays, score)
     std = std[..., [0, 0, 1]]
     seen = PersonRays(time_s, np.arange(len(time_s)), rays, score, centre)
     return finish_all([Lifted(seen, joints, std)], Config())[0], per_axis_std(std)

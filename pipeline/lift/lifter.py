@@ -19,7 +19,8 @@ from pipeline.lift.body import as_tall, lengths_told, limb_lengths, reprojection
 from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import focal_across, usual_focal_px
 from pipeline.lift.joints import JOINTS, POINTS, J, K, further, name_in, sources
-from pipeline.lift.network import HEIGHT_M, Network, lift
+from pipeline.lift.lying import lift_turned
+from pipeline.lift.network import HEIGHT_M, Network
 from pipeline.lift.pictured import hips_place, rays_to_joints
 from pipeline.lift.protocol import InSpace
 from pipeline.lift.rays import on_rays
@@ -174,7 +175,7 @@ class PoselineLifter:
         std = np.full_like(joints, np.nan)
         ray = np.full((len(motion), 2), np.nan, np.float32)
         for rows in stretches(motion.frame):
-            joints[rows], off, ray[rows] = lift(self.network, motion.time_s[rows], rays[rows], score[rows])
+            joints[rows], off, ray[rows] = lift_turned(self.network, motion.time_s[rows], rays[rows], score[rows])
             std[rows] = off[..., [0, 0, 1]]
         return joints, std, ray
 

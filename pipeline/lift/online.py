@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.lift.body import height_of, limb_lengths, with_lengths
 from pipeline.lift.joints import HIPS, J
+from pipeline.lift.lying import turn_of
 from pipeline.lift.network import CONTEXT, HEIGHT_M, USUAL_HZ, Network, resampled
 from pipeline.lift.pictured import hips_place
 from pipeline.lift.view import LEAST_SCORE, look_at, view
@@ -101,15 +102,18 @@ class LiveLifter:
     def _lift(self, ids: Sequence[int], shown: dict[int, tuple[np.ndarray, np.ndarray]], out: Now) -> None:
         """Fill in the rows of ``out`` whose windows of rays (T, K, 2) and scores (T, K) are given."""
         rays, score = (np.stack([window[part] for window in shown.values()]) for part in (0, 1))
-        found = view(rays, score, USUAL_HZ)
+        turn = np.stack([turn_of(r, s) for r, s in zip(rays, score, strict=True)]).astype(np.float32)
+        found = view(rays @ np.swapaxes(turn, 1, 2)[:, None], score, USUAL_HZ)
         joints, std = (answer[:, -1] for answer in self.network.answers(found.features))
         joints = joints @ look_at(found.centre[:, -1]).astype(np.float32)
+        joints[..., :2] = joints[..., :2] @ turn
+        centre = (found.centre[:, -1, None] @ turn)[:, 0]
         for i, n in enumerate(shown):
             past = self._people[ids[n]]
             tall = self.heights_m.get(ids[n], self.height_m)
             out.joints[n] = self._of_one_body(past, joints[i], tall)
             out.std[n] = std[i] * (tall / HEIGHT_M)
-            out.place[n] = _place(past, out.joints[n], rays[i, -1], score[i, -1], found.centre[i, -1])
+            out.place[n] = _place(past, out.joints[n], rays[i, -1], score[i, -1], centre[i])
 
     def _of_one_body(self, past: _Past, joints: np.ndarray, tall_m: float) -> np.ndarray:
         """The joints (J, 3) with the limbs' mean lengths so far, of the person's height."""
