@@ -15,6 +15,7 @@ from pipeline.core.rows import blocks
 from pipeline.core.settings import MetresConfig
 from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import INTERPOLATED, MISSING, Motion
+from pipeline.lift.ankles import with_usual_feet
 from pipeline.lift.body import as_tall, lengths_told, limb_lengths, reprojection_px, with_lengths
 from pipeline.lift.doubt import focal_doubt
 from pipeline.lift.field import focal_across, usual_focal_px
@@ -206,7 +207,8 @@ class Lifted(NamedTuple):
 
 
 def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
-    """All people's joints (L, J, 3) about the hips: on their rays, smoothed, with constant limbs, at each height.
+    """All people's joints (L, J, 3) about the hips: on their rays, smoothed, with constant limbs and feet at usual
+    angles where these are hardly known, at each height.
 
     All is worked out for bodies `HEIGHT_M` tall and scaled at the end: nothing else depends on the height.
     """
@@ -222,7 +224,8 @@ def finish_all(people: Sequence[Lifted], config: Config) -> list[np.ndarray]:
     for out, joints in zip(done, near, strict=True):
         np.copyto(out, joints, where=~np.isfinite(out))  # outliers at the ends
     del near, measured
-    return [_one_body(out, p) * np.float32(p.height_m / HEIGHT_M) for out, p in zip(done, people, strict=True)]
+    bodies = [with_usual_feet(_one_body(out, p), p.std) for out, p in zip(done, people, strict=True)]
+    return [body * np.float32(p.height_m / HEIGHT_M) for body, p in zip(bodies, people, strict=True)]
 
 
 def _on_rays(person: Lifted) -> np.ndarray:
