@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,9 +54,11 @@ from pipeline.store.people_csv import shown, write_rows
 from pipeline.store.people_table import write_people
 from pipeline.store.person_table import write_person
 from pipeline.store.tracks import file_metadata, track_rows, tracks_schema
+from pipeline.teams.found import Teams, no_teams
 from pipeline.tracking.edits import Suspicion
 from pipeline.tracking.edits_file import Identities, apply_stored
 from pipeline.tracking.identify import identify, not_done
+from pipeline.tracking.in_teams import teams_of_people, told_of
 
 TRAVEL = 0.02  # of the picture's longer side: a camera that shakes by less still stands
 _LONG_ROWS = 20_000  # most rows that may wait to be written: more would take much memory
@@ -94,6 +97,7 @@ def build_people(
     rows_of_shots = told_shots(shots, info.time_s)
     write_rows(folder.shots_csv, SHOT_COLUMNS, rows_of_shots)
     who = _identities(run, say, known)
+    run = run._replace(teams=_teams(run, who))
     lens: dict[str, Any] = {}
     turns = turning_of(run, lifter.fov_deg) if isinstance(lifter, PoselineLifter) else None
     if isinstance(lifter, PoselineLifter):
@@ -111,8 +115,10 @@ def build_people(
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     lines += [_no_floor(run)] if run.placeless else []
     lines += course.lines if course is not None else ()
+    lines += run.teams.lines if run.teams is not None else ()
     said = lens | time_facts(info) | {"lift_s": lift_s, "shots": rows_of_shots}
     said |= {"camera": {"moves": moves, "ground": ground is not None}}
+    said |= {"teams": (run.teams or no_teams("not asked for")).facts()}
     return PeopleMade(rows, who.said | said, lines)
 
 
@@ -131,8 +137,18 @@ def _identities(run: Scene, say: Callable[[str, int], None], known: np.ndarray |
         (low, high),
         run.camera,
         run.shots,
+        told_of(run.config.teams),
     ).at(info.in_video_s)
     return apply_stored(run.folder, found.person, found.moments, info.time_s)._replace(surplus=found.surplus)
+
+
+def _teams(run: Scene, who: Identities) -> Teams | None:
+    """Who is in which team; None where nobody asks."""
+    told, info = told_of(run.config.teams), run.info
+    if told is None:
+        return None
+    stream = (read_part(p) for p in run.parts)
+    return teams_of_people(stream, who.ids, told, who.teams or {}, info.real_s, info.size_px, run.camera, run.shots)
 
 
 def _write_people(
@@ -161,16 +177,20 @@ def _write_people(
                 motion, skeleton, metres, info.size_px, name, config.smooth.noise_len, run.travels, run.course
             )
             carried = rolling_warning(motion, skeleton, measured.steps, run.still)
-            motion = beside_video(measured.motion, info)
+            team = {} if run.teams is None else run.teams.of(person_id)
+            motion = _with_facts(beside_video(measured.motion, info), team)
             write(motion)
             heat.add(motion, skeleton)
             doubts = doubts_of(person_id, _moments(who, motion, info), info)
-            figures = measured.figures | motion.figures | span_in_video(motion)
+            figures = team | measured.figures | motion.figures | span_in_video(motion)
             told = [*measured.quality.warnings, *filter(None, [carried])]
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, told))
             if metres.ground is not None:
                 counted = player(dict(motion.quantities), motion.time_s)
-                players.append({"person_id": person_id, "name": name} | {k: shown(v) for k, v in counted.items()})
+                players.append(
+                    {"person_id": person_id, "name": name, "team": team.get("team", "")}
+                    | {k: shown(v) for k, v in counted.items()}
+                )
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
             write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.travels)
@@ -192,6 +212,11 @@ def _write_people(
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
     return summaries, tempo_warnings(tempos)
+
+
+def _with_facts(motion: Motion, facts: dict[str, Any]) -> Motion:
+    """The motion with further facts for the metadata of its table."""
+    return replace(motion, facts=motion.facts | {key: str(value) for key, value in facts.items()})
 
 
 @contextmanager

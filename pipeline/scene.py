@@ -21,6 +21,7 @@ from pipeline.lift.turning import Turning, turning
 from pipeline.measure.course import Course
 from pipeline.store.folder import RunFolder
 from pipeline.store.parts import read_part
+from pipeline.teams.found import Teams
 
 LEAST_STILL = 0.95  # share of frames without camera motion that the estimate of the field of view needs
 
@@ -37,6 +38,7 @@ class Scene(NamedTuple):
     shots: Shots  # nothing is carried from one to the next
     travels: bool = False  # the camera moves, so that one scale and one floor do not fit all frames
     course: Course | None = None  # the floor in every frame, where a ground is given and the camera moves or changes
+    teams: Teams | None = None  # None: nobody asks for teams
 
     @property
     def placeless(self) -> bool:

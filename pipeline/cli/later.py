@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @takes(
     "run_folder",
     Option("config", str, "Settings; by default those of the run."),
-    f"set lifter no_3d people drop_still shots {METRES} roll fov recorded_fps time_zero",
+    f"set lifter no_3d people drop_still shots teams {METRES} roll fov recorded_fps time_zero",
     "random_weights trust_checkpoint",
     "quiet debug",
 )
@@ -66,6 +66,7 @@ class Several(TyperCommand):
     Option("drop", list[str], "A is nobody.", metavar="A"),
     Option("keep", list[str], "Drop all but longest=2, region=X1,Y1,X2,Y2 (px) or height=150.", metavar="RULE"),
     Option("name", list[str], "A has this name.", metavar="A=NAME"),
+    Option("teams", list[str], "A=3,B=7: person 3 is in team A, 7 in B; other=2: in neither.", metavar="TEAM=A,…"),
     Option("undo", bool, "Take the last edit back.", default=False),
     "quiet debug",
 )
@@ -109,6 +110,7 @@ def _edits(folder: RunFolder, given: Given) -> list[Edit]:
         drop=[int(_id_of(folder, who, "--drop")) for who in given.drop or ()],
         keep=given.keep or (),
         name=[_of_name(folder, text) for text in given.name or ()],
+        teams=[_of_teams(folder, text) for text in given.teams or ()],
     )
 
 
@@ -147,6 +149,21 @@ def _of_name(folder: RunFolder, text: str) -> str:
     """A text such as Ann=Bea, with the person's id for the name that the person has."""
     who, sign, name = text.partition("=")
     return _id_of(folder, who.strip(), "--name") + sign + name if sign else text
+
+
+def _of_teams(folder: RunFolder, text: str) -> str:
+    """A text such as A=Ann,B=7, with people's ids for the names; colours are told with track."""
+    from pipeline.core.team_text import COLOURS, people_told
+
+    try:
+        told = people_told(text)
+    except ValueError as error:
+        raise PoselineError(f"--teams {text}: {error}") from None
+    if any(who.startswith("#") or who.lower() in COLOURS for _, who in told):
+        raise PoselineError(
+            f"--teams {text}: here people are named; poseline track {folder.path} --teams takes colours"
+        )
+    return ",".join(f"{team}={_id_of(folder, who, '--teams')}" for team, who in told)
 
 
 def _first_id(folder: RunFolder, text: str, between: str, option: str) -> str:

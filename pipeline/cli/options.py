@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from pipeline.cli.shots_file import read_shots
-from pipeline.cli.values import parse_names, parse_points, parse_recorded, parse_seconds
+from pipeline.cli.values import parse_names, parse_points, parse_recorded, parse_seconds, parse_teams
 from pipeline.core import libraries
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
@@ -99,6 +99,13 @@ SHARED = {
         ),
         Option(
             "shots", str, "CSV of when shots begin, such as a corrected shots.csv.", "track.told_shots", read=read_shots
+        ),
+        Option(
+            "teams",
+            str,
+            "auto, off, or two teams: A=red,B=white, or by people: A=3,B=7.",
+            "teams.kits",
+            read=parse_teams,
         ),
         Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
         Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),

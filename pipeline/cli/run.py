@@ -17,7 +17,7 @@ from pipeline.core.words import counted
     Argument("inputs", list[str], "Videos, folders of videos or of images, -", metavar="INPUT..."),
     Option("out", str, "Folder, or s3://BUCKET/PREFIX, that gets one run folder per video.", default="outputs"),
     Option("work", Path, "Folder in which runs bound for s3:// are made: outputs/.work."),
-    "config set detector pose lifter no_3d classes reid roi min_height max_people people drop_still shots",
+    "config set detector pose lifter no_3d classes reid roi min_height max_people people drop_still shots teams",
     f"{METRES} roll fov random_weights trust_checkpoint device",
     Option("decoder", str, "decord or pyav.", "runtime.decoder"),
     "threads",
@@ -81,6 +81,9 @@ def print_run(folder: Any) -> None:
     where = getattr(folder, "url", folder.path)  # the address of an uploaded run
     people, frames = manifest.get("people", 0), high - low
     print(f"{where}: {counted(people, 'person', 'people')} in {counted(frames, 'frame')}")
+    if (teams := manifest.get("teams") or {}).get("found"):
+        told = [f"{name} ({kit['shirt']}): {kit['people']}" for name, kit in teams["kits"].items()]
+        print(f"  teams {', '.join(told)}; others: {teams['others']} (docs/teams.md; --teams off leaves them out)")
     for path in (folder.people_csv, folder.people, folder.tracks, folder.drawn, folder.report):
         if path.exists():
             print(f"  {path}")

@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.team_text import read_told
 
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -25,6 +26,16 @@ def parse_points(flag: str, text: str) -> list[float]:
     if len(found) < 4 or len(found) % 2 or not all(map(math.isfinite, found)):
         raise PoselineError(f"{flag} {text}: write x1,y1,x2,y2 in px, or the x,y of three corners and more")
     return found
+
+
+def parse_teams(flag: str, text: str) -> str:
+    """auto, off, or two teams such as A=red,B=white."""
+    try:
+        if text not in ("auto", "off"):
+            read_told(text)
+    except ValueError as error:
+        raise PoselineError(f"{flag} {text}: {error}; or auto, or off") from None
+    return text
 
 
 def parse_separator(flag: str, text: str) -> str:

@@ -28,6 +28,7 @@ from pipeline.core.settings import (
     RuntimeConfig,
     Section,
     SmoothConfig,
+    TeamsConfig,
     TimeConfig,
     TrackConfig,
     VideoConfig,
@@ -48,6 +49,7 @@ GONE = {
 LATER: dict[str, dict[str, Any]] = {
     "observe": {"activity": "off"},
     "detect": {"roi": [], "min_height_px": 0, "max_people": 0, "prefer": "largest", "tiles": "auto"},
+    "render": {"teams": True},
 }
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -61,6 +63,7 @@ class Config(Section):
     detect: DetectConfig = DetectConfig()
     pose: PoseConfig = PoseConfig()
     track: TrackConfig = TrackConfig()
+    teams: TeamsConfig = TeamsConfig()
     smooth: SmoothConfig = SmoothConfig()
     lift: LiftConfig = LiftConfig()
     metres: MetresConfig = MetresConfig()
@@ -76,6 +79,7 @@ class Config(Section):
         if not sections:  # runs without them keep the digest that they have
             time = {key: value for key, value in self.time.model_dump(mode="json").items() if value is not None}
             told |= {"time": time} if time else {}
+            told |= {"teams": self.teams.model_dump(mode="json")} if self.teams != TeamsConfig() else {}
             told |= {"video": self.video.model_dump(mode="json")} if self.video != VideoConfig() else {}
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

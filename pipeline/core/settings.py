@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.team_text import read_told
 
 LEAST_HEIGHT_M, MOST_HEIGHT_M = 0.5, 2.3
 ASSUMED_HEIGHT_M = 1.70
@@ -131,6 +132,20 @@ class TrackConfig(Section):
     drop_still: bool = False  # leave out whoever never moves: pictures, dummies, statues
 
 
+class TeamsConfig(Section):
+    """Whether the people are two teams."""
+
+    # auto: two teams where the kits show them; off; or as told: A=red,B=white, A=#c01020,B=3 (a person's number)
+    kits: str = "auto"
+
+    @field_validator("kits")
+    @classmethod
+    def _is_told(cls, kits: str) -> str:
+        if kits not in ("auto", "off"):
+            read_told(kits)
+        return kits
+
+
 class SmoothConfig(Section):
     """How each keypoint's path is smoothed. Lengths are in body lengths (the longer side of the person's box)."""
 
@@ -228,6 +243,7 @@ class RenderConfig(Section):
     skeleton: bool | None = None
     boxes: bool | None = None
     labels: bool | None = None  # ids, or names where people have some
+    teams: bool = True  # boxes, labels, trails and dots in the colours of teams, where teams are known
     speed: bool | None = None  # on the labels
     trail_s: float | None = Field(None, ge=0, le=60)  # length in seconds of each person's trail
     angles: tuple[Angle, ...] | None = None  # at the joints

@@ -16,7 +16,7 @@ SPRINT_M_S, SPRINT_S = SPEED_ZONES["sprinting"], 1.0
 HIGH_M_S2, HIGH_S = 3.0, 0.5
 BOUNDS = ("sprint_from_m_s", "acceleration_from_m_s2")
 PLAYER_COLUMNS = (
-    "person_id", "name", "time_s", "distance_m", "distance_std_m", "mean_speed_m_s", "top_speed_m_s",
+    "person_id", "name", "team", "time_s", "distance_m", "distance_std_m", "mean_speed_m_s", "top_speed_m_s",
     "top_speed_std_m_s", *(f"{band}_s" for band in SPEED_ZONES), *(f"{band}_m" for band in SPEED_ZONES), "sprints",
     "sprint_distance_m", "accelerations", "decelerations", *BOUNDS,
 )  # fmt: skip

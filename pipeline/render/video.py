@@ -20,11 +20,12 @@ from pipeline.core.types import VideoInfo
 from pipeline.observe.choice import polygon
 from pipeline.observe.found_again import camera_motions
 from pipeline.render.draw.canvas import Canvas, Colour
-from pipeline.render.draw.colours import PALE, PANEL, side_colours
+from pipeline.render.draw.colours import OWN, PALE, PANEL, side_colours
 from pipeline.render.draw.figure import Person
 from pipeline.render.draw.insets import FloorInset, SpaceInset, corners, emptiest
 from pipeline.render.draw.labels import Placer
 from pipeline.render.draw.overlay import draw_people
+from pipeline.render.draw.teams import colours_of_teams
 from pipeline.render.draw.text import plate
 from pipeline.render.draw.trails import Trails
 from pipeline.render.look import look_of
@@ -43,6 +44,7 @@ from pipeline.store.columns import person_name
 from pipeline.store.cursor import people_by_frame
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
+from pipeline.store.people_table import people_teams
 from pipeline.video.containers import container_of
 from pipeline.video.decode import prefetch
 from pipeline.video.encode import VideoWriter
@@ -195,7 +197,9 @@ class Painter:
         self._columns = columns_of(table_columns(folder.people), self._look, self._skeleton)
         names = folder.names()
         self._words, self._placer = Words(self._columns, names), Placer()
-        self._trails = Trails(self._look.trail_s) if self._look.trail_s > 0 else None
+        teams = folder.manifest().get("teams") if settings.teams else None
+        self._colours = colours_of_teams(people_teams(folder), teams) if teams else OWN
+        self._trails = Trails(self._look.trail_s, self._colours) if self._look.trail_s > 0 else None
         self._camera = camera_motions(folder.parts(), len(info)) if self._trails else None
         observed = folder.manifest().get("config", {}).get("detect", {})
         self._region = self._scale * polygon(observed.get("roi", ()))
@@ -213,7 +217,7 @@ class Painter:
         lines = pitch_lines(self._folder)
         if columns.place and (extent := extent_of_lines(lines) or floor_of(people, columns, self._frames)):
             self._taken.append(next(free))
-            self._floor = FloorInset(self._taken[-1], extent, look.trail_s, lines)
+            self._floor = FloorInset(self._taken[-1], extent, look.trail_s, lines, self._colours)
         if columns.joints:
             limbs, self._limb_sides = limbs_in_space(columns, self._skeleton)
             extent = floor_of(people, columns._replace(place=()), self._frames)
@@ -261,14 +265,14 @@ class Painter:
             canvas.lines([border], max(min(self._size_px) / 400, 1), [PALE])
         words = {p.person_id: self._words.label(p, now) for p in people} if self._look.labels else {}
         angles = {p.person_id: self._words.angles(p, now) for p in people} if self._look.angles else {}
-        draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer, self._taken)
+        draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer, self._taken, self._colours)
         if self._floor is not None:
             self._floor.draw(canvas, real_s, {p.person_id: self._columns.place_m(p) for p in people})
         if self._space is not None:
             by_person = self._look.colour == "person"
+            own = {p.person_id: self._colours.of(p.person_id) if by_person else None for p in people}
             figures: list[tuple[np.ndarray, dict[int, Colour], Sequence[int]]] = [
-                (self._columns.joints_m(p), side_colours(p.person_id if by_person else None), self._limb_sides)
-                for p in people
+                (self._columns.joints_m(p), side_colours(own[p.person_id]), self._limb_sides) for p in people
             ]
             self._space.draw(canvas, now, figures)
         if self._look.clock and self._info.kind != "photo":

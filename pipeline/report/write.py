@@ -21,6 +21,7 @@ from pipeline.report.methods import methods_of
 from pipeline.report.methods_facts import RunFacts
 from pipeline.report.pack import packed, packed_ints
 from pipeline.report.page import Page, charting_library
+from pipeline.report.teams import TeamsOfPage
 from pipeline.store.atomic import atomic
 from pipeline.store.columns import person_name
 from pipeline.store.folder import RunFolder, skeleton_of_run
@@ -77,6 +78,7 @@ def _facts(
     library = charting_library()
     thinning = plan(tables, groups, len(joints), max_mb * 1e6 - len(library.text))
     people, paths, heat = [], [], {"m": Seconds(0.1), "px": Seconds(4.0)}
+    teams = TeamsOfPage(manifest)
     first = np.zeros(2, np.int64)  # known rows of knee flexion in the picture plane and in space
     feet = [n for n in skeleton_of_run(folder).names if n.endswith("_ankle")]
     for row, table in zip(rows, tables, strict=True):
@@ -84,10 +86,11 @@ def _facts(
             path = path_of(table, feet)
             for unit, place in (("m", path[:, :2]), ("px", path[:, 2:])):
                 heat[unit].add(place, info.real_s[table.frame()])
+            teams.add(row.get("team"), path, info.real_s[table.frame()])
             paths.append(shortened(table, path, len(rows)))
             first += [np.isfinite(table.numbers(names)).any(1).sum() for names in KNEES]
             blocks = person_blocks(table, groups, joints, world, thinning, _of_person(page, row["person_id"]))
-        people.append(_person(folder, row, info) | blocks)
+        people.append(_person(folder, row, info, teams) | blocks)
     ground = manifest.get("config", {}).get("metres", {}).get("ground") or {}
     pitch = PITCHES.get(ground.get("pitch") or "")
     return {
@@ -108,6 +111,7 @@ def _facts(
         "heat": {unit: seconds.facts() for unit, seconds in heat.items()} | say.heat_facts(folder),
         "zones": ground.get("zones") or {},
         "pitch": pitch.lines if pitch is not None else [],
+        "teams": teams.facts(),
         "shots": manifest.get("shots") or [],
         "quality": _quality(folder),
         "warnings": say.run_warnings(manifest),
@@ -137,13 +141,14 @@ def _group(key: str, columns: list[Column]) -> dict[str, Any]:
     return {"key": key, "label": label, "tier": tier, "columns": [[c.name, c.label, c.unit, c.side] for c in columns]}
 
 
-def _person(folder: RunFolder, row: dict[str, Any], info: VideoInfo) -> dict[str, Any]:
+def _person(folder: RunFolder, row: dict[str, Any], info: VideoInfo, teams: TeamsOfPage) -> dict[str, Any]:
     person_id = row["person_id"]
     long = {"person_id", "name", "suspicious", "warnings"}
     return {
         "id": person_id,
         "name": row["name"],
-        "colour": "#{:02x}{:02x}{:02x}".format(*person_colour(person_id)),
+        "team": row.get("team") or "",
+        "colour": teams.colour(row.get("team"), person_colour(person_id)),
         "suspicious": [[t if t is None else info.in_video_s(t), why] for t, why in say.moments(row["suspicious"])],
         "seen_s": [info.in_video_s(row[key]) for key in ("first_time_s", "last_time_s")],
         "warnings": [w for w in row["warnings"].split("; ") if w],

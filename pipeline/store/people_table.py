@@ -19,7 +19,7 @@ from pipeline.store.columns import person_name, unit_of
 from pipeline.store.folder import RunFolder
 from pipeline.store.people_csv import PEOPLE_COLUMNS, people_columns, text_of, write_people_csv
 
-TEXTS = frozenset({"name", "suspicious", "px_per_m_from", "metres_from", "walks_or_runs", "warnings"})
+TEXTS = frozenset({"name", "suspicious", "px_per_m_from", "metres_from", "walks_or_runs", "team", "warnings"})
 COUNTS = frozenset({"person_id", "frames_measured", "frames_interpolated", "gaps"})
 
 
@@ -53,6 +53,11 @@ def people_rows(folder: RunFolder) -> list[dict[str, Any]]:
 def people_names(folder: RunFolder) -> dict[int, str]:
     """The names that the user gave to people, by id; people without a name are left out."""
     return {row["person_id"]: row["name"] for row in people_rows(folder) if row["name"]}
+
+
+def people_teams(folder: RunFolder) -> dict[int, str]:
+    """The team of people, by id; people without a team are left out."""
+    return {row["person_id"]: row["team"] for row in people_rows(folder) if row.get("team")}
 
 
 def named_tables(folder: RunFolder) -> set[str]:

@@ -27,7 +27,8 @@ def later_config(folder: RunFolder, config: Config) -> Config:
     """
     stored = stored_config(folder)
     later = {
-        name: getattr(config, name) for name in ("track", "smooth", "lift", "metres", "render", "report", "runtime")
+        name: getattr(config, name)
+        for name in ("track", "teams", "smooth", "lift", "metres", "render", "report", "runtime")
     }
     said = {key: value for key, value in config.time if value is not None}
     later["time"] = stored.time.model_copy(update=said)

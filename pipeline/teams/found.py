@@ -13,7 +13,7 @@ from pipeline.teams.told import UNLIKE, cost_of, hex_of, seeds_of
 from pipeline.teams.worn import Worn
 
 AUTO = ("A", "B")
-_INSIDE_WITH_LEGS = 15.0  # squared distance, 98 % of six values, from which shirt and legs are nobody's
+_INSIDE_WITH_LEGS = 20.0  # squared distance, 99.4 % of seven values, from which shirt and legs are nobody's
 _NOISE = 4.0  # observations whose mean is as uncertain as team-mates differ
 _OTHER_LIGHT = 1.5  # factor on deviations where a camera shows too few people to tell its own kits
 _MOST_SURE = 0.999
@@ -27,6 +27,12 @@ class Teams(NamedTuple):
     shirts: Mapping[str, str]  # #rrggbb of each team's shirts as the camera shows them; empty: there are no teams
     why: str = ""  # why there are none
     lines: tuple[str, ...] = ()  # what could not be done of what the user tells
+
+    def of(self, person: int) -> dict[str, Any]:
+        """The columns of a person: team and team_certainty; none where there are no teams."""
+        if not self.shirts:
+            return {}
+        return {"team": self.team.get(person, ""), "team_certainty": self.certainty.get(person, float("nan"))}
 
     def facts(self) -> dict[str, Any]:
         """For run.json."""
@@ -54,13 +60,15 @@ def teams_of(
     """
     fixed = fixed or {}
     named = tuple(dict.fromkeys(t.team for t in told if t.team != OTHER))
+    examples = tuple(dict.fromkeys(team for team in fixed.values() if team != OTHER))
+    named = examples if not named and len(examples) == 2 else named
     told = [*told, *(Told(team, None, person) for person, team in fixed.items() if team in named)]
     best: tuple[float, Worn, dict[int, Kits]] | None = None
     why = ""
     for even in (True, False):
         worn = counted(worn_in(even))
         if not len(worn):
-            return no_teams("nobody's shirt is seen", _lost(told))
+            return no_teams("nobody's shirt is seen", _unused(told, fixed, "nobody's shirt is seen"))
         found = _kits(worn, named, told)
         if isinstance(found, str):
             why = why or found
@@ -70,7 +78,7 @@ def teams_of(
         if best is None or distance > best[0]:
             best = distance, worn, found
     if best is None:
-        return no_teams(why, _lost(told))
+        return no_teams(why, _unused(told, fixed, why))
     _, worn, found = best
     people, log = _posterior(worn, found)
     return _named(worn, people, log, found[_main(worn)], named, told, fixed)
@@ -81,7 +89,7 @@ def sides(worn_in: Callable[[bool], Worn], sure: float, least: float, told: Sequ
     worn = worn_in(True)
     names = {t.team for t in told}
     teams = teams_of(worn_in, told if len(names) == 2 else ())
-    seen = {int(p): float(n) for p, n in zip(worn.person, worn.count, strict=True)}
+    seen = {int(p): float(n) for p, n in zip(worn.person, worn.seen, strict=True)}
     order = list(teams.shirts)
     return {
         person: order.index(team)
@@ -93,7 +101,7 @@ def sides(worn_in: Callable[[bool], Worn], sure: float, least: float, told: Sequ
 def _main(worn: Worn) -> int:
     """The camera before which people are seen most."""
     views, which = np.unique(worn.view, return_inverse=True)
-    return int(views[np.bincount(which, worn.count).argmax()])
+    return int(views[np.bincount(which, worn.seen).argmax()])
 
 
 def _kits(worn: Worn, named: tuple[str, ...], told: Sequence[Told]) -> dict[int, Kits] | str:
@@ -138,15 +146,15 @@ def _posterior(worn: Worn, kits: Mapping[int, Kits]) -> tuple[np.ndarray, np.nda
     log = np.zeros((len(worn), 3))
     for view, own in kits.items():
         rows = np.flatnonzero(worn.view == view)
-        more = 1 + _NOISE / worn.count[rows, None]
+        more = 1 + _NOISE / worn.seen[rows, None]
         far2 = distances2(worn.shirt[rows], own.shirt, own.shirt_sd) / more
         legs2 = distances2(worn.legs[rows], own.legs, own.legs_sd) / more
         seen = np.isfinite(legs2).all(1)
         log[rows, :2] = -(far2 + np.where(seen[:, None], legs2, 0.0)) / 2
         log[rows, 2] = -np.where(seen, _INSIDE_WITH_LEGS, INSIDE) / 2
     people, which = np.unique(worn.person, return_inverse=True)
-    total = np.bincount(which, worn.count)
-    return people, np.stack([np.bincount(which, worn.count * column) / total for column in log.T], 1)
+    total = np.bincount(which, worn.seen)
+    return people, np.stack([np.bincount(which, worn.seen * column) / total for column in log.T], 1)
 
 
 def _named(
@@ -179,6 +187,11 @@ def _named(
             )
     shirts = {names[k]: hex_of(kits.shirt[k]) for k in order}
     return Teams(team | by_user, certainty | dict.fromkeys(by_user, 1.0), shirts, "", tuple(lines))
+
+
+def _unused(told: Sequence[Told], fixed: Mapping[int, str], why: str) -> list[str]:
+    """The line that says that teams are told in vain; none where nothing is told."""
+    return [f"--teams: there are no two teams ({why})"] if told or fixed else []
 
 
 def _lost(told: Sequence[Told]) -> list[str]:

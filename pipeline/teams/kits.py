@@ -15,13 +15,14 @@ from pipeline.teams.worn import Worn
 LEAST_COUNT = 4.0  # observations with a shirt from which a person counts
 LEAST_PEOPLE = 3  # of each team, seen at once
 # Deviations of team-mates' medians, L, a and b, before anything is known, worth so many people; and largest ones.
-SHIRT_SD, LEGS_SD, KNOWN = np.array([4.0, 2.5, 3.5]), np.array([4.0, 2.5, 3.5]), 3.0
-_MOST_SHIRT, _MOST_LEGS = np.array([9.0, 6.0, 7.0]), np.array([14.0, 7.0, 9.0])
+SHIRT_SD, LEGS_SD, KNOWN = np.array([4.0, 2.5, 3.5]), np.array([4.0, 2.5, 3.5, 3.0]), 3.0
+_MOST_SHIRT, _MOST_LEGS = np.array([9.0, 6.0, 7.0]), np.array([14.0, 7.0, 9.0, 9.0])
 INSIDE = 11.3  # squared distance, 99 % of three values, within which a shirt is of the kit
 _SEEDS = 60  # people whose shirts are tried as kits, those seen most
 _APART = 3.5  # least distance of two seeds, in `SHIRT_SD`
 _ENOUGH = 50.0  # observations from which a person counts fully
 _ROUNDS = 20
+_TRIMMED, _TRIMMED_VAR = 0.75, 0.37  # share that tells a deviation, and mean square of that share of normal values
 # Evidence for teams.
 _SHARE = 0.65  # share of people's time that the two kits cover, at least
 _DISTANCE, _FEW = 6.5, 6.0  # of the kits in deviations, at least; more by this over the smaller team's people
@@ -33,9 +34,9 @@ class Kits(NamedTuple):
     """What two teams wear."""
 
     shirt: np.ndarray  # (2, 3) Lab
-    legs: np.ndarray  # (2, 3) Lab; NaN where they are not alike within a team, or never seen
+    legs: np.ndarray  # (2, 4) Lab and the spread of L; NaN where they are not alike within a team, or never seen
     shirt_sd: np.ndarray  # (3,) deviations of team-mates
-    legs_sd: np.ndarray  # (3,)
+    legs_sd: np.ndarray  # (4,)
 
 
 def find(worn: Worn) -> Kits | str:
@@ -52,7 +53,7 @@ def find(worn: Worn) -> Kits | str:
 
 def counted(worn: Worn) -> Worn:
     """The people who are seen often enough."""
-    return worn.take(np.flatnonzero(worn.count >= LEAST_COUNT))
+    return worn.take(np.flatnonzero(worn.seen >= LEAST_COUNT))
 
 
 def refined(worn: Worn, seeds: np.ndarray) -> tuple[Kits, np.ndarray]:
@@ -66,7 +67,7 @@ def refined(worn: Worn, seeds: np.ndarray) -> tuple[Kits, np.ndarray]:
             break
         centres = _centres(worn.shirt, weight, team, centres)
         sd = np.minimum(_spread(worn.shirt, weight, team, centres, SHIRT_SD), _MOST_SHIRT)
-    unknown = np.full((2, 3), np.nan)
+    unknown = np.full((2, len(LEGS_SD)), np.nan)
     legs = _centres(worn.legs, weight, np.where(np.isfinite(worn.legs).all(1), team, -1), unknown)
     legs_sd = _spread(worn.legs, weight, np.where(np.isfinite(worn.legs).all(1), team, -1), legs, LEGS_SD)
     if (legs_sd > _MOST_LEGS).any():
@@ -76,18 +77,18 @@ def refined(worn: Worn, seeds: np.ndarray) -> tuple[Kits, np.ndarray]:
 
 def weights(worn: Worn) -> np.ndarray:
     """(E,) how much each person counts, 0 to 1."""
-    return np.minimum(worn.count, _ENOUGH) / _ENOUGH
+    return np.minimum(worn.seen, _ENOUGH) / _ENOUGH
 
 
 def distances2(values: np.ndarray, centres: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """(E, M) squared distances of values (E, 3) from centres (M, 3) in deviations (3,)."""
+    """(E, M) squared distances of values (E, V) from centres (M, V) in deviations (V,)."""
     return np.square((values[:, None] - centres[None]) / sd).sum(-1)
 
 
 def _seeds(worn: Worn) -> np.ndarray | None:
     """(2, 3) the two shirts, far enough apart, that most people's shirts are near to; None without such."""
     weight = weights(worn)
-    first = np.argsort(-worn.count, kind="stable")[:_SEEDS]
+    first = np.argsort(-worn.seen, kind="stable")[:_SEEDS]
     near = weight[:, None] * np.exp(-distances2(worn.shirt, worn.shirt[first], SHIRT_SD) / 4)  # (E, S)
     apart2 = distances2(worn.shirt[first], worn.shirt[first], SHIRT_SD)
     best, chosen = 0.0, None
@@ -138,15 +139,15 @@ def _at_once(worn: Worn) -> int:
 
 
 def _centres(values: np.ndarray, weight: np.ndarray, team: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """(2, 3) weighted medians of the values (E, 3) of each team; ``before`` where a team has nobody."""
-    out = before.copy()
+    """(2, V) weighted medians of the values (E, V) of each team; ``before`` where a team has nobody."""
+    out, every = before.copy(), np.arange(before.shape[1])
     for k in (0, 1):
         rows = np.flatnonzero(team == k)
         if len(rows):
             order = np.argsort(values[rows], axis=0)
             below = np.cumsum(weight[rows][order], axis=0)
-            low = np.take_along_axis(values[rows], order, 0)[(below >= below[-1] / 2).argmax(0), np.arange(3)]
-            high = np.take_along_axis(values[rows], order, 0)[(below > below[-1] / 2).argmax(0), np.arange(3)]
+            low = np.take_along_axis(values[rows], order, 0)[(below >= below[-1] / 2).argmax(0), every]
+            high = np.take_along_axis(values[rows], order, 0)[(below > below[-1] / 2).argmax(0), every]
             out[k] = (low + high) / 2
     return out
 
@@ -154,8 +155,16 @@ def _centres(values: np.ndarray, weight: np.ndarray, team: np.ndarray, before: n
 def _spread(
     values: np.ndarray, weight: np.ndarray, team: np.ndarray, centres: np.ndarray, sd: np.ndarray
 ) -> np.ndarray:
-    """(3,) deviation of team-mates from their centres (2, 3), with ``sd (3,)`` as the first knowledge."""
+    """(V,) deviation of team-mates from their centres (2, V), with ``sd (V,)`` as the first knowledge.
+
+    It is that of the nearest `_TRIMMED` of them, as some may only wear the shirt.
+    """
     rows = np.flatnonzero(team >= 0)
-    off2 = np.minimum(np.square(values[rows] - centres[team[rows]]), INSIDE * np.square(_MOST_LEGS))
-    total: np.ndarray = ((weight[rows, None] * off2).sum(0) + KNOWN * np.square(sd)) / (weight[rows].sum() + KNOWN)
+    off2 = np.square(values[rows] - centres[team[rows]])
+    order = np.argsort(off2, axis=0)
+    sorted2, mine = np.take_along_axis(off2, order, 0), weight[rows][order]
+    kept = mine * (np.cumsum(mine, axis=0) <= _TRIMMED * mine.sum(0) + 1e-9)
+    var = (kept * sorted2).sum(0) / np.maximum(kept.sum(0), 1e-9) / _TRIMMED_VAR
+    people = weight[rows].sum()
+    total: np.ndarray = (people * var + KNOWN * np.square(sd)) / (people + KNOWN)
     return np.sqrt(total)

@@ -46,7 +46,7 @@ def seeds_of(worn: Worn, names: Sequence[str], told: Sequence[Told]) -> np.ndarr
     """
     if not len(worn):
         return None
-    first = np.argsort(-worn.count, kind="stable")[:_SEEDS]
+    first = np.argsort(-worn.seen, kind="stable")[:_SEEDS]
     costs = [_costs(worn, first, [t for t in told if t.team == name]) for name in names]
     if not all(np.isfinite(cost).any() for cost in costs):
         return None

@@ -11,7 +11,10 @@ import numpy as np
 
 from pipeline.observe.appearance import PARTS, SIZE, VALUES
 
-_SHIRT, _LEGS = (slice(PARTS.index(part) * VALUES, PARTS.index(part) * VALUES + 3) for part in ("torso", "upper legs"))
+_SHIRT, _LEGS = (
+    slice(PARTS.index(part) * VALUES, PARTS.index(part) * VALUES + size)
+    for part, size in (("torso", 3), ("upper legs", 4))
+)
 _DARKEST = 16.0  # L + 16 goes with the cube root of the light, so that a share of the light is a factor on L + 16, a, b
 _NOISE, _SLOPE = 0.12, 0.15  # deviations of log (L + 16): of a sighting, and before anything is known of its slope
 _SURE = 3.0  # standard errors from which a slope is believed
@@ -24,11 +27,11 @@ class Worn(NamedTuple):
 
     person: np.ndarray  # (E,) i64
     view: np.ndarray  # (E,) i64 number of the camera
-    count: np.ndarray  # (E,) f64 observations with a shirt
+    seen: np.ndarray  # (E,) f64 observations with a shirt
     first_s: np.ndarray  # (E,) f64
     last_s: np.ndarray  # (E,) f64
     shirt: np.ndarray  # (E, 3) f64 L, a, b; NaN where never seen
-    legs: np.ndarray  # (E, 3) f64 of the upper legs
+    legs: np.ndarray  # (E, 4) f64 of the upper legs L, a, b and the spread of L, which tells hems and bare skin
 
     def __len__(self) -> int:
         return len(self.person)
@@ -62,9 +65,9 @@ def worn(
     rows = np.flatnonzero(known)
     rows = rows[np.lexsort((view[rows], person[rows]))]
     if not len(rows):
-        none, colours = np.zeros(0), np.zeros((0, 3))
+        none = np.zeros(0)
         whole = none.astype(np.int64)
-        return Worn(whole, whole, none, none, none, colours, colours)
+        return Worn(whole, whole, none, none, none, np.zeros((0, 3)), np.zeros((0, 4)))
     who, where, weight = person[rows].astype(np.int64), view[rows].astype(np.int64), count[rows].astype(np.float64)
     light = np.ones(len(rows))
     for one in np.unique(where) if not even else ():
@@ -106,19 +109,19 @@ def light_of(lightness: np.ndarray, who: np.ndarray, weight: np.ndarray, place_p
 
 
 def _lit(lab: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Colours (G, 3) as they would be in light of 1."""
-    shift = np.array([_DARKEST, 0.0, 0.0])
+    """Values (G, V), L first, as they would be in light of 1."""
+    shift = np.append(_DARKEST, np.zeros(lab.shape[1] - 1))
     return (lab + shift) / light[:, None] - shift
 
 
 def _median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(3,) weighted median of the known values (n, 3), NaN where none is known."""
+    """(V,) weighted median of the known values (n, V), NaN where none is known."""
     known = np.isfinite(values).all(1)
     if not known.any():
-        return np.full(3, np.nan)
+        return np.full(values.shape[1], np.nan)
     few = slice(None, None, max(int(known.sum()) // _STEPS, 1))
     values, weight = values[known][few], weight[known][few]
     order = np.argsort(values, axis=0)
     below = np.cumsum(weight[order], axis=0)
     at = (below >= below[-1] / 2).argmax(0)
-    return np.take_along_axis(values, order, 0)[at, np.arange(3)]
+    return np.take_along_axis(values, order, 0)[at, np.arange(values.shape[1])]

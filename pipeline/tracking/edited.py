@@ -27,6 +27,7 @@ class Edited(NamedTuple):
 
     ids: np.ndarray  # (N,) i32, −1 for nobody
     names: dict[int, str]
+    teams: dict[int, str]  # the team of each person of whom the user says so
     warnings: list[str]  # a line for each edit that was skipped
     largest: int  # id that anybody has or had
     dropped: list[int]  # observations that each edit dropped where two who became one were both seen
@@ -52,7 +53,7 @@ def apply(
         except RefusedError as error:
             warnings.append(f"edit {number} ({edit}) is skipped: {error}")
         dropped.append(people.dropped - before)
-    return Edited(people.ids, people.named(), warnings, people.largest, dropped)
+    return Edited(people.ids, people.named(), people.in_teams(), warnings, people.largest, dropped)
 
 
 class People:
@@ -68,7 +69,7 @@ class People:
         score: np.ndarray | None = None,
     ):
         self.largest = max(largest, int(ids.max(initial=0)))  # id that anybody has or had: none is given twice
-        self.ids, self._names = ids.copy(), dict[int, str]()
+        self.ids, self._names, self._teams = ids.copy(), dict[int, str](), dict[int, str]()
         self.dropped = 0  # observations dropped where two who became one were both seen
         self._gone = dict[int, Edit]()  # the edit that took the last observation of an id
         self._frame, self._box, self._time_s = frame, box_px, time_s
@@ -78,6 +79,10 @@ class People:
     def named(self) -> dict[int, str]:
         """Names of the people that are there."""
         return {i: self._names[i] for i in sorted(self._names) if (self.ids == i).any()}
+
+    def in_teams(self) -> dict[int, str]:
+        """Teams of the people that are there."""
+        return {i: self._teams[i] for i in sorted(self._teams) if (self.ids == i).any()}
 
     # --- anchors -----------------------------------------------------------------------------------------------------
 
@@ -155,11 +160,11 @@ class People:
 
         RefusedError where that cannot be done; then nothing has changed.
         """
-        ids, names, dropped = self.ids.copy(), dict(self._names), self.dropped
+        ids, names, teams, dropped = self.ids.copy(), dict(self._names), dict(self._teams), self.dropped
         try:
             told = self._performed(edit, who)
         except RefusedError:
-            self.ids, self._names, self.dropped = ids, names, dropped
+            self.ids, self._names, self._teams, self.dropped = ids, names, teams, dropped
             raise
         self._gone |= {int(i): edit for i in np.setdiff1d(ids[ids > 0], self.ids)}
         return told
@@ -177,6 +182,10 @@ class People:
             return self._keep(edit.text, edit.values)
         if edit.kind == "drop":
             return self._drop(who)
+        if edit.kind == "teams":
+            told = dict(zip(who, edit.text.split(","), strict=True))
+            self._teams |= told
+            return ", ".join(f"person {person} is in team {team}" for person, team in told.items())
         self._names[who[0]] = edit.text
         return f"person {who[0]} is called {edit.text}"
 
@@ -215,6 +224,8 @@ class People:
         if len(both):
             lost = f"{counted(len(both), 'observation')} dropped"
             told.append(f"{lost}, as both were seen from {self._time_s[both[0]]:.3f} s on")
+        if giver in self._teams and not (self.ids == giver).any():
+            self._teams.setdefault(taker, self._teams.pop(giver))
         if giver in self._names and not (self.ids == giver).any():
             name = self._names.pop(giver)
             if self._names.setdefault(taker, name) != name:

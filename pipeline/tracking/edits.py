@@ -15,9 +15,10 @@ from itertools import combinations
 from typing import NamedTuple
 
 from pipeline.core.errors import PoselineError
+from pipeline.core.team_text import people_told
 
-# join: at least so many
-PEOPLE_OF = {"merge": 2, "join": 2, "split": 1, "swap": 2, "assign": 2, "drop": 1, "keep": 0, "name": 1}
+# join and teams: at least so many
+PEOPLE_OF = {"merge": 2, "join": 2, "split": 1, "swap": 2, "assign": 2, "drop": 1, "keep": 0, "name": 1, "teams": 1}
 VALUES_OF = {"split": 1, "swap": 1, "assign": 2}  # numbers that it takes, keep apart
 ANCHORS_OF = {"swap": 4}  # A and B before the time, A and B from it on; all other kinds: one for each person
 RULES = {"longest": 1, "region": 4, "height": 1}  # rules of keep, and how many numbers each takes
@@ -28,6 +29,7 @@ FORMS = {
     "swap": "--swap 3 7@12.4",
     "assign": "--assign 3@12.4-15=7",
     "name": "--name 3=Ann",
+    "teams": "--teams A=3,B=7",
     "keep": "--keep longest=2, region=X1,Y1,X2,Y2 or height=150",
 }
 NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")  # line ends, control characters and halves of characters
@@ -41,7 +43,7 @@ class Edit:
 
     kind: str  # a key of PEOPLE_OF
     people: tuple[int, ...] = ()
-    text: str = ""  # the name, or a key of RULES
+    text: str = ""  # the name, a key of RULES, or for teams their names, with a comma between
     values: tuple[float, ...] = ()  # for split, swap and assign times in s, for keep the rule's numbers
     frames: tuple[int, ...] = ()  # of the anchors; −1: the person is not seen there
     boxes_px: tuple[tuple[float, ...], ...] = ()  # of the anchors, x1 y1 x2 y2
@@ -51,6 +53,9 @@ class Edit:
         who, numbers = " ".join(map(str, self.people)), [f"{v:.15g}" for v in self.values]
         if self.kind == "assign":
             return f"assign {self.people[0]}@{'-'.join(numbers)}={self.people[1]}"
+        if self.kind == "teams":
+            pairs = zip(self.text.split(","), self.people, strict=False)
+            return f"teams {','.join(f'{team}={person}' for team, person in pairs)}"
         at = f"{who}@{','.join(numbers)}"
         ends = {"split": at, "swap": at, "keep": f"{self.text}={','.join(numbers)}", "name": f"{who}={self.text}"}
         return f"{self.kind} {ends.get(self.kind, who)}"
@@ -69,6 +74,7 @@ def parse(
     join: Iterable[str] = (),
     swap: Iterable[str] = (),
     assign: Iterable[str] = (),
+    teams: Iterable[str] = (),
 ) -> list[Edit]:
     """Edits of the command line in the order of `PEOPLE_OF`; they have no anchors yet.
 
@@ -78,7 +84,9 @@ def parse(
     texts = {"merge": merge, "join": join, "split": split, "swap": swap, "assign": assign}
     edits = [_parsed(kind, text) for kind, given in texts.items() for text in given]
     edits += [Edit("drop", (number,)) for number in drop]
-    edits += [_parsed(kind, text) for kind, given in {"keep": keep, "name": name}.items() for text in given]
+    edits += [
+        _parsed(kind, text) for kind, given in {"keep": keep, "name": name, "teams": teams}.items() for text in given
+    ]
     for one, other in combinations(edits, 2):
         _check_together(one, other)
     return edits
@@ -101,6 +109,9 @@ def _read(kind: str, text: str) -> Edit:
         if not (given := SPAN.fullmatch(text)):
             raise ValueError
         return Edit(kind, (int(given["who"]), int(given["to"])), values=(float(given["first"]), float(given["last"])))
+    if kind == "teams":
+        told = people_told(text)
+        return Edit(kind, tuple(int(who) for _, who in told), text=",".join(team for team, _ in told))
     left, _, right = (part.strip() for part in text.partition("@" if kind in ("split", "swap") else "="))
     if kind in ("split", "swap"):
         return Edit(kind, tuple(int(who) for who in left.split()), values=(float(right),))
@@ -115,13 +126,15 @@ class MeaningError(ValueError):
 
 def check(edit: Edit) -> None:
     """Raise ValueError where an edit is meaningless for any set of people."""
-    wanted = max(PEOPLE_OF[edit.kind], len(edit.people) if edit.kind == "join" else 0)
+    wanted = max(PEOPLE_OF[edit.kind], len(edit.people) if edit.kind in ("join", "teams") else 0)
     if len(edit.people) != wanted:
         raise MeaningError(f"{edit.kind} is of {wanted} people")
     if len(set(edit.people)) < len(edit.people):
         raise MeaningError("these are one person already")
     if edit.kind == "name" and (not edit.text or any(unicodedata.category(c) in NOT_IN_NAMES for c in edit.text)):
         raise MeaningError("a name is one line of text")
+    if edit.kind == "teams" and len(edit.text.split(",")) != len(edit.people):
+        raise MeaningError("each person is of one team")
     if edit.kind == "keep" and edit.text not in RULES:
         raise MeaningError(f"there is no rule {edit.text!r}")
     numbers = RULES[edit.text] if edit.kind == "keep" else VALUES_OF.get(edit.kind, 0)

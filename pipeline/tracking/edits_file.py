@@ -87,6 +87,7 @@ class Identities(NamedTuple):
     moments: list[Suspicion]  # where identity is in doubt
     names: dict[int, str]
     said: dict[str, Any]  # what run.json says of the edits
+    teams: dict[int, str] | None = None  # the team of each person of whom the user says so
     surplus: Sequence[Surplus] = ()  # who was left out because the settings say how many people there are
 
 
@@ -104,7 +105,7 @@ def apply_stored(folder: RunFolder, ids: np.ndarray, moments: list[Suspicion], t
     edited = apply(edits, ids, frame, box, time_s, score)
     told = [doubt for given in moments if (doubt := _after(given, ids, edited.ids, time_s[frame])) is not None]
     said |= {"edits_skipped": edited.warnings, "edits_dropped": edited.dropped, "largest_id": edited.largest}
-    return Identities(edited.ids, sorted(told), edited.names, said)
+    return Identities(edited.ids, sorted(told), edited.names, said, edited.teams)
 
 
 def _after(doubt: Suspicion, ids: np.ndarray, edited: np.ndarray, time_s: np.ndarray) -> Suspicion | None:

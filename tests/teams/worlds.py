@@ -27,6 +27,7 @@ class World:
         for part, colours in (("torso", shirts), ("upper legs", legs)):
             at = PARTS.index(part) * VALUES
             self.look[:, at : at + 3] = colours[self.person - 1] + rng.normal(0, SPREAD, (len(self.person), 3))
+            self.look[:, at + 3] = 9 + rng.normal(0, 2, len(self.person))
 
     def lit(self, share: float) -> World:
         """The same where the light falls to a share from the left border to the right one."""

@@ -180,6 +180,7 @@ def test_an_anchor_is_an_observation_of_the_person() -> None:
         ("split", "5@soon"), ("split", "5@nan"), ("name", "Ann"), ("name", "3="), ("name", "3=A\nB"),
         ("name", "3=A\x07"), ("keep", "best=1"), ("keep", "longest=0"), ("keep", "longest=1.5"),
         ("keep", "region=1,2,3"), ("keep", "height="), ("keep", "height"),
+        ("teams", "A"), ("teams", "A=red"), ("teams", "A=3,B=3"), ("teams", "=3"),
     ],
 )  # fmt: skip
 def test_malformed_options_name_the_value_and_the_remedy(option: str, value: str) -> None:
@@ -346,10 +347,12 @@ def test_the_file_is_toml_and_comes_back_as_it_was(folder: RunFolder) -> None:
         Edit("split", (5,), values=(0.1 + 0.2,), frames=(1,), boxes_px=((0, 0, 1, 1),)),
         Edit("keep", text="region", values=(0, 1.5, 2, 1e17)),
         Edit("name", (3,), 'a "quoted" \\ \U0001f600', frames=(1,), boxes_px=((0, 0, 1, 1),)),
+        Edit("teams", (3, 7), "Reds,other", frames=(1, 2), boxes_px=((0, 0, 1, 1), (4, 5, 6, 7))),
     ]
     edits_toml.save(folder, edits)
     assert edits_toml.load(folder) == edits
-    assert len(tomllib.loads(edits_toml.edits_file(folder).read_text(encoding="utf-8"))["edit"]) == 4
+    assert len(tomllib.loads(edits_toml.edits_file(folder).read_text(encoding="utf-8"))["edit"]) == 5
+    assert str(edits[-1]) == "teams Reds=3,other=7"
 
 
 @pytest.mark.parametrize(

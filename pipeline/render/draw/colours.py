@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,12 +32,27 @@ def person_colour(person_id: int) -> Colour:
     return tuple(int(c) for c in rgb.round())  # type: ignore[return-value]
 
 
+class Colours(NamedTuple):
+    """The colours of people: their own, or those of their teams."""
+
+    told: Mapping[int, Colour] = {}  # by person
+    else_: Callable[[int], Colour] = person_colour
+
+    def of(self, person_id: int) -> Colour:
+        """The person's colour."""
+        found = self.told.get(person_id)
+        return self.else_(person_id) if found is None else found
+
+
+OWN = Colours()
+
+
 @cache
-def side_colours(person_id: int | None) -> dict[int, Colour]:
-    """Colours of left (−1), middle (0) and right (1): the common ones, or shades of one person's colour."""
-    if person_id is None:
+def side_colours(one: Colour | None) -> dict[int, Colour]:
+    """Colours of left (−1), middle (0) and right (1): the common ones, or shades of one colour."""
+    if one is None:
         return SIDE_COLOURS
-    colour = np.array(person_colour(person_id), np.float64)
+    colour = np.array(one, np.float64)
     pale, deep = colour + 0.45 * (255 - colour), 0.82 * colour
     shades = {-1: pale, 0: colour, 1: deep}
     return {side: tuple(int(c) for c in shade.round()) for side, shade in shades.items()}  # type: ignore[misc]

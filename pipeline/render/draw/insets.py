@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.render.draw.canvas import Canvas, Colour
-from pipeline.render.draw.colours import GRID, OUTLINE, PALE, PANEL, person_colour
+from pipeline.render.draw.colours import GRID, OUTLINE, OWN, PALE, PANEL, Colours
 from pipeline.render.draw.text import word
 
 _SIDE, _SIDE_UPRIGHT = 0.30, 0.36  # of the picture's shorter side
@@ -82,10 +82,12 @@ def emptiest(boxes: Sequence[Box], people_px: np.ndarray) -> list[int]:
 class FloorInset:
     """The floor from above, far places on top: a dot for each person, and the person's path of the last seconds."""
 
-    def __init__(self, box: Box, extent: Extent, trail_s: float, pitch: Sequence[np.ndarray] = ()) -> None:
+    def __init__(
+        self, box: Box, extent: Extent, trail_s: float, pitch: Sequence[np.ndarray] = (), colours: Colours = OWN
+    ) -> None:
         """``pitch``: the lines (N, 2) m of the pitch."""
         self._box, self._extent, self._trail_s = box, extent, max(trail_s, 2.0)
-        self._pitch = pitch
+        self._pitch, self._colours = pitch, colours
         self._ways: dict[int, deque[tuple[float, np.ndarray]]] = {}
 
     def draw(self, canvas: Canvas, time_s: float, places_m: dict[int, np.ndarray]) -> None:
@@ -108,12 +110,12 @@ class FloorInset:
                 continue
             path = self._px(np.array([place for _, place in way]), side)
             if len(path) > 1:
-                canvas.lines([path], max(0.009 * side, 1), [person_colour(person_id)])
+                canvas.lines([path], max(0.009 * side, 1), [self._colours.of(person_id)])
         for person_id, place in places_m.items():
             if self._inside(place):
                 at, radius = self._px(place[None], side).repeat(2, 0), max(0.026 * side, 3.0)
                 radii = np.array([radius + max(0.006 * side, 1), radius])
-                canvas.discs(at, radii, [OUTLINE, person_colour(person_id)])
+                canvas.discs(at, radii, [OUTLINE, self._colours.of(person_id)])
         _scale_bar(canvas, f"{self._extent.step_m:g} m")
 
     def _px(self, places_m: np.ndarray, side: int) -> np.ndarray:

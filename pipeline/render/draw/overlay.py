@@ -11,8 +11,8 @@ import numpy as np
 
 from pipeline.core.skeleton import Skeleton
 from pipeline.render.draw.angles import draw_angles
-from pipeline.render.draw.canvas import Canvas
-from pipeline.render.draw.colours import OUTLINE, person_colour, side_colours
+from pipeline.render.draw.canvas import Canvas, Colour
+from pipeline.render.draw.colours import OUTLINE, OWN, Colours, side_colours
 from pipeline.render.draw.figure import Person, Sizes, draw_skeleton, drawable, faded, sizes_of
 from pipeline.render.draw.labels import Placer
 from pipeline.render.draw.text import plate
@@ -30,6 +30,7 @@ def draw_people(
     angles: Mapping[int, Mapping[str, str]] | None = None,
     placer: Placer | None = None,
     taken: Sequence[tuple[int, int, int, int]] = (),
+    colours: Colours = OWN,
 ) -> None:
     """Draw people into a picture, RGB (H, W, 3) u8 or a canvas, in place; pixels away from them stay as they are.
 
@@ -40,6 +41,7 @@ def draw_people(
         angles: the texts at a person's joints.
         placer: carries the places of labels from frame to frame.
         taken: rectangles x1, y1, x2, y2 that labels keep out of.
+        colours: of people, which boxes and labels have, and skeletons where the look says so.
     """
     canvas, look, placer = Canvas.of(picture), look or Look(), placer or Placer()
     placer.start(taken)
@@ -48,21 +50,21 @@ def draw_people(
     sized = [(p, extent, sizes_of(extent, canvas.size_px)) for p, extent in shown]
     if look.boxes:
         for person, _, sizes in sized:
-            draw_box(canvas, person, sizes)
+            draw_box(canvas, person, sizes, colours.of(person.person_id))
     if look.skeleton:
         for person, extent, sizes in sized:
-            colours = side_colours(person.person_id if look.colour == "person" else None)
+            sides = side_colours(colours.of(person.person_id) if look.colour == "person" else None)
             with faded(canvas, extent, 1.0 if person.measured else BRIDGED_OPACITY):
-                draw_skeleton(canvas, person, skeleton, sizes, colours, look.heads)
+                draw_skeleton(canvas, person, skeleton, sizes, sides, look.heads)
     nearest_first = sized[::-1]
     if look.labels:
         for person, extent, sizes in nearest_first:
             text = (words or {}).get(person.person_id) or str(person.person_id)
-            _draw_label(canvas, placer, person, extent, sizes, skeleton, text)
+            _draw_label(canvas, placer, person, extent, sizes, skeleton, text, colours.of(person.person_id))
     for person, _, sizes in nearest_first:
         if texts := (angles or {}).get(person.person_id):
-            colours = side_colours(person.person_id if look.colour == "person" else None)
-            draw_angles(canvas, placer, person, skeleton, sizes, texts, colours)
+            sides = side_colours(colours.of(person.person_id) if look.colour == "person" else None)
+            draw_angles(canvas, placer, person, skeleton, sizes, texts, sides)
 
 
 def visible_extent(person: Person, size_px: tuple[int, int]) -> np.ndarray | None:
@@ -78,14 +80,14 @@ def visible_extent(person: Person, size_px: tuple[int, int]) -> np.ndarray | Non
     return box if inside else None
 
 
-def draw_box(canvas: Canvas, person: Person, sizes: Sizes) -> None:
-    """A thin box in the person's colour, dashed for a bridged person."""
+def draw_box(canvas: Canvas, person: Person, sizes: Sizes, colour: Colour) -> None:
+    """A thin box in a colour, dashed for a bridged person."""
     if not np.isfinite(person.box_px).all():
         return
     # Sides outside the picture stay outside, but near.
     low, high = np.full(2, -8.0 * sizes.box), np.array(canvas.size_px) + 8.0 * sizes.box
     x1, y1, x2, y2 = (int(v) for v in np.round(np.clip(person.box_px.reshape(2, 2), low, high)).ravel())
-    colour, line = person_colour(person.person_id), sizes.box
+    line = sizes.box
     if person.measured:
         canvas.frame(x1, y1, x2, y2, line, colour)
         return
@@ -99,10 +101,17 @@ def draw_box(canvas: Canvas, person: Person, sizes: Sizes) -> None:
 
 
 def _draw_label(
-    canvas: Canvas, placer: Placer, person: Person, extent: np.ndarray, sizes: Sizes, skeleton: Skeleton, text: str
+    canvas: Canvas,
+    placer: Placer,
+    person: Person,
+    extent: np.ndarray,
+    sizes: Sizes,
+    skeleton: Skeleton,
+    text: str,
+    colour: Colour,
 ) -> None:
     """A small rounded plate above the head or in free space near it, moved into the picture where needed."""
-    patch = plate(text, sizes.label, person_colour(person.person_id), OUTLINE)
+    patch = plate(text, sizes.label, colour, OUTLINE)
     w, h = patch.size
     known = skeleton.names[0] == "nose" and drawable(person, canvas.size_px)[0]
     nose = person.keypoints_px[0] if known else None

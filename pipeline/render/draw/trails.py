@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.core.homography import STILL, moved
 from pipeline.render.draw.canvas import Canvas
-from pipeline.render.draw.colours import OUTLINE, person_colour
+from pipeline.render.draw.colours import OUTLINE, OWN, Colours
 from pipeline.render.draw.figure import Person
 
 _PIECES = 4  # pieces of a trail; older pieces are thinner and darker
@@ -20,8 +20,8 @@ _WIDTH = 0.0038  # of the picture's shorter side
 class Trails:
     """Everybody's path over the last ``length_s`` seconds, moved with the camera."""
 
-    def __init__(self, length_s: float) -> None:
-        self._length_s = length_s
+    def __init__(self, length_s: float, colours: Colours = OWN) -> None:
+        self._length_s, self._colours = length_s, colours
         self._ways: dict[int, deque[tuple[float, np.ndarray]]] = {}
 
     def add(self, time_s: float, people: list[Person], motion: np.ndarray, scale: np.ndarray) -> None:
@@ -51,7 +51,7 @@ class Trails:
             for (path, _), size in zip(pieces, sizes, strict=True):  # edges go below all pieces, so that pieces join
                 canvas.lines([path], size + 2, [OUTLINE])
             for (path, age), size in zip(pieces, sizes, strict=True):
-                red, green, blue = (int(c * (1 - 0.5 * age)) for c in person_colour(person_id))
+                red, green, blue = (int(c * (1 - 0.5 * age)) for c in self._colours.of(person_id))
                 canvas.lines([path], size, [(red, green, blue)])
 
     def _pieces(self, way: deque[tuple[float, np.ndarray]]) -> list[tuple[np.ndarray, float]]:

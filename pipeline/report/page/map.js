@@ -1,6 +1,11 @@
-// Where people went: paths and seconds in each place, on the floor in metres or in the picture in px.
+// Where people went: paths and seconds in each place, on the floor in metres or in the picture in px; of all, of a team,
+// or where the players of both teams were on average.
 
-const map = { mode: "m", at: null, paths: [] };
+const map = { mode: "m", show: "", at: null, paths: [] }; // show: "" all, a team's name, or FORMATION
+const FORMATION = "\0formation", teams = facts.teams.teams;
+
+const heatShown = () => map.show === FORMATION ? null : map.show ? teams.find((t) => t.name === map.show).heat[map.mode] : facts.heat[map.mode];
+const pathsShown = () => map.show === FORMATION ? [] : map.paths.filter((p) => !map.show || p.person.team === map.show);
 
 async function unpackPaths() {
   if (!facts.paths) return [];
@@ -40,12 +45,51 @@ function drawMap() {
   g.beginPath();
   g.rect(ox, oy, (x2 - x1) * scale, (y2 - y1) * scale);
   g.clip();
-  if (facts.heat[map.mode]) drawHeat(g, facts.heat[map.mode], scale);
+  const heat = heatShown();
+  if (heat) drawHeat(g, heat, scale);
   drawPitch(g);
   drawZones(g);
-  for (const strong of [false, true]) for (const path of map.paths) if (chosen.has(path.person.id) === strong) drawPath(g, path, strong);
+  for (const strong of [false, true]) for (const path of pathsShown()) if (chosen.has(path.person.id) === strong) drawPath(g, path, strong);
   g.restore();
-  for (const path of map.paths) drawPlace(g, path);
+  if (map.show === FORMATION) drawFormation(g); else for (const path of pathsShown()) drawPlace(g, path);
+}
+
+// The mean place of every player with the number, and a cross in the middle of each team.
+function drawFormation(g) {
+  const means = teams.map((team) => map.paths.filter((p) => p.person.team === team.name)
+    .map((p) => ({ person: p.person, x: meanOf(places(p)[0]), y: meanOf(places(p)[1]) })).filter((m) => m.x !== null));
+  g.textAlign = "center";
+  g.lineWidth = 1.5;
+  g.font = "600 10px system-ui, sans-serif";
+  teams.forEach((team, k) => means[k].forEach(({ person, x, y }) => {
+    const [a, b] = map.at(x, y);
+    g.fillStyle = team.colour;
+    g.strokeStyle = "#16181d";
+    g.beginPath();
+    g.arc(a, b, 9, 0, 7);
+    g.fill();
+    g.stroke();
+    g.fillStyle = "#16181d";
+    g.fillText(String(person.id), a, b + 3.5);
+  }));
+  g.textAlign = "left";
+  teams.forEach((team, k) => {
+    if (!means[k].length) return;
+    const [cx, cy] = map.at(meanOf(means[k].map((m) => m.x)), meanOf(means[k].map((m) => m.y)));
+    for (const [stroke, width] of [["#16181d", 6], [team.colour, 3]]) {
+      g.strokeStyle = stroke;
+      g.lineWidth = width;
+      g.beginPath();
+      g.moveTo(cx - 9, cy); g.lineTo(cx + 9, cy); g.moveTo(cx, cy - 9); g.lineTo(cx, cy + 9);
+      g.stroke();
+    }
+  });
+}
+
+function meanOf(values) {
+  let sum = 0, count = 0;
+  for (const value of values) if (!Number.isNaN(value)) { sum += value; count++; }
+  return count ? sum / count : null;
 }
 
 function drawGrid(g, [x1, y1, x2, y2], scale, w, h) {
@@ -146,7 +190,7 @@ function drawPlace(g, path) {
 function goToPlace(event) {
   const r = $("map-view").getBoundingClientRect(), mx = event.clientX - r.left, my = event.clientY - r.top;
   let best = null;
-  for (const path of map.paths) {
+  for (const path of pathsShown()) {
     const [x, y] = places(path);
     for (let k = 0; k < x.length; k++) {
       const [a, b] = map.at(x[k], y[k]), d = Math.hypot(a - mx, b - my) - (chosen.has(path.person.id) ? 4 : 0);
@@ -162,9 +206,26 @@ function setMode(mode) {
   map.mode = mode;
   map.extent = null;
   for (const button of $("map-modes").children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
-  const heat = facts.heat[mode], most = heat ? heat.s.reduce((a, b) => Math.max(a, b), 0) : 0;
-  $("map-legend").textContent = [mode === "m" ? "metres" : "px", heat ? `colour: time spent, up to ${number(most, "s")}` : "", "click to go there"].filter(Boolean).join(" · ");
+  const heat = heatShown(), most = heat ? heat.s.reduce((a, b) => Math.max(a, b), 0) : 0;
+  $("map-legend").textContent = [mode === "m" ? "metres" : "px", heat ? `colour: time spent, up to ${number(most, "s")}` : "", map.show === FORMATION ? "mean places of players, crosses: of teams" : "click to go there"].filter(Boolean).join(" · ");
   drawMap();
+}
+
+function setShown(show) {
+  map.show = show;
+  for (const button of $("map-teams").children) button.setAttribute("aria-pressed", button.dataset.show === show);
+  setMode(map.mode);
+}
+
+function listTeams() {
+  if (teams.length !== 2) return;
+  const shown = [["", "All"], ...teams.map((t) => [t.name, t.name]), ...(facts.teams.placed ? [[FORMATION, "Formation"]] : [])];
+  $("map-teams").append(...shown.map(([show, text]) => {
+    const button = el("button", { type: "button", onclick: () => setShown(show) }, text);
+    button.dataset.show = show;
+    button.setAttribute("aria-pressed", show === map.show);
+    return button;
+  }));
 }
 
 async function startMap() {
@@ -176,6 +237,7 @@ async function startMap() {
     button.dataset.mode = mode;
     return button;
   }));
+  listTeams();
   $("map-view").addEventListener("click", goToPlace);
   const draw = lazily(drawMap);
   for (const event of ["frame", "people", "theme", "size"]) on(event, draw);
