@@ -204,6 +204,7 @@ ANOTHER = {
     "render.angles": ["knee_flexion"],
     "render.people": [1],
     "detect.pixels": 65536,
+    "detect.tiles": 6,
     "lift.fov_deg": 60.0,
     "smooth.order": 6,
     "track.told_shots": [[1.0, 2]],
