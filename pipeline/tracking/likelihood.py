@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.observe.appearance import distance2
+from pipeline.observe.appearance import SIZE, distance2
 from pipeline.tracking.cuts import BORDER_LEN
 from pipeline.tracking.pieces import Pieces, foes
 
@@ -25,6 +25,7 @@ _SIZE = 0.25  # standard deviation of the logarithm of a size
 _LOOK = 0.35  # mean squared distance between two sightings of one person's clothes
 _BRIEF = 10.0  # observations from which on clothes are believed
 _STRANGER = 0.1  # likelihood of a stranger's clothes when nobody is there to compare with
+_STRANGER_REID = 0.04  # the same of a ReID network's vectors: OSNet's mean over strangers in three MOT15 sequences
 _LEAST_STRANGER = 0.01
 _PRIOR = -1.0  # log odds of one person before anything is known
 EVEN = -_PRIOR  # limit of links for which place, clothes and size together speak
@@ -242,4 +243,5 @@ def _strangers(p: Pieces) -> np.ndarray:
         for mine, theirs in ((one, two), (two, one)):
             seen += np.bincount(mine, weight[theirs] * known, len(p))
             others += np.bincount(mine, weight[theirs] * known * alike, len(p))
-    return (others + 50 * _STRANGER) / (seen + 50)
+    average = _STRANGER if p.look.shape[1] == SIZE else _STRANGER_REID
+    return (others + 50 * average) / (seen + 50)

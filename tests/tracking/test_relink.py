@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.settings import TrackConfig
+from pipeline.observe.appearance import COSINE
 from pipeline.tracking import cuts, relink
 from pipeline.tracking.assemble import people_of
 from pipeline.tracking.glimpses import SPAN_S, Glimpses
@@ -220,3 +221,22 @@ def test_teams_are_found_among_pieces_and_part_players_even_of_a_cut_tracklet(te
     mine = cut_there[one.tracklet == 7]
     # Clothes alone cut the tracklet and then join it again, as nobody else is there.
     assert (mine[0] != mine[-1]) == (teams is not None)
+
+
+@pytest.mark.parametrize(("far", "people"), [(0.0, 1), (0.1, 1), (0.9, 2)])
+def test_a_reid_network_links_who_comes_back_by_the_same_side(far: float, people: int) -> None:
+    """Its vectors tell strangers apart better than colours do, with nobody there to compare with."""
+    glimpses = _glimpses([(0.0, 400 - 80 * np.arange(5)), (5.0, 80 + 80 * np.arange(5))])
+    edge, look = glimpses.edge.copy(), np.zeros((len(glimpses.edge), 32))
+    edge[[4, 5]] = 0
+    cosine = 1 - COSINE * far
+    look[:5, 0] = 1
+    look[5:, :2] = cosine, np.sqrt(1 - cosine**2)
+    found = people_of(
+        replace(glimpses, edge=edge, look=look),
+        glimpses.tracklet,
+        glimpses.first_frame,
+        SIZE,
+        TrackConfig(min_length_s=1),
+    )
+    assert found.person.max() == people
