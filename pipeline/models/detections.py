@@ -81,6 +81,10 @@ class Detections:
         rows = np.full(len(self), image, np.int64)
         return Detections(rows, self.box_px, self.score, self.keypoints_px, self.keypoint_score)
 
+    def moved_on(self, images: int) -> Detections:
+        """The same people with so many images before theirs."""
+        return Detections(self.image + images, self.box_px, self.score, self.keypoints_px, self.keypoint_score)
+
     def of(self, image: int) -> Detections:
         """The people of one image."""
         low, high = np.searchsorted(self.image, [image, image + 1])

@@ -2,8 +2,9 @@
 
 A small grey picture of each frame is compared with a background that is learned slowly. A frame is active where a few
 neighbouring cells differ by more than noise, light and compression make them differ there; and for ``HOLD_S`` after.
-In frames that are not active the detector looks every ``LOOKOUT_S`` only: that confirms who stands still, whose pose is
-estimated in every frame as always, and catches whom the differences miss. A moving camera makes every frame active.
+In frames that are not active the detector looks every second only, or every three where nobody is: that confirms who
+stands still, whose pose is estimated in every frame as always, and catches whom the differences miss
+(`pipeline.observe.looks`). A moving camera makes every frame active.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 WIDTH = 160  # cells across the picture
 SAMPLES = 4  # pixels along a cell's side that are looked at, at most
-HOLD_S, LOOKOUT_S = 1.0, 1.0
+HOLD_S, START_S = 1.0, 0.3  # after the last change; after the first frame, which has nothing to be compared with
 LEARN_S, ABSORB_S = 4.0, 30.0  # time constants of the background where nothing, and where something differs
 LEAST, SIGMAS = 5.0, 5.0  # grey levels, and standard deviations of a cell's noise, that count as different
 START_NOISE, MOST_NOISE = 1.0, 12.0  # grey levels
@@ -43,10 +44,11 @@ class Activity:
         """Whether something happens in the next image (H, W, 3) u8 RGB, or in one of its ``tiles``, or happened just
         before."""
         self.frames += 1
-        if self._on and not self._changed(image, time_s) and not tiles:
-            active = time_s - self._active_s <= HOLD_S
-        else:
-            active, self._active_s = True, time_s
+        first = self._background is None
+        changed = not self._on or self._changed(image, time_s) or tiles
+        if changed:
+            self._active_s = time_s - (HOLD_S - START_S if first else 0.0)
+        active = changed or time_s - self._active_s <= HOLD_S
         self.active += active
         return active
 

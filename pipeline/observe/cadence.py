@@ -1,12 +1,15 @@
 """How often the detector looks for people, and where their boxes are in the frames between: moved by their poses.
 
 The detector looks at the first frame of a chunk, and at each frame that is ``observe.detect_every_s`` seconds after the
-last one it looked at; at every frame where that setting is 0. In the frames between, each box of the last detection
-moves with its person's pose: every edge of the box moves as far as the outermost keypoints on that side moved.
+last one it looked at; at every frame where that setting is 0. Where everybody is surely seen and stands apart from the
+others, it looks every ``observe.detect_apart_s`` only, and more seldom where nothing happens
+(`pipeline.observe.looks`). In the frames between, each box of the last detection moves with its person's pose: every
+edge of the box moves as far as the outermost keypoints on that side moved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,16 +19,16 @@ from pipeline.core.types import Observations
 from pipeline.models.detections import Detections, Poses
 from pipeline.models.graded import Graded
 from pipeline.models.registry import Models
-from pipeline.observe.activity import LOOKOUT_S, Activity
+from pipeline.observe.activity import Activity
 from pipeline.observe.choice import Choice
 from pipeline.observe.faint import Faint
+from pipeline.observe.looks import Looks
 from pipeline.observe.poses import observations, posed
 from pipeline.observe.seams import Glance
 from pipeline.observe.tiles import Tiles
 
 SEEN = 0.3  # keypoint score from which a point moves the box
 LEAST_POINTS = 4  # seen in both frames; with fewer the box stays
-ROUNDING_S = 1e-6  # slack for rounded times: the detector is also due at a frame exactly half a step early
 
 
 class _Found(NamedTuple):
@@ -36,6 +39,14 @@ class _Found(NamedTuple):
     box_px: np.ndarray  # (N, 4) f32
 
 
+class _Shown(NamedTuple):
+    """Images that follow one another."""
+
+    images: np.ndarray  # (B, H, W, 3)
+    time_s: np.ndarray  # (B,)
+    moving: list[np.ndarray]  # of each the tiles in which something moves
+
+
 class Detected(NamedTuple):
     """What the detector found in a batch of images."""
 
@@ -43,6 +54,16 @@ class Detected(NamedTuple):
     found: Detections  # rows of those
     faint: Detections  # rows of those
     quiet: np.ndarray  # (B,) bool: the images in which nothing happens
+
+    @classmethod
+    def joined(cls, parts: Sequence[Detected]) -> Detected:
+        """What was found in images that follow one another."""
+        before = np.cumsum([0, *(part.due.sum() for part in parts)])[:-1].tolist()
+        found, faint = (
+            Detections.concat([own.moved_on(n) for own, n in zip(some, before, strict=True)])
+            for some in ([part.found for part in parts], [part.faint for part in parts])
+        )
+        return cls(np.concatenate([p.due for p in parts]), found, faint, np.concatenate([p.quiet for p in parts]))
 
 
 _NO_POSES = Poses(np.zeros((0, 1, 2), np.float32), np.zeros((0, 1), np.float32))
@@ -65,11 +86,13 @@ class PeopleSearch:
         self.tiles = tiles or Tiles(None, config)
         self._choice = Choice(config)
         self._found = _NOBODY
-        self._detected_s = self._before_s = -np.inf
+        # A network that finds people and poses together looks at every frame.
+        self._looks = Looks(config.observe) if models.pose is not None else None
 
     def forget(self) -> None:
         """The next frame has nothing to do with the last one."""
-        self._detected_s = -np.inf
+        if self._looks is not None:
+            self._looks.forget()
         self.tiles.forget()
 
     def look(self, images: np.ndarray, frame: np.ndarray, time_s: np.ndarray) -> Observations:
@@ -81,19 +104,34 @@ class PeopleSearch:
 
         It needs only this function's earlier calls, so that it may run ahead of `posed`.
         """
-        shown = list(zip(images, time_s.tolist(), strict=True))
-        moving = [self.tiles.moving(*one) for one in shown]
-        active = np.array(
-            [self._activity.active_at(*one, bool(tiles.any())) for one, tiles in zip(shown, moving, strict=True)], bool
-        )
-        due = np.array([self._due(float(t), a) for t, a in zip(time_s, active, strict=True)], bool)
+        if self._looks is None:
+            return self._detected(*self._watched(images, time_s))
+        parts = []
+        for rows in self._looks.blocks(len(images)):
+            shown, active = self._watched(images[rows], time_s[rows])
+            due = np.array([self._looks.due(float(t), a) for t, a in zip(time_s[rows], active, strict=True)], bool)
+            parts.append(self._detected(shown, active, due))
+            self._looks.found(parts[-1].found, int(due.sum()))
+        return parts[0] if len(parts) == 1 else Detected.joined(parts)
+
+    def _watched(self, images: np.ndarray, time_s: np.ndarray) -> tuple[_Shown, np.ndarray]:
+        """The images (B, H, W, 3) with their times and moving tiles, and whether something happens in each (B,)."""
+        moving = [self.tiles.moving(*one) for one in zip(images, time_s.tolist(), strict=True)]
+        shown = _Shown(images, time_s, moving)
+        active = [self._activity.active_at(i, float(t), bool(m.any())) for i, t, m in zip(*shown, strict=True)]
+        return shown, np.array(active, bool)
+
+    def _detected(self, shown: _Shown, active: np.ndarray, due: np.ndarray | None = None) -> Detected:
+        """The people of those of B images that are ``due`` (B,); of all of them without."""
+        images = shown.images
+        due = np.ones(len(images), bool) if due is None else due
         self._activity.searched += int(due.sum())
         if not due.any():
             return Detected(due, Detections.empty(), Detections.empty(), ~active)
         found, faint = graded(self._models, images[due])
         if self.tiles.on:
-            rows = np.flatnonzero(due).tolist()
-            found, faint = self._in_tiles([(*shown[row], moving[row]) for row in rows], found, faint)
+            some = [one for one, is_due in zip(zip(*shown, strict=True), due, strict=True) if is_due]
+            found, faint = self._in_tiles([(i, float(t), m) for i, t, m in some], found, faint)
         if self._choice.idle:
             return Detected(due, found, faint, ~active)
         chosen = self._choice.chosen(found, int(due.sum()), (images.shape[2], images.shape[1]))
@@ -134,19 +172,6 @@ class PeopleSearch:
         left = people.take(np.delete(np.arange(len(people)), rows))
         for i, box in zip(left.image, left.box_px, strict=True):
             self.faint.add(int(frame[i]), box[None])
-
-    def _due(self, time_s: float, active: bool) -> bool:
-        """Whether the detector is due; its run is then noted. Half a frame early counts, since steps are uneven."""
-        step = time_s - self._before_s
-        # A network that finds people and poses together looks at every frame.
-        every_s = self._config.observe.detect_every_s if self._models.pose is not None else 0.0
-        if not active and self._models.pose is not None:
-            every_s = max(every_s, LOOKOUT_S)
-        due = every_s == 0 or time_s - self._detected_s > every_s - step / 2 - ROUNDING_S
-        self._before_s = time_s
-        if due:
-            self._detected_s = time_s
-        return due
 
     def _observed(self, images: np.ndarray, frame: np.ndarray, people: Detections) -> Observations:
         """Observations of people detected in these images; the people of the last image are carried on."""

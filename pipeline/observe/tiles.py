@@ -16,7 +16,8 @@ import numpy as np
 from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.models.detections import Detections
-from pipeline.observe.activity import LOOKOUT_S, Activity
+from pipeline.observe.activity import Activity
+from pipeline.observe.looks import LOOKOUT_S
 from pipeline.observe.seams import Glance, joined
 
 OVERLAP = 0.2  # of a tile's side
@@ -75,8 +76,7 @@ def asked(setting: str | int, size_px: tuple[int, int], path: object) -> Layout 
         columns = min(fits, key=lambda n: abs(math.log(fits[n])))  # the squarest
         layout = Layout(columns, setting // columns)
     else:
-        columns, _, rows = setting.partition("x")
-        layout = Layout(int(columns), int(rows))
+        layout = Layout(*map(int, setting.split("x")))
     if min(layout.side_px(size_px)) < LEAST_PX:
         raise PoselineError(
             f"detect.tiles={setting}: tiles of {path}, whose picture has {size_px[0]} × {size_px[1]} px, would have"
@@ -165,9 +165,12 @@ def glances(look: Graded, image: np.ndarray, places: np.ndarray) -> list[Glance]
     found, faint = look(np.stack([image[y1:y2, x1:x2] for x1, y1, x2, y2 in places]))
     size_px = image.shape[1], image.shape[0]
     return [
-        Glance(*(part.of(i).in_image(0).shifted(place[0], place[1]) for part in (found, faint)), place, size_px)
-        for i, place in enumerate(places)
+        Glance(_shifted(found, i, place), _shifted(faint, i, place), place, size_px) for i, place in enumerate(places)
     ]
+
+
+def _shifted(people: Detections, tile: int, place: np.ndarray) -> Detections:
+    return people.of(tile).in_image(0).shifted(place[0], place[1])
 
 
 def told(stored: list[str]) -> dict[str, dict[str, int | str]]:

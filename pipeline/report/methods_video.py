@@ -15,9 +15,9 @@ from pipeline.report.methods_sources import AUTHORS, EMBEDDED, FILES, POINTS
 
 # Settings of which the text tells elsewhere, or that change no result.
 _TOLD = {
-    "observe.chunk_frames", "observe.detect_every_s", "observe.reid", "detect.name", "detect.score", "pose.name",
-    "track.max_gap_s", "track.people", "track.min_length_s", "track.min_mean_score", "track.min_coverage",
-    "lift.name", "lift.fov_deg",
+    "observe.chunk_frames", "observe.detect_every_s", "observe.detect_apart_s", "observe.reid", "detect.name",
+    "detect.score", "pose.name", "track.max_gap_s", "track.people", "track.min_length_s", "track.min_mean_score",
+    "track.min_coverage", "lift.name", "lift.fov_deg",
 }  # fmt: skip
 _NEXT = 1.5  # frames: people are looked for in the frame that is nearest to the time at which they are due
 _PACKAGES = {
@@ -91,11 +91,16 @@ def estimation(facts: RunFacts) -> list[str]:
 
 def _search(facts: RunFacts, detector: str) -> str:
     every, score = facts.setting("observe", "detect_every_s"), facts.setting("detect", "score")
-    always = every is not None and every * _ratio(facts.video["fps"]) <= _NEXT
+    fps, apart_s = _ratio(facts.video["fps"]), facts.setting("observe", "detect_apart_s")
+    always = every is not None and every * fps <= _NEXT
+    seldom = bool(every) and apart_s is not None and apart_s > every and apart_s * fps > _NEXT
     clock = " of the video as it plays" if facts.manifest.get("time") is not None else ""
     when = "" if every is None else " in every frame" if always else f" every {number(every)} s{clock}"
+    when += f", and every {number(apart_s)} s where all were surely seen and stood apart," if seldom else ""
     least = "" if score is None else f" at scores of {number(score)} and more"
-    between = "" if every is None or always else "; in between, boxes moved with the people's own keypoints"
+    between = (
+        "" if every is None or (always and not seldom) else "; in between, boxes moved with the people's own keypoints"
+    )
     return f"People were looked for{when}{least} by {_network(facts, 'detector', detector, 'MMDetection')}{between}."
 
 

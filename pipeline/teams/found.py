@@ -149,7 +149,7 @@ def _posterior(worn: Worn, kits: Mapping[int, Kits]) -> tuple[np.ndarray, np.nda
         more = 1 + _NOISE / worn.seen[rows, None]
         far2 = distances2(worn.shirt[rows], own.shirt, own.shirt_sd) / more
         legs2 = distances2(worn.legs[rows], own.legs, own.legs_sd) / more
-        seen = np.isfinite(legs2).all(1)
+        seen = np.isfinite(legs2[:, 0])
         log[rows, :2] = -(far2 + np.where(seen[:, None], legs2, 0.0)) / 2
         log[rows, 2] = -np.where(seen, _INSIDE_WITH_LEGS, INSIDE) / 2
     people, which = np.unique(worn.person, return_inverse=True)

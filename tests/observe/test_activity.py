@@ -10,8 +10,9 @@ import pytest
 from pipeline.core.config import Config
 from pipeline.core.types import Observations
 from pipeline.models.registry import Models
-from pipeline.observe.activity import HOLD_S, LOOKOUT_S, Activity, counted
+from pipeline.observe.activity import START_S, Activity, counted
 from pipeline.observe.camera import CameraMotion
+from pipeline.observe.looks import EMPTY_LOOKOUT_S, LOOKOUT_S
 from pipeline.observe.process import Chunk, process_chunk
 from tests import stand_ins
 from tests.stand_ins import FIGURE, SIZE_PX, frames
@@ -36,9 +37,9 @@ def active(pictures: list[np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("noise", [0.5, 3.0, 8.0])
 def test_noise_and_light_are_nothing(noise):
     found = active([scene(t, noise, light=10 * np.sin(t / 10)) for t in range(110)])
-    assert found[: round(HOLD_S * FPS)].all()  # the first frame is always new
+    assert found[: int(START_S * FPS)].all()  # the first frame is always new
     assert not found[75:].any()  # much noise takes a while to be known
-    assert noise > 5 or not found[round(HOLD_S * FPS) + 1 :].any()
+    assert noise > 5 or not found[int(START_S * FPS) + 1 :].any()
 
 
 @pytest.mark.parametrize(("height", "contrast"), [(200, 25), (60, 25), (40, 60)])
@@ -65,7 +66,7 @@ def test_off_means_always():
 
 def seen(mode: str, truth, count: int = 100) -> tuple[list[int], Observations, CameraMotion, Activity]:
     models: Models = stand_ins.models(truth)
-    config = Config.model_validate({"observe": {"activity": mode}})
+    config = Config.model_validate({"observe": {"activity": mode, "detect_apart_s": 0}})
     parts = frames(range(count), np.arange(count) / FPS)
     for part in parts:
         part.image[:, 40:, 40:] = 90
@@ -78,15 +79,16 @@ def seen(mode: str, truth, count: int = 100) -> tuple[list[int], Observations, C
     return models.detector.asked, found, camera, activity
 
 
-def test_nobody_is_searched_once_a_second():
-    asked, found, camera, activity = seen("auto", lambda t: np.zeros((0, 17, 2)))
-    still = round(HOLD_S * FPS)
-    assert [t for t in asked if t > still + 1] == [still + FPS * n for n in (1, 2)] or len(asked) <= still + 4
+def test_where_nobody_is_people_are_looked_for_every_three_seconds():
+    asked, found, camera, activity = seen("auto", lambda t: np.zeros((0, 17, 2)), 250)
+    begun = int(START_S * FPS)
+    assert asked[: begun + 1] == list(range(begun + 1))
+    assert np.diff(asked[begun:]).tolist() == [round(EMPTY_LOOKOUT_S * FPS)] * 3
     assert len(found.frame) == 0
-    assert len(camera.frames) <= still + 1
+    assert len(camera.frames) == begun + 1
     told = json.loads(activity.stored())
-    assert told == {"frames": 100, "active": still + 1, "searched": len(asked)}
-    assert counted([activity.stored(), "", activity.stored()])["frames"] == 200
+    assert told == {"frames": 250, "active": begun + 1, "searched": len(asked)}
+    assert counted([activity.stored(), "", activity.stored()])["frames"] == 500
     assert seen("off", lambda t: np.zeros((0, 17, 2)))[0] == list(range(100))
 
 

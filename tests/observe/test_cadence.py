@@ -18,7 +18,7 @@ from tests.stand_ins import assert_same_bits, frames, walkers
 
 
 def every(seconds: float, **pose: float) -> Config:
-    return Config.model_validate({"observe": {"detect_every_s": seconds}, "pose": pose})
+    return Config.model_validate({"observe": {"detect_every_s": seconds, "detect_apart_s": 0}, "pose": pose})
 
 
 def looked(models, config: Config, parts: list[Frames]) -> Observations:
@@ -72,8 +72,8 @@ def test_every_frame_is_given_to_the_detector_in_whole_batches():
     assert models.detector.calls == 3
     assert models.detector.asked == list(range(12))
     models = stand_ins.models()
-    looked(models, every(0.1), frames(range(12), batch=6))
-    assert models.detector.calls == 2  # and so are those that are due
+    looked(models, every(0.1), frames(range(12), batch=12))
+    assert models.detector.calls == 3  # and so are those that are due, block by block
     assert models.detector.asked == [0, 3, 6, 9]
 
 
