@@ -23,6 +23,7 @@ from pipeline.store.people_csv import shown
 CYCLE_COLUMNS = (
     "person_id", "movement", "side", "cycle", "start_time_s", "end_time_s", "duration_s", "measured_share", "in_mean",
 )  # fmt: skip
+_ROWS = 10_000  # that wait to be written together, about 15 MB
 _KEYS = (("person_id", pa.int32()), ("movement", pa.string()), ("side", pa.string()))
 POINTS = 101  # of a curve: 0 to 100 %
 
@@ -60,6 +61,7 @@ class CyclesFiles:
         text = stack.enter_context(atomic(folder.cycles_csv))
         self._csv = csv.writer(stack.enter_context(text.open("w", newline="", encoding="utf-8")))
         self._quantities: tuple[str, ...] | None = None
+        self._waiting: dict[pq.ParquetWriter, list[pa.Table]] = {}
 
     def begin(self, quantities: Sequence[str]) -> tuple[str, ...]:
         """Say before the first `add` which quantities the tables have; returns those that were said first."""
@@ -99,7 +101,7 @@ class CyclesFiles:
         keys |= {name: np.repeat(cycles[name], POINTS) for name in ("cycle", "in_mean")}
         keys |= {"percent": np.tile(np.arange(POINTS, dtype=np.int16), n), "time_s": time_s.ravel()}
         flat = values.reshape(len(values), -1)
-        _write(self._curves, self._curve_schema, keys | dict(zip(self._quantities or (), flat, strict=True)))
+        self._add(self._curves, self._curve_schema, keys | dict(zip(self._quantities or (), flat, strict=True)))
         low, high = values[self._angles].min(-1), values[self._angles].max(-1)  # (A, C), NaN where not wholly known
         spread = np.stack([low, high, high - low], 1).astype(np.float64)
         for i in range(n):
@@ -121,16 +123,30 @@ class CyclesFiles:
             keys |= {f"{name}_mean": mean[i].astype(np.float32), f"{name}_sd": sd[i].astype(np.float32)}
         named = angles_of(self._quantities or ())
         keys |= {f"{name}_mean_std": std[i].astype(np.float32) for i, name in enumerate(named)}
-        _write(self._means, self._mean_schema, keys)
+        self._add(self._means, self._mean_schema, keys)
+
+    def _add(self, writer: pq.ParquetWriter, schema: pa.Schema, columns: Mapping[str, Any]) -> None:
+        """Add rows; they are written together, since hundreds of columns of few rows cost far more."""
+        arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
+        waiting = self._waiting.setdefault(writer, [])
+        waiting.append(pa.table(arrays, schema=schema))
+        if sum(len(table) for table in waiting) >= _ROWS:
+            self._write(writer)
+
+    def _write(self, writer: pq.ParquetWriter) -> None:
+        if waiting := self._waiting.pop(writer, []):
+            whole = pa.concat_tables(waiting)
+            writer.write_table(whole, row_group_size=len(whole))
+
+    def end(self) -> None:
+        """Write what still waits."""
+        self.begin(())
+        for writer in [*self._waiting]:
+            self._write(writer)
 
     @staticmethod
     def _keys(person_id: int, movement: str, side: str, rows: int) -> dict[str, Any]:
         return {"person_id": np.full(rows, person_id, np.int32), "movement": [movement] * rows, "side": [side] * rows}
-
-
-def _write(writer: pq.ParquetWriter, schema: pa.Schema, columns: Mapping[str, Any]) -> None:
-    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
-    writer.write_table(pa.table(arrays, schema=schema))
 
 
 @contextlib.contextmanager
@@ -139,4 +155,4 @@ def cycles_files(folder: RunFolder, metadata: dict[str, str]) -> Iterator[Cycles
     with contextlib.ExitStack() as stack:
         files = CyclesFiles(stack, folder, metadata)
         yield files
-        files.begin(())
+        files.end()

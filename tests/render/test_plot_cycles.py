@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -34,6 +35,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
             made = measure(dataclasses.replace(exact(t, points), person_id=i), COCO17, MetresConfig(), (1920, 1080))
             write_cycles(files, made.motion, made.cycles, False)
     return folder
+
+
+def test_everybodys_rows_are_written_together(folder):
+    """Hundreds of columns of few rows cost far more."""
+    for path in (folder.gait_cycles, folder.gait_means):
+        with pq.ParquetFile(path) as file:
+            assert file.num_row_groups == 1
+            assert file.read(["person_id"])["person_id"].unique().to_pylist() == [1, 2]
 
 
 @pytest.mark.parametrize("end", ["png", "svg", "pdf"])
