@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import VideoInfo
+from pipeline.video.containers import encoder_options
 from pipeline.video.decode import open_reader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.index import index_video
@@ -167,6 +168,12 @@ def test_a_source_without_sound_is_fine(tmp_path):
     assert not copy(source, tmp_path / "out.mp4").has_audio
     loud = write_clip(Clip("b.mp4", audio="aac"), tmp_path)
     assert not copy(loud, tmp_path / "out.mp4", sound=False).has_audio
+
+
+def test_only_the_usual_preset_of_h264_searches_less():
+    assert encoder_options("h264", None, "veryfast")["x264-params"] == "subme=1"
+    for preset in ("ultrafast", "medium"):
+        assert "x264-params" not in encoder_options("h264", None, preset)
 
 
 def test_the_index_stands_before_the_pictures(tmp_path):
