@@ -186,11 +186,7 @@ def _write_people(
             told = [*measured.quality.warnings, *filter(None, [carried])]
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, told))
             if metres.ground is not None:
-                counted = player(dict(motion.quantities), motion.time_s)
-                players.append(
-                    {"person_id": person_id, "name": name, "team": team.get("team", "")}
-                    | {k: shown(v) for k, v in counted.items()}
-                )
+                players.append(_played(motion, name, team.get("team", "")))
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
             write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.travels)
@@ -212,6 +208,12 @@ def _write_people(
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
     return summaries, tempo_warnings(tempos)
+
+
+def _played(motion: Motion, name: str, team: str) -> dict[str, Any]:
+    """A row of players.csv."""
+    counted = player(dict(motion.quantities), motion.time_s)
+    return {"person_id": motion.person_id, "name": name, "team": team} | {k: shown(v) for k, v in counted.items()}
 
 
 def _with_facts(motion: Motion, facts: dict[str, Any]) -> Motion:

@@ -32,7 +32,7 @@ def person_colour(person_id: int) -> Colour:
     return tuple(int(c) for c in rgb.round())  # type: ignore[return-value]
 
 
-class Colours(NamedTuple):
+class Palette(NamedTuple):
     """The colours of people: their own, or those of their teams."""
 
     told: Mapping[int, Colour] = {}  # by person
@@ -44,7 +44,7 @@ class Colours(NamedTuple):
         return self.else_(person_id) if found is None else found
 
 
-OWN = Colours()
+OWN = Palette()
 
 
 @cache

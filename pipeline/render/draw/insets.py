@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.render.draw.canvas import Canvas, Colour
-from pipeline.render.draw.colours import GRID, OUTLINE, OWN, PALE, PANEL, Colours
+from pipeline.render.draw.colours import GRID, OUTLINE, OWN, PALE, PANEL, Palette
 from pipeline.render.draw.text import word
 
 _SIDE, _SIDE_UPRIGHT = 0.30, 0.36  # of the picture's shorter side
@@ -83,7 +83,7 @@ class FloorInset:
     """The floor from above, far places on top: a dot for each person, and the person's path of the last seconds."""
 
     def __init__(
-        self, box: Box, extent: Extent, trail_s: float, pitch: Sequence[np.ndarray] = (), colours: Colours = OWN
+        self, box: Box, extent: Extent, trail_s: float, pitch: Sequence[np.ndarray] = (), colours: Palette = OWN
     ) -> None:
         """``pitch``: the lines (N, 2) m of the pitch."""
         self._box, self._extent, self._trail_s = box, extent, max(trail_s, 2.0)

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.core.skeleton import Skeleton
 from pipeline.render.draw.angles import draw_angles
 from pipeline.render.draw.canvas import Canvas, Colour
-from pipeline.render.draw.colours import OUTLINE, OWN, Colours, side_colours
+from pipeline.render.draw.colours import OUTLINE, OWN, Palette, side_colours
 from pipeline.render.draw.figure import Person, Sizes, draw_skeleton, drawable, faded, sizes_of
 from pipeline.render.draw.labels import Placer
 from pipeline.render.draw.text import plate
@@ -30,7 +30,7 @@ def draw_people(
     angles: Mapping[int, Mapping[str, str]] | None = None,
     placer: Placer | None = None,
     taken: Sequence[tuple[int, int, int, int]] = (),
-    colours: Colours = OWN,
+    colours: Palette = OWN,
 ) -> None:
     """Draw people into a picture, RGB (H, W, 3) u8 or a canvas, in place; pixels away from them stay as they are.
 

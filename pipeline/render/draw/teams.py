@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.core.team_text import OTHER
 from pipeline.render.draw.canvas import Colour
-from pipeline.render.draw.colours import Colours, person_colour
+from pipeline.render.draw.colours import Palette, person_colour
 
 _PALE = 0.25  # saturation below which a shirt has no hue to draw
 _LIGHT: Colour = (245, 245, 245)
@@ -34,10 +34,10 @@ def team_colours(teams: Mapping[str, Any] | None) -> dict[str, Colour]:
     return dict(zip(kits, drawn, strict=True)) | {OTHER: others}
 
 
-def colours_of_teams(team_of: Mapping[int, str], teams: Mapping[str, Any] | None) -> Colours:
+def colours_of_teams(team_of: Mapping[int, str], teams: Mapping[str, Any] | None) -> Palette:
     """A person's colour by their team; by their id where they are in none, or where there are none."""
     drawn = team_colours(teams)
-    return Colours({person: drawn[team] for person, team in team_of.items() if team in drawn}, person_colour)
+    return Palette({person: drawn[team] for person, team in team_of.items() if team in drawn}, person_colour)
 
 
 def _rgb(text: str) -> np.ndarray:

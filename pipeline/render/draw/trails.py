@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.core.homography import STILL, moved
 from pipeline.render.draw.canvas import Canvas
-from pipeline.render.draw.colours import OUTLINE, OWN, Colours
+from pipeline.render.draw.colours import OUTLINE, OWN, Palette
 from pipeline.render.draw.figure import Person
 
 _PIECES = 4  # pieces of a trail; older pieces are thinner and darker
@@ -20,7 +20,7 @@ _WIDTH = 0.0038  # of the picture's shorter side
 class Trails:
     """Everybody's path over the last ``length_s`` seconds, moved with the camera."""
 
-    def __init__(self, length_s: float, colours: Colours = OWN) -> None:
+    def __init__(self, length_s: float, colours: Palette = OWN) -> None:
         self._length_s, self._colours = length_s, colours
         self._ways: dict[int, deque[tuple[float, np.ndarray]]] = {}
 
