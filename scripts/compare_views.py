@@ -5,7 +5,8 @@ brought together by one rotation for the whole sequence; the pair that differs t
 
 With a calibration of Qualisys, whose cameras have the names of the runs, the points of both views are triangulated. Two
 errors are printed for each view, in mm after the best rotation, scale and shift of each frame: of the run, and of the
-triangulated points seen by that camera, which fit together exactly, lifted again.
+triangulated points seen by that camera, which fit together exactly, lifted again; of the twelve joints, and of those of
+trunk and legs alone. By how much the rays of both views miss each other says how true the triangulation is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pipeline.store.folder import RunFolder
 PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 NAMES = [f"{side}_{part}" for part in PARTS for side in ("left", "right")]
 HIPS = [NAMES.index("left_hip"), NAMES.index("right_hip")]
+ALL = list(range(len(NAMES)))
+TRUNK_AND_LEGS = [i for i, name in enumerate(NAMES) if not name.endswith(("elbow", "wrist"))]
 LEAST_FRAMES = 20
 
 
@@ -71,20 +74,34 @@ def against_both(people: list[PersonTable], seen_by: list[Camera]) -> None:
     space = cv2.triangulatePoints(*sight, *(r.reshape(-1, 2).T for r in rays))
     space = (space[:3] / space[3]).T.reshape(*rays[0].shape[:2], 3)
     large = space[:, [POINTS.index(name) for name in NAMES]]
-    known = np.isfinite(large).all(-1)
     network = Network(pick_device("cpu"))
     print("against the triangulation of both, mm: the run; the triangulated points lifted")
     for person, camera, row in zip(people, seen_by, rows, strict=True):
         before = space @ camera.turn.T + camera.shift_m
         seen = np.isfinite(before).all(-1)
         again, _ = lift_whole(network, person.column("time_s")[row], before[..., :2] / before[..., 2:], seen * 1.0)
-        errors = []
-        for found in (joints_of(person)[1][row], again[:, [JOINTS.index(name) for name in NAMES]]):
-            both = known & np.isfinite(found).all(-1)
-            some = both.sum(1) > len(NAMES) // 2
-            at, true = (np.where(both[..., None], x, 0)[some] for x in (found, large))
-            errors.append(1000 * distance(aligned(at, true, both[some]), true)[both[some]].mean())
-        print(f"  {person.file.parent.parent.name:15} {errors[0]:.1f}; {errors[1]:.1f}")
+        found = (joints_of(person)[1][row], again[:, [JOINTS.index(name) for name in NAMES]])
+        every, some = ([off_mm(joints[:, of], large[:, of]) for joints in found] for of in (ALL, TRUNK_AND_LEGS))
+        name = person.file.parent.parent.name
+        print(f"  {name:15} {every[0]:.1f}; {every[1]:.1f}; trunk and legs {some[0]:.1f}; {some[1]:.1f}")
+    missed = 1000 * np.nanmedian(missed_m(space, rays[0], seen_by[0]), 0)
+    print("rays from the points between them, mm, left and right:")
+    for i, part in enumerate(PARTS):
+        print(f"  {part:15} {' '.join(f'{missed[POINTS.index(name)]:.0f}' for name in NAMES[2 * i : 2 * i + 2])}")
+
+
+def off_mm(found: np.ndarray, true: np.ndarray) -> float:
+    """The mean distance of joints (L, N, 3), each frame aligned; frames of which more than half is known."""
+    both = np.isfinite(found).all(-1) & np.isfinite(true).all(-1)
+    some = both.sum(1) > both.shape[1] // 2
+    at, there = (np.where(both[..., None], x, 0)[some] for x in (found, true))
+    return float(1000 * distance(aligned(at, there, both[some]), there)[both[some]].mean())
+
+
+def missed_m(space: np.ndarray, rays: np.ndarray, camera: Camera) -> np.ndarray:
+    """(L, K) m from points (L, K, 3) to their rays (L, K, 2)."""
+    before = space @ camera.turn.T + camera.shift_m
+    return np.linalg.norm((before[..., :2] / before[..., 2:] - rays) * before[..., 2:], axis=-1)
 
 
 first, second = (everybody(RunFolder.existing(Path(run))) for run in sys.argv[1:3])

@@ -24,6 +24,11 @@ KINDS = tuple(name.removeprefix("left_").removeprefix("right_") for name in POIN
 ALIKE = 0.8  # share of the spread that left and right have in common
 SPREAD_OF = np.array([SPREAD[kind] for kind in KINDS], np.float32)
 _MEAN_OF = np.array([MEAN.get(kind, (0.0, 0.0, 0.0)) for kind in KINDS], np.float32)
+# Hips are marked on the side of the body that is seen, in front from the front and behind from behind: so many trunks
+# from the joint's centre along the line from back to front, times the cosine between this line and that to the camera.
+# Two views of one person, from in front and behind, tell it: docs/lifting.md. From above, this puts the hips lower;
+# `MEAN` holds what it does before a usual camera, the line to which rises by `_USUAL_RISE`.
+TOWARDS, _USUAL_RISE = 0.1, 0.17
 _LIMBS = {"knee": "hip", "ankle": "knee", "heel": "knee", "toe": "knee"}  # up is from the foot's ankle to the knee
 _OUT = np.array([1.0 if p.startswith("left_") else -1.0 if p.startswith("right_") else 0.0 for p in POINTS], np.float32)
 
@@ -90,8 +95,20 @@ def rays_to_joints(rays: np.ndarray, joints: np.ndarray, hips: np.ndarray) -> np
         hips: (L, 3) m, where that is before the camera.
     """
     points, centres = pictured(joints), joints[:, : len(POINTS)]
+    points[:, HIPS] += _towards_camera(joints, points[:, HIPS] + hips[:, None])
     off = _seen(points + hips[:, None]) - _seen(centres + hips[:, None])
     return rays - np.where(np.isfinite(off), off, 0)
+
+
+def _towards_camera(joints: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(L, 2, 3) m from the mean place of the hips' points, before the camera, to where this view shows them."""
+    across = joints[:, AT["left_hip"]] - joints[:, AT["right_hip"]]
+    trunk = (joints[:, AT["left_shoulder"]] + joints[:, AT["right_shoulder"]]) / 2 - joints[:, HIPS].mean(1)
+    long = np.linalg.norm(trunk, axis=-1)[:, None, None]
+    up = _unit(trunk)
+    ahead = _cross(_unit(across - up * (across * up).sum(-1, keepdims=True)), up)[:, None]
+    seen_from = (-_unit(places) * ahead).sum(-1, keepdims=True)
+    return TOWARDS * long * (seen_from * ahead + _USUAL_RISE * up[:, None])
 
 
 def _seen(places: np.ndarray) -> np.ndarray:

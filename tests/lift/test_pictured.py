@@ -49,11 +49,36 @@ def test_rays_to_points_become_rays_to_joints(joints: np.ndarray) -> None:
     def seen(p: np.ndarray) -> np.ndarray:
         return (p[..., :2] + hips[:, None, :2]) / (p[..., 2:] + hips[:, None, 2:])
 
+    marked = pictured(about)
+    marked[:, HIPS] += module._towards_camera(about, marked[:, HIPS] + hips[:, None])
+    np.testing.assert_allclose(rays_to_joints(seen(marked), about, hips), seen(about[:, : len(POINTS)]), atol=1e-9)
     rays = seen(pictured(about))
-    np.testing.assert_allclose(rays_to_joints(rays, about, hips), seen(about[:, : len(POINTS)]), atol=1e-9)
     centre = rays[:, HIPS].mean(1)
     found = hips_place(about, rays, np.ones(rays.shape[:2]), centre, 1 / 30)
     np.testing.assert_allclose(found, hips, atol=0.02)
+
+
+@pytest.mark.parametrize("turn_deg", [0, 30, 90, 150, 180, 210])
+def test_hips_are_marked_on_the_side_that_is_seen(joints: np.ndarray, turn_deg: float) -> None:
+    """From in front and behind nothing moves aside; between, both hips move to where the seen side faces."""
+    c, s = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
+    about = (joints - joints[:, HIPS].mean(1, keepdims=True)) * np.array([1, -1, -1])
+    about = about @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    off = module._towards_camera(about, about[:, HIPS] + np.array([0, 0, 50.0])).mean((0, 1))
+    trunk = np.linalg.norm(joints[:, [5, 6]].mean(1) - joints[:, HIPS].mean(1), axis=-1).mean()
+    np.testing.assert_allclose(off[0], module.TOWARDS * trunk * s * c, atol=0.008)
+    np.testing.assert_allclose(off[2], -module.TOWARDS * trunk * c * c, atol=0.01)
+
+
+def test_hips_seen_from_above_are_marked_lower(joints: np.ndarray) -> None:
+    about = (joints - joints[:, HIPS].mean(1, keepdims=True)) * np.array([1, -1, -1])
+    lower = []
+    for rise_deg in (10, 35):
+        c, s = np.cos(np.radians(rise_deg)), np.sin(np.radians(rise_deg))
+        tilted = about @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
+        lower.append(module._towards_camera(tilted, tilted[:, HIPS] + np.array([0, 0, 50.0]))[..., 1].mean())
+    assert abs(lower[0]) < 0.004
+    assert lower[1] > 0.01
 
 
 def test_joints_that_are_not_known_leave_their_rays(joints: np.ndarray) -> None:
