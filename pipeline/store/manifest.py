@@ -15,7 +15,7 @@ from pipeline.core.skeleton import Skeleton
 from pipeline.core.types import VideoInfo
 
 FORMAT_VERSION = "1"
-OBSERVED_VERSION = "2"  # of the observations; those of another version are made again
+OBSERVED_VERSION = "3"  # of the observations; those of another version are made again
 
 
 @dataclass(frozen=True)
