@@ -11,16 +11,17 @@ from pipeline.core.config import Config
 from pipeline.core.settings import Ground
 from pipeline.core.shots import Shots
 from pipeline.core.skeleton import COCO17
-from pipeline.people import _no_floor, _Run, _video
+from pipeline.people import _no_floor
+from pipeline.scene import Scene, video_of
 from pipeline.store.folder import RunFolder
 
 
-def run(cameras: list[int], travels: bool, ground: Ground | None = None) -> _Run:
+def run(cameras: list[int], travels: bool, ground: Ground | None = None) -> Scene:
     n = len(cameras)
     shots = Shots(np.arange(n), n, np.array(cameras), ("cut",) * n, np.zeros(n, int))
     config = Config()
     config = config.model_copy(update={"metres": config.metres.model_copy(update={"ground": ground})})
-    return _Run(RunFolder(Path("run")), [], None, COCO17, config, None, shots, travels)
+    return Scene(RunFolder(Path("run")), [], None, COCO17, config, None, shots, travels)
 
 
 @pytest.mark.parametrize(
@@ -35,17 +36,17 @@ def test_the_reason_is_told(cameras, travels, why):
     one = run(cameras, travels)
     assert one.placeless
     assert _no_floor(one).startswith(why)
-    assert _video(one, None).placeless  # no world of several cameras
+    assert video_of(one, None, None).placeless  # no world of several cameras
 
 
 def test_shots_of_one_still_camera_have_one_floor():
     one = run([0, 0], travels=False)
     assert not one.placeless
-    assert not _video(one, None).placeless
+    assert not video_of(one, None, None).placeless
 
 
 def test_a_ground_does_not_make_one_world_of_several_cameras():
     ground = Ground(image_px=((0, 0), (9, 0), (0, 9), (9, 9)), plane_m=((0, 0), (9, 0), (0, 9), (9, 9)))
     one = run([0, 1], travels=False, ground=ground)
     assert not one.placeless  # each camera may have its points
-    assert _video(one, None).placeless
+    assert video_of(one, None, None).placeless
