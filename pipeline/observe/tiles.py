@@ -73,8 +73,8 @@ def asked(setting: str | int, size_px: tuple[int, int], path: object) -> Layout 
     if isinstance(setting, int):
         divisors = [n for n in range(1, setting + 1) if setting % n == 0]
         fits = {n: _side(size_px[0], n) / _side(size_px[1], setting // n) for n in divisors}
-        columns = min(fits, key=lambda n: abs(math.log(fits[n])))  # the squarest
-        layout = Layout(columns, setting // columns)
+        squarest = min(fits, key=lambda n: abs(math.log(fits[n])))
+        layout = Layout(squarest, setting // squarest)
     else:
         layout = Layout(*map(int, setting.split("x")))
     if min(layout.side_px(size_px)) < LEAST_PX:

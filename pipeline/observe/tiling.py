@@ -12,15 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.config import Config
+from pipeline.core.similarity import iou
 from pipeline.core.types import VideoInfo
-from pipeline.models.detections import Detections
 from pipeline.observe.seams import Glance, joined
 from pipeline.observe.tiles import Graded, Layout, glances, usual
 
 PICTURES = 6  # spread over the video; such that can be decoded alone
 FIRST_S, FIRST = 0.5, 3  # of a video without: so many pictures from its first one on, one in so many seconds
-SURE = 0.5  # score of a detection that counts
-MORE, MORE_SHARE = 0.5, 0.15  # people a picture, and as a share of those found without tiles, that are worth tiles
+SURE = 0.5  # score of a person that counts,
+SEEN, SAME_IOU = 0.4, 0.4  # and score and overlap of a box by which the whole picture shows the person, too
+MORE, MORE_SHARE = 0.5, 0.1  # people a picture, and as a share of those found without tiles, that are worth tiles
 AGAIN_S, ENOUGH = 1.0, 3  # live: from one look to the next, and looks with people that decide
 
 
@@ -72,17 +73,15 @@ def decided(look: Graded, config: Config, images: Sequence[np.ndarray]) -> Tilin
 
 
 def _both(look: Graded, config: Config, image: np.ndarray) -> tuple[int, int]:
-    """How many people are surely found in the whole image, and with its tiles, too."""
+    """How many of the people who are surely found with tiles the whole image shows, too; and how many they are."""
     size_px = image.shape[1], image.shape[0]
     layout, whole = usual(size_px), Glance(*look(image[None]), np.array([0, 0, *size_px]), size_px)
     tiled, _ = joined(
         whole, glances(look, image, layout.places(size_px)), layout.overlap_px(size_px), config.detect.nms_iou
     )
-    return _sure(whole.found), _sure(tiled)
-
-
-def _sure(found: Detections) -> int:
-    return int((found.score >= SURE).sum())
+    sure = tiled.box_px[tiled.score >= SURE]
+    seen = iou(sure, whole.found.box_px[whole.found.score >= SEEN]).max(1, initial=0) >= SAME_IOU
+    return int(seen.sum()), len(sure)
 
 
 class Deciding:

@@ -37,7 +37,7 @@ def test_tiles_where_they_find_more(boxes, layout):
 
 
 @pytest.mark.parametrize(
-    ("whole", "tiled", "worth_it"), [(0, 0.4, False), (0, 0.5, True), (2, 2.5, True), (20, 22.9, False), (20, 23, True)]
+    ("whole", "tiled", "worth_it"), [(0, 0.4, False), (0, 0.5, True), (2, 2.5, True), (20, 21.9, False), (20, 22, True)]
 )
 def test_what_is_worth_it(whole, tiled, worth_it):
     assert Counts(whole, tiled).worth_it == worth_it
