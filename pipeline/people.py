@@ -28,7 +28,7 @@ from pipeline.measure.cycle_tables import write_cycles
 from pipeline.measure.heat import Heat
 from pipeline.measure.jumps import JUMP_COLUMNS
 from pipeline.measure.measure import NO_METRES, measure
-from pipeline.measure.players import PLAYER_COLUMNS, player
+from pipeline.measure.players import PLAYER_COLUMNS, player_row
 from pipeline.measure.quality import QUALITY_COLUMNS
 from pipeline.measure.real_time import beside_video, doubts_of, span_in_video, step_columns, steps_in_video, time_facts
 from pipeline.measure.rolling import rolling_warning
@@ -185,8 +185,7 @@ def _write_people(
             figures = team | measured.figures | motion.figures | span_in_video(motion)
             told = [*measured.quality.warnings, *filter(None, [carried])]
             summaries.append(person_summary(motion, mean_step_s, doubts, name, figures, told))
-            if metres.ground is not None:
-                players.append(_played(motion, name, team.get("team", "")))
+            players += [] if metres.ground is None else [player_row(motion, name, team.get("team", ""))]
             steps += _rows_of(person_id, steps_in_video(measured.steps, info))
             flights += _rows_of(person_id, measured.jumps)
             write_cycles(cycles, motion, measured.cycles, metres.scaled and not run.travels)
@@ -208,12 +207,6 @@ def _write_people(
     heat.write(folder.path)
     _remove_others(folder, {s["person_id"] for s in summaries})
     return summaries, tempo_warnings(tempos)
-
-
-def _played(motion: Motion, name: str, team: str) -> dict[str, Any]:
-    """A row of players.csv."""
-    counted = player(dict(motion.quantities), motion.time_s)
-    return {"person_id": motion.person_id, "name": name, "team": team} | {k: shown(v) for k, v in counted.items()}
 
 
 def _with_facts(motion: Motion, facts: dict[str, Any]) -> Motion:

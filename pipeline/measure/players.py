@@ -7,10 +7,14 @@ source) for at least a second; an acceleration is one of more than 3 m/s² for a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from pipeline.core.types import Motion
 from pipeline.measure.scale import LINK_S, line_fits, row_seconds, summary
 from pipeline.measure.zones import SPEED_ZONES
+from pipeline.store.people_csv import shown
 
 SPRINT_M_S, SPRINT_S = SPEED_ZONES["sprinting"], 1.0
 HIGH_M_S2, HIGH_S = 3.0, 0.5
@@ -21,6 +25,13 @@ PLAYER_COLUMNS = (
     "sprint_distance_m", "accelerations", "decelerations", *BOUNDS,
 )  # fmt: skip
 _SMOOTH_S = 0.2  # deviation of the Gaussian under which acceleration is the slope of the speed
+
+
+def player_row(motion: Motion, name: str, team: str) -> dict[str, Any]:
+    """A person's row of players.csv; ``motion`` has the columns of `ground_columns`."""
+    counted = player(dict(motion.quantities), motion.time_s)
+    who = {"person_id": motion.person_id, "name": name, "team": team}
+    return who | {key: shown(value) for key, value in counted.items()}
 
 
 def player(columns: dict[str, np.ndarray], time_s: np.ndarray) -> dict[str, float]:

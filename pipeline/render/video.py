@@ -262,7 +262,8 @@ class Painter:
             self._trails.draw(canvas)
         if len(self._region):  # the part of the picture that was looked at
             border = np.concatenate([self._region, self._region[:1]])
-            canvas.lines([border], max(min(self._size_px) / 400, 1), [PALE])
+            width = max(min(self._size_px) / 400, 1)
+            canvas.lines([border], width, [PALE], edge=max(width / 2, 1))  # pale on a pale wall is not seen
         words = {p.person_id: self._words.label(p, now) for p in people} if self._look.labels else {}
         angles = {p.person_id: self._words.angles(p, now) for p in people} if self._look.angles else {}
         draw_people(canvas, people, self._skeleton, self._look, words, angles, self._placer, self._taken, self._colours)

@@ -1,4 +1,4 @@
-"""Colours of teams: bright relatives of their shirts, far from one another and from those of others."""
+"""Palette of teams: bright relatives of their shirts, far from one another and from those of others."""
 
 from __future__ import annotations
 
