@@ -1,4 +1,4 @@
-"""Palette of sides and of people."""
+"""Colours of sides and of people."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ OWN = Palette()
 
 @cache
 def side_colours(one: Colour | None) -> dict[int, Colour]:
-    """Palette of left (−1), middle (0) and right (1): the common ones, or shades of one colour."""
+    """Colours of left (−1), middle (0) and right (1): the common ones, or shades of one colour."""
     if one is None:
         return SIDE_COLOURS
     colour = np.array(one, np.float64)

@@ -1,4 +1,4 @@
-"""Palette of teams: bright relatives of their shirts, far from one another and from those of others."""
+"""Colours of teams: bright relatives of their shirts, far from one another and from those of others."""
 
 from __future__ import annotations
 
