@@ -12,7 +12,7 @@ from pipeline.core.errors import PoselineError
 from pipeline.models.catalogue import Known, addresses, catalogue, known, shared_path
 from pipeline.models.download import AddressError, Transfer, download
 from pipeline.models.kept import NAME, Kept, fault, find, keep, place, sha256_of
-from pipeline.models.kinds import is_address, is_zip, onnx_files, wrong
+from pipeline.models.kinds import as_address, is_address, is_zip, onnx_files, wrong
 from pipeline.models.onnx.graph import Graph, detector_layout, graph_of, pose_layout
 from pipeline.models.registry import DETECTORS, POSES
 from pipeline.models.unpack import unpack
@@ -39,11 +39,12 @@ def fetch(name: str, source: str, trust: bool, transfer: Transfer) -> Kept:
     with _working() as parts, _scratch(parts) as made:
         if source and not is_address(source):
             file = _found(network, Path(source).expanduser())
-            said, whole, digest = str(file.absolute()), _is_archive(network, file), _take(file, made, network)
+            said, whole = str(file.absolute()), _is_archive(network, file)
+            digest = _take(file, made, network, said)
         else:
             file, said = _downloaded(network, source, parts, transfer)
             try:
-                whole, digest = _is_archive(network, file), _take(file, made, network)
+                whole, digest = _is_archive(network, file), _take(file, made, network, said)
             finally:
                 file.unlink(missing_ok=True)
         _check_digest(network, digest, said, trust or whole)
@@ -65,9 +66,9 @@ def add(file: Path, name: str, like: str) -> Kept:
         raise PoselineError(f"--name {name}: is taken by poseline itself; choose another name")
     if name in catalogue():
         raise PoselineError(f"--name {name}: is in the catalogue; poseline models fetch {name} --from '{file}'")
-    told = known(like) if like else None
+    told, file = known(like) if like else None, _one(file)
     with _working() as parts, _scratch(parts) as made:
-        digest = _take(_one(file), made, None)
+        digest = _take(file, made, None, str(file))
         graph = graph_of(f"models add {file}:", str(made))
         role = _check_role(told.role, graph, str(file)) if told else _role(graph, str(file))
         entry = Kept(name, role, like, str(file.absolute()), made.stat().st_size, digest)
@@ -195,18 +196,23 @@ def _one(file: Path) -> Path:
     """The file that the user means: itself, or the only one in a folder."""
     if file.is_dir() and len(found := onnx_files(file)) == 1:
         return found[0]
-    if not file.exists() and not is_address(str(file)):
+    if is_address(str(file)):
+        raise PoselineError(f"{as_address(file)}: {wrong(str(file))}")
+    if not file.exists():
         raise PoselineError(f"{file}: no such file; give an .onnx file, a zip archive or a folder with one in it")
     return file
 
 
-def _take(file: Path, made: Path, network: Known | None) -> str:
-    """Copy the network in a file to ``made``, and return its digest. PoselineError for what is no network."""
+def _take(file: Path, made: Path, network: Known | None, said: str) -> str:
+    """Copy the network in a file to ``made``, and return its digest. PoselineError for what is no network.
+
+    ``said``: what errors call the file, such as the address that gave it.
+    """
     wanted = network.digests if network else {}
     if file.is_file() and is_zip(file):
-        return unpack(file, made, wanted, max(wanted.values(), default=0) if all(wanted.values()) else 0)
+        return unpack(file, made, wanted, max(wanted.values(), default=0) if all(wanted.values()) else 0, said)
     if seen := wrong(str(file)):
-        raise PoselineError(f"{file}: {seen}")
+        raise PoselineError(f"{said}: {seen}")
     shutil.copyfile(file, made)
     return sha256_of(made)
 

@@ -18,6 +18,12 @@ def is_address(text: str) -> bool:
     return bool(_ADDRESS.match(text))
 
 
+def as_address(path: Path) -> str:
+    """The address that was taken for a path, with both slashes behind its scheme."""
+    scheme, rest = str(path).split(":/", 1)
+    return f"{scheme}://{rest.lstrip('/')}"
+
+
 def wrong(reference: str) -> str:
     """What is wrong with a path that should lead to an ONNX file, with the remedy; "" where nothing can be seen.
 

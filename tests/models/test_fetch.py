@@ -248,9 +248,14 @@ def test_a_zip_bomb_is_refused_before_it_fills_the_disk(server, monkeypatch, kno
     server.files["/net.zip"] = bomb
     told = {"sha256": sha256(data), "bytes": len(data)} if known else {"archive_sha256": sha256(bomb)}
     offer(monkeypatch, f"{server.url}/net.zip", **told)
-    with pytest.raises(PoselineError, match="unpacks to more than"):
+    with pytest.raises(PoselineError, match=re.escape(f"{server.url}/net.zip: unpacks to more than")):
         get()
     assert left() == []
+
+
+def test_an_address_to_add_is_named_as_it_was_given():
+    with pytest.raises(PoselineError, match=r"^https://example\.org/net\.onnx: is an address; download it"):
+        fetch.add(Path("https://example.org/net.onnx"), "mine", "")
 
 
 def test_damaged_and_ambiguous_zips_are_refused(tmp_path):
