@@ -194,5 +194,20 @@ def render(
     bench_render.measure(run, frames, style, codec, preset, threads, repeat)
 
 
+@app.command()
+def pairs(
+    bench: Annotated[Path, typer.Argument(exists=True, help="Folder with keypoints/ and mot/, see bench_pairs.py.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs and of what was measured.")],
+    networks: Annotated[Path, typer.Option(help="Folder of networks NAME.onnx.")] = Path("networks"),
+    detector: Annotated[list[str] | None, typer.Option(help="Name; several.")] = None,
+    pose: Annotated[list[str] | None, typer.Option(help="Name; several.")] = None,
+    sequence: Annotated[list[str] | None, typer.Option(help="Name of a truth; several. None: all.")] = None,
+) -> None:
+    """Detectors and pose networks in pairs: AP, HOTA / MOTA / IDF1, CPU ms a frame and a person, peak memory."""
+    import bench_pairs
+
+    bench_pairs.measure(bench, networks, out, detector or ["yolox-tiny"], pose or ["rtmpose-s"], sequence or [])
+
+
 if __name__ == "__main__":
     app()
