@@ -46,7 +46,7 @@ class ObserveConfig(Section):
 
     chunk_frames: int = Field(256, ge=1)  # frames of one observation part, the unit of resuming
     detect_every_s: float = Field(0.04, ge=0, le=10)  # the detector runs this often, else boxes are carried; 0: always
-    detect_apart_s: float = Field(0.08, ge=0, le=10)  # this often where everybody is sure and apart from the others
+    detect_apart_s: float = Field(0.0, ge=0, le=10)  # this often where all are surely seen and apart; 0: no difference
     # auto: where nothing happens before a still camera, people are looked for once a second; off: as ever
     activity: Literal["auto", "off"] = "auto"
     reid: str = "none"  # appearance by a ReID network, onnx:FILE; none: by colours of the body's parts

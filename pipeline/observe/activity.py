@@ -75,7 +75,7 @@ class Activity:
 def _cells(image: np.ndarray) -> np.ndarray:
     """(h, w) f32 means of the green of some pixels of each cell; green is most of the luma, and there already."""
     step = max(image.shape[1] // (WIDTH * SAMPLES), 1)
-    some = np.ascontiguousarray(image[::step, ::step, 1])
+    some = cv2.extractChannel(image, 1) if step == 1 else np.ascontiguousarray(image[::step, ::step, 1])
     width = min(WIDTH, some.shape[1])
     height = max(round(some.shape[0] * width / some.shape[1]), 1)
     return cv2.resize(some, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -23,7 +23,7 @@ from pipeline.observe.activity import Activity
 from pipeline.observe.choice import Choice
 from pipeline.observe.faint import Faint
 from pipeline.observe.looks import Looks
-from pipeline.observe.poses import observations, posed
+from pipeline.observe.poses import nothing, observations, posed
 from pipeline.observe.seams import Glance
 from pipeline.observe.tiles import Tiles
 
@@ -158,12 +158,12 @@ class PeopleSearch:
             self.faint.add(int(number), look.faint.of(i).box_px)
         if due.all():
             return self._observed(images, frame, found)
-        parts = []
+        parts = [nothing(self._models)]
         for i in range(len(images)):
             one = slice(i, i + 1)
             if due[i]:
                 parts.append(self._observed(images[one], frame[one], found.of(int(detected[i])).in_image(0)))
-            else:
+            elif len(self._found.people):
                 parts.append(self._between(images[one], frame[one]))
         return Observations.concat(parts)
 

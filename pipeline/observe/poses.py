@@ -73,6 +73,12 @@ def observations(
     )
 
 
+def nothing(models: Models) -> Observations:
+    """No observations, of those networks' keypoints."""
+    width = models.reid.width if models.reid else appearance.SIZE
+    return Observations.empty(len(models.skeleton), models.skeleton.name, width)
+
+
 def _described(images: np.ndarray, people: Detections, poses: Poses, models: Models, config: Config) -> np.ndarray:
     """(N, D) f16 appearance of people, by the ReID network if there is one."""
     if models.reid is not None:

@@ -12,11 +12,11 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.types import Frames, Observations, VideoInfo
 from pipeline.models.registry import Models
-from pipeline.observe import appearance
 from pipeline.observe.activity import Activity
 from pipeline.observe.cadence import Detected, PeopleSearch
 from pipeline.observe.camera import CameraMotion
 from pipeline.observe.faint import Faint
+from pipeline.observe.poses import nothing
 from pipeline.observe.thumbs import Thumbs
 from pipeline.observe.tiles import Tiles
 
@@ -66,8 +66,7 @@ def process_chunk(
     ``activity`` and ``tiles`` must be new and count what is searched.
     """
     faint = faint or Faint()
-    width = models.reid.width if models.reid else appearance.SIZE
-    parts = [Observations.empty(len(models.skeleton), models.skeleton.name, width)]
+    parts = [nothing(models)]
     search = PeopleSearch(models, config, faint, activity, tiles)
     # The networks do not use all cores all the time: the camera's motion in a batch is measured, and the detector looks
     # at the next batch, while poses are estimated.

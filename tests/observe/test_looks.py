@@ -19,7 +19,9 @@ def asked(truth, count: int = 24, batch: int = 4, boxes: float = 0.9, **observe:
     models = stand_ins.models(truth)
     models.detector.score = boxes
     parts = frames(range(count), np.arange(count) / FPS, batch=batch)
-    process_chunk(parts, Chunk(0, 0, count), models, Config.model_validate({"observe": observe}))
+    process_chunk(
+        parts, Chunk(0, 0, count), models, Config.model_validate({"observe": {"detect_apart_s": 0.08} | observe})
+    )
     return models.detector.asked
 
 
@@ -49,16 +51,19 @@ def test_else_in_every_frame(truth, boxes):
 
 def test_not_more_seldom_where_that_is_not_wanted():
     calm = standing((150, 300), (450, 300))
+    assert Config().observe.detect_apart_s == 0
     assert asked(calm, detect_apart_s=0.0) == list(range(24))
     assert asked(calm, detect_every_s=0.0) == list(range(24))
     assert asked(calm, detect_every_s=0.12) == list(range(0, 24, 3))
 
 
 def test_observations_do_not_depend_on_batches():
+    config = Config.model_validate({"observe": {"detect_apart_s": 0.08}})
+
     def seen(batch: int):
         parts = frames(range(31), np.arange(31) / FPS, batch=batch)
         truth = lambda t: standing((150, 300), (450, 300))(t)[: 1 + (t < 20)]  # noqa: E731
-        return process_chunk(parts, Chunk(0, 0, 31), stand_ins.models(truth), Config())
+        return process_chunk(parts, Chunk(0, 0, 31), stand_ins.models(truth), config)
 
     for batch in (1, 3, 9):
         assert_same_bits(seen(4), seen(batch))
