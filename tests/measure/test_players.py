@@ -24,7 +24,7 @@ def test_a_player_who_walks_sprints_twice_and_brakes_hard() -> None:
     speed = np.interp(T, [0, 3, 4.625, 7.6, 9.2, 15, 16.6, 20, 21.6, 25, 26.3, 26.9, 28.2, 30],
                       [1.5, 1.5, 8, 8, 1.5, 1.5, 8, 8, 1.5, 1.5, 7.1, 7.1, 1.5, 1.5])  # fmt: skip
     told = player(columns(speed), T)
-    assert set(told) == set(PLAYER_COLUMNS) - {"person_id", "name"}
+    assert set(told) == set(PLAYER_COLUMNS) - {"person_id", "name", "team"}
     assert told["sprints"] == 2
     assert told["accelerations"] == 3
     assert told["decelerations"] == 3
