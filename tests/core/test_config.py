@@ -205,6 +205,7 @@ ANOTHER = {
     "render.people": [1],
     "detect.pixels": 65536,
     "detect.tiles": 6,
+    "teams.kits": "A=red,B=white",
     "lift.fov_deg": 60.0,
     "smooth.order": 6,
     "track.told_shots": [[1.0, 2]],
