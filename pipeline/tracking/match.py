@@ -24,7 +24,8 @@ from pipeline.tracking.tracks import Sighting, Tracks, areas
 _GATE_LEN = 0.03  # body lengths: floor of the gate, breathing room for a well predicted person
 _LOOK_COST = 0.5  # cost of a distance of 1 between clothes, the usual one between two sightings of one person
 _LEAST_PARTS = 2  # of the body that both must show
-_UNSEEN_S, _OTHER_CLOTHES = 0.3, 4.0  # whoever was unseen for longer does not come back in clothes so far from theirs
+# Whoever was unseen for longer does not come back in clothes so far from theirs, nor without showing any.
+_UNSEEN_S, _OTHER_CLOTHES = 0.3, 4.0
 _RIGID, _FREE, _CORNER = 1.0, 0.1, 0.01  # weights of torso and head, limbs, box corners for the body's place
 _LIMBS = ("elbow", "wrist", "knee", "ankle", "heel", "foot", "toe", "index", "pinky", "thumb", "hand")
 
@@ -84,7 +85,8 @@ def associate(
     value[several] += _foreign(i[several], t.look[i[several]], seen.look[j[several]])
     away = np.flatnonzero(time_s - t.last_s[i] > _UNSEEN_S)
     far, common = appearance.distance2(t.look[i[away]], seen.look[j[away]])
-    value[away[(far > _OTHER_CLOTHES) & (common >= _LEAST_PARTS)]] = np.inf
+    unlike = np.where(common > 0, far > _OTHER_CLOTHES, np.isfinite(t.look[i[away]]).any(1))
+    value[away[unlike]] = np.inf
     costs = np.full((len(t), len(seen)), np.inf)
     costs[i, j] = value
     return match(costs, limit)

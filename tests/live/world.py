@@ -129,8 +129,9 @@ def written(folder: Path, looked: dict[tuple, list[int]]) -> dict[str, list[int]
     Files that are the same as at an earlier call are left out; ``looked`` holds what was looked at.
     """
     found: dict[str, list[int]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        try:  # a process that finishes a segment may still be at work, and rename its temporary files
+    # A process that finishes a segment may still be at work: its temporary files are renamed, its folders vanish.
+    for path in sorted(Path(at) / name for at, _, names in os.walk(folder) for name in names):
+        try:
             name, now = str(path.relative_to(folder)), path.stat()
         except FileNotFoundError:
             continue

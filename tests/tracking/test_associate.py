@@ -119,7 +119,10 @@ def test_clothes_choose_among_candidates_whoever_else_is_lost(lost_far_away: int
     assert (rows.tolist(), columns.tolist()) == ([0], [1])
 
 
-@pytest.mark.parametrize(("unseen_s", "lightness", "found"), [(0.2, 60.0, 1), (0.5, 60.0, 0), (0.5, 25.0, 1)])
+@pytest.mark.parametrize(
+    ("unseen_s", "lightness", "found"),
+    [(0.2, 60.0, 1), (0.5, 60.0, 0), (0.5, 25.0, 1), (0.2, np.nan, 1), (0.5, np.nan, 0)],
+)
 def test_whoever_was_lost_for_long_does_not_come_back_in_other_clothes(
     unseen_s: float, lightness: float, found: int
 ) -> None:
