@@ -16,7 +16,7 @@ from pipeline.observe.process import Chunk
 from pipeline.workflow import run
 from tests import laboratory
 
-AMX, AVX = frozenset({"FP32", "BF16", "FP16"}), frozenset({"FP32", "BF16"})
+AMX, AVX, PLAIN = frozenset({"FP32", "BF16", "FP16"}), frozenset({"FP32", "BF16"}), frozenset({"FP32"})
 POSE = ASSETS / "rtmpose-s.onnx"
 needed = pytest.mark.skipif(not openvino.installed(), reason="needs openvino")
 
@@ -40,7 +40,8 @@ def pretend(monkeypatch, abilities: frozenset[str] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("abilities", "name", "precision"), [(AMX, "openvino", "bf16"), (AVX, "cpu", "f32"), (None, "cpu", "f32")]
+    ("abilities", "name", "precision"),
+    [(AMX, "openvino", "bf16"), (AVX, "openvino", "bf16"), (PLAIN, "cpu", "f32"), (None, "cpu", "f32")],
 )
 def test_auto_takes_half_precision_where_the_processor_is_fast_at_it(monkeypatch, abilities, name, precision):
     pretend(monkeypatch, abilities)
@@ -96,7 +97,7 @@ def test_bits_are_the_same_for_any_batch_threads_and_lanes(precision):
 def test_half_precision_keeps_what_a_bias_takes_out(tmp_path, monkeypatch):
     """A channel of 100, almost constant, whose weights and bias cancel: what varies is the answer."""
     if not openvino.halves():
-        pytest.skip("needs a processor with AMX")
+        pytest.skip("needs a processor with bfloat16")
     onnx = pytest.importorskip("onnx")
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(8, 3, 1, 1)).astype(np.float32)
