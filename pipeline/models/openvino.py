@@ -1,7 +1,8 @@
 """OpenVINO's own runtime: what it can do on this processor, and networks compiled for fixed shapes and kept.
 
-With a free batch axis the last bits depend on the batch, so every shape is compiled by itself, and batches are padded
-to powers of two. The bits are then the same for any batch and any number of threads, on one kind of processor.
+With a free batch axis the last bits depend on the batch, so every shape is compiled by itself, and batches of more
+than `EXACT` are padded to powers of two. The bits are then the same for any batch and any number of threads, on one
+kind of processor.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pipeline.store.atomic import atomic
 
 NAME, REMEDY = "openvino", "pip install 'poseline[openvino]', or use --device cpu"
 KEPT_BYTES = 1 << 30  # of all compiled networks; the longest unused are deleted
+EXACT = 4  # inputs of a batch that is compiled as it is
 GRAPHS = 1  # version of the changes to graphs before they are compiled
 _DIGEST = 32  # bytes before a compiled network, its SHA-256: OpenVINO would run a damaged one
 
@@ -73,8 +75,8 @@ def place() -> Path:
 
 
 def padded(count: int) -> int:
-    """The batch that is compiled for ``count`` inputs: the next power of two."""
-    return 1 << max(count - 1, 0).bit_length()
+    """The batch that is compiled for ``count`` inputs: as many, or the next power of two."""
+    return count if 0 < count <= EXACT else 1 << max(count - 1, 0).bit_length()
 
 
 class Compiled:
