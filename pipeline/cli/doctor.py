@@ -75,7 +75,7 @@ def _openvino() -> Check:
     version = libraries.version_of(openvino.NAME)
     if not version:
         return True, openvino.NAME, f"not installed (for processors with bfloat16: {openvino.REMEDY.partition(',')[0]})"
-    good = "bf16" if openvino.halves() else "no bfloat16 here: --device auto does not use it"
+    good = "bf16" if openvino.halves() else "no AMX or AVX512-BF16 here: --device auto does not use it"
     folder = next(path for path in (openvino.place(), *openvino.place().parents) if path.is_dir())
     closed = "" if os.access(folder, os.W_OK) else f"; {folder} cannot be written, so every start compiles"
     return True, openvino.NAME, f"{version}, {good}{closed}"
