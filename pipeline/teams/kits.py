@@ -1,11 +1,13 @@
 """Two kits among what people wear, or the reason why there are none.
 
-A street has no teams. So two kits are believed only where the shirts say so: three people and more of each at once,
-most people in one of the two, shirts within a kit much more alike than those of the two, and hardly anybody between.
+A street has no teams. So two kits are believed only where three people and more of each are there at once, and where
+two kits make what people wear much likelier than a street does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import lgamma, log, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +26,14 @@ _ENOUGH = 50.0  # observations from which a person counts fully
 _ROUNDS = 20
 _TRIMMED, _TRIMMED_VAR = 0.75, 0.37  # share that tells a deviation, and mean square of that share of normal values
 # Evidence for teams.
-_SHARE = 0.65  # share of people's time that the two kits cover, at least
-_DISTANCE, _FEW = 6.5, 6.0  # of the kits in deviations, at least; more by this over the smaller team's people
-_BETWEEN = 0.12  # share of people in the middle third between the two kits, at most
-_FEWER = 0.2  # people of the smaller team for one of the larger, at least
+_DISTANCE = 5.0  # deviations between the shirts of two kits, at least; halves of one kit are less apart
+_IN_TEAM = 0.4  # of people whose clothes are not looked at yet, if there are two teams
+# What people in a street wear: medians and scales of shirts (L, a, b) and legs (L, a, b, spread of L) in ten clips.
+_STREET = np.array([30.0, 3.0, 0.0, 21.0, 1.0, -2.0, 8.0])
+_STREET_SD = np.array([24.0, 9.0, 10.0, 17.0, 4.0, 8.0, 6.0])
+_TAIL = 4.0  # degrees of freedom of Student's t, with which they spread
+_EACH, _ALL = 3.0, 40.0  # log of the odds of two teams against a street, at least: per person, and of all
+_SECOND = 15.0  # and against one team in a street
 
 
 class Kits(NamedTuple):
@@ -105,29 +111,44 @@ def _seeds(worn: Worn) -> np.ndarray | None:
 
 def _against(worn: Worn, kits: Kits, team: np.ndarray) -> str:
     """Why people with these kits, ``team (E,)`` of each, are not two teams; empty where they are."""
-    many = np.bincount(team[team >= 0], minlength=2)
     at_once = [_at_once(worn.take(np.flatnonzero(team == k))) for k in (0, 1)]
     if min(at_once) < LEAST_PEOPLE:
         return f"of two kinds of shirts, {min(at_once)} of one are seen at a time"
-    if many.min() < _FEWER * many.max():
-        return f"of two kinds of shirts, one has {many.max()} people and the other {many.min()}"
-    weight = weights(worn)
-    share = weight[team >= 0].sum() / weight.sum()
-    if share < _SHARE:
-        return f"the two commonest kinds of shirts are on {share:.0%} of the people"
-    gap = (kits.shirt[1] - kits.shirt[0]) / kits.shirt_sd
-    distance = float(np.linalg.norm(gap))
-    if distance < _DISTANCE + _FEW / many.min():
-        return f"the two commonest kinds of shirts are not apart enough ({distance:.1f} deviations)"
-    along = ((worn.shirt - kits.shirt[0]) / kits.shirt_sd) @ gap / distance**2
-    between = weight[(along > 1 / 3) & (along < 2 / 3)].sum() / weight.sum()
-    if between > _BETWEEN:
-        return f"{between:.0%} of the shirts are between the two commonest kinds"
+    apart = float(np.linalg.norm((kits.shirt[1] - kits.shirt[0]) / kits.shirt_sd))
+    if apart < _DISTANCE:
+        return f"the two commonest kinds of shirts are not apart enough ({apart:.1f} deviations)"
+    odds, people = log_odds(worn, kits), float(weights(worn).sum())
+    if odds < max(_ALL, _EACH * people):
+        return f"two kits explain what people wear hardly better than a street does (log odds {odds:.0f})"
+    second = odds - max(log_odds(worn, kits, [k]) for k in (0, 1))
+    if second < _SECOND:
+        return f"one kit explains what people wear nearly as well as two (log odds {second:.0f})"
     return (
         ""
         if np.isfinite(kits.legs).any() or not np.isfinite(worn.legs).any()
         else "people in like shirts wear unlike trousers"
     )
+
+
+def log_odds(worn: Worn, kits: Kits, which: Sequence[int] = (0, 1)) -> float:
+    """Natural logarithm of how much likelier the clothes of people are with such kits and some others than in a
+    street, each person counted by `weights`. It grows with the number of people. ``which`` of the kits there are.
+
+    Within a kit values are normal; in a street they follow Student's t about `_STREET`, one independent of the other.
+    """
+    values = np.concatenate([worn.shirt, worn.legs], 1)
+    centres = np.concatenate([kits.shirt, kits.legs], 1)
+    sd = np.concatenate([kits.shirt_sd, kits.legs_sd])
+    known = np.isfinite(values) & np.isfinite(centres).all(0)
+    kit = -np.square((values[:, None] - centres) / sd) / 2 - np.log(sd * np.sqrt(2 * np.pi))
+    kit = np.where(known[:, None], kit, 0.0).sum(-1)  # (E, 2)
+    square = np.square((values - _STREET) / _STREET_SD)
+    height = lgamma((_TAIL + 1) / 2) - lgamma(_TAIL / 2) - log(_TAIL * pi) / 2
+    street = height - np.log(_STREET_SD) - (_TAIL + 1) / 2 * np.log1p(square / _TAIL)
+    street = np.where(known, street, 0.0).sum(-1)
+    some = np.logaddexp.reduce(log(_IN_TEAM) + kit[:, list(which)], 1)
+    teams = np.logaddexp(some, log(1 - len(which) * _IN_TEAM) + street)
+    return float((weights(worn) * (teams - street)).sum())
 
 
 def _at_once(worn: Worn) -> int:
