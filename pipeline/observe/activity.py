@@ -2,6 +2,8 @@
 
 A small grey picture of each frame is compared with a background that is learned slowly. A frame is active where a few
 neighbouring cells differ by more than noise, light and compression make them differ there; and for ``HOLD_S`` after.
+What stands still for long becomes background. What was behind it stays known, so that nothing is seen to happen when it
+has left (two states a cell, after the mixtures of Stauffer and Grimson 1999).
 In frames that are not active the detector looks every second only, or every three where nobody is: that confirms who
 stands still, whose pose is estimated in every frame as always, and catches whom the differences miss
 (`pipeline.observe.looks`). A moving camera makes every frame active.
@@ -18,7 +20,9 @@ import numpy as np
 WIDTH = 160  # cells across the picture
 SAMPLES = 4  # pixels along a cell's side that are looked at, at most
 HOLD_S, START_S = 1.0, 0.3  # after the last change; after the first frame, which has nothing to be compared with
-LEARN_S, ABSORB_S = 4.0, 30.0  # time constants of the background where nothing, and where something differs
+LEARN_S = 4.0  # time constant of the background
+FOLLOW_S = 120.0  # time constant with which the other state follows the background, where they are the same
+ABSORB_S = 30.0  # so long must a cell show one thing to be background; time constant of noise where something differs
 LEAST, SIGMAS = 5.0, 5.0  # grey levels, and standard deviations of a cell's noise, that count as different
 START_NOISE, MOST_NOISE = 1.0, 12.0  # grey levels
 NEIGHBOURS = 5  # of the 9 cells of a square that must differ
@@ -29,6 +33,9 @@ class _Background(NamedTuple):
 
     grey: np.ndarray  # (h, w) f32
     variance: np.ndarray  # (h, w) f32
+    other: np.ndarray  # (h, w) f32 what the cell showed before
+    new: np.ndarray  # (h, w) f32 what it shows instead of both
+    new_s: np.ndarray  # (h, w) f32 for how long
 
 
 class Activity:
@@ -56,20 +63,42 @@ class Activity:
         grey, step = _cells(image), time_s - self._last_s
         known, self._last_s = self._background, time_s
         if known is None or known.grey.shape != grey.shape or step > LEARN_S:
-            self._background = _Background(grey, np.full(grey.shape, START_NOISE**2, np.float32))
+            self._background = _first(grey)
             return True
-        off = grey - known.grey
-        off -= np.median(off)  # light, or the camera's exposure
-        differs = np.abs(off) > np.maximum(LEAST, SIGMAS * np.sqrt(known.variance))
-        share = np.where(differs, step / ABSORB_S, min(step / LEARN_S, 1)).astype(np.float32)
-        variance = known.variance + share * (np.minimum(off**2, MOST_NOISE**2) - known.variance)
-        self._background = _Background(known.grey + share * (grey - known.grey), variance)
+        self._background, differs = _learned(known, grey, step)
         near = cv2.boxFilter(differs.astype(np.float32), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
         return bool(near.max() > NEIGHBOURS - 0.5)
 
     def stored(self) -> str:
         """The counts that a part stores: frames, those with activity, and those that were searched."""
         return json.dumps({"frames": self.frames, "active": self.active, "searched": self.searched})
+
+
+def _first(grey: np.ndarray) -> _Background:
+    """What is known after one picture (h, w)."""
+    return _Background(grey, np.full_like(grey, START_NOISE**2), grey, grey, np.zeros_like(grey))
+
+
+def _learned(known: _Background, grey: np.ndarray, step_s: float) -> tuple[_Background, np.ndarray]:
+    """The background with one more picture (h, w) ``step_s`` after the last one; and which cells differ from it."""
+    grey = grey - np.median(grey - known.grey)  # light, or the camera's exposure
+    least = np.maximum(LEAST, SIGMAS * np.sqrt(known.variance))
+    back = (np.abs(grey - known.grey) > least) & (np.abs(grey - known.other) <= least)
+    at, other = np.where(back, known.other, known.grey), np.where(back, known.grey, known.other)
+    off = grey - at
+    differs = np.abs(off) > least
+    learn = np.float32(min(step_s / LEARN_S, 1))
+    same = differs & (np.abs(grey - known.new) <= least)
+    noise = np.minimum(np.where(same, grey - known.new, off) ** 2, MOST_NOISE**2)
+    share = np.where(differs, np.float32(step_s / ABSORB_S), learn)
+    variance = known.variance + share * (noise - known.variance)
+    new = np.where(same, known.new + learn * (grey - known.new), grey)
+    new_s = np.where(same, known.new_s + np.float32(step_s), np.float32(0))
+    stays = new_s >= ABSORB_S
+    learned = np.where(differs, at, at + learn * off)
+    follow = np.where(np.abs(learned - other) <= least, np.float32(min(step_s / FOLLOW_S, 1)), np.float32(0))
+    at, other = np.where(stays, new, learned), np.where(stays, learned, other + follow * (learned - other))
+    return _Background(at, variance, other, new, new_s), differs
 
 
 def _cells(image: np.ndarray) -> np.ndarray:

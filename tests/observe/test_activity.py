@@ -54,6 +54,23 @@ def test_whoever_walks_in_is_seen_at_once(height, contrast):
     assert found[41:].all()
 
 
+def test_who_stood_for_a_minute_leaves_nothing_behind():
+    def picture(t: int) -> np.ndarray:
+        out = scene(t)
+        x = np.interp(t, [40, 60, 360, 380], [-120, 260, 260, 700])  # comes, stands, goes; at 5 frames/s
+        if 40 <= t < 380:
+            out[150:400, max(int(x), 0) : max(int(x) + 100, 0)] = 20
+        return out
+
+    activity = Activity()
+    found = np.array([activity.active_at(picture(t), t / 5) for t in range(480)])
+    assert found[42:60].all()
+    assert not found[60 + 5 * 32 : 360].any()  # who stands is background by now
+    assert found[362:379].all()
+    assert not found[379 + 6 :].any()
+    assert not found[30:40].any()
+
+
 def test_a_moving_camera_makes_everything_active():
     pictures = [np.roll(scene(0), 2 * t, axis=1) for t in range(60)]
     assert active(pictures).all()
