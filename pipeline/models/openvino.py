@@ -27,6 +27,9 @@ NAME, REMEDY = "openvino", "pip install 'poseline[openvino]', or use --device cp
 KEPT_BYTES = 1 << 30  # of all compiled networks; the longest unused are deleted
 EXACT = 4  # inputs of a batch that is compiled as it is
 GRAPHS = 1  # version of the changes to graphs before they are compiled
+# OpenVINO's bindings make some values at their first use, and wait for Python's lock within: two threads that begin at
+# once wait for each other for ever. So a process's first call ends before another begins.
+_BEGINNING, _BEGUN = threading.Lock(), threading.Event()
 _DIGEST = 32  # bytes before a compiled network, its SHA-256: OpenVINO would run a damaged one
 
 
@@ -103,11 +106,20 @@ class Compiled:
         if count < batch:
             inputs = np.concatenate([inputs, np.zeros((batch - count, *inputs.shape[1:]), np.float32)])
         try:
-            made = self._request(inputs.shape).infer([inputs], share_inputs=True, share_outputs=True)
+            if _BEGUN.is_set():
+                return self._outputs(inputs, count)
+            with _BEGINNING:
+                made = self._outputs(inputs, count)
+            _BEGUN.set()
         except RuntimeError as error:
             raise PoselineError(
                 f"{self._file}: OpenVINO cannot run this network ({_line(error)}); use --device cpu"
             ) from error
+        return made
+
+    def _outputs(self, inputs: np.ndarray, count: int) -> dict[str, np.ndarray]:
+        """The first ``count`` outputs by name."""
+        made = self._request(inputs.shape).infer([inputs], share_inputs=True, share_outputs=True)
         # The arrays of a request are written again by its next call.
         return {output.get_any_name(): np.array(array[:count]) for output, array in made.items()}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -224,3 +227,35 @@ def test_every_way_that_is_there_is_measured():
     found = measured(0.2)
     assert "cpu" in {pace.device.name for pace in found}
     assert all(pace.pictures > 0 and pace.people > 0 for pace in found)
+
+
+@needed
+def test_two_threads_begin_one_after_the_other(tmp_path):
+    # Two first calls at once wait for each other for ever. A new process is the only place where a call is the first.
+    code = f"""
+import sys, threading
+import subprocess
+import sys
+
+import numpy as np
+from pathlib import Path
+from pipeline.models import openvino
+sys.setswitchinterval(1e-6)
+openvino.place = lambda: Path({str(tmp_path / "compiled")!r})
+network = openvino.Compiled(Path({str(POSE)!r}), "digest", "f32", 2, 2, None)
+image = np.zeros((1, 3, 256, 192), np.float32)
+network._request(image.shape)
+both, done = threading.Barrier(2), []
+def call():
+    both.wait()
+    done.append(network.run(image))
+def idle():
+    while len(done) < 2:
+        pass
+threads = [threading.Thread(target=work, daemon=True) for work in (idle, call, call)]
+for thread in threads: thread.start()
+for thread in threads[1:]: thread.join(20)
+print(len(done))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert out.stdout.split() == ["2"], out.stderr
