@@ -101,7 +101,33 @@ def identify(
             progress(int(part.frame[-1]) + 1)
     glimpses = collector.glimpses()
     glimpses = glimpses.take(np.isin(glimpses.tracklet, single(tracker.tracklets(), doubles.frames, config)))
-    return people_of(glimpses, np.concatenate(columns), np.concatenate(frame_of), size_px, config, teams)
+    tracklet, frame_of_row = np.concatenate(columns), np.concatenate(frame_of)
+    whole, begun = _with_heads(tracklet, frame_of_row, tracker)
+    people = people_of(glimpses, whole, begun, size_px, config, teams)
+    return people._replace(person=_free(people.person, frame_of_row, whole != tracklet))
+
+
+def _with_heads(tracklet: np.ndarray, frame: np.ndarray, tracker: Tracker) -> tuple[np.ndarray, np.ndarray]:
+    """Tracklets and frames (N,) of observations, where faint ones are those of the beginning of the tracklet that goes
+    on from them."""
+    if not tracker.heads:
+        return tracklet, frame
+    known = tracker.tracklets()
+    first = dict(zip(known.id.tolist(), known.first_frame.tolist(), strict=True))
+    table = np.arange(int(tracklet.max()) + 2, dtype=tracklet.dtype)
+    table[-1] = -1
+    start = np.zeros(len(table), np.int64)
+    for head, after in tracker.heads.items():
+        if after in first:
+            table[head], start[head] = after, first[after]
+    return table[tracklet], np.maximum(frame, start[tracklet])
+
+
+def _free(person: np.ndarray, frame: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """People (N,) without those observations of a ``head (N,)`` in whose frame the person has another one."""
+    wide = int(frame.max(initial=0)) + 1
+    key = person.astype(np.int64) * wide + frame
+    return np.where(head & np.isin(key, key[~head]), np.int32(-1), person)
 
 
 def not_done(asked: int | None, people: Sequence[int], surplus: Sequence[Surplus]) -> list[str]:

@@ -19,7 +19,7 @@ from pipeline.core.similarity import VISIBLE, iou, oks
 from pipeline.core.skeleton import Skeleton
 from pipeline.observe import appearance
 from pipeline.tracking.match import associate, body_of
-from pipeline.tracking.tracks import CONFIRMED, NOISE_LEN, Sighting, Tracklets, Tracks, areas, spawn
+from pipeline.tracking.tracks import CONFIRMED, FAINT, NOISE_LEN, TENTATIVE, Sighting, Tracklets, Tracks, areas, spawn
 
 _SIZE_TAU_S = 0.5  # time constant of the body size, long against a truncated box or a raised arm
 _LOOK_TAU_S = 1.0  # time constant of a person's appearance
@@ -51,6 +51,7 @@ class Tracker:
         nobody = Sighting(np.zeros((*none.shape, 2)), none, np.zeros(0), np.zeros((0, appearance.SIZE)))
         self._tracks = spawn(self._next_id, -1, 0.0, nobody, self.config)
         self._ended: list[Tracks] = []
+        self.heads: dict[int, int] = {}  # faint tracklets' ids, each with that of the tracklet that goes on from it
 
     def update(
         self,
@@ -87,6 +88,8 @@ class Tracker:
         ids = self._continued(seen)
         new, new_ids = self._started(seen, ids < 0)
         ids[new] = new_ids
+        faint, faint_ids = self._glimpsed(seen, ids < 0)
+        ids[faint] = faint_ids
         return ids
 
     def tracklets(self) -> Tracklets:
@@ -99,6 +102,7 @@ class Tracker:
     def present(self) -> Tracklets:
         """The confirmed tracklets that have not ended; ended ones are forgotten: for streams without end."""
         self._ended.clear()
+        self.heads.clear()
         return self.tracklets()
 
     def leave(self) -> None:
@@ -134,12 +138,13 @@ class Tracker:
         ids = np.full(len(seen), -1, np.int32)
         high = seen.score >= c.high_score
         low = (seen.score >= c.low_score) & ~high
-        confirmed = self._tracks.status == CONFIRMED
+        confirmed, tentative = self._tracks.status == CONFIRMED, self._tracks.status == TENTATIVE
         matched = np.zeros(len(self._tracks), bool)
         for rows, columns, least, limit in (
             (confirmed, high, c.min_similarity, c.match_limit),
             (confirmed, low, c.min_similarity_low, c.match_limit_low),
-            (~confirmed, high, c.min_similarity, c.match_limit),
+            (tentative, high, c.min_similarity, c.match_limit),
+            (self._tracks.status == FAINT, low, c.min_similarity_low, c.match_limit_low),
         ):
             tracks = np.flatnonzero(rows & ~matched)
             free = np.flatnonzero(columns & (ids < 0))
@@ -158,10 +163,32 @@ class Tracker:
         if not len(new):
             return new, np.zeros(0, np.int32)
         new = new[~self._seen_twice(seen.take(new), seen.take(np.flatnonzero(~nobody)))]
-        born = spawn(self._next_id, self._frame, self._time_s, seen.take(new), self.config)
-        self._next_id += len(born)
+        born = self._born(seen.take(new))
+        before = np.flatnonzero(self._tracks.status == FAINT)
+        c = self.config
+        if len(before) and len(new):
+            known = self._tracks.take(before)
+            i, j = associate(
+                known, seen.take(new), self._time_s, self._body, c, c.min_similarity_low, c.match_limit_low
+            )
+            self.heads |= dict(zip(known.id[i].tolist(), born.id[j].tolist(), strict=True))
+            self._tracks = self._tracks.take(~np.isin(self._tracks.id, known.id[i]))
         self._tracks = self._tracks.join(born)
         return new, born.id
+
+    def _glimpsed(self, seen: Sighting, nobody: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Faint tracklets for unsure observations without a tracklet (``nobody (n,)``): their rows and new ids."""
+        low = np.flatnonzero((seen.score >= self.config.low_score) & (seen.score < self.config.high_score) & nobody)
+        if len(low):
+            low = low[~self._seen_twice(seen.take(low), seen.take(np.flatnonzero(~nobody)))]
+        born = self._born(seen.take(low))
+        self._tracks = self._tracks.join(born)
+        return low, born.id
+
+    def _born(self, seen: Sighting) -> Tracks:
+        born = spawn(self._next_id, self._frame, self._time_s, seen, self.config)
+        self._next_id += len(born)
+        return born
 
     def _turn(self, camera: np.ndarray) -> None:
         """Move all tracklets by the camera's motion."""
@@ -224,7 +251,7 @@ class Tracker:
         t.score_sum[rows] += score
         t.last_frame[rows], t.last_s[rows] = self._frame, self._time_s
         sure = (t.hits[rows] >= self.config.confirm_hits) | (score >= self.config.sure_score)
-        t.status[rows] = np.where(sure, CONFIRMED, t.status[rows])
+        t.status[rows] = np.where(sure & (t.status[rows] != FAINT), CONFIRMED, t.status[rows])
 
     def _seen_twice(self, new: Sighting, known: Sighting) -> np.ndarray:
         """(len(new),) bool: observations that look like another view of one of the ``known``."""

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.core.settings import TrackConfig
 from pipeline.core.similarity import box_area
 
-TENTATIVE, CONFIRMED = 0, 1
+TENTATIVE, CONFIRMED, FAINT = 0, 1, 2  # faint: low scores alone, perhaps the beginning of a tracklet
 BODY_AREA = 0.4  # area of a standing person's box in squared body lengths
 NOISE_LEN = 0.03  # body lengths: how well the keypoints of a sure observation place the body
 
@@ -99,7 +99,7 @@ def spawn(first_id: int, frame: int, time_s: float, seen: Sighting, config: Trac
     sure = (score >= config.sure_score) | (config.confirm_hits <= 1)
     return Tracks(
         id=np.arange(first_id, first_id + n, dtype=np.int32),
-        status=np.where(sure, CONFIRMED, TENTATIVE).astype(np.uint8),
+        status=np.select([score < config.high_score, sure], [FAINT, CONFIRMED], TENTATIVE).astype(np.uint8),
         hits=np.ones(n, np.int64),
         score_sum=score.copy(),
         first_frame=np.full(n, frame, np.int64),

@@ -116,6 +116,18 @@ def test_low_scores_continue_people_and_never_start_them() -> None:
     assert set(assign([never], t, synthetic.SIZE_PX, COCO17, TrackConfig()).tolist()) == {-1}
 
 
+def test_the_first_low_scores_of_a_person_are_the_persons() -> None:
+    t = synthetic.times(np.random.default_rng(7), 4.0, 30.0)
+    o = synthetic.observe(np.random.default_rng(8), t, synthetic.walker(t)[None]).observations
+    score = np.where(o.frame < 60, 0.55, o.score).astype(np.float32)
+    faint = Observations(o.frame, o.box_px, score, o.keypoints_px, o.keypoint_score)
+    assert set(assign([faint], t, synthetic.SIZE_PX, COCO17, TrackConfig()).tolist()) == {1}
+    # Two high scores confirm nobody, whatever low ones are beside them.
+    score = np.where(np.isin(o.frame, (60, 70)), 0.7, 0.55).astype(np.float32)
+    faint = Observations(o.frame, o.box_px, score, o.keypoints_px, o.keypoint_score)
+    assert set(assign([faint], t, synthetic.SIZE_PX, COCO17, TrackConfig()).tolist()) == {-1}
+
+
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(st.integers(0, 10_000))
 def test_order_within_a_frame_does_not_matter(seed: int) -> None:
