@@ -65,7 +65,7 @@ def test_who_stood_for_a_minute_leaves_nothing_behind():
     activity = Activity()
     found = np.array([activity.active_at(picture(t), t / 5) for t in range(480)])
     assert found[42:60].all()
-    assert not found[60 + 5 * 32 : 360].any()  # who stands is background by now
+    assert not found[60 + 5 * 12 : 360].any()  # who stands is background by now
     assert found[362:379].all()
     assert not found[379 + 6 :].any()
     assert not found[30:40].any()
