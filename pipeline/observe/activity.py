@@ -19,10 +19,11 @@ import numpy as np
 
 WIDTH = 160  # cells across the picture, at least
 SAMPLES = 4  # pixels along a cell's side that are looked at, at most
-HOLD_S, START_S = 1.0, 0.3  # after the last change; after the first frame, which has nothing to be compared with
+HOLD_S, START_S = 1.0, 0.1  # after the last change; after the first frame, which has nothing to be compared with
 LEARN_S = 4.0  # time constant of the background
 FOLLOW_S = 120.0  # time constant with which the other state follows the background, where they are the same
-ABSORB_S = 10.0  # so long must a cell show one thing to be background; time constant of noise where something differs
+ABSORB_S, NOBODY_S = 10.0, 2.0  # so long must a cell show one thing to be background; where two looks found nobody
+NOISE_S = 30.0  # time constant of noise where something differs
 LEAST, SIGMAS = 5.0, 5.0  # grey levels, and standard deviations of a cell's noise, that count as different
 START_NOISE, MOST_NOISE = 1.0, 12.0  # grey levels
 NEIGHBOURS = 5  # of the 9 cells of a square that must differ
@@ -34,7 +35,7 @@ class _Background(NamedTuple):
     grey: np.ndarray  # (h, w) f32
     variance: np.ndarray  # (h, w) f32
     other: np.ndarray  # (h, w) f32 what the cell showed before
-    new: np.ndarray  # (h, w) f32 what it shows instead of both
+    new: np.ndarray  # (h, w) f32 what it shows now, where that is neither
     new_s: np.ndarray  # (h, w) f32 for how long
 
 
@@ -47,25 +48,25 @@ class Activity:
         self._last_s = self._active_s = -np.inf
         self.frames = self.active = self.searched = 0
 
-    def active_at(self, image: np.ndarray, time_s: float, tiles: bool = False) -> bool:
+    def active_at(self, image: np.ndarray, time_s: float, tiles: bool = False, nobody: bool = False) -> bool:
         """Whether something happens in the next image (H, W, 3) u8 RGB, or in one of its ``tiles``, or happened just
-        before."""
+        before. ``nobody``: the last looks found nobody."""
         self.frames += 1
         first = self._background is None
-        changed = not self._on or self._changed(image, time_s) or tiles
+        changed = not self._on or self._changed(image, time_s, NOBODY_S if nobody else ABSORB_S) or tiles
         if changed:
             self._active_s = time_s - (HOLD_S - START_S if first else 0.0)
         active = changed or time_s - self._active_s <= HOLD_S
         self.active += active
         return active
 
-    def _changed(self, image: np.ndarray, time_s: float) -> bool:
+    def _changed(self, image: np.ndarray, time_s: float, absorb_s: float) -> bool:
         grey, step = _cells(image), time_s - self._last_s
         known, self._last_s = self._background, time_s
         if known is None or known.grey.shape != grey.shape or step > LEARN_S:
             self._background = _first(grey)
             return True
-        self._background, differs = _learned(known, grey, step)
+        self._background, differs = _learned(known, grey, step, absorb_s)
         near = cv2.boxFilter(differs.astype(np.float32), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
         return bool(near.max() > NEIGHBOURS - 0.5)
 
@@ -79,26 +80,38 @@ def _first(grey: np.ndarray) -> _Background:
     return _Background(grey, np.full_like(grey, START_NOISE**2), grey, grey, np.zeros_like(grey))
 
 
-def _learned(known: _Background, grey: np.ndarray, step_s: float) -> tuple[_Background, np.ndarray]:
+def _learned(
+    known: _Background, grey: np.ndarray, step_s: float, absorb_s: float = ABSORB_S
+) -> tuple[_Background, np.ndarray]:
     """The background with one more picture (h, w) ``step_s`` after the last one; and which cells differ from it."""
     grey = grey - np.median((grey - known.grey)[::2, ::2])  # light, or the camera's exposure
     least = np.maximum(LEAST, SIGMAS * np.sqrt(known.variance))
-    back = (np.abs(grey - known.grey) > least) & (np.abs(grey - known.other) <= least)
-    at, other = np.where(back, known.other, known.grey), np.where(back, known.grey, known.other)
-    off = grey - at
-    differs = np.abs(off) > least
     learn = np.float32(min(step_s / LEARN_S, 1))
+    off = grey - known.grey
+    differs = np.abs(off) > least
+    if not differs.any():  # as in most pictures
+        at = known.grey + learn * off
+        variance = known.variance + learn * (np.minimum(off**2, MOST_NOISE**2) - known.variance)
+        return _Background(at, variance, _followed(known.other, at, least, step_s), grey, np.zeros_like(grey)), differs
+    back = differs & (np.abs(grey - known.other) <= least)
+    at, other = np.where(back, known.other, known.grey), np.where(back, known.grey, known.other)
+    off, differs = grey - at, differs & ~back
     same = differs & (np.abs(grey - known.new) <= least)
     noise = np.minimum(np.where(same, grey - known.new, off) ** 2, MOST_NOISE**2)
-    share = np.where(differs, np.float32(step_s / ABSORB_S), learn)
+    share = np.where(differs, np.float32(step_s / NOISE_S), learn)
     variance = known.variance + share * (noise - known.variance)
     new = np.where(same, known.new + learn * (grey - known.new), grey)
     new_s = np.where(same, known.new_s + np.float32(step_s), np.float32(0))
-    stays = new_s >= ABSORB_S
+    stays = new_s >= absorb_s
     learned = np.where(differs, at, at + learn * off)
-    follow = np.where(np.abs(learned - other) <= least, np.float32(min(step_s / FOLLOW_S, 1)), np.float32(0))
-    at, other = np.where(stays, new, learned), np.where(stays, learned, other + follow * (learned - other))
-    return _Background(at, variance, other, new, new_s), differs
+    other = np.where(stays, learned, _followed(other, learned, least, step_s))
+    return _Background(np.where(stays, new, learned), variance, other, new, new_s), differs
+
+
+def _followed(other: np.ndarray, at: np.ndarray, least: np.ndarray, step_s: float) -> np.ndarray:
+    """The other state of cells (h, w), moved towards the background ``at`` where the two are the same."""
+    away = at - other
+    return other + np.where(np.abs(away) <= least, np.float32(min(step_s / FOLLOW_S, 1)), np.float32(0)) * away
 
 
 def _cells(image: np.ndarray) -> np.ndarray:

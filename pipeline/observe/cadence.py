@@ -118,7 +118,8 @@ class PeopleSearch:
         """The images (B, H, W, 3) with their times and moving tiles, and whether something happens in each (B,)."""
         moving = [self.tiles.moving(*one) for one in zip(images, time_s.tolist(), strict=True)]
         shown = _Shown(images, time_s, moving)
-        active = [self._activity.active_at(i, float(t), bool(m.any())) for i, t, m in zip(*shown, strict=True)]
+        nobody = self._looks is not None and self._looks.nobody
+        active = [self._activity.active_at(i, float(t), bool(m.any()), nobody) for i, t, m in zip(*shown, strict=True)]
         return shown, np.array(active, bool)
 
     def _detected(self, shown: _Shown, active: np.ndarray, due: np.ndarray | None = None) -> Detected:

@@ -36,7 +36,7 @@ class Looks:
         self._looked_s = self._before_s = -np.inf
         self._boxes: np.ndarray | None = None  # (N, 4) of the last look
         self._waiting: list[Detections] = []  # of the looks in the block that has not ended
-        self._calm = self._empty = False
+        self._calm = self.nobody = False  # nobody: the last two looks found none
 
     def blocks(self, count: int) -> Iterator[slice]:
         """The next ``count`` frames, cut where blocks end."""
@@ -52,7 +52,7 @@ class Looks:
         step = time_s - self._before_s
         every_s = self._apart_s if self._calm else self._every_s
         if not active:
-            every_s = max(every_s, EMPTY_LOOKOUT_S if self._empty else LOOKOUT_S)
+            every_s = max(every_s, EMPTY_LOOKOUT_S if self.nobody else LOOKOUT_S)
         due = every_s == 0 or time_s - self._looked_s > every_s - step / 2 - ROUNDING_S
         self._before_s = time_s
         if due:
@@ -68,7 +68,7 @@ class Looks:
             before, self._boxes = self._boxes, here.box_px
             slow = before is not None and _slow(before, here.box_px)
             self._calm = slow and bool((here.score >= SURE).all()) and _apart(here.box_px)
-            self._empty = slow and not len(here)
+            self.nobody = slow and not len(here)
         self._waiting = []
 
 
