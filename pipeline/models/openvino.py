@@ -28,8 +28,9 @@ KEPT_BYTES = 1 << 30  # of all compiled networks; the longest unused are deleted
 EXACT = 4  # inputs of a batch that is compiled as it is
 GRAPHS = 1  # version of the changes to graphs before they are compiled
 # OpenVINO's bindings make some values at their first use, and wait for Python's lock within: two threads that begin at
-# once wait for each other for ever. So a process's first call ends before another begins.
-_BEGINNING, _BEGUN = threading.Lock(), threading.Event()
+# once wait for each other for ever. So a process's first call ends before another begins, and networks are compiled one
+# at a time.
+_BEGINNING, _BEGUN, _COMPILING = threading.Lock(), threading.Event(), threading.Lock()
 _DIGEST = 32  # bytes before a compiled network, its SHA-256: OpenVINO would run a damaged one
 
 
@@ -96,7 +97,6 @@ class Compiled:
         }
         self._key = [GRAPHS, digest, kind(precision)]
         self._shapes: dict[tuple[int, ...], Any] = {}
-        self._compiling = threading.Lock()
         self._requests = threading.local()
 
     def run(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -127,7 +127,7 @@ class Compiled:
         """This thread's request for inputs of that shape."""
         mine = self._requests.__dict__.setdefault("of", {})
         if shape not in mine:
-            with self._compiling:
+            with _COMPILING:
                 if shape not in self._shapes:
                     self._shapes[shape] = self._compiled(shape)
             mine[shape] = self._shapes[shape].create_infer_request()
