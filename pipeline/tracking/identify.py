@@ -75,17 +75,15 @@ def identify(
     config = _fit_to_length(config, time_s[slice(*frames)] if frames else time_s)
     camera = None if camera is None or not config.camera or stands(camera).all() else camera
     tracker = Tracker(config, skeleton, size_px)
-    chosen = skeleton.tracked
-    doubles = Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen])
+    doubles = Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen := skeleton.tracked])
     collector = Collector(time_s, size_px, camera, shots)
-    columns, frame_of = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
-    before = frames[0] if frames else 0
+    columns, frame_of, before = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], frames[0] if frames else 0
     for part in parts:
         _check_part(part, time_s, skeleton)
         ids = np.full(len(part), -1, np.int32)
         for rows in _frames(part.frame):
-            frame = int(part.frame[rows.start])
-            box, kp, kp_score = part.box_px[rows], part.keypoints_px[rows], part.keypoint_score[rows]
+            frame, box = int(part.frame[rows.start]), part.box_px[rows]
+            kp, kp_score = part.keypoints_px[rows], part.keypoint_score[rows]
             look = part.appearance[rows] if part.appearance is not None and config.appearance else None
             if shots is not None and shots.shot_of(frame) != shots.shot_of(before):
                 tracker.leave()
@@ -101,10 +99,9 @@ def identify(
             progress(int(part.frame[-1]) + 1)
     glimpses = collector.glimpses()
     glimpses = glimpses.take(np.isin(glimpses.tracklet, single(tracker.tracklets(), doubles.frames, config)))
-    tracklet, frame_of_row = np.concatenate(columns), np.concatenate(frame_of)
-    whole, begun = _with_heads(tracklet, frame_of_row, tracker)
-    people = people_of(glimpses, whole, begun, size_px, config, teams)
-    return people._replace(person=_free(people.person, frame_of_row, whole != tracklet))
+    tracklet, at_frame = np.concatenate(columns), np.concatenate(frame_of)
+    whole, begun = _with_heads(tracklet, at_frame, tracker)
+    return _free(people_of(glimpses, whole, begun, size_px, config, teams), at_frame, whole != tracklet)
 
 
 def _with_heads(tracklet: np.ndarray, frame: np.ndarray, tracker: Tracker) -> tuple[np.ndarray, np.ndarray]:
@@ -123,11 +120,11 @@ def _with_heads(tracklet: np.ndarray, frame: np.ndarray, tracker: Tracker) -> tu
     return table[tracklet], np.maximum(frame, start[tracklet])
 
 
-def _free(person: np.ndarray, frame: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """People (N,) without those observations of a ``head (N,)`` in whose frame the person has another one."""
+def _free(found: Assembled, frame: np.ndarray, head: np.ndarray) -> Assembled:
+    """People without those observations (N,) of a ``head (N,)`` in whose ``frame (N,)`` the person has another one."""
     wide = int(frame.max(initial=0)) + 1
-    key = person.astype(np.int64) * wide + frame
-    return np.where(head & np.isin(key, key[~head]), np.int32(-1), person)
+    key = found.person.astype(np.int64) * wide + frame
+    return found._replace(person=np.where(head & np.isin(key, key[~head]), np.int32(-1), found.person))
 
 
 def not_done(asked: int | None, people: Sequence[int], surplus: Sequence[Surplus]) -> list[str]:
