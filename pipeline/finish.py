@@ -14,7 +14,7 @@ from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.observe import tiles
 from pipeline.observe.activity import counted
 from pipeline.observe.process import frame_range
-from pipeline.people import build_people
+from pipeline.people import build_people, scene_of
 from pipeline.prepare import versions
 from pipeline.store.folder import RunFolder, skeleton_of_run
 from pipeline.store.index import stored_video
@@ -45,13 +45,14 @@ def finish(
     clock = WallClock()
     progress.start("track", high - low, 0)
     lifter = build_lifter(config, skeleton_of_run(folder))
+    scene = scene_of(folder, info, config)  # what is told wrongly ends here, and the tables stay as they are
     # A run that is stopped here would leave tables of two different settings beside each other.
     made = tables_digest(folder.begun().told["observe_digest"], config, edits_digest(folder))
     others = folder.begun().told.get("tables_digest") != made
     folder.write_manifest(folder.begun().but(finished=False).without("tables_digest"))
     for line in set_aside(folder) if others else ():
         progress.say(line)
-    people, said, found = build_people(folder, info, config, progress.stage, lifter)
+    people, said, found = build_people(folder, info, config, progress.stage, lifter, scene=scene)
     stages = {**stages, "track": clock.seconds()}
     lines = [*_of_the_lens(said.get("field_of_view", {})), *said["edits_skipped"], *_of_nobody(folder, config, people)]
     lines += found
@@ -78,6 +79,10 @@ def _of_nobody(folder: RunFolder, config: Config, people: list[dict[str, Any]]) 
     if people:
         return []
     seen = sum(sightings(path) for path in folder.parts())
+    if not seen and (config.detect.roi or config.detect.min_height_px):
+        return [
+            "nobody was found in any frame in what --roi and --min-height leave; give a larger area or a lower height"
+        ]
     if not seen:
         return [
             f"nobody was found in any frame by {config.detect.name} with {config.pose.name}; if people are there, lower"

@@ -72,6 +72,23 @@ class PeopleMade(NamedTuple):
     lines: list[str]  # warnings that concern no single person
 
 
+def scene_of(folder: RunFolder, info: VideoInfo, config: Config) -> Scene:
+    """What is known of the whole picture before there are people: shots, the camera's motion, the floor.
+
+    Raises:
+        PoselineError: shots or points of the floor that the video does not have.
+    """
+    parts, frames = folder.parts(), folder.begun().frames
+    shots = shots_of_run(parts, info.time_s, frames, config.track)
+    camera = camera_motions(parts, len(info), shots.first[1:].tolist()) if config.track.camera else None
+    moves = camera is not None and travels(camera, info.size_px, TRAVEL)
+    ground, course = config.metres.ground, None
+    if (moves or shots.camera.max() > 0) and camera is not None and ground is not None:
+        begin, which = shots.first[1:].tolist(), shots.camera.tolist()
+        course = course_of(ground, camera, info.time_s, info.size_px, frames, begin, which)
+    return Scene(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
+
+
 def build_people(
     folder: RunFolder,
     info: VideoInfo,
@@ -79,22 +96,15 @@ def build_people(
     say: Callable[[str, int], None],
     lifter: Lifter | None = None,
     known: np.ndarray | None = None,
+    scene: Scene | None = None,
 ) -> PeopleMade:
     """Write tracks.parquet, people/, people.parquet and people.csv from the stored observations.
 
     ``say`` is told the stage and its progress: ("track", frames done) and ("people", people done). ``known`` (N,) i32
-    says who each observation is, −1 for nobody, if that is known.
+    says who each observation is, −1 for nobody, if that is known; ``scene`` is `scene_of` the same, if it is known.
     """
-    parts = folder.parts()
-    shots = shots_of_run(parts, info.time_s, folder.begun().frames, config.track)
-    camera = camera_motions(parts, len(info), shots.first[1:].tolist()) if config.track.camera else None
-    moves = camera is not None and travels(camera, info.size_px, TRAVEL)
-    ground, course = config.metres.ground, None
-    if (moves or shots.camera.max() > 0) and camera is not None and ground is not None:
-        begin, which = shots.first[1:].tolist(), shots.camera.tolist()
-        course = course_of(ground, camera, info.time_s, info.size_px, folder.begun().frames, begin, which)
-    run = Scene(folder, parts, info, skeleton_of_run(folder), config, camera, shots, moves, course)
-    rows_of_shots = told_shots(shots, info.time_s)
+    run = scene or scene_of(folder, info, config)
+    rows_of_shots = told_shots(run.shots, info.time_s)
     write_rows(folder.shots_csv, SHOT_COLUMNS, rows_of_shots)
     who = _identities(run, say, known)
     run = run._replace(teams=_teams(run, who))
@@ -114,10 +124,10 @@ def build_people(
     lines += not_done(config.track.people, [row["person_id"] for row in rows], who.surplus)
     lines += [line for world in worlds for line in roll_warnings(world, config.metres)]
     lines += [_no_floor(run)] if run.placeless else []
-    lines += course.lines if course is not None else ()
+    lines += run.course.lines if run.course is not None else ()
     lines += run.teams.lines if run.teams is not None else ()
     said = lens | time_facts(info) | {"lift_s": lift_s, "shots": rows_of_shots}
-    said |= {"camera": {"moves": moves, "ground": ground is not None}}
+    said |= {"camera": {"moves": run.travels, "ground": config.metres.ground is not None}}
     said |= {"teams": (run.teams or no_teams("not asked for")).facts()}
     return PeopleMade(rows, who.said | said, lines)
 

@@ -20,7 +20,7 @@ from pipeline.core.words import counted
 def ground_command(given: Given) -> None:
     """Write a picture with a grid to read points from; --point adds them to a ground file and tells their errors."""
     from pipeline.core.pitches import check_pitch
-    from pipeline.measure.ground_points import ENOUGH, add_set, errors, parse_points, report
+    from pipeline.measure.ground_points import ENOUGH, add_set, errors, parse_points, report, with_those_before
     from pipeline.render.ground_picture import drawn, frame_at, write_picture
     from pipeline.render.privacy import Privacy
     from pipeline.store.folder import RunFolder
@@ -38,18 +38,20 @@ def ground_command(given: Given) -> None:
     for (x, y), said in zip(points.px, points.said, strict=True):
         if not (0 <= x <= width and 0 <= y <= height):
             raise PoselineError(f"--point {x:g},{y:g}={said}: is outside the picture of {width}×{height} px")
-    lines, floor = [], None
-    if len(points.px) >= ENOUGH:
-        floor, off_m = errors(points)
-        lines = report(points, off_m)
-    elif len(points.px):
-        some = counted(len(points.px), "point")
+    lines, floor, file = [], None, given.out or folder.path / "ground.toml"
+    whole = with_those_before(file, time_s, points) if len(points.px) else points
+    if len(whole.px) >= ENOUGH:
+        floor, off_m = errors(whole)
+        lines = report(whole, off_m)
+    elif len(whole.px):
+        some = counted(len(whole.px), "point")
         lines = [f"{some} alone cannot fix a plane: with those of other times there must be {ENOUGH}"]
     picture = folder.path / f"ground_{time_s:.2f}s.png"
-    write_picture(picture, drawn(image, points.px, floor))
+    write_picture(picture, drawn(image, whole.px, floor))
     if len(points.px):
-        file = given.out or folder.path / "ground.toml"
         add_set(file, time_s, points, given.pitch)
-        lines.append(f"{file}: has these points now; poseline track {folder.path} --ground {file} uses them")
+        lines.append(
+            f"{file}: has these points now; with {ENOUGH} and more, poseline track {folder.path} --ground {file}"
+        )
     if not given.quiet:
         print("\n".join([f"{picture}: the picture at {time_s:.2f} s", *lines]))

@@ -98,7 +98,11 @@ SHARED = {
             "drop_still", bool, "Leave out whoever never moves: pictures, dummies.", "track.drop_still", default=False
         ),
         Option(
-            "shots", str, "CSV of when shots begin, such as a corrected shots.csv.", "track.told_shots", read=read_shots
+            "shots",
+            str,
+            "CSV of when shots begin, such as a corrected shots.csv; auto: found again.",
+            "track.told_shots",
+            read=read_shots,
         ),
         Option(
             "teams",

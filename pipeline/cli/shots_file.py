@@ -11,10 +11,13 @@ from pipeline.core.texts import read_text
 
 
 def read_shots(flag: str, text: str) -> list[list[float | int]]:
-    """The beginning in seconds and the camera of each shot (0 where it is not told) in the CSV file of that name.
+    """The beginning in seconds and the camera of each shot (0 where it is not told) in the CSV file of that name; none
+    for ``auto``: the shots are found.
 
     Raises PoselineError that names the file, the line and what would be right.
     """
+    if text == "auto":
+        return []
     try:
         content = read_text(Path(text))
     except (OSError, ValueError) as error:
@@ -29,7 +32,7 @@ def read_shots(flag: str, text: str) -> list[list[float | int]]:
         try:
             second = row["start_s"].replace(",", ".") if semicolons and row["start_s"] else row["start_s"]
             start_s, camera = float(second), int(row.get("camera") or 0)
-            if camera < 0 or not start_s < float("inf") or (out and start_s <= out[-1][0]):
+            if camera < 0 or not 0 <= start_s < float("inf") or (out and start_s <= out[-1][0]):
                 raise ValueError
         except (TypeError, ValueError) as error:
             raise PoselineError(

@@ -99,11 +99,12 @@ def _frames_of(ground: Ground, time_s: np.ndarray, frames: tuple[int, int]) -> t
         said = f"--ground: the {what} taken to hold at {time_s[first]:.2f} s, where the run begins, since the camera"
         return np.full(count, first), [f"{said} moves or changes and no time_s is given"]
     step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
+    low, high = time_s[min(frames[0], len(time_s) - 1)], time_s[min(frames[1], len(time_s)) - 1]
     for t in ground.time_s:
-        if not time_s[0] - step <= t <= time_s[-1] + step:
+        if not low - step <= t <= high + step:
             raise PoselineError(
-                f"--ground: time_s = {t:g} is outside the video, from {time_s[0]:.2f} to {time_s[-1]:.2f} s; "
-                "give the time at which the points are seen"
+                f"--ground: time_s = {t:g} is outside what the run has of the video, {low:.2f} to {high:.2f} s; "
+                "give points that are seen in that time, and their time"
             )
     at = np.array(ground.time_s)
     later = np.clip(np.searchsorted(time_s, at), 1, max(len(time_s) - 1, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.pitches import PITCHES, check_pitch
+from pipeline.core.texts import parse_toml
 from pipeline.measure.floor import Floor, fitted
 
 _EXAMPLE = "write X,Y=METRES,METRES or X,Y=NAME, such as 412,873=0,9 or 412,873=left_near_corner"
 ENOUGH = 4
+_SAME_TIME_S = 1e-3
 
 
 class Marks(NamedTuple):
@@ -33,6 +36,8 @@ def parse_points(texts: list[str], pitch: str | None) -> Marks:
         left, equals, right = (part.strip() for part in text.partition("="))
         at, place = _pair(left), known.get(right) or _pair(right)
         if not equals or at is None or place is None:
+            if equals and at is not None and pitch is None:
+                raise PoselineError(f"--point {text}: {right} is a name; give --pitch, such as --pitch football")
             names = f"; points of {pitch} are {', '.join(sorted(known))}" if known else ""
             raise PoselineError(f"--point {text}: {_EXAMPLE}{names}")
         px.append(at)
@@ -67,11 +72,29 @@ def report(points: Marks, off_m: np.ndarray) -> list[str]:
     return lines
 
 
+def with_those_before(file: Path, time_s: float, points: Marks) -> Marks:
+    """The points with those that a ground file, if it is there, has already at that time."""
+    try:
+        sets = parse_toml(file.read_text(encoding="utf-8")).get("set", []) if file.exists() else []
+    except (OSError, ValueError) as error:
+        raise PoselineError(f"{file}: is no ground file ({error}); give another file with --out") from error
+    at_once = [s for s in sets if abs(float(s.get("time_s", np.inf)) - time_s) < _SAME_TIME_S]
+    old = [point for s in at_once for point in s.get("point", []) if "m" in point and "px" in point]
+    if not old:
+        return points
+    px, m = (np.array([point[key] for point in old], np.float64) for key in ("px", "m"))
+    said = tuple(f"{x:g},{y:g}" for x, y in m)
+    return Marks(np.concatenate([px, points.px]), np.concatenate([m, points.m]), said + points.said)
+
+
 def add_set(file: Path, time_s: float, points: Marks, pitch: str | None) -> None:
     """Add the points of one time to a ground file, which is made where there is none."""
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     if before and "[[set]]" not in before:
         raise PoselineError(f"{file}: has no [[set]], so that no other time can be added; give another file with --out")
+    told = re.search(r'^pitch = "(\w+)"', before, re.MULTILINE)
+    if pitch is not None and told is not None and told[1] != pitch:
+        raise PoselineError(f"{file}: is of --pitch {told[1]}, not {pitch}; give another file with --out")
     head = before or (f'pitch = "{pitch}"\n' if pitch is not None else "")
     rows = [
         f"  {{ px = [{x:g}, {y:g}], m = [{a:g}, {b:g}] }}," for (x, y), (a, b) in zip(points.px, points.m, strict=True)

@@ -28,6 +28,10 @@ def shots_of_run(parts: Sequence[Path], time_s: np.ndarray, frames: tuple[int, i
     Raises:
         PoselineError: no such shots are in the video.
     """
+    if config.told_shots and config.shots == "off":
+        raise PoselineError(
+            "--shots FILE and track.shots=off contradict each other; --set track.shots=auto takes the file"
+        )
     if config.told_shots:
         return with_cameras(_as_told(config.told_shots, time_s, frames), parts)
     return one_shot(frames) if config.shots == "off" else with_cameras(found_shots(parts, time_s, frames), parts)
@@ -38,7 +42,8 @@ def _as_told(told: Sequence[tuple[float, int]], time_s: np.ndarray, frames: tupl
     for start_s, camera in told:
         if not time_s[0] - 1 <= start_s <= time_s[-1] + 1:
             raise PoselineError(
-                f"--shots: a shot at {start_s:g} s, but the video lasts from {time_s[0]:g} to {time_s[-1]:g} s"
+                f"--shots: a shot at {start_s:g} s, but the video lasts from {time_s[0]:g} to {time_s[-1]:g} s;"
+                " correct its start_s, or leave its row out"
             )
         frame = int(np.abs(time_s - start_s).argmin())
         if first[0] < frame < frames[1] and frame != first[-1]:

@@ -35,6 +35,10 @@ def frame_at(folder: RunFolder, time_s: float | None, privacy: Privacy) -> tuple
         raise PoselineError(gone(folder, info))
     if privacy.black:
         privacy = Privacy("people")
+    if time_s is not None and not info.time_s[0] - 1 <= time_s <= info.time_s[-1] + 1:
+        raise PoselineError(
+            f"--time {time_s:g}: the video goes from {info.time_s[0]:.2f} to {info.time_s[-1]:.2f} s; give a time in it"
+        )
     index = folder.begun().frames[0] if time_s is None else int(np.abs(info.time_s - time_s).argmin())
     with open_reader(info) as reader:
         for batch in reader.read(index, index + 1, 1):

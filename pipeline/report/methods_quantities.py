@@ -36,7 +36,9 @@ def scale(facts: RunFacts) -> list[str]:
     sources = [str(p.get("px_per_m_from") or "") for p in facts.people]
     heights = [_metres(s) for s in sources if s.startswith("height ")]
     out = []
-    if heights:
+    if heights and all(str(p.get("metres_from") or "").startswith("nothing") for p in facts.people):
+        out.append("There are no metres in the picture plane, as the camera moved; positions there are in pixels.")
+    elif heights:
         out.append(
             f"For {count(len(heights), 'person', 'people')} metres in the picture plane follow from the given standing"
             f" height of {tall(heights)}, by the lengths of shanks, thighs and trunk in the picture as shares of"

@@ -78,7 +78,8 @@ def teams_of(
         if best is None or distance > best[0]:
             best = distance, worn, found
     if best is None:
-        return no_teams(why, _unused(told, fixed, why))
+        gone = [t for t in told if t.person and t.person not in counted(worn_in(True)).person]
+        return no_teams(why, [*_unused(told, fixed, why), *_lost(gone)])
     _, worn, found = best
     people, log = _posterior(worn, found)
     return _named(worn, people, log, found[_main(worn)], named, told, fixed)
@@ -196,4 +197,8 @@ def _unused(told: Sequence[Told], fixed: Mapping[int, str], why: str) -> list[st
 
 def _lost(told: Sequence[Told]) -> list[str]:
     """A line for each person whose team is told and whose shirt is never seen."""
-    return [f"--teams {t.team}={t.person}: person {t.person}'s shirt is not seen" for t in told if t.person]
+    return [
+        f"--teams {t.team}={t.person}: there is no person {t.person}, or their shirt is not seen"
+        for t in told
+        if t.person
+    ]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.core.team_text import OTHER
 from pipeline.core.words import counted
 from pipeline.tracking.edits import Edit, RefusedError, anchors_of
 
@@ -185,6 +186,9 @@ class People:
         if edit.kind == "teams":
             told = dict(zip(who, edit.text.split(","), strict=True))
             self._teams |= told
+            names = dict.fromkeys(team for team in self._teams.values() if team != OTHER)
+            if len(names) > 2:
+                raise RefusedError(f"there are two teams, and {OTHER}, but these would be {', '.join(names)}")
             return ", ".join(f"person {person} is in team {team}" for person, team in told.items())
         self._names[who[0]] = edit.text
         return f"person {who[0]} is called {edit.text}"

@@ -112,8 +112,10 @@ def test_points_that_do_not_fit_those_of_other_times_are_told() -> None:
     shifted = tuple((x + (160 if t else 0), y) for (x, y), t in zip(wrong.image_px, wrong.time_s, strict=True))
     course = course_of(wrong.model_copy(update={"image_px": shifted}), motions(), T, SIZE, (0, len(T)))
     assert "are off by" in course.lines[0]
-    with pytest.raises(PoselineError, match=r"time_s = 99 is outside the video, from 0\.00 to 59\.92 s"):
+    with pytest.raises(PoselineError, match=r"time_s = 99 is outside what the run has of the video, 0\.00 to 59\.92 s"):
         course_of(points(0.0).model_copy(update={"time_s": (99.0,) * 5}), motions(), T, SIZE, (0, len(T)))
+    with pytest.raises(PoselineError, match=r"time_s = 0 is outside what the run has"):  # the run begins later
+        course_of(points(0.0), motions(), T, SIZE, (100, len(T)))
 
 
 def test_a_file_of_two_sets(tmp_path) -> None:

@@ -106,7 +106,9 @@ def test_what_the_user_says_of_a_person_holds():
     world, _ = match(WHITE, BLACK)
     teams = teams_of(world.worn, (), {1: "B", 3: OTHER})
     assert (teams.team[1], teams.team[3], teams.certainty[1]) == ("B", OTHER, 1.0)
-    assert teams_of(world.worn, read_told("A=1,B=99,B=black")).lines == ("--teams B=99: person 99's shirt is not seen",)
+    assert teams_of(world.worn, read_told("A=1,B=99,B=black")).lines == (
+        "--teams B=99: there is no person 99, or their shirt is not seen",
+    )
 
 
 def test_two_cameras_with_other_colours_agree():
@@ -140,6 +142,8 @@ def test_vectors_of_a_network_tell_no_teams():
         ("A=red,B=whit", "whit is no colour of white, "),
         ("A=red,B=#12", "#12 is no colour"),
         ("A=red,A=blue,B=white", "A has two colours"),
+        ("A=red,B=red", "one colour, or one person, is told of two teams"),
+        ("A=4,B=4", "one colour, or one person, is told of two teams"),
         ("red,white", "'red': write it like A=red,B=white"),
         ("A=0,B=3", "0 is no person's number"),
         ("A=1,B=3,other=red", "other is told by people's numbers"),
