@@ -105,9 +105,7 @@ class TrackConfig(Section):
 
     max_gap_s: float = Field(1.0, ge=0)  # a person unseen for longer gets a new id; shorter gaps are filled
     high_score: float = Field(0.61, ge=0, le=1)  # observations of this score or more are matched first and start people
-    low_score: float = Field(
-        0.5, ge=0, le=1
-    )  # observations below are ignored; up to high_score they continue people, or precede them
+    low_score: float = Field(0.5, ge=0, le=1)  # observations below are ignored; others continue people, or precede them
     sure_score: float = Field(0.85, ge=0, le=1)  # one observation this good makes a person at once
     confirm_hits: int = Field(3, ge=1)  # otherwise this many observations make a person
     tentative_gap_s: float = Field(0.2, ge=0)  # an unconfirmed person missed in a frame and unseen longer is dropped

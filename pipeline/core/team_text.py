@@ -41,9 +41,8 @@ def read_told(text: str) -> list[Told]:
         colours = [t for t in told if t.team == name and t.rgb is not None]
         if len(colours) > 1:
             raise ValueError(f"{name} has two colours; give the one of its shirts")
-    twice = {t[1:] for t in told if sum(t[1:] == other[1:] and t.team != other.team for other in told)}
-    if twice:
-        raise ValueError("one colour, or one person, is told of two teams; give each its own")
+    if len({(t.rgb, t.person) for t in told}) < len(told):
+        raise ValueError("one colour, or one person, is told twice; give each team its own")
     return told
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,16 +74,21 @@ def report(points: Marks, off_m: np.ndarray) -> list[str]:
 def with_those_before(file: Path, time_s: float, points: Marks) -> Marks:
     """The points with those that a ground file, if it is there, has already at that time."""
     try:
-        sets = parse_toml(file.read_text(encoding="utf-8")).get("set", []) if file.exists() else []
-    except (OSError, ValueError) as error:
-        raise PoselineError(f"{file}: is no ground file ({error}); give another file with --out") from error
-    at_once = [s for s in sets if abs(float(s.get("time_s", np.inf)) - time_s) < _SAME_TIME_S]
-    old = [point for s in at_once for point in s.get("point", []) if "m" in point and "px" in point]
-    if not old:
-        return points
-    px, m = (np.array([point[key] for point in old], np.float64) for key in ("px", "m"))
+        at_once = [s for s in _stored(file).get("set", []) if abs(float(s["time_s"]) - time_s) < _SAME_TIME_S]
+        old = [(point["px"], point["m"]) for s in at_once for point in s["point"] if "m" in point]
+        px, m = np.array(old, np.float64).reshape(-1, 2, 2).transpose(1, 0, 2)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PoselineError(f"{file}: is no file of this command ({error}); give another file with --out") from error
     said = tuple(f"{x:g},{y:g}" for x, y in m)
     return Marks(np.concatenate([px, points.px]), np.concatenate([m, points.m]), said + points.said)
+
+
+def _stored(file: Path) -> dict[str, Any]:
+    """What a ground file holds; nothing where there is none."""
+    try:
+        return parse_toml(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except (OSError, ValueError) as error:
+        raise PoselineError(f"{file}: is no ground file ({error}); give another file with --out") from error
 
 
 def add_set(file: Path, time_s: float, points: Marks, pitch: str | None) -> None:
@@ -92,9 +96,9 @@ def add_set(file: Path, time_s: float, points: Marks, pitch: str | None) -> None
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     if before and "[[set]]" not in before:
         raise PoselineError(f"{file}: has no [[set]], so that no other time can be added; give another file with --out")
-    told = re.search(r'^pitch = "(\w+)"', before, re.MULTILINE)
-    if pitch is not None and told is not None and told[1] != pitch:
-        raise PoselineError(f"{file}: is of --pitch {told[1]}, not {pitch}; give another file with --out")
+    told = _stored(file).get("pitch")
+    if pitch is not None and told is not None and told != pitch:
+        raise PoselineError(f"{file}: is of --pitch {told}, not {pitch}; give another file with --out")
     head = before or (f'pitch = "{pitch}"\n' if pitch is not None else "")
     rows = [
         f"  {{ px = [{x:g}, {y:g}], m = [{a:g}, {b:g}] }}," for (x, y), (a, b) in zip(points.px, points.m, strict=True)

@@ -79,11 +79,9 @@ def check_region(config: Config, path: object, size_px: tuple[int, int]) -> None
     """Raise PoselineError for a region outside a video's picture of a size (w, h)."""
     if not config.detect.roi:
         return
-    corners = polygon(config.detect.roi)
+    corners, given = polygon(config.detect.roi), ",".join(f"{value:g}" for value in config.detect.roi)
     if (corners.max(0) <= 0).any() or (corners.min(0) >= size_px).any():
-        given = ",".join(f"{value:g}" for value in config.detect.roi)
         raise PoselineError(f"--roi {given}: lies outside {path}, whose picture has {size_px[0]} × {size_px[1]} px")
     x, y = corners.T
     if abs(np.sum(x * np.roll(y, 1) - y * np.roll(x, 1))) < 2:
-        given = ",".join(f"{value:g}" for value in config.detect.roi)
         raise PoselineError(f"--roi {given}: is a line without an area; give corners of an area, in px")

@@ -75,15 +75,17 @@ def identify(
     config = _fit_to_length(config, time_s[slice(*frames)] if frames else time_s)
     camera = None if camera is None or not config.camera or stands(camera).all() else camera
     tracker = Tracker(config, skeleton, size_px)
-    doubles = Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen := skeleton.tracked])
+    chosen = skeleton.tracked
+    doubles = Doubles(config.duplicate_oks, np.array(skeleton.sigmas)[chosen])
     collector = Collector(time_s, size_px, camera, shots)
-    columns, frame_of, before = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], frames[0] if frames else 0
+    columns, frame_of = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+    before = frames[0] if frames else 0
     for part in parts:
         _check_part(part, time_s, skeleton)
         ids = np.full(len(part), -1, np.int32)
         for rows in _frames(part.frame):
-            frame, box = int(part.frame[rows.start]), part.box_px[rows]
-            kp, kp_score = part.keypoints_px[rows], part.keypoint_score[rows]
+            frame = int(part.frame[rows.start])
+            box, kp, kp_score = part.box_px[rows], part.keypoints_px[rows], part.keypoint_score[rows]
             look = part.appearance[rows] if part.appearance is not None and config.appearance else None
             if shots is not None and shots.shot_of(frame) != shots.shot_of(before):
                 tracker.leave()
@@ -99,16 +101,21 @@ def identify(
             progress(int(part.frame[-1]) + 1)
     glimpses = collector.glimpses()
     glimpses = glimpses.take(np.isin(glimpses.tracklet, single(tracker.tracklets(), doubles.frames, config)))
-    tracklet, at_frame = np.concatenate(columns), np.concatenate(frame_of)
-    whole, begun = _with_heads(tracklet, at_frame, tracker)
-    return _free(people_of(glimpses, whole, begun, size_px, config, teams), at_frame, whole != tracklet)
+    return _with_heads(tracker, columns, frame_of, lambda t, f: people_of(glimpses, t, f, size_px, config, teams))
 
 
-def _with_heads(tracklet: np.ndarray, frame: np.ndarray, tracker: Tracker) -> tuple[np.ndarray, np.ndarray]:
-    """Tracklets and frames (N,) of observations, where faint ones are those of the beginning of the tracklet that goes
-    on from them."""
+def _with_heads(
+    tracker: Tracker,
+    tracklets: list[np.ndarray],
+    frames: list[np.ndarray],
+    people: Callable[[np.ndarray, np.ndarray], Assembled],
+) -> Assembled:
+    """The ``people`` of all parts' observations with these tracklets and frames (N,), where a faint tracklet is the
+    beginning of the one that goes on from it. No beginning counts in a frame in which the person has another
+    observation."""
+    tracklet, frame = np.concatenate(tracklets), np.concatenate(frames)
     if not tracker.heads:
-        return tracklet, frame
+        return people(tracklet, frame)
     known = tracker.tracklets()
     first = dict(zip(known.id.tolist(), known.first_frame.tolist(), strict=True))
     table = np.arange(int(tracklet.max()) + 2, dtype=tracklet.dtype)
@@ -117,14 +124,10 @@ def _with_heads(tracklet: np.ndarray, frame: np.ndarray, tracker: Tracker) -> tu
     for head, after in tracker.heads.items():
         if after in first:
             table[head], start[head] = after, first[after]
-    return table[tracklet], np.maximum(frame, start[tracklet])
-
-
-def _free(found: Assembled, frame: np.ndarray, head: np.ndarray) -> Assembled:
-    """People without those observations (N,) of a ``head (N,)`` in whose ``frame (N,)`` the person has another one."""
-    wide = int(frame.max(initial=0)) + 1
-    key = found.person.astype(np.int64) * wide + frame
-    return found._replace(person=np.where(head & np.isin(key, key[~head]), np.int32(-1), found.person))
+    whole = table[tracklet]
+    found, early = people(whole, np.maximum(frame, start[tracklet])), whole != tracklet
+    key = found.person.astype(np.int64) * (int(frame.max()) + 1) + frame
+    return found._replace(person=np.where(early & np.isin(key, key[~early]), np.int32(-1), found.person))
 
 
 def not_done(asked: int | None, people: Sequence[int], surplus: Sequence[Surplus]) -> list[str]:

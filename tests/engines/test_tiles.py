@@ -45,8 +45,7 @@ def test_tiles_are_chosen_once_and_are_the_same_for_every_engine(clip: Path, tmp
     assert len(said) == 1
     assert "people are small in its picture of 4000 × 336 px" in said[0]
     told = folder.manifest()["tiles"]
-    assert (told["layout"], told["tiles"]) == ("4x1", 32)
-    assert 8 + 4 <= told["searched"] < 32  # the tile where somebody moves, and each at first
+    assert told == {"layout": "4x1", "tiles": 32, "searched": 21}  # where somebody moves, and each at first
     other, said = made(clip, tmp_path / "process", engine=Options("process", workers=2))
     assert len(said) == 1
     assert_same(other, folder)

@@ -234,9 +234,6 @@ def test_two_threads_begin_one_after_the_other(tmp_path):
     # Two first calls at once wait for each other for ever. A new process is the only place where a call is the first.
     code = f"""
 import sys, threading
-import subprocess
-import sys
-
 import numpy as np
 from pathlib import Path
 from pipeline.models import openvino

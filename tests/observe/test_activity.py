@@ -131,6 +131,7 @@ def test_who_walks_in_and_stands_is_measured_in_every_frame():
     _, all_found, _, _ = seen("off", truth, 250)
     np.testing.assert_array_equal(found.frame, all_found.frame)
     assert set(range(31, 90)) <= set(asked)
+    assert [t for t in asked if t < 30] == [0, 1, 2]
     assert max(np.diff([t for t in asked if t >= 30])) <= round(LOOKOUT_S * FPS)
 
 
