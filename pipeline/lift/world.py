@@ -130,19 +130,24 @@ def size_on_floor(person: Stands, world: World) -> float | None:
 
 
 def on_floor(hips: np.ndarray, person: Stands, time_s: np.ndarray, world: World) -> np.ndarray:
-    """(L, 3) m by which a person with ``hips`` (L, 3) is to be moved along the line of sight to stand on the floor.
+    """(L, 3) m by which a person with ``hips`` (L, 3) is to be moved to stand on the floor.
 
     The distance from the body's size has an error of `DISTANCE`, which differs from second to second. The distance at
-    which the feet stand on the floor is the better estimate, the more so the higher the camera is.
+    which the feet stand on the floor is the better estimate, the more so the higher the camera is: the person is moved
+    along the line of sight. What is then left comes from small errors of the feet and of the floor: up to `FLOOR_M` of
+    a usual person, it is taken out along the floor's normal.
     """
     below, above = -(person.feet_m @ world.turn[2]), float(world.shift_m[2])
     good = (below > FLOOR_M) & (above > FLOOR_M)
     if not good.any():
         return np.zeros_like(hips)
-    trust = trust_in_floor(DISTANCE, above * ASSUMED_HEIGHT_M / person.height_m)
+    at, size = time_s[person.row[good]], person.height_m / ASSUMED_HEIGHT_M
+    trust = trust_in_floor(DISTANCE, above / size)
     off = np.clip(trust * (above / below[good] - 1), -3 * DISTANCE, 3 * DISTANCE)
-    share = _near_mean(time_s, time_s[person.row[good]], off)
-    return hips * share[:, None].astype(np.float32)
+    along = hips * _near_mean(time_s, at, off)[:, None].astype(np.float32)
+    left = np.nan_to_num(above - below[good] + along[person.row[good]] @ world.turn[2])
+    lower = _near_mean(time_s, at, np.clip(left, -FLOOR_M * size, FLOOR_M * size))
+    return along - (lower[:, None] * world.turn[2]).astype(np.float32)
 
 
 def _near_mean(time_s: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
