@@ -24,6 +24,7 @@ _RESTING = (*(f"{s}_{p}" for p in ("wrist", "elbow", "shoulder", "hip", "knee") 
 CAMERAS_UP = np.array([0.0, -1.0, 0.0])
 _ROLLED_DEG, _LOOKS_UP_DEG, _LEAST_UPRIGHT = 45.0, 45.0, 0.2  # see `upright`; share of the rows that tells the way up
 _WINDOW_S = 0.5  # time within which at least one foot stands
+_LOW = 4  # the ankle stands at the height below which it is in a quarter of the window: the lowest is low by chance
 _STAND_M = 0.1  # scatter of a usual person's standing feet about the floor, few of which are independent
 _TILT = np.tan(np.radians(5.0))  # how far the mean trunk may be off the vertical
 _LEAST_STANDS = 4
@@ -93,7 +94,9 @@ def stands(
     foot, depth = low[rows, which], depth[rows, which]
     window = ((time_s - time_s[0]) / _WINDOW_S).astype(int)
     order = np.lexsort((-depth, window))
-    first = order[np.r_[True, np.diff(window[order]) > 0]]
+    first = np.flatnonzero(np.r_[True, np.diff(window[order]) > 0])
+    known = np.add.reduceat(np.isfinite(depth[order]), first)
+    first = order[first + np.maximum(known - 1, 0) // _LOW]
     first = first[np.isfinite(depth[first])]
     above = np.where(which[first] < len(_ANKLES), ANKLE, _FLESH) * tall
     return Stands(foot[first] - above[:, None] * along, first, told, tall)

@@ -228,3 +228,19 @@ def test_feet_of_small_people_tell_the_floor_better():
     low = Stands(feet + np.array([0, 0.05, 0]), np.arange(40), up, 1.7)
     moved = [on_floor(hips, low._replace(height_m=h), np.arange(40) / 2, world) for h in (1.7, 0.85)]
     assert abs(moved[1][0, 2]) > 1.5 * abs(moved[0][0, 2])
+
+
+def test_people_stand_on_the_floor_though_their_ankles_are_found_too_high_and_tremble():
+    walk = looked_at(0.3, 0.3, 10)
+    time_s = np.arange(150) / 30
+    axes = np.array([[1.0, 0, 0], [0, -np.sin(0.3), np.cos(0.3)], [0, -np.cos(0.3), -np.sin(0.3)]])
+    world = World(axes, np.array([0, 0, CAMERA_HEIGHT_M]))
+    trembling = walk + np.random.default_rng(0).normal(0, 0.01, walk.shape) + 0.025 * axes[2]
+    hips = trembling[:, [JOINTS.index("left_hip"), JOINTS.index("right_hip")]].mean(1)
+    person = stands(trembling, JOINTS, time_s, 1.70, axes[2])
+    placed = trembling + on_floor(hips, person, time_s, world)[:, None]
+    height = world.of(placed)[:, [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")], 2].min(1)
+    assert np.quantile(height, 0.25) == pytest.approx(0.039 * 1.7, abs=0.004)
+    roof = walk + 0.6 * axes[2]  # no floor is drawn up to somebody who stands on something else
+    moved = roof + on_floor(hips, stands(roof, JOINTS, time_s, 1.70, axes[2]), time_s, world)[:, None]
+    assert np.median(world.of(moved)[:, JOINTS.index("left_ankle"), 2]) > 0.2
