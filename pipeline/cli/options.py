@@ -175,8 +175,18 @@ class Given:
         for option in given:
             if flags[option.sets] != option.flag:
                 raise PoselineError(f"{option.flag}: {flags[option.sets]} says otherwise; give one of them")
-        named = [f"{option.sets}={json.dumps(getattr(self, option.name))}" for option in given]
+        named = [self._setting(option) for option in given]
         return [*named, *more, *(self._texts.get("set") or [])]
+
+    def _setting(self, option: Option) -> str:
+        """The setting of an option; PoselineError that names the option where the setting does not take the value."""
+        setting = f"{option.sets}={json.dumps(getattr(self, option.name))}"
+        try:
+            with_settings(Config(), [setting])
+        except PoselineError as error:
+            said = str(error).replace(f"--set {setting}", f"{option.flag} {self._texts[option.name]}")
+            raise PoselineError(said) from error
+        return setting
 
     def refuse(self, names: str, why: str) -> None:
         """Raise PoselineError where one of these options was given, which would have no effect."""

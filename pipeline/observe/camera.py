@@ -143,7 +143,7 @@ def small(image: np.ndarray, box_px: np.ndarray) -> tuple[Small, float]:
     grey = np.ascontiguousarray(image[::step, ::step, 1])  # green is nearly grey
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR)
     free = np.full(grey.shape, 255, np.uint8)
     pad = MARGIN * np.maximum(box_px[:, 2:] - box_px[:, :2], 0)
     low, high = np.floor((box_px[:, :2] - pad) * scale), np.ceil((box_px[:, 2:] + pad) * scale)

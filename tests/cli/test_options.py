@@ -93,6 +93,13 @@ def test_what_was_given_becomes_settings_in_order() -> None:
     assert asked[1].changes() == ["runtime.trust_checkpoint=true"]
 
 
+def test_a_value_that_its_setting_does_not_take_is_told_with_its_option() -> None:
+    asked: list[Given] = []
+    takes("set", Option("people", int, "", "track.people"))(asked.append)(set=None, people=0)
+    with pytest.raises(PoselineError, match=r"^--people 0: track\.people = 0: .*greater than or equal to 1"):
+        asked[0].changes()
+
+
 def test_no_3d_is_no_lifter_and_contradicts_one() -> None:
     asked: list[Given] = []
     command = takes("set lifter no_3d")(asked.append)
