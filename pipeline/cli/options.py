@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from pipeline.cli.shots_file import read_shots
-from pipeline.cli.values import parse_names, parse_points, parse_recorded, parse_seconds, parse_teams
+from pipeline.cli.values import OFF, parse_count, parse_names, parse_points, parse_recorded, parse_seconds, parse_teams
 from pipeline.core import libraries
 from pipeline.core.config import Config, load_config, with_settings
 from pipeline.core.errors import PoselineError
@@ -93,7 +93,7 @@ SHARED = {
         Option("roi", str, "Look there alone: x1,y1,x2,y2 px, or a polygon x,y,x,y,…", "detect.roi", read=parse_points),
         Option("min_height", float, "Leave out people of fewer px from top to bottom.", "detect.min_height_px", min=0),
         Option("max_people", int, "At most so many in a frame, the largest.", "detect.max_people", min=0),
-        Option("people", int, "How many people there are, if that is known.", "track.people"),
+        Option("people", str, "How many people there are, if that is known; off.", "track.people", read=parse_count),
         Option(
             "drop_still", bool, "Leave out whoever never moves: pictures, dummies.", "track.drop_still", default=False
         ),
@@ -111,9 +111,9 @@ SHARED = {
             "teams.kits",
             read=parse_teams,
         ),
-        Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody. Repeatable."),
-        Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres."),
-        Option("ground", str, "TOML of points on the ground, or FILE#CAMERA of a calibration."),
+        Option("height", list[str], "1=1.78: person 1 is 1.78 m tall; 1.70: everybody; off. Repeatable."),
+        Option("length", str, "X1,Y1,X2,Y2=2.5: a known length, px and metres; off."),
+        Option("ground", str, "TOML of points on the ground, or FILE#CAMERA of a calibration; off."),
         Option("pitch", str, "football, basketball, handball, tennis, athletics or hockey: names points of --ground."),
         Option(
             "roll",
@@ -210,12 +210,12 @@ class Given:
         if self.height:
             told["height_m"], told["heights_m"] = parse_heights(self.height)
         if self.length is not None:
-            told["length"] = parse_length(self.length)
-        if self.ground is not None:
-            told["ground"] = read_ground(self.ground, size_px, self.pitch)
-        elif self.pitch is not None:
+            told["length"] = None if self.length == OFF else parse_length(self.length)
+        if self.pitch is not None and self.ground in (None, OFF):
             check_pitch(self.pitch)
             raise PoselineError(f"--pitch {self.pitch}: names points of a ground file; give --ground FILE, too")
+        if self.ground is not None:
+            told["ground"] = None if self.ground == OFF else read_ground(self.ground, size_px, self.pitch)
         return settings.model_copy(update={"metres": settings.metres.model_copy(update=told)}) if told else settings
 
     def progress(self) -> Progress:

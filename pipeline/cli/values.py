@@ -9,6 +9,7 @@ from fractions import Fraction
 from pipeline.core.errors import PoselineError
 from pipeline.core.team_text import read_told
 
+OFF = "off"  # takes back what an earlier command told
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -26,6 +27,14 @@ def parse_points(flag: str, text: str) -> list[float]:
     if len(found) < 4 or len(found) % 2 or not all(map(math.isfinite, found)):
         raise PoselineError(f"{flag} {text}: write x1,y1,x2,y2 in px, or the x,y of three corners and more")
     return found
+
+
+def parse_count(flag: str, text: str) -> int | None:
+    """A whole number; ``off`` is None."""
+    try:
+        return None if text == OFF else int(text)
+    except ValueError:
+        raise PoselineError(f"{flag} {text}: write a whole number, such as 3, or {OFF}") from None
 
 
 def parse_teams(flag: str, text: str) -> str:

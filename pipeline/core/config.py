@@ -148,7 +148,7 @@ def _with_setting(config: Config, setting: str) -> Config:
     try:
         value = parse_toml(f"value = {text}")["value"]
     except ValueError:
-        value = text  # a bare word is a string
+        value = None if text == "null" else text  # a bare word is a string
     data: dict[str, Any] = config.model_dump(mode="json")
     *sections, last = key.strip().split(".")
     here = data

@@ -14,7 +14,7 @@ import typer
 from pipeline.cli.app import app
 from pipeline.cli.options import SHARED, Given, Option, takes
 from pipeline.cli.values import parse_rate
-from pipeline.core.config import Config
+from pipeline.core.config import Config, with_settings
 from pipeline.core.errors import PoselineError
 
 CLI = Path(inspect.getfile(takes)).parent
@@ -98,6 +98,25 @@ def test_a_value_that_its_setting_does_not_take_is_told_with_its_option() -> Non
     takes("set", Option("people", int, "", "track.people"))(asked.append)(set=None, people=0)
     with pytest.raises(PoselineError, match=r"^--people 0: track\.people = 0: .*greater than or equal to 1"):
         asked[0].changes()
+
+
+def test_off_takes_back_what_an_earlier_command_told() -> None:
+    before = Config.model_validate({"metres": {"height_m": 1.8, "heights_m": {"2": 1.6}, "length": [0, 0, 100, 0, 2]}})
+    asked: list[Given] = []
+    command = takes("people set height length ground pitch")(asked.append)
+    command(people="off", set=None, height=["off"], length="off", ground="off", pitch=None)
+    told = before.model_copy(update={"track": before.track.model_copy(update={"people": 3})})
+    after = asked[0].with_metres(with_settings(told, asked[0].changes()))
+    assert (after.track.people, after.metres) == (None, Config().metres)
+    command(people="3", set=None, height=["off", "1=1.7"], length=None, ground="off", pitch="tennis")
+    assert asked[1].changes() == ["track.people=3"]
+    with pytest.raises(PoselineError, match=r"--height off: .* is not a number"):
+        asked[1].with_metres(before)
+    command(people="three", set=None, height=None, length=None, ground="off", pitch="tennis")
+    with pytest.raises(PoselineError, match="--people three: write a whole number, such as 3, or off"):
+        asked[2].changes()
+    with pytest.raises(PoselineError, match=r"--pitch tennis: .*give --ground FILE"):
+        asked[2].with_metres(before)
 
 
 def test_no_3d_is_no_lifter_and_contradicts_one() -> None:
