@@ -16,6 +16,7 @@ from pipeline.core.types import VideoInfo
 from pipeline.engines.base import Job, Options
 from pipeline.engines.start import start_engine
 from pipeline.lift.registry import lifter_facts
+from pipeline.measure.scales import check_length
 from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import decided, run_facts
 from pipeline.observe import tiles
@@ -192,6 +193,7 @@ def _job(video: Path, asked: _Asked, of: dict[Path, Path], progress: Progress) -
             held.callback(copied.unlink, missing_ok=True)  # unless it is kept in its run folder
         info = _indexed(copied, video, asked)
         check_region(asked.config, video, info.size_px)
+        check_length(asked.config.metres.length, video, info.size_px)
         tiles.asked(asked.config.detect.tiles, info.size_px, video)
         frames = frame_range(info, *asked.span_s)
         folder = _own_folder(video, info, asked, of, held, progress)

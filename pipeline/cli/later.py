@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 def track_command(given: Given) -> None:
     """Track and smooth again from the stored observations, in seconds, with other settings."""
     from pipeline.finish import track
+    from pipeline.measure.scales import check_length
     from pipeline.store.folder import RunFolder
 
     folder = RunFolder.existing(given.run_folder)
     settings = later_settings(folder, given.config, given.changes())
     facts = folder.manifest()["video"]
-    settings = given.with_metres(settings, (facts["width_px"], facts["height_px"]))
+    size_px = (facts["width_px"], facts["height_px"])
+    settings = given.with_metres(settings, size_px)
+    check_length(settings.metres.length, facts["path"], size_px)
     with closing(given.progress()) as progress:
         track(folder, settings, progress)
     if not given.quiet:

@@ -35,6 +35,7 @@ CLICK_PX = 2.0  # of a known length, both ends together
 
 ASSUMED, GROUND = "assumed", "ground"  # how the sources of a scale begin that are no height and no length
 CAMERA_MOVES = "nothing: the camera moves"  # in metres_from
+OFF_GROUND = "nothing: no place on the given ground is known"
 NO_METRES = "the camera moves and no ground is given: no places on the floor, no metres per second"
 WORDS = {0.0: "walks", 1.0: "runs"}  # of `pipeline.measure.gait_figures.summary`
 
@@ -95,7 +96,7 @@ def measure(
     source = source if math.isfinite(px_per_m) else ""
     figures: dict[str, float | str] = {"px_per_m": px_per_m, "px_per_m_from": source}
     figures["px_per_m_std"] = scale_std * px_per_m
-    figures["metres_from"] = CAMERA_MOVES if placeless else GROUND if config.ground is not None else source
+    figures["metres_from"] = CAMERA_MOVES if placeless else _metres_from(config, way, source)
     figures |= gait_figures.summary(steps)
     figures["walks_or_runs"] = WORDS.get(float(figures["walks_or_runs"]), "")
     if way:
@@ -108,6 +109,13 @@ def measure(
         "jumps": float(len(flights["flight_time_s"])),
     } | highest(flights)
     return Measured(motion, steps, figures | quality.figures, quality, cycles, flights)
+
+
+def _metres_from(config: MetresConfig, way: dict[str, np.ndarray], source: str) -> str:
+    """Where the ``way`` has its metres from; ``source`` is that of px per metre."""
+    if config.ground is None:
+        return source
+    return GROUND if np.isfinite(way["ground_x_m"]).any() else OFF_GROUND
 
 
 def _movements(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from pipeline.core.errors import PoselineError
 from pipeline.core.settings import LEAST_HEIGHT_M, MOST_HEIGHT_M
@@ -50,6 +51,19 @@ def parse_length(text: str) -> tuple[float, float, float, float, float]:
     if px < _LEAST_LENGTH_PX:
         raise PoselineError(f"--length {text}: is only {px:.1f} px long; take a longer one in the picture")
     return x1, y1, x2, y2, length
+
+
+def check_length(length: Sequence[float] | None, path: object, size_px: tuple[int, int]) -> None:
+    """Raise PoselineError for a known length with an end outside a video's picture of a size (w, h)."""
+    if length is None:
+        return
+    ends = (length[:2], length[2:4])
+    if any(not (0 <= x <= size_px[0] and 0 <= y <= size_px[1]) for x, y in ends):
+        given = ",".join(f"{value:g}" for value in length[:4])
+        raise PoselineError(
+            f"--length {given}={length[4]:g}: an end lies outside {path}, whose picture has "
+            f"{size_px[0]} × {size_px[1]} px; {_LENGTH_EXAMPLE}"
+        )
 
 
 def _number(text: str, what: str, remedy: str) -> float:

@@ -384,5 +384,9 @@ def test_people_csv_says_which_scale_holds(height_m: float | None) -> None:
     assert told["metres_from"] == "ground"
     assert told["px_per_m_from"] == ("ground" if height_m is None else "height 1.75 m")
     assert told["walks_or_runs"] in ("walks", "")
+    unseen = _seen(camera, body)
+    unseen[:, [COCO17.index(f"{side}_ankle") for side in ("left", "right")]] = np.nan
+    nowhere = measure(_motion(t, unseen), COCO17, config, (1920, 1080)).figures
+    assert nowhere["metres_from"] == "nothing: no place on the given ground is known"
     ends = _seen(camera, np.array([[-0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]))
     assert told["px_per_m"] == pytest.approx(ends[1, 0] - ends[0, 0], rel=0.02 if height_m is None else 0.08)

@@ -15,7 +15,7 @@ from pipeline.core.skeleton import COCO17
 from pipeline.finish import _of_heights
 from pipeline.measure.ground_file import read_ground
 from pipeline.measure.measure import measure
-from pipeline.measure.scales import parse_heights, parse_length
+from pipeline.measure.scales import check_length, parse_heights, parse_length
 from pipeline.measure.zones import zone_column
 from tests import synthetic
 from tests.motion.motions import exact
@@ -118,6 +118,12 @@ def test_wrong_heights(texts: list[str], says: str) -> None:
 
 def test_length() -> None:
     assert parse_length("100,900, 700,900=2.5") == (100, 900, 700, 900, 2.5)
+    check_length(None, "a.mp4", (1, 1))
+    check_length((100, 900, 700, 900, 2.5), "a.mp4", (1000, 900))
+    with pytest.raises(
+        PoselineError, match=r"^--length 100,900,1700,900=2.5: an end lies outside a.mp4, .* 1000 × 900"
+    ):
+        check_length((100, 900, 1700, 900, 2.5), "a.mp4", (1000, 900))
 
 
 @pytest.mark.parametrize(
