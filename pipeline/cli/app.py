@@ -119,7 +119,10 @@ def main() -> None:
             raise
         # click's own usage errors carry a status and know how to show themselves
         if hasattr(error, "show") and hasattr(error, "exit_code"):
-            _fail(f"{error.format_message()} (see poseline --help)", 2)  # type: ignore[attr-defined]
+            said = error.format_message()  # type: ignore[attr-defined]
+            if not said.strip():  # no command was given, and the help has been shown
+                raise SystemExit(2) from None
+            _fail(f"{said} (see poseline --help)", 2)
         _fail(_unexpected(error), 2 if isinstance(error, ImportError) else 1)
     if status == INTERRUPTED:
         _fail(STOPPED, 128 + stopped[0] if stopped else status)

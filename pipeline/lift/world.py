@@ -70,7 +70,7 @@ def stands(
     height_m: float | None,
     up: np.ndarray | None = None,
 ) -> Stands:
-    """Stands from joints (L, J, 3) in the camera's axes: in each window the lowest ankle, at its lowest row.
+    """Stands from joints (L, J, 3) in the camera's axes: each window tells the lower ankle in a low row (`_LOW`).
 
     In rows in which the trunk is not upright, in somebody who lies or stands on the hands, any joint may be the lowest.
 

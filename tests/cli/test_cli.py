@@ -196,6 +196,14 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert result.returncode == 1
 
 
+def test_without_a_command_the_help_is_shown_and_nothing_else() -> None:
+    for words in ((), ("eval",)):
+        shown = poseline(*words)
+        assert shown.returncode == 2
+        assert "Usage: " in shown.stdout + shown.stderr
+        assert "poseline:" not in shown.stdout + shown.stderr
+
+
 def test_a_number_is_an_id_and_a_name_that_several_have_is_none(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_manifest(Manifest({"names": {"1": "Anna", "4": "Anna", "7": "3", "2": "Ben"}}))
