@@ -195,6 +195,21 @@ def render(
 
 
 @app.command()
+def shots(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", exists=True)],
+    config: Annotated[str, typer.Option(help="default, fast, or a TOML file.")] = "default",
+    threads: Annotated[int, typer.Option(help="CPU threads of the networks; 0: all cores.")] = 0,
+    end: Annotated[float | None, typer.Option("--end", "--seconds", help="Use the clip up to this second.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs; medians are printed.")] = 3,
+) -> None:
+    """Share of shots and the camera's motion in the CPU time of whole runs."""
+    import bench_shots
+
+    for clip in clips:
+        bench_shots.measure(clip, config, threads, end, repeat)
+
+
+@app.command()
 def pairs(
     bench: Annotated[Path, typer.Argument(exists=True, help="Folder with keypoints/ and mot/, see bench_pairs.py.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs and of what was measured.")],
