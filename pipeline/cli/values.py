@@ -63,9 +63,9 @@ def parse_rate(flag: str, text: str) -> Fraction:
     return rate
 
 
-def parse_recorded(flag: str, text: str) -> float:
-    """Frames recorded in a second, from ``240`` or ``30000/1001``."""
-    return float(parse_rate(flag, text))
+def parse_recorded(flag: str, text: str) -> float | None:
+    """Frames recorded in a second, from ``240`` or ``30000/1001``; ``off`` is None."""
+    return None if text == OFF else float(parse_rate(flag, text))
 
 
 def parse_seconds(flag: str, text: str) -> float:

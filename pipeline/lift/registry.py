@@ -66,8 +66,9 @@ def build_lifter(config: Config, skeleton: Skeleton = COCO17) -> Lifter | None:
         return PoselineLifter(device, skeleton, config)
     if config.lift.name in LIFTERS:
         return None
+    reference = _lifter_reference(config)
     from pipeline.lift import mmpose
     from pipeline.models.openmm import family
 
     device = family.pick(_device(config, "auto"), config.runtime.threads)
-    return mmpose.build(_lifter_reference(config), device, config)
+    return mmpose.build(reference, device, config)

@@ -69,8 +69,17 @@ def add(file: Path, name: str, like: str) -> Kept:
     told, file = known(like) if like else None, _one(file)
     with _working() as parts, _scratch(parts) as made:
         digest = _take(file, made, None, str(file))
-        graph = graph_of(f"models add {file}:", str(made))
+        try:
+            graph = graph_of(f"models add {file}:", str(made))
+        except PoselineError as error:
+            raise PoselineError(str(error).replace(str(made), str(file))) from error
         role = _check_role(told.role, graph, str(file)) if told else _role(graph, str(file))
+        before = find(name)
+        if before is not None and before.sha256 != digest:
+            raise PoselineError(
+                f"--name {name}: is another network already, of {before.source}; choose another name, or poseline "
+                f"models remove {name} first"
+            )
         entry = Kept(name, role, like, str(file.absolute()), made.stat().st_size, digest)
         keep(entry, made)
     return entry

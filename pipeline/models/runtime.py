@@ -133,7 +133,8 @@ def open_network(file: Path, options: onnxruntime.SessionOptions, providers: tup
         return onnxruntime.InferenceSession(str(file), options, providers=list(providers))
     except refusals() as error:
         raise PoselineError(
-            f"{file}: is no ONNX network that ONNX Runtime can run, or a damaged one ({_first_line(error)})"
+            f"{file}: is no ONNX network that ONNX Runtime can run, or a damaged one ({_first_line(error)}); give "
+            "another file"
         ) from error
 
 

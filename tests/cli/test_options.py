@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.options import SHARED, Given, Option, takes
-from pipeline.cli.values import parse_rate
+from pipeline.cli.values import parse_rate, parse_recorded
 from pipeline.core.config import Config, with_settings
 from pipeline.core.errors import PoselineError
 
@@ -103,6 +103,8 @@ def test_a_value_that_its_setting_does_not_take_is_told_with_its_option() -> Non
 def test_off_takes_back_what_an_earlier_command_told() -> None:
     before = Config.model_validate({"metres": {"height_m": 1.8, "heights_m": {"2": 1.6}, "length": [0, 0, 100, 0, 2]}})
     asked: list[Given] = []
+    recorded = parse_recorded("--recorded-fps", "off"), parse_recorded("--recorded-fps", "240")
+    assert recorded == (None, 240)
     command = takes("people set height length ground pitch")(asked.append)
     command(people="off", set=None, height=["off"], length="off", ground="off", pitch=None)
     told = before.model_copy(update={"track": before.track.model_copy(update={"people": 3})})

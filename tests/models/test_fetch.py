@@ -404,6 +404,14 @@ def test_networks_of_the_user_have_names_roles_and_likes(server, tmp_path):
             fetch.add(file, name, like)
     with pytest.raises(PoselineError, match="--detector mine: is a pose network; give it as --pose"):
         kept.file_of("--detector", "mine")
+    assert fetch.add(file, "mine", "").like == ""  # the same file again
+    file.write_bytes(network(seed=5))
+    with pytest.raises(PoselineError, match=r"--name mine: is another network already.* models remove mine first"):
+        fetch.add(file, "mine", "")
+    file.write_bytes(b"no network")
+    with pytest.raises(PoselineError, match=f"^{file}: is no ONNX network.*; give another file$") as error:
+        fetch.add(file, "other", "")
+    assert str(kept.place()) not in str(error.value)
     assert [n.name for n in kept.kept()] == ["mine"]
     kept.remove("mine")
     with pytest.raises(PoselineError, match="there are: none"):

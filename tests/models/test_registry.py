@@ -12,7 +12,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import PoselineError
 from pipeline.core.keypoint_sets import HALPE26
 from pipeline.core.skeleton import COCO17
-from pipeline.lift.registry import lifter_facts
+from pipeline.lift.registry import build_lifter, lifter_facts
 from pipeline.models import registry
 from pipeline.models.protocols import NetworkFacts
 from pipeline.models.registry import DETECTORS, POSES, build_models, check_names, run_facts
@@ -53,8 +53,9 @@ def test_networks_that_cannot_be_used_are_named(settings, message):
 )
 def test_lifters_that_cannot_be_used_are_named(name, message):
     config = Config.model_validate({"lift": {"name": name}})
-    with pytest.raises(PoselineError, match=message):
-        lifter_facts(config)
+    for ask in (lifter_facts, build_lifter):
+        with pytest.raises(PoselineError, match=message):
+            ask(config)
 
 
 def test_settings_of_files_have_no_effect_on_embedded_networks():
