@@ -95,7 +95,7 @@ def stands(
     window = ((time_s - time_s[0]) / _WINDOW_S).astype(int)
     order = np.lexsort((-depth, window))
     first = np.flatnonzero(np.r_[True, np.diff(window[order]) > 0])
-    known = np.add.reduceat(np.isfinite(depth[order]), first)
+    known = np.add.reduceat(np.isfinite(depth[order]).astype(int), first)
     first = order[first + np.maximum(known - 1, 0) // _LOW]
     first = first[np.isfinite(depth[first])]
     above = np.where(which[first] < len(_ANKLES), ANKLE, _FLESH) * tall
