@@ -208,7 +208,7 @@ class Given:
 
         told: dict[str, Any] = {}
         if self.height:
-            told["height_m"], told["heights_m"] = parse_heights(self.height)
+            told["height_m"], told["heights_m"] = parse_heights([] if self.height == [OFF] else self.height)
         if self.length is not None:
             told["length"] = None if self.length == OFF else parse_length(self.length)
         if self.pitch is not None and self.ground in (None, OFF):

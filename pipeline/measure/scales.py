@@ -14,9 +14,7 @@ _LENGTH_EXAMPLE = "write X1,Y1,X2,Y2=METRES, such as --length 100,900,700,900=2.
 
 
 def parse_heights(texts: list[str]) -> tuple[float | None, dict[str, float]]:
-    """``height_m`` and ``heights_m`` from the values of --height: "1.70", "1=1.78", "Ann=1.66"; "off" is nobody's."""
-    if texts == ["off"]:
-        return None, {}
+    """``height_m`` and ``heights_m`` from the values of --height: "1.70", "1=1.78", "Ann=1.66"."""
     everybody: float | None = None
     people: dict[str, float] = {}
     for text in texts:
