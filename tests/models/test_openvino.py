@@ -144,13 +144,13 @@ def test_compiled_networks_are_kept_and_damaged_ones_are_not_used():
     device = pick_device("openvino", 1)
     expected = Session(POSE, device).run(crop)["simcc_x"]
     (file,) = openvino.place().glob("*.bin")
-    before = file.stat().st_size
     np.testing.assert_array_equal(Session(POSE, device).run(crop)["simcc_x"], expected)  # of the kept one
     whole = file.read_bytes()
-    for damaged in (whole[: before // 2], whole[:1000] + b"x" * 1000 + whole[2000:], b""):
+    for damaged in (whole[: len(whole) // 2], whole[:1000] + b"x" * 1000 + whole[2000:], b""):
         file.write_bytes(damaged)
         np.testing.assert_array_equal(Session(POSE, device).run(crop)["simcc_x"], expected)
-        assert file.stat().st_size == before
+        # Compiled and kept again; its size varies a little, since OpenVINO numbers the parts that it makes.
+        assert openvino._whole(file) is not None
 
 
 @needed
