@@ -210,6 +210,18 @@ def shots(
 
 
 @app.command()
+def cuts(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", exists=True, help="Two or more, without cuts.")],
+    each: Annotated[int, typer.Option(min=1, help="Changes of each kind.")] = 100,
+    most: Annotated[int, typer.Option(min=80, help="Frames of each clip that are used.")] = 500,
+) -> None:
+    """Cuts, dissolves, fades and wipes that are found between clips, and what is found in the clips by themselves."""
+    import bench_cuts
+
+    bench_cuts.measure(clips, each, most)
+
+
+@app.command()
 def pairs(
     bench: Annotated[Path, typer.Argument(exists=True, help="Folder with keypoints/ and mot/, see bench_pairs.py.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs and of what was measured.")],
