@@ -117,6 +117,18 @@ def cost(
 
 
 @app.command()
+def sizes(
+    clip: Annotated[Path, typer.Argument(exists=True, help="A clip of ten people or more, 720p or larger.")],
+    configs: Annotated[list[str] | None, typer.Option("--config", help="Configurations: default and fast.")] = None,
+    device: Annotated[str, typer.Option(help="As of poseline run.")] = "auto",
+) -> None:
+    """Frames/s of whole commands at 640×480, 720p and 1080p with at most 1, 5 and 20 people."""
+    import bench_sizes
+
+    bench_sizes.measure(clip, configs or ["default", "fast"], ["--device", device])
+
+
+@app.command()
 def memory(
     clip: Annotated[Path, typer.Argument(exists=True, help="A clip, or a run folder: its observations are repeated.")],
     hours: Annotated[float, typer.Option(help="Length to which it is repeated.")] = 2.0,
